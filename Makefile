@@ -1,0 +1,99 @@
+# make            programs in bin/, kernels in lib/
+# make setup      install the Debian packages that are missing (needs root), and say which
+# make demo       train and evaluate on made-up data, from nothing
+# make check      set-up, lint, all tests
+# make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
+# make options    bring the OPTIONS of the man pages up to date with the programs' tables
+# make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+CC      := gcc
+O       := $(if $(SAN),build/san,.)
+OBJ     := $(if $(SAN),build/san/obj,build/obj)
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS  := -std=c11 -D_GNU_SOURCE -I. -O2 -g -fno-common $(WARN)
+LDLIBS  := -lmsgpackc -ljansson -lz -ldl -lm
+ifneq ($(SAN),)
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+
+COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*.c common/*/*.c))
+PROGRAMS := $(patsubst filters/%.c,$(O)/bin/msa-%,$(wildcard filters/*.c))
+
+# Kernels are compiled for each level of the processor; the best object that it runs is opened at run time.
+LEVELS   := $(if $(filter x86_64,$(shell uname -m)),base v3 v4,base)
+MARCH_v3 := -march=x86-64-v3
+MARCH_v4 := -march=x86-64-v4 -mprefer-vector-width=512
+KFLAGS   := -O3 -fPIC -fopenmp -fvisibility=hidden -fno-math-errno -fno-trapping-math
+KERNELS  := $(LEVELS:%=$(O)/lib/msa-cpu-%.so) $(O)/lib/msa-test.so
+
+all: $(PROGRAMS) $(KERNELS)
+
+$(OBJ)/libmsa.a: $(COMMON)
+	rm -f $@ && ar rcs $@ $^
+$(O)/bin/msa-%: $(OBJ)/filters/%.o $(OBJ)/libmsa.a | $(O)/bin
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+$(OBJ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define kernels_for
+$(OBJ)/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(KFLAGS) $$(MARCH_$(1)) -MMD -MP -c -o $$@ $$<
+$(O)/lib/msa-cpu-$(1).so: $(patsubst %.c,$(OBJ)/$(1)/%.o,$(wildcard kernels/cpu/*.c)) | $(O)/lib
+	$$(CC) $$(CFLAGS) -shared -fopenmp -o $$@ $$^ -ldnnl -lmvec -lm
+endef
+$(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
+$(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
+	$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+
+# Unit tests: tests/unit/NAME.c is a program of its own.
+UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
+$(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
+units: $(UNITS) all
+
+$(O)/bin $(O)/lib:
+	mkdir -p $@
+
+# --- tests --------------------------------------------------------------------------------------
+# Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit.
+TESTS := $(UNITS) $(wildcard tests/*.bats)
+test: units
+	O=$(O) prove --timer -j 2 --exec 'tests/run' $(TESTS)
+check: setup lint
+	$(MAKE) test
+
+# --- lint ---------------------------------------------------------------------------------------
+SOURCES := $(wildcard common/*.c common/*/*.c filters/*.c kernels/*/*.c tests/unit/*.c)
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup .ci/run
+lint: all
+	clang-format --dry-run --Werror $(SOURCES)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
+	    --inline-suppr -I. -j 2 common filters kernels
+	shellcheck -x $(SCRIPTS) $(wildcard tests/*.bats)
+	mandoc -Tlint -W warning $(wildcard man/*)
+	O=$(O) tests/options check $(wildcard man/msa-*.1)
+
+options: all
+	tests/options update $(wildcard man/msa-*.1)
+
+# --- the first minute -----------------------------------------------------------------------------
+setup:
+	tests/setup
+demo: setup
+	$(MAKE) all
+	pipelines/demo
+bench: all
+	tests/bench/step
+
+clean:
+	rm -rf bin lib build demo
+
+.PHONY: all units test check lint options setup demo bench clean
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -1,0 +1,195 @@
+/* Files on disk: replaced whole, written line by line, mapped. */
+#include "common/cli/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static _Noreturn void cannot_write(struct msa *m, const char *path)
+{
+    msa_fail_errno(m, "cannot write '%s'", path);
+}
+
+static _Noreturn void cannot_read(struct msa *m, const char *path)
+{
+    msa_fail_errno(m, "cannot read '%s'", path);
+}
+
+/* ---- Replacing ---- */
+
+static void file_discard(void *memory)
+{
+    struct file *f = memory;
+    if (f->stream)
+        fclose(f->stream);
+    else if (f->fd >= 0)
+        close(f->fd);
+    if (f->temporary)
+        unlink(f->temporary);
+}
+
+/* Where the links at `path` lead, so that it is not a link that is replaced; owned by the run. */
+static char *follow_links(struct msa *m, const char *path)
+{
+    struct stat status;
+    char target[PATH_MAX];
+    if (lstat(path, &status) != 0 || !S_ISLNK(status.st_mode))
+        return msa_strndup(m, path, strlen(path));
+    if (!realpath(path, target))
+        cannot_write(m, path);
+    return msa_strndup(m, target, strlen(target));
+}
+
+struct file *file_create(struct msa *m, const char *path)
+{
+    struct stat status;
+    bool exists = stat(path, &status) == 0, whole = !exists || S_ISREG(status.st_mode);
+    char *target = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
+    char *temporary = NULL;
+    int fd;
+    if (whole) {
+        temporary = msa_format(m, "%s.tmp", target);
+        unlink(temporary); /* left by a run that was killed */
+        mode_t mode = exists ? status.st_mode & 0777 : 0666;
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    } else {
+        fd = open(target, O_WRONLY | O_CLOEXEC);
+    }
+    if (fd < 0)
+        cannot_write(m, path);
+    struct file *f = msa_alloc(m, sizeof *f);
+    *f = (struct file){.path = target, .temporary = temporary, .fd = fd};
+    msa_at_free(f, file_discard);
+    return f;
+}
+
+FILE *file_stream(struct msa *m, struct file *f)
+{
+    if (!f->stream && !(f->stream = fdopen(f->fd, "w")))
+        cannot_write(m, f->path);
+    return f->stream;
+}
+
+/* Makes a rename in the directory of `path` last. */
+static void sync_directory(struct msa *m, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? msa_strndup(m, path, (size_t)(slash - path) + 1) : NULL;
+    int fd = open(directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        cannot_write(m, path);
+    bool failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot, and need not */
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    if (failed)
+        cannot_write(m, path);
+    msa_free(m, directory);
+}
+
+void file_commit(struct msa *m, struct file *f)
+{
+    errno = EIO; /* of an earlier write, whose reason is gone */
+    if (f->stream && (fflush(f->stream) != 0 || ferror(f->stream)))
+        cannot_write(m, f->path);
+    if (f->temporary && fsync(f->fd) != 0)
+        cannot_write(m, f->path);
+    int closed = f->stream ? fclose(f->stream) : close(f->fd);
+    f->stream = NULL;
+    f->fd = -1;
+    if (closed != 0 || (f->temporary && rename(f->temporary, f->path) != 0))
+        cannot_write(m, f->path);
+    if (f->temporary) {
+        msa_free(m, f->temporary);
+        f->temporary = NULL;
+        sync_directory(m, f->path);
+    }
+    file_abandon(m, f); /* nothing of it is left but its memory */
+}
+
+void file_abandon(struct msa *m, struct file *f)
+{
+    char *path = (char *)f->path, *temporary = f->temporary;
+    msa_free(m, f);
+    msa_free(m, temporary);
+    msa_free(m, path);
+}
+
+/* ---- Logs ---- */
+
+static void log_discard(void *memory)
+{
+    struct log *log = memory;
+    if (log->stream)
+        fclose(log->stream);
+}
+
+struct log *log_open(struct msa *m, const char *path, bool keep)
+{
+    struct log *log = msa_alloc(m, sizeof *log);
+    msa_at_free(log, log_discard);
+    log->path = msa_strndup(m, path, strlen(path));
+    log->stream = fopen(path, keep ? "ae" : "we");
+    if (!log->stream)
+        cannot_write(m, path);
+    return log;
+}
+
+void log_line(struct msa *m, struct log *log, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    bool failed = vfprintf(log->stream, format, arguments) < 0;
+    va_end(arguments);
+    if (failed || putc('\n', log->stream) == EOF || fflush(log->stream) != 0)
+        cannot_write(m, log->path);
+}
+
+void log_close(struct msa *m, struct log *log)
+{
+    FILE *stream = log->stream;
+    log->stream = NULL;
+    if (fclose(stream) != 0)
+        cannot_write(m, log->path);
+    msa_free(m, (char *)log->path);
+    msa_free(m, log);
+}
+
+/* ---- Mapping ---- */
+
+struct mapping file_map(struct msa *m, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
+    struct stat status = {0};
+    if (fd < 0 || fstat(fd, &status) != 0)
+        cannot_read(m, path);
+    struct mapping map = {.size = (size_t)status.st_size};
+    void *bytes = NULL;
+    if (S_ISREG(status.st_mode) && map.size)
+        bytes = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int reason = errno;
+    close(fd);
+    errno = S_ISDIR(status.st_mode) ? EISDIR : reason;
+    if (bytes == MAP_FAILED || S_ISDIR(status.st_mode))
+        cannot_read(m, path);
+    if (!S_ISREG(status.st_mode))
+        msa_fail(m, MSA_FAILED, "cannot read '%s': not a regular file", path);
+    map.bytes = bytes;
+    return map;
+}
+
+void file_unmap(struct mapping map)
+{
+    if (map.bytes)
+        munmap((void *)map.bytes, map.size);
+}
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}

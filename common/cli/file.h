@@ -1,0 +1,49 @@
+/* Files that are either whole or not there, and logs that grow a line at a time. */
+#ifndef MSA_FILE_H
+#define MSA_FILE_H
+
+#include "common/cli/msa.h"
+#include <stdio.h>
+
+/* A file being replaced: writes go to PATH.tmp beside it; file_commit makes it PATH. Owned by the run: when that ends
+ * before file_commit, the temporary file goes too. A FIFO or device at PATH is written in place; a symbolic link is
+ * followed. */
+struct file {
+    const char *path; /* the file itself, links followed */
+    char *temporary; /* NULL: in place */
+    int fd;
+    FILE *stream;    /* over fd, opened at the first file_stream; NULL before */
+};
+
+/* Opens PATH for replacement. Fails the run: "cannot write 'PATH': REASON". */
+struct file *file_create(struct msa *m, const char *path);
+/* A buffered stream over it; do not fclose. */
+FILE *file_stream(struct msa *m, struct file *f);
+/* Flush, fsync, rename, fsync of the directory; frees f. Fails the run when any of it fails; unless that is the last,
+ * PATH is untouched. */
+void file_commit(struct msa *m, struct file *f);
+/* Removes the temporary file; frees f. Never fails. */
+void file_abandon(struct msa *m, struct file *f);
+
+/* A log: created empty (an existing file is emptied unless `keep`), then written line by line, each line flushed. Fails
+ * the run: "cannot write 'PATH': REASON". Owned by the run. */
+struct log {
+    const char *path;
+    FILE *stream;
+};
+struct log *log_open(struct msa *m, const char *path, bool keep);
+void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
+void log_close(struct msa *m, struct log *log);
+
+/* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read 'PATH': REASON";
+ * a directory or an unmappable file likewise. Not owned by the run: whoever keeps it unmaps it (msa_at_free). */
+struct mapping {
+    const uint8_t *bytes;
+    size_t size;
+};
+struct mapping file_map(struct msa *m, const char *path);
+void file_unmap(struct mapping map);
+
+bool file_exists(const char *path);
+
+#endif

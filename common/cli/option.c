@@ -1,0 +1,289 @@
+/* Reads the command line into the fields that the tables of options name. */
+#define option long_option /* getopt's struct has the name of ours */
+#include <getopt.h>
+#undef option
+
+#include "common/cli/option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(struct msa_common, name)
+
+enum { HELP, VERSION }; /* the first two: they have no field, they print and end */
+
+const struct option common_options[] = {
+    [HELP] = {'h', "help", .help = "print this help and exit"},
+    [VERSION] = {0, "version", .help = "print the version and exit"},
+    {'q', "quiet", NULL, OPTION_FLAG, FIELD(quiet), .help = "print no warnings"},
+    {'v', "verbose", NULL, OPTION_FLAG, FIELD(verbose), .help = "say what is being done"},
+    {'o', "output", "FILE", OPTION_TEXT, FIELD(output),
+     .help = "write to FILE; - is standard output, as is leaving the option out"},
+    {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress what is written"},
+    {0, "device", "auto|cpu|cuda[:N]", OPTION_TEXT, FIELD(device), "auto",
+     .help = "where to compute; auto is a GPU if one is found"},
+    {0, "threads", "N", OPTION_INT, FIELD(threads), "0", 0, 4096,
+     .help = "threads to compute with; 0 is as many as the machine has"},
+    {0, "progress", "auto|always|never", OPTION_CHOICE, FIELD(progress), "auto",
+     .help = "show progress on standard error; auto is on a terminal and in the foreground"},
+    {0, "max-frame", "BYTES", OPTION_INT, FIELD(max_frame), "1073741824", 1, UINT32_MAX,
+     .help = "refuse to read a frame with a body larger than this"},
+    {0, "no-crc", NULL, OPTION_FLAG, FIELD(no_crc), .help = "write frames without checksums"},
+    {0}};
+
+/* ---- Values ---- */
+
+/* Where `word` stands among the words of `list`; -1: it does not. */
+static int word_index(const char *list, char separator, const char *word)
+{
+    const char delimiters[] = {separator, '\0'};
+    size_t length = strlen(word);
+    for (int i = 0;; i++) {
+        size_t span = strcspn(list, delimiters);
+        if (span == length && memcmp(list, word, length) == 0)
+            return i;
+        if (!list[span])
+            return -1;
+        list += span + 1;
+    }
+}
+
+bool option_names(const char *list, const char *word)
+{
+    return word_index(list, ',', word) >= 0;
+}
+
+void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,
+                   int count)
+{
+    char *rest = msa_strndup(m, list, strlen(list));
+    while (rest) {
+        const char *word = strsep(&rest, ",");
+        int i = 0;
+        while (i < count && strcmp(word, names[i]) != 0)
+            i++;
+        if (i == count)
+            msa_fail(m, MSA_USAGE, "--%s: '%s' is not known", option, word);
+    }
+}
+
+void option_pairs(struct msa *m, const char *option, const char *text, void *closure,
+                  void (*set)(struct msa *m, void *closure, const char *key, const char *value))
+{
+    char *rest = msa_strndup(m, text, strlen(text));
+    while (rest) {
+        char *key = strsep(&rest, ",");
+        size_t length = strcspn(key, "=");
+        if (!length || !key[length] || !key[length + 1])
+            msa_fail(m, MSA_USAGE, "--%s: '%s' is not KEY=VALUE", option, key);
+        key[length] = '\0';
+        set(m, closure, key, key + length + 1);
+    }
+}
+
+static int choice(struct msa *m, const struct option *o, const char *text)
+{
+    int index = word_index(o->arg, '|', text);
+    if (index < 0)
+        msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", o->name, text, o->arg);
+    return index;
+}
+
+static void list_add(struct msa *m, struct option_list *list, const char *text)
+{
+    size_t bytes = ((size_t)list->count + 1) * sizeof *list->values;
+    list->values = msa_realloc(m, list->values, bytes);
+    list->values[list->count++] = text;
+}
+
+/* Fills in the field of an option; `text` is NULL for a flag. */
+static void set_field(struct msa *m, const struct option *o, void *field, const char *text)
+{
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(bool *)field = true;
+        break;
+    case OPTION_TEXT:
+        *(const char **)field = text;
+        break;
+    case OPTION_INT:
+        *(long *)field = option_int(m, o->name, text, o->min, o->max);
+        break;
+    case OPTION_REAL:
+        *(double *)field = option_real(m, o->name, text, o->min, o->max);
+        break;
+    case OPTION_CHOICE:
+        *(int *)field = choice(m, o, text);
+        break;
+    case OPTION_LIST:
+        list_add(m, field, text);
+        break;
+    }
+}
+
+static void check_device(struct msa *m)
+{
+    const char *device = m->common.device;
+    bool known = word_index("auto|cpu|cuda|test", '|', device) >= 0;
+    if (!known && strncmp(device, "cuda:", 5) == 0)
+        known = device[5] && strlen(device) <= 8 && !device[5 + strspn(device + 5, "0123456789")];
+    if (!known)
+        msa_fail(m, MSA_USAGE, "--device: '%s' is none of auto|cpu|cuda[:N]", device);
+}
+
+/* ---- The command line ---- */
+
+/* An option of any table, and the field that it fills in. */
+struct slot {
+    const struct option *option;
+    void *field;
+    bool given;
+};
+
+/* What getopt_long wants to know of the slots; a long option is told by LONG + its index. */
+enum { LONG = 256 };
+struct grammar {
+    struct slot *slots;
+    int count;
+    char *letters;
+    struct long_option *names; /* ends with a zeroed entry */
+};
+
+static size_t table_length(const struct option *table)
+{
+    size_t length = 0;
+    while (table && table[length].name)
+        length++;
+    return length;
+}
+
+static void grammar_add(struct grammar *g, const struct option *table, void *base)
+{
+    for (const struct option *o = table; o && o->name; o++) {
+        bool valued = o->kind != OPTION_FLAG;
+        if (o->letter) {
+            size_t end = strlen(g->letters);
+            g->letters[end] = o->letter;
+            g->letters[end + 1] = valued ? ':' : '\0';
+        }
+        int argument = valued ? required_argument : no_argument;
+        if (o == &common_options[HELP])
+            argument = optional_argument; /* its form */
+        g->names[g->count] = (struct long_option){o->name, argument, NULL, LONG + g->count};
+        g->slots[g->count++] = (struct slot){o, (char *)base + o->offset, false};
+    }
+}
+
+static struct grammar grammar_make(struct msa *m, const struct program *program)
+{
+    size_t length =
+        table_length(program->options) + table_length(program->more) + table_length(common_options);
+    struct grammar g = {.slots = msa_calloc(m, length, sizeof *g.slots),
+                        .letters = msa_alloc(m, 2 * length + 3),
+                        .names = msa_calloc(m, length + 1, sizeof *g.names)};
+    /* Operands come as option 1, where they stand; a missing value as ':'. */
+    strcpy(g.letters, "-:");
+    grammar_add(&g, program->options, m->settings);
+    grammar_add(&g, program->more, m->settings);
+    grammar_add(&g, common_options, &m->common);
+    return g;
+}
+
+static _Noreturn void refuse_name(struct msa *m, const char *typed)
+{
+    msa_fail(m, MSA_USAGE, "unknown option '%.*s' (see %s --help)", (int)strcspn(typed, "="), typed,
+             m->program);
+}
+
+/* getopt_long takes any prefix of a name; a script that does so breaks when an option is added. */
+static void check_whole_name(struct msa *m, const char *typed, const char *name)
+{
+    if (strcspn(typed, "=") != strlen(name) + 2)
+        refuse_name(m, typed);
+}
+
+/* After getopt_long has returned '?' or ':'. */
+static _Noreturn void refuse(struct msa *m, const struct grammar *g, bool no_value)
+{
+    const char *typed = m->argv[optind - 1];
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt >= LONG)
+        check_whole_name(m, typed, g->names[optopt - LONG].name);
+    else if (optopt)
+        typed = letter;
+    if (no_value)
+        msa_fail(m, MSA_USAGE, "option '%s' needs a value (see %s --help)", typed, m->program);
+    if (optopt >= LONG)
+        msa_fail(m, MSA_USAGE, "option '--%s' takes no value (see %s --help)",
+                 g->names[optopt - LONG].name, m->program);
+    refuse_name(m, typed);
+}
+
+/* The slot of the option that getopt_long has just returned. */
+static struct slot *slot_of(struct msa *m, const struct grammar *g, int code)
+{
+    if (code < LONG) {
+        int i = 0;
+        while (g->slots[i].option->letter != code)
+            i++;
+        return &g->slots[i];
+    }
+    bool apart = optarg && optarg == m->argv[optind - 1];
+    check_whole_name(m, m->argv[optind - (apart ? 2 : 1)], g->names[code - LONG].name);
+    return &g->slots[code - LONG];
+}
+
+/* Returns false when the option was one that prints and ends. */
+static bool take(struct msa *m, const struct program *program, struct slot *slot, const char *text)
+{
+    if (slot->option == &common_options[HELP]) {
+        if (text && strcmp(text, "mdoc") != 0 && strcmp(text, "names") != 0)
+            msa_fail(m, MSA_USAGE, "--help: '%s' is none of mdoc|names", text);
+        options_help(program, text);
+        return false;
+    }
+    if (slot->option == &common_options[VERSION]) {
+        printf("%s %s\n", m->program, MSA_VERSION);
+        return false;
+    }
+    set_field(m, slot->option, slot->field, text);
+    slot->given = true;
+    return true;
+}
+
+static void check_operands(struct msa *m, const struct program *program)
+{
+    if (m->operand_count > program->max_operands)
+        msa_fail(m, MSA_USAGE, "unexpected operand '%s' (see %s --help)",
+                 m->operands[program->max_operands], m->program);
+    if (m->operand_count < program->min_operands)
+        msa_fail(m, MSA_USAGE, "too few operands: expected %s (see %s --help)", program->operands,
+                 m->program);
+}
+
+bool options_parse(struct msa *m, const struct program *program)
+{
+    m->common = (struct msa_common){0};
+    m->settings = msa_alloc(m, program->settings_size);
+    m->operands = msa_calloc(m, (size_t)m->argc + 1, sizeof *m->operands);
+    m->operand_count = 0;
+    struct grammar g = grammar_make(m, program);
+    optind = 0; /* starts getopt anew, whatever was read before */
+    opterr = 0;
+    for (int code; (code = getopt_long(m->argc, m->argv, g.letters, g.names, NULL)) != -1;) {
+        if (code == 1)
+            m->operands[m->operand_count++] = optarg;
+        else if (code == '?' || code == ':')
+            refuse(m, &g, code == ':');
+        else if (!take(m, program, slot_of(m, &g, code), optarg))
+            return false;
+    }
+    while (optind < m->argc) /* behind "--" */
+        m->operands[m->operand_count++] = m->argv[optind++];
+    for (int i = 0; i < g.count; i++)
+        if (!g.slots[i].given && g.slots[i].option->initial)
+            set_field(m, g.slots[i].option, g.slots[i].field, g.slots[i].option->initial);
+    check_device(m);
+    check_operands(m, program);
+    return true;
+}

@@ -1,0 +1,57 @@
+/* main() of every program. */
+#include "common/cli/option.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A run and the program it is one of; the run comes first, so that its address is that of both. */
+struct job {
+    struct msa m;
+    const struct program *program;
+};
+
+/* Where a descriptor 0, 1 or 2 is closed, the next file opened would take its place, and be written
+ * as if it were stdout. Fills them with what cannot be read or written. */
+static void hold_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* Text on stdout is buffered: what could not be written shows here at the latest. */
+static void finish_stdout(struct msa *m)
+{
+    errno = 0;
+    bool failed = fflush(stdout) != 0;
+    if (!failed && !ferror(stdout))
+        return;
+    if (errno == EPIPE)
+        msa_fail(m, MSA_CLOSED, "stdout is closed");
+    msa_fail(m, MSA_FAILED, "cannot write stdout: %s", strerror(errno ? errno : EIO));
+}
+
+static void job_body(struct msa *m)
+{
+    const struct program *program = ((struct job *)m)->program;
+    if (options_parse(m, program))
+        program->run(m);
+    finish_stdout(m);
+}
+
+int program_main(const struct program *program, int argc, char **argv)
+{
+    struct job job = {
+        .m = {.program = program->name, .argc = argc, .argv = argv, .at_fail = program->at_fail},
+        .program = program};
+    signal(SIGPIPE, SIG_IGN); /* a write to a closed pipe fails with EPIPE instead */
+    hold_descriptors();
+    enum msa_status status = msa_run(&job.m, job_body);
+    if (job.m.error[0] && status != MSA_OTHER && status != MSA_CLOSED)
+        fprintf(stderr, "%s: %s\n", program->name, job.m.error);
+    return (int)status;
+}

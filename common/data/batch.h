@@ -1,0 +1,30 @@
+/* Samples of a data set as records: which tensors there are, and a batch of them at a time. */
+#ifndef MSA_BATCH_H
+#define MSA_BATCH_H
+
+#include "common/data/dataset.h"
+#include "common/stream/record.h"
+
+enum { BATCH_TENSORS = MODALITIES + 1 + LABELS };
+
+/* Makes records from a data set; its memory is one batch, whatever the size of the set. */
+struct batcher {
+    struct msa *m;
+    struct dataset *data;
+    bool dropped[MODALITIES]; /* leave that modality out */
+    enum non_finite non_finite;
+    size_t size;                 /* samples a batch */
+    void *memory[BATCH_TENSORS]; /* of one tensor each, for `size` samples */
+};
+
+struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
+                           enum non_finite non_finite, size_t size);
+/* The tensors that a record of these splits has; a header's schema. One that a split lacks fails
+ * the run. */
+void batcher_schema(struct batcher *b, struct schema *schema, enum split example);
+/* A record of `count` samples, at most `size`, of a split; index[count]. Its tensors are the
+ * batcher's until the next. */
+void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
+                  size_t count);
+
+#endif

@@ -1,0 +1,26 @@
+/* The field's metrics, exactly as MMSA and ConFEDE compute them (DMMSA.md section 8). */
+#ifndef MSA_METRICS_H
+#define MSA_METRICS_H
+
+#include "common/data/dataset.h"
+
+enum { METRICS_MAX = 8 };
+
+/* One family's keys, in the order of the table: "acc2" "f1" "acc3" "acc5" "mae" "corr" for CH-SIMS,
+ * "acc2_has0" "f1_has0" "acc2_non0" "f1_non0" "acc5" "acc7" "mae" "corr" for MOSI and MOSEI.
+ * NULL-terminated. */
+const char *const *metrics_keys(enum family family);
+bool metrics_smaller_is_better(const char *key); /* mae, and losses */
+
+/* values[i] belongs to metrics_keys(family)[i]. prediction[n], label[n] in float32; thresholds in
+ * float32, weighted F1, undefined F1 is 0, Pearson in float64 (NaN for a constant side, or n = 0).
+ * Means over no samples are NaN; a prediction that is NaN is in no class. */
+void metrics_compute(double values[METRICS_MAX], const float *prediction, const float *label,
+                     size_t n, enum family family);
+
+/* The class of a label for C classes: CH-SIMS C = 2, 3, 5 right-closed bins, MOSI/MOSEI C = 2 (y >=
+ * 0) and 3, 5, 7 (DMMSA.md section 5, MSC). -1 when the family has no such C, or the label is NaN.
+ */
+int label_class(float label, int classes, enum family family);
+
+#endif

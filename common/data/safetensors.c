@@ -1,0 +1,240 @@
+/* Safetensors files: 8 bytes of header length, a JSON header, the data. */
+#include "common/data/safetensors.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREFIX = 8, HEADER_MAX = 100 << 20, DATA_ALIGNMENT = 64 };
+
+/* ---- Reading ---- */
+
+/* A file being read. Errors are kept until the JSON has been released; the first one counts. */
+struct reading {
+    struct msa *m;
+    struct safetensors *s;
+    size_t header; /* bytes */
+    size_t data;   /* bytes */
+    char wrong[512];
+    struct span {
+        size_t begin, end;
+        struct safetensor *tensor;
+    } * spans; /* of the tensors, in the data */
+};
+
+static bool wrong(struct reading *r, const char *format, ...) MSA_PRINTF(2, 3);
+static bool wrong(struct reading *r, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (!r->wrong[0])
+        vsnprintf(r->wrong, sizeof r->wrong, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+static int compare_tensors(const void *a, const void *b)
+{
+    return strcmp(((const struct safetensor *)a)->name, ((const struct safetensor *)b)->name);
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A whole number that is not negative. */
+static bool size_of(const json_t *number, size_t *size)
+{
+    if (!json_is_integer(number) || json_integer_value(number) < 0)
+        return false;
+    *size = (size_t)json_integer_value(number);
+    return true;
+}
+
+static bool read_shape(struct reading *r, struct safetensor *t, const json_t *shape)
+{
+    if (!json_is_array(shape) || json_array_size(shape) > 8)
+        return wrong(r, "tensor '%s': its shape is no list of at most 8 sizes", t->name);
+    t->rank = (int)json_array_size(shape);
+    t->count = 1;
+    for (size_t i = 0; i < (size_t)t->rank; i++)
+        if (!size_of(json_array_get(shape, i), &t->shape[i]) ||
+            __builtin_mul_overflow(t->count, t->shape[i], &t->count))
+            return wrong(r, "tensor '%s': size %zu of its shape is impossible", t->name, i);
+    return true;
+}
+
+static bool read_tensor(struct reading *r, struct safetensor *t, struct span *span,
+                        const json_t *entry)
+{
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    size_t bytes;
+    span->tensor = t;
+    if (!dtype || strcmp(dtype, "F32") != 0)
+        return wrong(r, "tensor '%s': dtype %.16s but expected F32", t->name,
+                     dtype ? dtype : "missing");
+    if (!read_shape(r, t, json_object_get(entry, "shape")))
+        return false;
+    if (json_array_size(offsets) != 2 || !size_of(json_array_get(offsets, 0), &span->begin) ||
+        !size_of(json_array_get(offsets, 1), &span->end) || span->end < span->begin)
+        return wrong(r, "tensor '%s': its data_offsets are no begin and end", t->name);
+    if (__builtin_mul_overflow(t->count, sizeof(float), &bytes) || span->end - span->begin != bytes)
+        return wrong(r, "tensor '%s': %zu bytes but expected %zu values of 4", t->name,
+                     span->end - span->begin, t->count);
+    return true;
+}
+
+static bool read_metadata(struct reading *r, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        return wrong(r, "__metadata__ is no object of strings");
+    r->s->metadata = msa_calloc(r->m, json_object_size(object), sizeof *r->s->metadata);
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_string(value))
+            return wrong(r, "__metadata__: '%s' is no string", key);
+        const char **pair = r->s->metadata[r->s->metadata_count++];
+        pair[0] = msa_strndup(r->m, key, strlen(key));
+        pair[1] = msa_strndup(r->m, json_string_value(value), json_string_length(value));
+    }
+    qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, compare_pairs);
+    return true;
+}
+
+static bool read_header(struct reading *r, json_t *header)
+{
+    const char *key;
+    json_t *value;
+    r->s->tensors = msa_calloc(r->m, json_object_size(header), sizeof *r->s->tensors);
+    r->spans = msa_calloc(r->m, json_object_size(header), sizeof *r->spans);
+    json_object_foreach(header, key, value)
+    {
+        if (strcmp(key, "__metadata__") == 0) {
+            if (!read_metadata(r, value))
+                return false;
+            continue;
+        }
+        struct safetensor *t = &r->s->tensors[r->s->count];
+        t->name = msa_strndup(r->m, key, strlen(key));
+        if (!read_tensor(r, t, &r->spans[r->s->count++], value))
+            return false;
+    }
+    return true;
+}
+
+/* The spans cover the data from its first byte to its last, each byte once. */
+static bool check_spans(struct reading *r)
+{
+    size_t at = 0;
+    qsort(r->spans, r->s->count, sizeof *r->spans, compare_spans);
+    for (size_t i = 0; i < r->s->count; i++) {
+        if (r->spans[i].begin != at)
+            return wrong(r, "tensor '%s' starts at %zu of the data but expected %zu",
+                         r->spans[i].tensor->name, r->spans[i].begin, at);
+        at = r->spans[i].end;
+    }
+    return at == r->data ||
+           wrong(r, "tensors end at %zu of the data but expected %zu", at, r->data);
+}
+
+static void parse(struct reading *r)
+{
+    json_error_t error;
+    const char *text = (const char *)r->s->map.bytes + PREFIX;
+    json_t *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
+    if (!header)
+        wrong(r, "header, byte %d: %s", error.position, error.text);
+    else if (!json_is_object(header))
+        wrong(r, "header is no JSON object");
+    else if (read_header(r, header))
+        check_spans(r);
+    json_decref(header);
+    for (char *c = r->wrong; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
+/* Where each tensor's numbers are; then their order. A file whose header has an odd length has them
+ * where no float may be: copied then. */
+static void place(struct reading *r)
+{
+    const uint8_t *data = r->s->map.bytes + PREFIX + r->header;
+    if ((uintptr_t)data % sizeof(float)) {
+        r->s->copy = msa_alloc(r->m, r->data);
+        data = memcpy(r->s->copy, data, r->data);
+    }
+    for (size_t i = 0; i < r->s->count; i++)
+        r->spans[i].tensor->data = (const float *)(data + r->spans[i].begin);
+    qsort(r->s->tensors, r->s->count, sizeof *r->s->tensors, compare_tensors);
+    msa_free(r->m, r->spans);
+}
+
+static void unmap(void *s)
+{
+    file_unmap(((struct safetensors *)s)->map);
+}
+
+struct safetensors *safetensors_open(struct msa *m, const char *path)
+{
+    struct safetensors *s = msa_alloc(m, sizeof *s);
+    struct reading r = {.m = m, .s = s};
+    msa_at_free(s, unmap);
+    s->path = path;
+    s->map = file_map(m, path);
+    if (s->map.size < PREFIX)
+        msa_fail(m, MSA_CORRUPT, "%s: %zu bytes are no safetensors file", path, s->map.size);
+    for (size_t i = PREFIX; i-- > 0;)
+        r.header = r.header << 8 | s->map.bytes[i];
+    if (r.header > HEADER_MAX || r.header > s->map.size - PREFIX)
+        msa_fail(m, MSA_CORRUPT,
+                 "%s: header of %zu bytes in a file of %zu, and at most %d are allowed", path,
+                 r.header, s->map.size, HEADER_MAX);
+    r.data = s->map.size - PREFIX - r.header;
+    parse(&r);
+    if (r.wrong[0])
+        msa_fail(m, MSA_CORRUPT, "%s: %s", path, r.wrong);
+    place(&r);
+    return s;
+}
+
+void safetensors_close(struct msa *m, struct safetensors *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        msa_free(m, (char *)s->tensors[i].name);
+    for (size_t i = 0; i < s->metadata_count; i++) {
+        msa_free(m, (char *)s->metadata[i][0]);
+        msa_free(m, (char *)s->metadata[i][1]);
+    }
+    msa_free(m, s->tensors);
+    msa_free(m, s->metadata);
+    msa_free(m, s->copy);
+    msa_free(m, s);
+}
+
+const struct safetensor *safetensors_find(const struct safetensors *s, const char *name)
+{
+    struct safetensor key = {.name = name};
+    return s->count ? bsearch(&key, s->tensors, s->count, sizeof key, compare_tensors) : NULL;
+}
+
+const char *safetensors_metadata(const struct safetensors *s, const char *key)
+{
+    const char *(*pair)[2] = s->metadata_count ? bsearch(&key, s->metadata, s->metadata_count,
+                                                         sizeof *s->metadata, compare_pairs)
+                                               : NULL;
+    return pair ? (*pair)[1] : NULL;
+}

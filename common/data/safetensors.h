@@ -1,0 +1,41 @@
+/* Safetensors files (float32 tensors with names and a few strings of metadata). */
+#ifndef MSA_SAFETENSORS_H
+#define MSA_SAFETENSORS_H
+
+#include "common/cli/file.h"
+
+struct safetensor {
+    const char *name;
+    int rank; /* at most 8 */
+    size_t shape[8];
+    size_t count;
+    const float *data; /* into the mapped file, or the caller's */
+};
+
+struct safetensors {
+    const char *path;
+    size_t count;
+    struct safetensor *tensors; /* sorted by name */
+    size_t metadata_count;
+    const char *(*metadata)[2]; /* key, value; sorted by key */
+    struct mapping map;         /* of a file that was read */
+    void *copy;                 /* of its data, where they are not aligned in the file; else NULL */
+};
+
+/* Maps and checks a file before it allocates anything of the sizes it claims: header length, JSON,
+ * dtypes (F32 alone), shape x 4 == bytes, offsets that cover the data without gap or overlap, no
+ * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by
+ * the run. */
+struct safetensors *safetensors_open(struct msa *m, const char *path);
+void safetensors_close(struct msa *m, struct safetensors *s);
+const struct safetensor *safetensors_find(const struct safetensors *s,
+                                          const char *name); /* NULL: not there */
+const char *safetensors_metadata(const struct safetensors *s,
+                                 const char *key); /* NULL: not there */
+
+/* Writes PATH whole or not at all (file_create, file_commit): tensors sorted by name, metadata by
+ * key, so that equal contents are equal bytes. Data starts on a 64-byte boundary of the file. */
+void safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
+                       size_t count, const char *const (*metadata)[2], size_t metadata_count);
+
+#endif

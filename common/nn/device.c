@@ -1,0 +1,122 @@
+/* Devices: finds and opens the shared objects with kernels. */
+#include "common/nn/device.h"
+#include "kernels/level.h"
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Path of the kernels' object "msa-KIND.so" where it exists; NULL where it does not. Belongs to the
+ * run. */
+static char *find_object(struct msa *m, const char *kind)
+{
+    char exe[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[length > 0 ? length : 0] = '\0';
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(exe, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    char *places[] = {
+        msa_format(m, "%s/lib", exe),
+        msa_format(m, "%s/lib/msa", exe),
+#ifdef MSA_LIBDIR
+        msa_format(m, "%s", MSA_LIBDIR),
+#endif
+    };
+    char *found = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *path = msa_format(m, "%s/msa-%s.so", places[i], kind);
+        if (!found && access(path, R_OK) == 0)
+            found = path;
+        else
+            msa_free(m, path);
+        msa_free(m, places[i]);
+    }
+    return found;
+}
+
+/* A device of an object, which stays open until the process ends: its threads may wait in it. NULL,
+ * with a line in `error`, when it cannot be used. */
+static struct device *open_object(struct msa *m, const char *path, int index, long threads,
+                                  char *error, size_t size)
+{
+    setenv("OMP_WAIT_POLICY", "passive", 0);
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    msa_device_open_fn *open =
+        object ? (msa_device_open_fn *)dlsym(object, "msa_device_open") : NULL;
+    if (!open) {
+        snprintf(error, size, "%s", dlerror());
+        return NULL;
+    }
+    struct device *d = open(index, (int)threads, error, size);
+    if (d)
+        msa_say(m, "device %s (%s), %d threads", d->name, path, d->threads);
+    return d;
+}
+
+/* Opens a device of the objects "msa-KIND.so"; fails the run, unless `optional`. */
+static struct device *open_kind(struct msa *m, const char *kind, int index, long threads,
+                                bool optional)
+{
+    char error[512];
+    char *path = find_object(m, kind);
+    if (!path)
+        snprintf(error, sizeof error, "there is no msa-%s.so beside this program", kind);
+    struct device *d = path ? open_object(m, path, index, threads, error, sizeof error) : NULL;
+    msa_free(m, path);
+    if (!d && !optional)
+        msa_fail(m, MSA_DEVICE, "device '%s' cannot be used: %s", kind, error);
+    if (!d)
+        msa_say(m, "no device '%s': %s", kind, error);
+    return d;
+}
+
+static struct device *open_cpu(struct msa *m, const char *level, long threads)
+{
+    if (!level_runs(level))
+        msa_fail(m, MSA_DEVICE, "this machine does not run kernels of level '%s'", level);
+    char *kind = msa_format(m, "cpu-%s", level);
+    struct device *d = open_kind(m, kind, 0, threads, false);
+    msa_free(m, kind);
+    return d;
+}
+
+static int gpu_index(struct msa *m, const char *name)
+{
+    char *end;
+    const char *digits = name + strlen("cuda:");
+    long index = strtol(digits, &end, 10);
+    if (*digits < '0' || *digits > '9' || *end || index > 1023)
+        msa_fail(m, MSA_DEVICE, "'%s' is not a device: expected cuda:N", name);
+    return (int)index;
+}
+
+struct device *device_open(struct msa *m, const char *name, long threads)
+{
+    if (threads < 0 || threads > 4096)
+        msa_fail(m, MSA_DEVICE, "%ld threads, but expected 0 to 4096", threads);
+    if (strcmp(name, "auto") == 0) {
+        struct device *d = open_kind(m, "cuda", 0, threads, true);
+        return d ? d : open_cpu(m, level_best(), threads);
+    }
+    if (strcmp(name, "cpu") == 0)
+        return open_cpu(m, level_best(), threads);
+    if (strncmp(name, "cpu:", strlen("cpu:")) == 0)
+        return open_cpu(m, name + strlen("cpu:"), threads);
+    if (strcmp(name, "cuda") == 0)
+        return open_kind(m, "cuda", 0, threads, false);
+    if (strncmp(name, "cuda:", strlen("cuda:")) == 0)
+        return open_kind(m, "cuda", gpu_index(m, name), threads, false);
+    if (strcmp(name, "test") == 0)
+        return open_kind(m, "test", 0, threads, false);
+    msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu or cuda[:N]", name);
+}
+
+void device_close(struct device *d)
+{
+    if (d)
+        d->close(d);
+}

@@ -1,0 +1,96 @@
+/* ConFEDE's frame encoder, with its parameter names. */
+#include "common/nn/encoder.h"
+#include <math.h>
+#include <string.h>
+
+static const float NORM_EPS = 1e-5F;
+
+static struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim)
+{
+    struct transformer_layer l = {.prefix = prefix};
+    size_t wide = 3 * dim;
+    l.in_proj.weight =
+        params_add(p, layer_name(p, prefix, "self_attn.in_proj_weight"), START_UNIFORM,
+                   sqrtf(6 / (float)(dim + wide)), 2, (size_t[]){wide, dim});
+    l.in_proj.bias =
+        params_add(p, layer_name(p, prefix, "self_attn.in_proj_bias"), START_ZERO, 0, 1, &wide);
+    l.out_proj.weight = params_add(p, layer_name(p, prefix, "self_attn.out_proj.weight"),
+                                   START_UNIFORM, 1 / sqrtf((float)dim), 2, (size_t[]){dim, dim});
+    l.out_proj.bias =
+        params_add(p, layer_name(p, prefix, "self_attn.out_proj.bias"), START_ZERO, 0, 1, &dim);
+    l.linear1 = linear_layer(p, layer_name(p, prefix, "linear1"), dim, dim);
+    l.linear2 = linear_layer(p, layer_name(p, prefix, "linear2"), dim, dim);
+    l.norm1 = norm_layer(p, layer_name(p, prefix, "norm1"), dim);
+    l.norm2 = norm_layer(p, layer_name(p, prefix, "norm2"), dim);
+    return l;
+}
+
+static void standardization(struct params *p, struct encoder *e, const float *mean,
+                            const float *scale)
+{
+    size_t width = e->shape.features;
+    e->mean = params_buffer(p, layer_name(p, e->prefix, "standardize.mean"), 1, &width, mean);
+    e->scale = params_buffer(p, layer_name(p, e->prefix, "standardize.scale"), 1, &width, scale);
+}
+
+struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
+                              const float *mean, const float *scale)
+{
+    struct encoder e = {.prefix = msa_strndup(p->m, prefix, strlen(prefix)), .shape = shape};
+    const char *entry = layer_name(p, prefix, "encoder.pos_encoder");
+    e.cls = params_add(p, layer_name(p, entry, "cls_token"), START_ONE, 0, 3,
+                       (size_t[]){1, 1, shape.dim});
+    e.proj = linear_layer(p, layer_name(p, entry, "proj"), shape.features, shape.dim);
+    e.positions = params_add(p, layer_name(p, entry, "position_embeddings"), START_ZERO, 0, 3,
+                             (size_t[]){1, 1 + shape.frames, shape.dim});
+    for (size_t i = 0; i < shape.layers; i++)
+        e.layers[i] = transformer_layer(
+            p, msa_format(p->m, "%s.encoder.transformer_encoder.layers.%zu", prefix, i), shape.dim);
+    e.norm = norm_layer(p, layer_name(p, prefix, "layernorm"), shape.dim);
+    if (mean)
+        standardization(p, &e, mean, scale);
+    return e;
+}
+
+/* h = LN1(x + drop(MHA(x))), y = LN2(h + drop(W2 drop(gelu(W1 h + b1)) + b2)). */
+static struct var *layer_apply(struct tape *t, const struct transformer_layer *l, struct var *x,
+                               const uint8_t *pad, size_t heads, float rate)
+{
+    struct var *a = op_attention(t, linear_apply(t, &l->in_proj, x), pad, heads,
+                                 dropout_at(t, rate, l->prefix, "self_attn"));
+    a = linear_apply(t, &l->out_proj, a);
+    struct var *h = op_norm(t, x, a, l->norm1.gain, l->norm1.bias, NORM_EPS,
+                            dropout_at(t, rate, l->prefix, "dropout1"));
+    struct var *f =
+        op_gelu(t, linear_apply(t, &l->linear1, h), dropout_at(t, rate, l->prefix, "dropout"));
+    f = linear_apply(t, &l->linear2, f);
+    return op_norm(t, h, f, l->norm2.gain, l->norm2.bias, NORM_EPS,
+                   dropout_at(t, rate, l->prefix, "dropout2"));
+}
+
+/* Padding is found on the raw features; standardization leaves it 0. */
+static struct var *prepare(struct tape *t, const struct encoder *e, struct var *x, uint8_t **pad)
+{
+    size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
+    *pad = arena_take(&t->memory, batch * (1 + frames));
+    t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);
+    if (!e->mean)
+        return x;
+    struct var *scaled = tape_var(t, false, 3, x->shape);
+    t->device->k.standardize(t->device, scaled->data, x->data, *pad, e->mean->data, e->scale->data,
+                             batch, frames, features);
+    return scaled;
+}
+
+struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x)
+{
+    float rate = e->shape.dropout;
+    uint8_t *pad;
+    x = prepare(t, e, x, &pad);
+    x = op_positions(t, linear_apply(t, &e->proj, x), e->cls, e->positions,
+                     dropout_at(t, rate, e->prefix, "encoder.pos_encoder"));
+    for (size_t i = 0; i < e->shape.layers; i++)
+        x = layer_apply(t, &e->layers[i], x, pad, e->shape.heads, rate);
+    x = op_norm(t, x, NULL, e->norm.gain, e->norm.bias, NORM_EPS, (struct dropout){0});
+    return op_mean(t, x);
+}

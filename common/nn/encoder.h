@@ -1,0 +1,41 @@
+/* The encoder of one modality: frames -> one vector (DMMSA.md section 2).
+ *
+ * Linear F->D, a learned CLS row in front, learned positions, dropout; post-norm transformer layers
+ * with padding masked as keys; LayerNorm; the mean over all positions. */
+#ifndef MSA_ENCODER_H
+#define MSA_ENCODER_H
+
+#include "common/nn/layers.h"
+
+enum { ENCODER_LAYERS = 24 };
+
+struct encoder_shape {
+    size_t features, frames; /* of the input [B,L,F] */
+    size_t dim, heads, layers;
+    float dropout;
+};
+
+struct transformer_layer {
+    const char *prefix;
+    struct linear_layer in_proj, out_proj, linear1, linear2;
+    struct norm_layer norm1, norm2;
+};
+
+struct encoder {
+    const char *prefix; /* "vision_encoder" */
+    struct encoder_shape shape;
+    struct linear_layer proj;
+    struct var *cls, *positions; /* [1,1,D], [1,1+L,D] */
+    struct var *mean, *scale;    /* [F] each: standardization; NULL: none */
+    struct transformer_layer layers[ENCODER_LAYERS];
+    struct norm_layer norm;
+};
+
+/* mean and scale [F] of the host are kept as buffers PREFIX.standardize.mean and .scale; NULL:
+ * none. */
+struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
+                              const float *mean, const float *scale);
+struct var *encoder_apply(struct tape *t, const struct encoder *e,
+                          struct var *x); /* [B,L,F] -> [B,D] */
+
+#endif

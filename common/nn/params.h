@@ -1,0 +1,65 @@
+/* The parameters of a stage: named, drawn from the seed or loaded by name, updated by the
+ * optimizer, saved.
+ *
+ * Names and shapes are ConFEDE's, so that checkpoints interchange (DMMSA.md section 2). */
+#ifndef MSA_PARAMS_H
+#define MSA_PARAMS_H
+
+#include "common/cli/option.h"
+#include "common/data/safetensors.h"
+#include "common/nn/optimizer.h"
+#include "common/nn/tape.h"
+
+/* How a parameter starts when no file gives it. */
+enum start {
+    START_ZERO,
+    START_ONE,
+    START_UNIFORM /* U(-bound, bound), drawn by the parameter's name; layers of a stack start equal
+                   */
+};
+
+struct parameter {
+    char *name;
+    struct var var; /* on the device for the whole run; var.wants: it is trained */
+    float *m, *v;   /* AdamW's moments, on the device; NULL for what is not trained */
+    bool buffer;    /* kept with the parameters, never trained */
+    bool loaded;    /* a file gave it */
+};
+
+struct params {
+    struct msa *m;
+    struct device *device;
+    uint64_t seed;
+    const struct option_list *frozen; /* globs of names that are not trained; may be NULL */
+    int count, capacity;
+    struct parameter **list;
+};
+
+struct params params_new(struct msa *m, struct device *device, uint64_t seed,
+                         const struct option_list *frozen);
+void params_close(struct params *p);
+
+/* A parameter of that name and shape, its starting values drawn. */
+struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
+                       const size_t *shape);
+/* Numbers that belong to the parameters but are not trained; host[count]. */
+struct var *params_buffer(struct params *p, const char *name, int rank, const size_t *shape,
+                          const float *host);
+bool params_trained(const struct params *p); /* is any of them trained? */
+
+/* Takes the values of all parameters that the file has by name, and their moments where it has
+ * those. Fails the run with MSA_CORRUPT when a shape differs: "FILE: tensor 'NAME': shape [32,10]
+ * but expected [32,12]". */
+void params_load(struct params *p, const struct safetensors *file);
+/* Fails the run when a parameter was in no file: "FILE: no tensor 'NAME', shape [32,12]". */
+void params_require(struct params *p, const char *path);
+/* Writes PATH (safetensors_write); with moments as "exp_avg.NAME" and "exp_avg_sq.NAME". */
+void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
+                 size_t metadata_count);
+
+void params_zero_gradients(struct params *p);
+/* One optimizer step on all that are trained; their gradients are those of the last backward pass.
+ */
+void params_update(struct params *p, const struct optimizer *o);
+
+#endif

@@ -1,0 +1,116 @@
+/* The tape. */
+#include "common/nn/tape.h"
+#include <string.h>
+
+struct tape tape_new(struct msa *m, struct device *device, uint64_t seed)
+{
+    return (struct tape){.m = m,
+                         .device = device,
+                         .memory = arena_new(m, device),
+                         .nodes = arena_new(m, NULL),
+                         .seed = seed};
+}
+
+void tape_reset(struct tape *t, bool train, uint32_t step)
+{
+    arena_reset(&t->memory);
+    arena_reset(&t->nodes);
+    t->last = NULL;
+    t->train = train;
+    t->step = step;
+}
+
+void tape_close(struct tape *t)
+{
+    arena_close(&t->memory);
+    arena_close(&t->nodes);
+}
+
+static struct var *describe(struct tape *t, int rank, const size_t *shape)
+{
+    struct var *v = arena_take(&t->nodes, sizeof *v);
+    *v = (struct var){.rank = rank, .count = 1};
+    for (int i = 0; i < rank; i++) {
+        v->shape[i] = shape[i];
+        v->count *= shape[i];
+    }
+    return v;
+}
+
+struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape)
+{
+    struct var *v = describe(t, rank, shape);
+    v->wants = wants && t->train;
+    v->data = arena_take(&t->memory, v->count * sizeof(float));
+    return v;
+}
+
+struct var *tape_input(struct tape *t, const struct tensor *host, bool wants)
+{
+    if (host->dtype != F4 || host->rank > VAR_RANK)
+        msa_fail(t->m, MSA_CORRUPT, "tensor '%s': %s of rank %d but expected <f4 of rank 1 to %d",
+                 host->name, dtype_names[host->dtype], host->rank, VAR_RANK);
+    struct var *v = tape_var(t, wants, host->rank, host->shape);
+    t->device->copy_in(t->device, v->data, host->data, v->count * sizeof(float));
+    return v;
+}
+
+struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *shape)
+{
+    struct var *v = describe(t, rank, shape);
+    v->wants = x->wants;
+    v->data = x->data;
+    v->base = x->base ? x->base : x;
+    return v;
+}
+
+static struct var *owner(struct var *x)
+{
+    return x->base ? x->base : x;
+}
+
+void tape_seed(struct tape *t, struct var *x, const float *host)
+{
+    struct var *v = owner(x);
+    v->grad = arena_take(&t->memory, v->count * sizeof(float));
+    if (host)
+        t->device->copy_in(t->device, v->grad, host, v->count * sizeof(float));
+    else
+        t->device->k.fill(t->device, v->grad, 1, v->count);
+}
+
+void tape_backward(struct tape *t)
+{
+    for (struct node *n = t->last; n; n = n->before)
+        n->backward(t, n);
+    t->last = NULL;
+}
+
+void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, struct node *))
+{
+    struct node *n = arena_take(&t->nodes, size);
+    memset(n, 0, size);
+    n->backward = backward;
+    if (t->train) {
+        n->before = t->last;
+        t->last = n;
+    }
+    return n;
+}
+
+float *tape_into(struct tape *t, struct var *x, bool *add)
+{
+    *add = false;
+    if (!x || !x->wants)
+        return NULL;
+    struct var *v = owner(x);
+    *add = v->grad != NULL;
+    if (!v->grad)
+        v->grad = arena_take(&t->memory, v->count * sizeof(float));
+    return v->grad;
+}
+
+float *tape_gradient(struct var *y)
+{
+    return owner(y)->grad;
+}

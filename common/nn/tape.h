@@ -1,0 +1,70 @@
+/* The tape: records the operations of a forward pass and walks them back.
+ *
+ * An operation takes variables and makes one; its forward kernel runs at once, its backward kernel
+ * when the tape is walked. All memory of a step comes from the tape's arenas and goes at
+ * tape_reset. The operations themselves are in ops.h; a new one is a function there and a pair of
+ * kernels. */
+#ifndef MSA_TAPE_H
+#define MSA_TAPE_H
+
+#include "common/nn/arena.h"
+#include "common/stream/tensor.h"
+
+enum { VAR_RANK = 4 };
+
+struct tape;
+
+/* A tensor of the network: an input, a parameter, or what an operation made. */
+struct var {
+    float *data; /* [shape], on the device */
+    float *grad; /* the same shape; NULL until something has put a gradient there */
+    bool wants;  /* a gradient by it is wanted */
+    int rank;
+    size_t shape[VAR_RANK];
+    size_t count;
+    struct var *base; /* a view's: whose data and gradient it shares; else NULL */
+};
+
+/* What an operation leaves for the way back; the first member of each operation's own record. */
+struct node {
+    void (*backward)(struct tape *t, struct node *n);
+    struct node *before;
+};
+
+struct tape {
+    struct msa *m;
+    struct device *device;
+    struct arena memory; /* the device's */
+    struct arena nodes;  /* the host's */
+    struct node *last;
+    bool train; /* record nodes, draw dropout */
+    uint64_t seed;
+    uint32_t step; /* of training, for dropout */
+};
+
+struct tape tape_new(struct msa *m, struct device *device, uint64_t seed);
+/* Forgets everything of the step before; `train` and `step` are of the next one. */
+void tape_reset(struct tape *t, bool train, uint32_t step);
+void tape_close(struct tape *t);
+
+/* A variable of that shape with undefined data. */
+struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape);
+/* One with a host tensor's numbers; its dtype must be F4 (msa_fail names it otherwise). */
+struct var *tape_input(struct tape *t, const struct tensor *host, bool wants);
+/* The same numbers in another shape of as many elements; no operation, shares the gradient. */
+struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *shape);
+/* Puts a gradient there from the host (a second one is an error of the caller), count floats; or
+ * the scalar 1. */
+void tape_seed(struct tape *t, struct var *x, const float *host);
+/* Runs the backward kernels, last operation first. */
+void tape_backward(struct tape *t);
+
+/* For operations: a node of `size` bytes, put on the tape with its backward function. */
+void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, struct node *));
+/* For backward functions: where the gradient by x goes, NULL when nobody wants it; *add tells
+ * whether one is there already (first use takes undefined memory). */
+float *tape_into(struct tape *t, struct var *x, bool *add);
+/* The gradient that has reached y; NULL: none has. */
+float *tape_gradient(struct var *y);
+
+#endif

@@ -1,0 +1,249 @@
+/* The loop of a stage. */
+#include "common/stage.h"
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool to_stdout(const struct msa *m)
+{
+    return !m->common.output || strcmp(m->common.output, "-") == 0;
+}
+
+static void open_output(struct stage *s)
+{
+    struct stat status;
+    if (!to_stdout(s->m))
+        s->file = file_create(s->m, s->m->common.output);
+    int fd = s->file ? s->file->fd : STDOUT_FILENO;
+    if (s->header->train && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        msa_fail(s->m, MSA_FAILED,
+                 "a training stream cannot go into a file: nobody there gives gradients back "
+                 "(to keep features: msa-load --split train)");
+    s->out = writer_open(s->m, s->file ? dup(fd) : fd, s->file ? s->m->common.output : "stdout");
+    if (s->header->train && (!s->ops || s->ops->joins)) {
+        s->next = back_listen(s->m, fd, s->header->address);
+        writer_forgive(s->out);
+    }
+}
+
+static void write_header(struct stage *s)
+{
+    header_sign(s->header);
+    s->position = header_position(s->header);
+    header_write(s->header, s->out);
+}
+
+void stage_open_source(struct stage *s, struct msa *m, struct header *header)
+{
+    *s = (struct stage){.m = m, .header = header};
+    m->stream = s;
+    open_output(s);
+    write_header(s);
+}
+
+/* The first frame: a header, or the failure of a program that never came to write one. */
+static void read_header(struct stage *s)
+{
+    struct frame f;
+    reader_next(s->in, &f);
+    if (f.kind == FRAME_ERROR)
+        frame_fail_other(s->m, &f);
+    if (f.kind != FRAME_HEADER)
+        msa_fail(s->m, MSA_CORRUPT, "frame 0: kind '%c' but expected 'H'", f.kind);
+    s->header = header_parse(s->m, &f);
+    frame_free(s->in, &f);
+    if (s->header->back)
+        msa_fail(s->m, MSA_CORRUPT, "frame 0: a header of mode 'back' on the way forward");
+}
+
+static void begin(struct stage *s)
+{
+    bool passes = !s->ops->passes || s->ops->passes(s);
+    if (s->header->train && s->ops->joins) {
+        if (!s->header->address[0])
+            msa_fail(s->m, MSA_FAILED,
+                     "a training stream without a return address: was it kept in a file?");
+        s->previous = back_connect(s->m, s->header->address, !passes);
+    }
+    if (passes)
+        open_output(s);
+    if (s->ops->header)
+        s->ops->header(s);
+    if (passes)
+        write_header(s);
+}
+
+void stage_await(struct stage *s, enum frame_kind kind, struct frame *f)
+{
+    back_next(s->next, f);
+    if (f->kind != kind)
+        msa_fail(s->m, MSA_CORRUPT, "way back: frame %u: kind '%c' but expected '%c'",
+                 (unsigned)f->seq, f->kind, kind);
+}
+
+/* The gradient of a training record: from the next stage, or made here. */
+static void take_back(struct stage *s, const struct record *r)
+{
+    struct record g;
+    if (s->next) {
+        struct frame f;
+        stage_await(s, FRAME_GRADIENT, &f);
+        record_parse(s->m, &g, back_reader(s->next), &f);
+    } else {
+        record_new(s->m, &g);
+        s->ops->turn(s, r, &g);
+    }
+    if (s->ops->gradient)
+        s->ops->gradient(s, &g);
+    record_write(&g, s->previous, FRAME_GRADIENT);
+    if (s->ops->update)
+        s->ops->update(s, &g);
+    record_free(&g);
+}
+
+static void on_record(struct stage *s, struct frame *f)
+{
+    struct record r;
+    record_parse(s->m, &r, s->in, f);
+    if (s->ops->record)
+        s->ops->record(s, &r);
+    if (s->out)
+        record_write(&r, s->out, FRAME_DATA);
+    if (s->previous && r.train)
+        take_back(s, &r);
+    record_free(&r);
+}
+
+static void on_control(struct stage *s, struct frame *f)
+{
+    struct control c = control_parse(s->m, f);
+    frame_free(s->in, f);
+    if (s->ops->control)
+        s->ops->control(s, &c);
+    if (s->out)
+        control_write(&c, s->out, FRAME_CONTROL);
+    if (s->next) {
+        struct frame back;
+        stage_await(s, FRAME_CONTROL, &back);
+        control_free(&c);
+        c = control_parse(s->m, &back);
+        frame_free(back_reader(s->next), &back);
+    }
+    if (s->previous) {
+        if (s->ops->checkpoint)
+            s->ops->checkpoint(s, &c);
+        control_write(&c, s->previous, FRAME_CONTROL);
+    }
+    control_free(&c);
+}
+
+static void pass_on(struct stage *s, struct frame *f)
+{
+    if (s->out) {
+        struct body *b = body_begin(s->out);
+        body_value(b, &f->map);
+        body_write(s->out, b, f->kind);
+    }
+    frame_free(s->in, f);
+}
+
+void stage_end(struct stage *s)
+{
+    if (s->out)
+        writer_end(s->out);
+    if (s->next) {
+        struct frame f;
+        stage_await(s, FRAME_END, &f);
+        frame_free(back_reader(s->next), &f);
+    }
+    if (s->previous)
+        writer_end(s->previous);
+    if (s->file)
+        file_commit(s->m, s->file);
+}
+
+static void one_frame(struct stage *s, struct frame *f)
+{
+    switch (f->kind) {
+    case FRAME_DATA:
+        on_record(s, f);
+        break;
+    case FRAME_CONTROL:
+        on_control(s, f);
+        break;
+    case FRAME_METRICS:
+        pass_on(s, f);
+        break;
+    case FRAME_END:
+        frame_free(s->in, f);
+        stage_end(s);
+        if (s->ops->end)
+            s->ops->end(s);
+        break;
+    case FRAME_ERROR:
+        frame_fail_other(s->m, f);
+        break;
+    default:
+        msa_fail(s->m, MSA_CORRUPT, "frame %u: kind '%c' on the way forward", (unsigned)f->seq,
+                 f->kind);
+    }
+}
+
+static int open_input(struct msa *m, const char **name)
+{
+    const char *path = m->operand_count ? m->operands[0] : "-";
+    *name = strcmp(path, "-") == 0 ? "stdin" : path;
+    if (strcmp(path, "-") == 0)
+        return STDIN_FILENO;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
+    return fd;
+}
+
+void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
+{
+    struct stage *s = msa_alloc(m, sizeof *s);
+    *s = (struct stage){.m = m, .ops = ops, .self = self};
+    m->stream = s;
+    const char *name;
+    int fd = open_input(m, &name);
+    s->in = reader_open(m, fd, name);
+    read_header(s);
+    begin(s);
+    struct frame f;
+    while (reader_next(s->in, &f))
+        one_frame(s, &f);
+}
+
+/* Where a program failed before it had a stream (a bad option, say), those behind it are told all
+ * the same. */
+static void announce_without_stream(struct msa *m)
+{
+    struct stat status;
+    if (!to_stdout(m) || fstat(STDOUT_FILENO, &status) != 0 ||
+        !(S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
+        return;
+    writer_error(writer_open(m, STDOUT_FILENO, "stdout"), m->program, m->error);
+}
+
+void stage_at_fail(struct msa *m)
+{
+    struct stage *s = m->stream;
+    bool passes = !s || !s->header || !s->ops || !s->ops->passes || s->ops->passes(s);
+    if (s && s->out)
+        writer_error(s->out, m->program, m->error);
+    else if (passes)
+        announce_without_stream(m);
+    stage_at_fail_last(m);
+}
+
+void stage_at_fail_last(struct msa *m)
+{
+    struct stage *s = m->stream;
+    if (s && s->previous)
+        writer_error(s->previous, m->program, m->error);
+    if (s && s->file)
+        file_abandon(m, s->file);
+}

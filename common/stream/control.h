@@ -1,0 +1,24 @@
+/* Control frames C (and M, which only passes): one map, of which a stage knows some keys and passes
+ * on the others.
+ *
+ * msa-load sends `epoch`, `step` (training steps done), `checkpoint` (from 1) and `epoch_done`; a
+ * judge adds `best` and `stop` on the way down; stages add to `state` on the way back. */
+#ifndef MSA_CONTROL_H
+#define MSA_CONTROL_H
+
+#include "common/stream/value.h"
+
+struct control {
+    value map; /* lives in zone */
+    msgpack_zone *zone;
+};
+
+struct control control_new(struct msa *m);
+/* A copy of a frame's map; the frame may go. */
+struct control control_parse(struct msa *m, const struct frame *f);
+void control_write(const struct control *c, struct writer *w, enum frame_kind kind);
+void control_free(struct control *c);
+/* Adds `state` under the stage's own key, "NUMBER:PROGRAM". */
+void control_add_state(struct msa *m, struct control *c, int position, value state);
+
+#endif

@@ -1,0 +1,47 @@
+/* Bytes in: from a descriptor, inflated if they are gzip's. For reader.c alone. */
+#ifndef MSA_INPUT_H
+#define MSA_INPUT_H
+
+#include "common/stream/frame.h"
+#include <zlib.h>
+
+enum { INPUT_BUFFER = 1 << 16 };
+
+struct input_gzip {
+    z_stream z;
+    bool member_ended;
+    uint8_t packed[INPUT_BUFFER];
+};
+
+struct input {
+    struct msa *m;
+    int fd;
+    const char *name;
+    bool regular;            /* fd is a file */
+    bool started;            /* something has been read */
+    bool ended;              /* the last frame has been read: set by the reader */
+    uint32_t count;          /* frames read: set by the reader */
+    size_t at, filled;       /* plain bytes waiting in buffer */
+    struct input_gzip *gzip; /* NULL: not compressed */
+    void (*cut)(void *closure);
+    void *closure;
+    uint8_t buffer[INPUT_BUFFER];
+};
+
+/* Fails the run, naming the frame that is being read. */
+#define INPUT_CORRUPT(in, ...)                                                                     \
+    frame_fail((in)->m, &(struct frame){.seq = (in)->count, .from = (in)->name}, NULL, __VA_ARGS__)
+
+/* Owned by the run, with its descriptor. */
+struct input *input_open(struct msa *m, int fd, const char *name);
+/* Exactly `size` bytes; fails the run with MSA_CUT when the input ends before. */
+void input_take(struct input *in, uint8_t *to, size_t size);
+/* Inflates compressed bytes that are waiting, so that in->filled tells whether a frame may be
+ * there. */
+void input_inflate_ahead(struct input *in);
+/* Are there bytes behind the last frame? Waits for them only in a file, and in gzip before its end.
+ */
+bool input_more(struct input *in);
+void input_close(struct input *in);
+
+#endif

@@ -1,0 +1,92 @@
+/* What a tensor is: its dtype, its shape, and one element of it. */
+#include "common/stream/tensor.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are little-endian in memory too");
+
+const char *const dtype_names[DTYPES] = {"<f4", "<f8", "<f2", "<i8", "<i4", "<i2",
+                                         "|i1", "<u8", "<u4", "<u2", "|u1", "|b1"};
+
+size_t dtype_size(enum dtype dtype)
+{
+    return (size_t)(dtype_names[dtype][2] - '0');
+}
+
+int dtype_find(const char *name, size_t length)
+{
+    for (int i = 0; i < DTYPES; i++)
+        if (length == 3 && memcmp(name, dtype_names[i], 3) == 0)
+            return i;
+    return -1;
+}
+
+struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, int rank,
+                        const size_t *shape)
+{
+    assert(strlen(name) <= TENSOR_NAME && rank >= 0 && rank <= TENSOR_RANK);
+    struct tensor t = {.dtype = dtype, .rank = rank, .count = 1, .data = data};
+    strcpy(t.name, name);
+    for (int i = 0; i < rank; i++) {
+        t.shape[i] = shape[i];
+        t.count *= shape[i];
+    }
+    return t;
+}
+
+const char *tensor_shape_text(char text[128], int rank, const size_t *shape)
+{
+    size_t at = 0;
+    text[at++] = '[';
+    for (int i = 0; i < rank && at < 100; i++)
+        at += (size_t)snprintf(text + at, 128 - at, "%s%zu", i ? "," : "", shape[i]);
+    strcpy(text + at, "]");
+    return text;
+}
+
+double tensor_value(const struct tensor *t, size_t i)
+{
+    union {
+        float f4;
+        double f8;
+        _Float16 f2;
+        int64_t i8;
+        int32_t i4;
+        int16_t i2;
+        int8_t i1;
+        uint64_t u8;
+        uint32_t u4;
+        uint16_t u2;
+        uint8_t u1;
+    } v;
+    size_t size = dtype_size(t->dtype);
+    memcpy(&v, (const uint8_t *)t->data + i * size, size);
+    switch (t->dtype) {
+    case F4:
+        return (double)v.f4;
+    case F8:
+        return v.f8;
+    case F2:
+        return (double)v.f2;
+    case I8:
+        return (double)v.i8;
+    case I4:
+        return v.i4;
+    case I2:
+        return v.i2;
+    case I1:
+        return v.i1;
+    case U8:
+        return (double)v.u8;
+    case U4:
+        return v.u4;
+    case U2:
+        return v.u2;
+    case U1:
+        return v.u1;
+    default:
+        return v.u1 != 0;
+    }
+}

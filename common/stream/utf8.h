@@ -1,0 +1,15 @@
+/* Text that comes from outside: is it UTF-8, and made so where it is not. */
+#ifndef MSA_UTF8_H
+#define MSA_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+bool utf8_valid(const void *text, size_t length);
+/* UTF-8 without control characters. */
+bool utf8_printable(const void *text, size_t length);
+/* Puts '?' in the place of every byte that is no part of a character. */
+void utf8_clean(char *text, size_t length);
+
+#endif

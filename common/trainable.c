@@ -1,0 +1,306 @@
+/* What all trainable stages share. */
+#include "common/trainable.h"
+#include "common/nn/device.h"
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIELD(name) offsetof(struct trainable_settings, name)
+const struct option trainable_options[] = {
+    {'p', "params", "FILE", OPTION_TEXT, FIELD(params), NULL, 0, 0,
+     "parameters: written at each checkpoint of training (and as FILE.N with the optimizer's "
+     "state), "
+     "read in evaluation"},
+    {0, "init", "FILE", OPTION_LIST, FIELD(init), NULL, 0, 0,
+     "initial values by name; repeatable, the last one wins; what no file gives is drawn from the "
+     "seed"},
+    {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,
+     "train even if the parameter file exists already, and replace it"},
+    {0, "freeze", "GLOB", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
+     "do not train the parameters whose names match; repeatable"},
+    {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
+     "multiply the learning rate of the line by X in this stage"},
+    {0},
+};
+#undef FIELD
+
+const struct schema_entry *trainable_arrives(const struct trainable *t, const char *name)
+{
+    return schema_find(&t->arrived, name);
+}
+
+static bool training(const struct trainable *t)
+{
+    return t->stage->header->train;
+}
+
+/* --- what is kept with the parameters --------------------------------------------------------- */
+
+void trainable_note(struct trainable *t, const char *key, const char *text)
+{
+    int i = 0;
+    while (i < t->note_count && strcmp(t->notes[i][0], key) != 0)
+        i++;
+    if (i == TRAINABLE_NOTES)
+        msa_fail(t->m, MSA_FAILED, "more than %d notes on parameters", TRAINABLE_NOTES);
+    t->note_count += i == t->note_count;
+    t->notes[i][0] = msa_strndup(t->m, key, strlen(key));
+    t->notes[i][1] = msa_strndup(t->m, text, strlen(text));
+}
+
+const char *trainable_noted(const struct trainable *t, const char *key)
+{
+    return t->given ? safetensors_metadata(t->given, key) : NULL;
+}
+
+const struct safetensor *trainable_given(const struct trainable *t, const char *name)
+{
+    return t->given ? safetensors_find(t->given, name) : NULL;
+}
+
+long trainable_int(struct trainable *t, const char *key, long given, long initial)
+{
+    const char *noted = trainable_noted(t, key);
+    long result = given ? given : noted ? strtol(noted, NULL, 10) : initial;
+    if (noted && given && strtol(noted, NULL, 10) != given)
+        msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %s", key, given, t->given->path,
+                 noted);
+    char text[32];
+    snprintf(text, sizeof text, "%ld", result);
+    trainable_note(t, key, text);
+    return result;
+}
+
+/* --- files ---------------------------------------------------------------------------------------
+ */
+
+/* FILE and the checkpoints FILE.N that an earlier training left. */
+static void clear_old(struct trainable *t)
+{
+    const char *path = t->settings->params;
+    glob_t old = {0};
+    glob(msa_format(t->m, "%s.[0-9]*", path), 0, NULL, &old);
+    bool there = old.gl_pathc > 0 || file_exists(path);
+    for (size_t i = 0; t->settings->force && i < old.gl_pathc; i++)
+        unlink(old.gl_pathv[i]);
+    globfree(&old);
+    if (there && !t->settings->force)
+        msa_fail(t->m, MSA_FAILED,
+                 "'%s' (or a checkpoint of it) exists: -f trains anew and replaces it", path);
+}
+
+static void load(struct trainable *t)
+{
+    for (int i = 0; i < t->settings->init.count; i++) {
+        struct safetensors *file = safetensors_open(t->m, t->settings->init.values[i]);
+        params_load(&t->params, file);
+        safetensors_close(t->m, file);
+    }
+    if (t->given)
+        params_load(&t->params, t->given);
+    if (!training(t))
+        params_require(&t->params, t->given ? t->given->path : "--init");
+}
+
+static void save(struct trainable *t, const char *path, long checkpoint, bool moments)
+{
+    const char *all[TRAINABLE_NOTES + 4][2];
+    size_t count = 0;
+    all[count][0] = "program", all[count++][1] = t->m->program;
+    all[count][0] = "version", all[count++][1] = MSA_VERSION;
+    all[count][0] = "checkpoint", all[count++][1] = msa_format(t->m, "%ld", checkpoint);
+    all[count][0] = "seed";
+    all[count++][1] = msa_format(t->m, "%llu", (unsigned long long)t->params.seed);
+    for (int i = 0; i < t->note_count; i++, count++)
+        memcpy(all[count], t->notes[i], sizeof all[count]);
+    params_save(&t->params, path, moments, all, count);
+}
+
+/* FILE.N, and FILE when it is the best so far or nobody judges; what is older than N-1 goes. */
+static void on_checkpoint(struct stage *s, struct control *c)
+{
+    struct trainable *t = s->self;
+    const char *path = t->settings->params;
+    long n = (long)value_int(&c->map, "checkpoint", 0);
+    save(t, msa_format(t->m, "%s.%ld", path, n), n, true);
+    if (value_bool(&c->map, "best", true))
+        save(t, path, n, false);
+    unlink(msa_format(t->m, "%s.%ld", path, n - 2));
+}
+
+/* Evaluation takes the family of a set without labels from the parameters, and warns when stages
+ * were trained apart. */
+static void compare_notes(struct trainable *t)
+{
+    struct header *h = t->stage->header;
+    const char *family = trainable_noted(t, "family");
+    const char *checkpoint = trainable_noted(t, "checkpoint");
+    if (!h->family[0] && family)
+        snprintf(h->family, sizeof h->family, "%s", family);
+    if (!checkpoint)
+        return;
+    long mine = strtol(checkpoint, NULL, 10);
+    long others = (long)value_int(&h->map, "checkpoint", mine);
+    if (mine != others)
+        msa_warn(t->m, "%s is of checkpoint %ld but the stages before are of %ld", t->given->path,
+                 mine, others);
+    value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
+}
+
+/* --- the stage
+ * ------------------------------------------------------------------------------------- */
+
+static void on_header(struct stage *s)
+{
+    struct trainable *t = s->self;
+    t->stage = s;
+    t->arrived = s->header->schema;
+    t->device = device_open(t->m, t->m->common.device, t->m->common.threads);
+    t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
+    t->tape = tape_new(t->m, t->device, s->header->seed);
+    if (training(t)) {
+        if (!t->settings->params)
+            msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+        clear_old(t);
+        trainable_note(t, "family", s->header->family);
+    } else if (t->settings->params) {
+        t->given = safetensors_open(t->m, t->settings->params);
+        compare_notes(t);
+    } else if (t->settings->init.count == 0) {
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
+    }
+    t->model->build(t);
+    load(t);
+}
+
+void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape)
+{
+    bool gradient = training(t) && params_trained(&t->params);
+    for (int i = 0; i < t->arrived.count; i++)
+        gradient = gradient || t->arrived.entries[i].gradient;
+    schema_add(t->m, &t->stage->header->schema, name, F4, rank, shape, gradient);
+}
+
+void trainable_drop(struct trainable *t, const char *name)
+{
+    if (t->record)
+        record_remove(t->record, name);
+    else
+        schema_remove(&t->stage->header->schema, name);
+}
+
+struct var *trainable_input(struct trainable *t, const char *name)
+{
+    const struct tensor *host = record_find(t->record, name);
+    const struct schema_entry *entry = trainable_arrives(t, name);
+    if (!host)
+        msa_fail(t->m, MSA_CORRUPT, "frame %u: no tensor '%s', which the header promised",
+                 (unsigned)t->record->frame.seq, name);
+    struct trainable_end *end = &t->inputs[t->input_count++];
+    memcpy(end->name, host->name, sizeof end->name);
+    end->var = tape_input(&t->tape, host, entry && entry->gradient);
+    return end->var;
+}
+
+/* Room for a tensor's numbers on the host, kept from record to record. */
+static float *host_room(struct trainable *t, struct trainable_end *end)
+{
+    if (end->capacity < end->var->count) {
+        end->host = msa_realloc(t->m, end->host, end->var->count * sizeof(float));
+        end->capacity = end->var->count;
+    }
+    return end->host;
+}
+
+static struct tensor host_tensor(struct trainable_end *end)
+{
+    return tensor_of(end->name, F4, end->host, end->var->rank, end->var->shape);
+}
+
+void trainable_output(struct trainable *t, const char *name, struct var *var)
+{
+    struct trainable_end *end = &t->outputs[t->output_count++];
+    snprintf(end->name, sizeof end->name, "%s", name);
+    end->var = var;
+    t->device->copy_out(t->device, host_room(t, end), var->data, var->count * sizeof(float));
+    record_put(t->m, t->record, host_tensor(end));
+}
+
+static void on_record(struct stage *s, struct record *r)
+{
+    struct trainable *t = s->self;
+    t->record = r;
+    t->input_count = t->output_count = 0;
+    tape_reset(&t->tape, r->train, (uint32_t)r->step);
+    t->model->forward(t);
+}
+
+/* A gradient that has arrived, of the shape it must have. */
+static void seed(struct trainable *t, struct record *g, const struct trainable_end *end)
+{
+    const struct tensor *host = record_find(g, end->name);
+    char found[128], expected[128];
+    if (!host)
+        return;
+    if (host->dtype != F4 || host->count != end->var->count)
+        msa_fail(t->m, MSA_CORRUPT, "way back: frame %u, tensor '%s': shape %s but expected %s",
+                 (unsigned)g->frame.seq, end->name,
+                 tensor_shape_text(found, host->rank, host->shape),
+                 tensor_shape_text(expected, end->var->rank, end->var->shape));
+    tape_seed(&t->tape, end->var, host->data);
+}
+
+/* Takes the gradients of what was produced, adds those of what was consumed. */
+static void on_gradient(struct stage *s, struct record *g)
+{
+    struct trainable *t = s->self;
+    params_zero_gradients(&t->params);
+    for (int i = 0; i < t->input_count; i++)
+        if (t->inputs[i].var->wants)
+            seed(t, g, &t->inputs[i]);
+    for (int i = 0; i < t->output_count; i++) {
+        seed(t, g, &t->outputs[i]);
+        record_remove(g, t->outputs[i].name);
+    }
+    tape_backward(&t->tape);
+    for (int i = 0; i < t->input_count; i++) {
+        struct trainable_end *end = &t->inputs[i];
+        const float *grad = tape_gradient(end->var);
+        if (!end->var->wants || !grad)
+            continue;
+        t->device->copy_out(t->device, host_room(t, end), grad, end->var->count * sizeof(float));
+        record_put(t->m, g, host_tensor(end));
+    }
+}
+
+static void on_update(struct stage *s, const struct record *g)
+{
+    struct trainable *t = s->self;
+    struct optimizer o = optimizer_hear(t->m, g);
+    o.lr *= t->settings->lr_scale;
+    params_update(&t->params, &o);
+}
+
+static void on_end(struct stage *s)
+{
+    struct trainable *t = s->self;
+    tape_close(&t->tape);
+    params_close(&t->params);
+    device_close(t->device);
+}
+
+void trainable_run(struct msa *m, const struct model *model, void *self)
+{
+    static const struct stage_ops ops = {.joins = true,
+                                         .header = on_header,
+                                         .record = on_record,
+                                         .gradient = on_gradient,
+                                         .update = on_update,
+                                         .checkpoint = on_checkpoint,
+                                         .end = on_end};
+    struct trainable *t = msa_alloc(m, sizeof *t);
+    *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
+    stage_run(m, &ops, t);
+}

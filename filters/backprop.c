@@ -1,0 +1,266 @@
+/* msa-backprop: the end of a training line. Weights and adds the gradients of the tasks, and sends
+ * them back with the step's learning rate and the optimizer's settings, so that these are said
+ * once. */
+#include "common/cli/option.h"
+#include "common/nn/optimizer.h"
+#include "common/stage.h"
+#include <stdio.h>
+#include <string.h>
+
+struct settings {
+    double lr, warmup, decay, beta1, beta2, eps;
+    int schedule, optimizer;
+    const char *no_decay, *log;
+};
+
+enum { SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
+enum { EXTRA_TASKS = 16 };
+
+/* The weighted sum of gradients by one tensor. */
+struct sum {
+    char name[TENSOR_NAME + 1];
+    float *data;
+    size_t capacity;
+};
+
+struct backprop {
+    struct msa *m;
+    const struct settings *settings;
+    struct log *log;
+    bool header_logged;
+    int extra_count; /* tasks of one's own, logged behind the four */
+    char extra[EXTRA_TASKS][TENSOR_NAME + 1];
+    struct sum sums[RECORD_TENSORS];
+};
+
+static const char *const tasks[] = {"msr", "msc", "uni", "cl"};
+static const char *const adjusted[] = {"uni", "cl"};
+enum { TASKS = 4, ADJUSTED = 2 };
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, "learning rate after warm-up"},
+    {0, "warmup", "EPOCHS", OPTION_REAL, FIELD(warmup), "1", 0, 1e6,
+     "epochs over which the learning rate rises from 0, step by step"},
+    {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
+     "after warm-up: fall to 0 at the end, or stay"},
+    {0, "optimizer", "adamw", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0, "optimizer"},
+    {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3, "decoupled weight decay"},
+    {0, "no-decay", "LIST", OPTION_TEXT, FIELD(no_decay), "bias", 0, 0,
+     "parameters whose names contain one of these words do not decay"},
+    {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999, "decay of the first moment"},
+    {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
+     "decay of the second moment"},
+    {0, "eps", "X", OPTION_REAL, FIELD(eps), "1e-8", 1e-30, 1, "added to the second moment's root"},
+    {0, "log", "FILE", OPTION_TEXT, FIELD(log), NULL, 0, 0,
+     "write a line a training step, tab-separated: learning rate, losses, weights and their sum"},
+    {0},
+};
+#undef FIELD
+
+/* --- gradients -----------------------------------------------------------------------------------
+ */
+
+/* The sum for NAME, emptied if this is the record's first gradient by it. */
+static struct sum *sum_for(struct backprop *b, struct record *g, const char *name, size_t length,
+                           const struct tensor *like)
+{
+    struct sum *s = b->sums;
+    while (s->name[0] && (strncmp(s->name, name, length) != 0 || s->name[length]))
+        if (++s == b->sums + RECORD_TENSORS)
+            msa_fail(b->m, MSA_CORRUPT, "gradients by more than %d tensors", RECORD_TENSORS);
+    memcpy(s->name, name, length);
+    if (record_find(g, s->name))
+        return s;
+    if (s->capacity < like->count) {
+        s->data = msa_realloc(b->m, s->data, like->count * sizeof(float));
+        s->capacity = like->count;
+    }
+    memset(s->data, 0, like->count * sizeof(float));
+    record_put(b->m, g, tensor_of(s->name, F4, s->data, like->rank, like->shape));
+    return s;
+}
+
+/* Adds weight x NAME@TASK to the gradient by NAME. */
+static void add_one(struct backprop *b, const struct record *r, struct record *g,
+                    const struct tensor *t)
+{
+    const char *at = strchr(t->name, '@');
+    const struct tensor *base;
+    if (!at)
+        return;
+    float weight = (float)value_real(value_get(&r->map, "weight"), at + 1, 1);
+    struct sum *sum = sum_for(b, g, t->name, (size_t)(at - t->name), t);
+    base = record_find(g, sum->name);
+    if (t->dtype != F4 || base->count != t->count)
+        msa_fail(b->m, MSA_CORRUPT,
+                 "frame %u, tensor '%s': not <f4 of %zu numbers as the other gradients by '%s'",
+                 (unsigned)r->frame.seq, t->name, base->count, sum->name);
+    const char *bytes = t->data;
+    for (size_t i = 0; i < t->count; i++) {
+        float x;
+        memcpy(&x, bytes + i * sizeof x, sizeof x);
+        sum->data[i] += weight * x;
+    }
+}
+
+/* --- log -----------------------------------------------------------------------------------------
+ */
+
+static bool listed(const char *const *names, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Tasks beyond the four, as the first record has them. */
+static void find_extra(struct backprop *b, const value *losses)
+{
+    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
+        char *name = b->extra[b->extra_count];
+        if (key->size > TENSOR_NAME || b->extra_count == EXTRA_TASKS)
+            continue;
+        snprintf(name, sizeof b->extra[0], "%.*s", (int)key->size, key->ptr);
+        if (!listed(tasks, TASKS, name))
+            b->extra_count++;
+    }
+}
+
+static void cell(char *line, size_t size, const value *map, const char *key)
+{
+    size_t used = strlen(line);
+    if (value_get(map, key))
+        snprintf(line + used, size - used, "\t%.9g", value_real(map, key, 0));
+    else
+        snprintf(line + used, size - used, "\t");
+}
+
+static void log_columns(struct backprop *b)
+{
+    char line[2048] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
+    for (int i = 0; i < b->extra_count; i++) {
+        size_t used = strlen(line);
+        snprintf(line + used, sizeof line - used, "\t%s\tw_%s", b->extra[i], b->extra[i]);
+    }
+    log_line(b->m, b->log, "%s", line);
+}
+
+static double total_loss(const value *losses, const value *weights)
+{
+    double total = 0;
+    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+        char name[TENSOR_NAME + 1];
+        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
+        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
+        total += value_real(weights, name, 1) * value_real(losses, name, 0);
+    }
+    return total;
+}
+
+static void log_step(struct backprop *b, const struct record *r, double lr)
+{
+    const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
+    char line[2048];
+    if (!b->header_logged) {
+        find_extra(b, losses);
+        log_columns(b);
+        b->header_logged = true;
+    }
+    snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
+    for (int i = 0; i < TASKS; i++)
+        cell(line, sizeof line, losses, tasks[i]);
+    for (int i = 0; i < ADJUSTED; i++)
+        cell(line, sizeof line, weights, adjusted[i]);
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof line - used, "\t%.9g", total_loss(losses, weights));
+    for (int i = 0; i < b->extra_count; i++) {
+        cell(line, sizeof line, losses, b->extra[i]);
+        cell(line, sizeof line, weights, b->extra[i]);
+    }
+    log_line(b->m, b->log, "%s", line);
+}
+
+/* --- the stage
+ * ------------------------------------------------------------------------------------- */
+
+static void on_header(struct stage *s)
+{
+    struct backprop *b = s->self;
+    if (!s->header->train)
+        msa_fail(b->m, MSA_FAILED,
+                 "the stream is for evaluation: msa-load --train makes one for training");
+    if (b->settings->log)
+        b->log = log_open(b->m, b->settings->log, false);
+}
+
+static double rate(const struct backprop *b, const struct header *h, const struct record *r)
+{
+    long total = h->steps * h->epochs;
+    long warm = (long)(b->settings->warmup * (double)h->steps);
+    return optimizer_rate(b->settings->lr, (long)r->step, warm, total,
+                          b->settings->schedule == SCHEDULE_LINEAR);
+}
+
+static void turn(struct stage *s, const struct record *r, struct record *g)
+{
+    struct backprop *b = s->self;
+    const struct settings *set = b->settings;
+    struct optimizer o = {.lr = rate(b, s->header, r),
+                          .beta1 = set->beta1,
+                          .beta2 = set->beta2,
+                          .eps = set->eps,
+                          .decay = set->decay,
+                          .no_decay = set->no_decay};
+    g->epoch = r->epoch;
+    g->step = r->step;
+    for (int i = 0; i < r->count; i++)
+        add_one(b, r, g, &r->tensors[i]);
+    optimizer_say(b->m, g, &o);
+    if (b->log)
+        log_step(b, r, o.lr);
+}
+
+static bool never(const struct stage *s)
+{
+    (void)s;
+    return false;
+}
+
+static void run(struct msa *m)
+{
+    static const struct stage_ops ops = {
+        .joins = true, .passes = never, .header = on_header, .turn = turn};
+    struct backprop *b = msa_alloc(m, sizeof *b);
+    b->m = m;
+    b->settings = m->settings;
+    stage_run(m, &ops, b);
+    if (b->log)
+        log_close(m, b->log);
+}
+
+static const struct example examples[] = {
+    {"... | msa-loss | msa-gdwg | msa-metrics | msa-backprop --lr 1e-4 --log steps.tsv",
+     "train with the paper's learning rate, and keep the losses of every step"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-backprop",
+    .summary = "turn a training stream round: send weighted gradients back",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .examples = examples,
+    .see_also = "msa-loss(1), msa-gdwg(1), msa-load(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail_last,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

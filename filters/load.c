@@ -1,0 +1,383 @@
+/* msa-load: a data set as a stream of records; in training also the beginning and the end of the
+ * way back, and the commit.
+ *
+ * Training: each epoch its records in an order drawn from the seed, then validation, then a control
+ * (checkpoint). A record is sent only while at most two have had no gradient yet; after a control
+ * nothing is sent before it has come back. */
+#include "common/cli/option.h"
+#include "common/cli/progress.h"
+#include "common/data/batch.h"
+#include "common/nn/random.h"
+#include "common/stage.h"
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AHEAD = 2 };
+enum { SPLIT_ALL = SPLITS };
+enum { FAMILY_AUTO = 2 };
+
+struct settings {
+    bool train, no_shuffle, standardize;
+    int split, family, non_finite;
+    long epochs, batch, seed, validate_every;
+    double fraction;
+    const char *drop, *state;
+};
+
+struct load {
+    struct msa *m;
+    const struct settings *settings;
+    struct dataset *data;
+    struct batcher batcher;
+    struct stage stage;
+    struct progress progress;
+    uint32_t *train; /* indices of the training samples, a fraction of them */
+    size_t train_count;
+    uint32_t *order, *shuffled; /* room for an epoch's order, and for a split in its own */
+    long waiting;               /* training records sent whose gradient has not come */
+    long step;                  /* training steps done */
+    long checkpoint;            /* the last that was sent */
+    bool stop;
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "split", "train|valid|test|all", OPTION_CHOICE, FIELD(split), "all", 0, 0,
+     "samples to load, in the order of the data set (without --train)"},
+    {0, "train", NULL, OPTION_FLAG, FIELD(train), NULL, 0, 0,
+     "make a training stream: epochs of the train split, each followed by the valid split and a "
+     "checkpoint"},
+    {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, "epochs of training"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 1e6, "samples a record"},
+    {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
+     "seed of everything random in the line: initial values, dropout, shuffling, --fraction"},
+    {0, "no-shuffle", NULL, OPTION_FLAG, FIELD(no_shuffle), NULL, 0, 0,
+     "train in the order of the data set"},
+    {0, "validate-every", "STEPS", OPTION_INT, FIELD(validate_every), NULL, 1, 1e15,
+     "validate and make a checkpoint every so many steps too, not only after each epoch"},
+    {0, "fraction", "F", OPTION_REAL, FIELD(fraction), "1", 1e-9, 1,
+     "train on this share of the train split, drawn from the seed"},
+    {0, "standardize", NULL, OPTION_FLAG, FIELD(standardize), NULL, 0, 0,
+     "put mean and deviation of each feature into the header, for msa-encode to apply"},
+    {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
+     "leave these modalities out, of text,vision,audio"},
+    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
+     "how labels are read and judged; auto: sims when there are unimodal labels"},
+    {0, "non-finite", "zero|keep|fail", OPTION_CHOICE, FIELD(non_finite), "zero", 0, 0,
+     "what becomes of values that are not finite (minus infinity in audio is always 0)"},
+    {0, "state", "FILE", OPTION_TEXT, FIELD(state), NULL, 0, 0,
+     "commit each checkpoint to FILE, a stream that msa-dump shows"},
+    {0},
+};
+#undef FIELD
+
+/* --- the way back
+ * ----------------------------------------------------------------------------------- */
+
+static void take_gradient(struct load *l)
+{
+    struct frame f;
+    stage_await(&l->stage, FRAME_GRADIENT, &f);
+    frame_free(back_reader(l->stage.next), &f);
+    l->waiting--;
+}
+
+/* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
+static void while_blocked(void *closure, int fd)
+{
+    struct load *l = closure;
+    struct pollfd ends[2] = {{.fd = fd, .events = POLLOUT},
+                             {.fd = back_fd(l->stage.next), .events = POLLIN}};
+    poll(ends, 2, -1);
+    if (ends[1].revents && back_ready(l->stage.next))
+        take_gradient(l);
+}
+
+/* --- header
+ * ------------------------------------------------------------------------------------------- */
+
+static enum split first_split(const struct load *l)
+{
+    if (l->settings->train)
+        return TRAIN;
+    if (l->settings->split != SPLIT_ALL)
+        return (enum split)l->settings->split;
+    for (int i = 0; i < SPLITS; i++)
+        if (l->data->split[i].count)
+            return (enum split)i;
+    return TEST;
+}
+
+static value feature_numbers(struct load *l, struct header *h, const char *name,
+                             const float *numbers, size_t width)
+{
+    struct tensor t = tensor_of(name, F4, numbers, 1, &width);
+    return value_of_tensor(l->m, h->zone, &t);
+}
+
+static void standardize(struct load *l, struct header *h)
+{
+    value all = value_map();
+    for (int i = 0; i < MODALITIES; i++) {
+        size_t width = l->data->width[i];
+        if (!width || l->batcher.dropped[i])
+            continue;
+        float *mean = msa_calloc(l->m, width, sizeof *mean);
+        float *scale = msa_calloc(l->m, width, sizeof *scale);
+        value one = value_map();
+        dataset_standardization(l->data, (enum modality)i, l->batcher.non_finite, mean, scale);
+        value_set(l->m, h->zone, &one, "mean", feature_numbers(l, h, "mean", mean, width));
+        value_set(l->m, h->zone, &one, "scale", feature_numbers(l, h, "scale", scale, width));
+        value_set(l->m, h->zone, &all, modality_names[i], one);
+    }
+    value_set(l->m, h->zone, &h->map, "standardize", all);
+    l->data->zeroed = 0;
+}
+
+static long steps_per_epoch(const struct load *l)
+{
+    return (long)((l->train_count + (size_t)l->settings->batch - 1) / (size_t)l->settings->batch);
+}
+
+static struct header *make_header(struct load *l)
+{
+    struct header *h = header_new(l->m);
+    const struct settings *s = l->settings;
+    int family = s->family != FAMILY_AUTO ? s->family
+                 : l->data->labelled      ? (int)l->data->family
+                                          : -1;
+    h->train = s->train;
+    h->seed = (uint64_t)s->seed;
+    if (family >= 0) {
+        snprintf(h->family, sizeof h->family, "%s", family_names[family]);
+        h->range = family_range((enum family)family);
+    }
+    if (s->train) {
+        h->epochs = s->epochs;
+        h->steps = steps_per_epoch(l);
+    }
+    batcher_schema(&l->batcher, &h->schema, first_split(l));
+    if (h->schema.count == 0)
+        msa_fail(l->m, MSA_CORRUPT, "%s: no features are left", l->data->path);
+    if (s->standardize)
+        standardize(l, h);
+    return h;
+}
+
+/* --- records
+ * ------------------------------------------------------------------------------------------- */
+
+static void send_batch(struct load *l, enum split split, bool train, long epoch, long step,
+                       const uint32_t *index, size_t count)
+{
+    struct record r;
+    record_new(l->m, &r);
+    r.epoch = epoch;
+    r.step = step;
+    r.train = train;
+    batcher_fill(&l->batcher, &r, split, index, count);
+    record_write(&r, l->stage.out, FRAME_DATA);
+    record_free(&r);
+}
+
+/* A split in its own order. */
+static void send_split(struct load *l, enum split split, long epoch)
+{
+    size_t n = l->data->split[split].count, size = (size_t)l->settings->batch;
+    for (size_t i = 0; i < n; i++)
+        l->order[i] = (uint32_t)i;
+    for (size_t at = 0; at < n; at += size)
+        send_batch(l, split, false, epoch, (long)(at / size), l->order + at,
+                   n - at < size ? n - at : size);
+}
+
+static void warn_of_zeroed(struct load *l)
+{
+    if (l->data->zeroed)
+        msa_warn(l->m, "%s: %zu values were not finite and became 0", l->data->path,
+                 l->data->zeroed);
+    l->data->zeroed = 0;
+}
+
+/* --- training
+ * -------------------------------------------------------------------------------------------- */
+
+/* Which samples of train are used; the order of the data set is kept. */
+static void choose_fraction(struct load *l)
+{
+    size_t n = l->data->split[TRAIN].count;
+    struct random r = random_stream((uint64_t)l->settings->seed, "fraction", 0);
+    l->train = msa_calloc(l->m, n + 1, sizeof *l->train);
+    l->shuffled = msa_calloc(l->m, n + 1, sizeof *l->shuffled);
+    size_t wanted = (size_t)ceil(l->settings->fraction * (double)n);
+    random_order(&r, l->shuffled, (uint32_t)n);
+    bool *chosen = msa_calloc(l->m, n + 1, sizeof *chosen);
+    for (size_t i = 0; i < wanted; i++)
+        chosen[l->shuffled[i]] = true;
+    for (size_t i = 0; i < n; i++)
+        if (chosen[i])
+            l->train[l->train_count++] = (uint32_t)i;
+    msa_free(l->m, chosen);
+}
+
+static void shuffle(struct load *l, long epoch)
+{
+    struct random r = random_stream((uint64_t)l->settings->seed, "shuffle", (uint32_t)epoch);
+    random_order(&r, l->order, (uint32_t)l->train_count);
+    for (size_t i = 0; i < l->train_count; i++)
+        l->shuffled[i] = l->train[l->settings->no_shuffle ? i : l->order[i]];
+}
+
+/* The only commit: everything downstream has saved. */
+static void commit(struct load *l, const struct control *c)
+{
+    struct file *file = file_create(l->m, l->settings->state);
+    struct writer *w = writer_open(l->m, dup(file->fd), l->settings->state);
+    char address[sizeof l->stage.header->address];
+    memcpy(address, l->stage.header->address, sizeof address);
+    l->stage.header->address[0] = 0;
+    header_write(l->stage.header, w);
+    memcpy(l->stage.header->address, address, sizeof address);
+    control_write(c, w, FRAME_CONTROL);
+    writer_end(w);
+    writer_close(w);
+    file_commit(l->m, file);
+}
+
+static void checkpoint(struct load *l, long epoch, bool epoch_done)
+{
+    struct control c = control_new(l->m);
+    struct frame f;
+    value_set(l->m, c.zone, &c.map, "epoch", value_of_int(epoch));
+    value_set(l->m, c.zone, &c.map, "step", value_of_int(l->step));
+    value_set(l->m, c.zone, &c.map, "checkpoint", value_of_int(++l->checkpoint));
+    value_set(l->m, c.zone, &c.map, "epoch_done", value_of_bool(epoch_done));
+    control_write(&c, l->stage.out, FRAME_CONTROL);
+    control_free(&c);
+    stage_await(&l->stage, FRAME_CONTROL, &f);
+    c = control_parse(l->m, &f);
+    frame_free(back_reader(l->stage.next), &f);
+    l->stop = value_bool(&c.map, "stop", false);
+    if (l->settings->state)
+        commit(l, &c);
+    control_free(&c);
+}
+
+static void validate(struct load *l, long epoch, bool epoch_done)
+{
+    while (l->waiting)
+        take_gradient(l);
+    send_split(l, VALID, epoch);
+    checkpoint(l, epoch, epoch_done);
+}
+
+static void train_epoch(struct load *l, long epoch)
+{
+    size_t size = (size_t)l->settings->batch, n = l->train_count;
+    shuffle(l, epoch);
+    for (size_t at = 0; at < n && !l->stop; at += size) {
+        while (l->waiting >= AHEAD)
+            take_gradient(l);
+        send_batch(l, TRAIN, true, epoch, l->step++, l->shuffled + at,
+                   n - at < size ? n - at : size);
+        l->waiting++;
+        bool done = at + size >= n;
+        progress_show(&l->progress, done, "epoch %ld/%ld  step %zu/%ld", epoch, l->settings->epochs,
+                      at / size + 1, l->stage.header->steps);
+        long every = l->settings->validate_every;
+        if (done || (every && l->step % every == 0))
+            validate(l, epoch, done);
+    }
+}
+
+static void train(struct load *l)
+{
+    writer_on_wait(l->stage.out, while_blocked, l);
+    for (long epoch = 1; epoch <= l->settings->epochs && !l->stop; epoch++) {
+        train_epoch(l, epoch);
+        warn_of_zeroed(l);
+    }
+    progress_clear(&l->progress);
+}
+
+static void evaluate(struct load *l)
+{
+    for (int i = 0; i < SPLITS; i++)
+        if (l->settings->split == SPLIT_ALL || l->settings->split == i)
+            send_split(l, (enum split)i, 0);
+    warn_of_zeroed(l);
+}
+
+/* --- the program
+ * ------------------------------------------------------------------------------------------- */
+
+static void check_splits(struct load *l)
+{
+    const struct settings *s = l->settings;
+    if (s->train && s->split != SPLIT_ALL)
+        msa_fail(l->m, MSA_USAGE, "--train takes the train and valid splits: leave --split out");
+    int wanted = s->train ? TRAIN : s->split;
+    if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
+        msa_fail(l->m, MSA_CORRUPT, "%s: no samples in split '%s'", l->data->path,
+                 split_names[wanted]);
+    if (s->train && !l->data->labelled)
+        msa_fail(l->m, MSA_CORRUPT, "%s: no 'regression_labels' to train on", l->data->path);
+}
+
+static void run(struct msa *m)
+{
+    struct load *l = msa_alloc(m, sizeof *l);
+    bool dropped[MODALITIES] = {false};
+    size_t most = 0;
+    l->m = m;
+    l->settings = m->settings;
+    if (l->settings->drop)
+        option_subset(m, "drop", l->settings->drop, modality_names, MODALITIES);
+    l->data = dataset_open(m, m->operands[0]);
+    check_splits(l);
+    for (int i = 0; i < MODALITIES; i++)
+        dropped[i] = l->settings->drop && option_names(l->settings->drop, modality_names[i]);
+    for (int i = 0; i < SPLITS; i++)
+        most = l->data->split[i].count > most ? l->data->split[i].count : most;
+    l->order = msa_calloc(m, most + 1, sizeof *l->order);
+    l->batcher = batcher_new(m, l->data, dropped, (enum non_finite)l->settings->non_finite,
+                             (size_t)l->settings->batch);
+    choose_fraction(l);
+    stage_open_source(&l->stage, m, make_header(l));
+    l->progress = progress_start(m);
+    if (l->settings->train)
+        train(l);
+    else
+        evaluate(l);
+    stage_end(&l->stage);
+    dataset_close(l->data);
+}
+
+static const struct example examples[] = {
+    {"msa-load --split test data.pkl | msa-dump", "look at the test split"},
+    {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | msa-encode ...",
+     "the beginning of a training line"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-load",
+    .summary = "load a data set as a stream of records",
+    .operands = "FILE",
+    .min_operands = 1,
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .examples = examples,
+    .see_also = "msa-encode(1), msa-synth(1), msa-dump(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

@@ -1,0 +1,333 @@
+/* msa-loss: the task losses of DMMSA.md section 5, and in training each task's gradient.
+ *
+ * Forward only, and easily replaced: for task K and tensor NAME it writes NAME@K, the gradient of
+ * K's loss by NAME; msa-backprop weights and adds them. */
+#include "common/cli/option.h"
+#include "common/data/metrics.h"
+#include "common/nn/device.h"
+#include "common/nn/ops.h"
+#include "common/stage.h"
+#include <stdio.h>
+#include <string.h>
+
+enum task { MSR, MSC, UNI, CL, TASKS };
+static const char *const task_names[TASKS] = {"msr", "msc", "uni", "cl"};
+
+struct settings {
+    const char *tasks, *weights;
+    int contrast, regression;
+    double tau_m, phi;
+};
+
+struct loss;
+
+/* A tensor of the record that a task's loss depends on. */
+struct operand {
+    char name[TENSOR_NAME];
+    struct var *var;
+    float *gradient; /* on the host, until the frame is written */
+    size_t capacity;
+};
+
+enum { OPERANDS = 2 * MODALITIES };
+
+struct loss {
+    struct msa *m;
+    const struct settings *settings;
+    struct stage *stage;
+    struct device *device;
+    struct tape tape;
+    struct record *record;
+    bool computed[TASKS];
+    double weights[TASKS];
+    enum family family;
+    int classes;       /* width of logits */
+    int feature_count; /* s_* and d_* that arrive, in the order of u's columns */
+    char features[OPERANDS][TENSOR_NAME];
+    int feature_modality[OPERANDS];
+    struct operand operands[TASKS][OPERANDS];
+    int operand_count; /* of the task at hand */
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "tasks", "LIST", OPTION_TEXT, FIELD(tasks), "msr,msc,uni,cl", 0, 0,
+     "tasks to compute: msr (regression), msc (classification), uni (each feature by itself), cl "
+     "(contrast)"},
+    {0, "regression", "smoothl1|mse|l1", OPTION_CHOICE, FIELD(regression), "smoothl1", 0, 0,
+     "loss of msr and uni"},
+    {0, "phi", "X", OPTION_REAL, FIELD(phi), "1", 1e-9, 1e9,
+     "where smooth L1 turns from square to linear"},
+    {0, "contrast", "mntx|ntxent|ntxent-pml", OPTION_CHOICE, FIELD(contrast), "mntx", 0, 0,
+     "loss of cl: Multi NT-Xent, NT-Xent, or ConFEDE's"},
+    {0, "tau-m", "X", OPTION_REAL, FIELD(tau_m), "0.5", 1e-6, 1e6, "temperature of cl"},
+    {0, "weights", "LIST", OPTION_TEXT, FIELD(weights), "msr=1,msc=1,uni=.5,cl=.5", 0, 0,
+     "weights of the tasks where no weigher stands behind; those not named keep theirs"},
+    {0},
+};
+#undef FIELD
+
+/* --- header ------------------------------------------------------------------------------------
+ */
+
+static void set_weight(struct msa *m, void *closure, const char *key, const char *text)
+{
+    struct loss *l = closure;
+    option_subset(m, "weights", key, task_names, TASKS);
+    for (int k = 0; k < TASKS; k++)
+        if (strcmp(key, task_names[k]) == 0)
+            l->weights[k] = option_real(m, "weights", text, 0, 1e9);
+}
+
+/* The features that arrive: s_* then d_*, each in the order T V A, as in u. */
+static void find_features(struct loss *l)
+{
+    for (int i = 0; i < OPERANDS; i++) {
+        char *name = l->features[l->feature_count];
+        snprintf(name, TENSOR_NAME, "%c_%s", i < MODALITIES ? 's' : 'd',
+                 modality_names[i % MODALITIES]);
+        if (!schema_find(&l->stage->header->schema, name))
+            continue;
+        l->feature_modality[l->feature_count++] = i < MODALITIES ? LABEL_JOINT : i % MODALITIES;
+    }
+}
+
+static int similarities(const struct loss *l)
+{
+    int count = 0;
+    while (count < l->feature_count && l->features[count][0] == 's')
+        count++;
+    return count;
+}
+
+/* A task that was asked for by name must be possible; of those that come by default, CL may be left
+ * out. */
+static void check_tasks(struct loss *l)
+{
+    static const char *const needs[] = {[MSR] = "y", [MSC] = "logits", [UNI] = "u"};
+    const struct schema *schema = &l->stage->header->schema;
+    for (int k = 0; k < TASKS; k++)
+        l->computed[k] = option_names(l->settings->tasks, task_names[k]);
+    for (int k = MSR; k <= UNI; k++)
+        if (l->computed[k] && !schema_find(schema, needs[k]))
+            msa_fail(l->m, MSA_FAILED, "task %s: no '%s' arrives (does msa-predict stand before?)",
+                     task_names[k], needs[k]);
+    if (l->computed[CL] && similarities(l) < 2) {
+        msa_warn(l->m, "task cl is left out: a positive pair needs two modalities");
+        l->computed[CL] = false;
+    }
+    if (!schema_find(schema, "label"))
+        msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
+}
+
+static void check_classes(struct loss *l)
+{
+    const struct schema_entry *logits = schema_find(&l->stage->header->schema, "logits");
+    if (!l->computed[MSC])
+        return;
+    l->classes = (int)logits->shape[1];
+    if (label_class(0, l->classes, l->family) < 0)
+        msa_fail(l->m, MSA_FAILED, "task msc: family %s has no %d classes", family_names[l->family],
+                 l->classes);
+}
+
+static void on_header(struct stage *s)
+{
+    struct loss *l = s->self;
+    struct header *h = s->header;
+    l->stage = s;
+    if (!h->family[0])
+        msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
+    l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
+    find_features(l);
+    check_tasks(l);
+    check_classes(l);
+    l->device = device_open(l->m, l->m->common.device, l->m->common.threads);
+    l->tape = tape_new(l->m, l->device, h->seed);
+}
+
+/* --- one task ----------------------------------------------------------------------------------
+ */
+
+static struct var *operand(struct loss *l, enum task task, const char *name)
+{
+    const struct tensor *host = record_find(l->record, name);
+    const struct schema_entry *entry = schema_find(&l->stage->header->schema, name);
+    if (!host)
+        msa_fail(l->m, MSA_CORRUPT, "frame %u: no tensor '%s', which the header promised",
+                 (unsigned)l->record->frame.seq, name);
+    struct operand *o = &l->operands[task][l->operand_count++];
+    snprintf(o->name, sizeof o->name, "%s", name);
+    o->var = tape_input(&l->tape, host, !entry || entry->gradient);
+    return o->var;
+}
+
+/* A label of the batch, float32 [B]; a modality without one takes the joint label. */
+static const float *label_of(struct loss *l, int label)
+{
+    char name[TENSOR_NAME];
+    snprintf(name, sizeof name, "label%s%s", label == LABEL_JOINT ? "" : "_",
+             label == LABEL_JOINT ? "" : modality_names[label]);
+    const struct tensor *t = record_find(l->record, name);
+    if (!t && label != LABEL_JOINT)
+        return label_of(l, LABEL_JOINT);
+    if (!t || t->dtype != F4 || t->rank != 1)
+        msa_fail(l->m, MSA_CORRUPT, "frame %u: no tensor '%s' of <f4 [B]",
+                 (unsigned)l->record->frame.seq, name);
+    return t->data;
+}
+
+/* A host array of 4-byte numbers on the device, for this step. */
+static void *upload(struct loss *l, const void *host, size_t count)
+{
+    void *to = arena_take(&l->tape.memory, count * 4);
+    l->device->copy_in(l->device, to, host, count * 4);
+    return to;
+}
+
+static struct var *task_msr(struct loss *l)
+{
+    struct var *y = operand(l, MSR, "y");
+    return op_regression(&l->tape, y, upload(l, label_of(l, LABEL_JOINT), y->count),
+                         (enum regression)l->settings->regression, (float)l->settings->phi);
+}
+
+static struct var *task_msc(struct loss *l)
+{
+    struct var *logits = operand(l, MSC, "logits");
+    size_t batch = logits->shape[0];
+    int32_t *class_of = arena_take(&l->tape.nodes, batch * sizeof *class_of);
+    const float *label = label_of(l, LABEL_JOINT);
+    for (size_t i = 0; i < batch; i++) {
+        float one;
+        memcpy(&one, label + i, sizeof one);
+        class_of[i] = label_class(one, l->classes, l->family);
+    }
+    return op_cross_entropy(&l->tape, logits, upload(l, class_of, batch));
+}
+
+/* Similarity features predict the joint label, dissimilarity features their own modality's. */
+static struct var *task_uni(struct loss *l)
+{
+    struct var *u = operand(l, UNI, "u");
+    size_t batch = u->shape[0], columns = u->shape[1];
+    float *target = arena_take(&l->tape.nodes, u->count * sizeof *target);
+    if (columns != (size_t)l->feature_count)
+        msa_fail(l->m, MSA_CORRUPT, "frame %u, tensor 'u': %zu columns but %d features s_* and d_*",
+                 (unsigned)l->record->frame.seq, columns, l->feature_count);
+    for (size_t j = 0; j < columns; j++) {
+        const float *label = label_of(l, l->feature_modality[j]);
+        for (size_t i = 0; i < batch; i++)
+            memcpy(&target[i * columns + j], label + i, sizeof *target);
+    }
+    return op_regression(&l->tape, u, upload(l, target, u->count),
+                         (enum regression)l->settings->regression, (float)l->settings->phi);
+}
+
+/* Anchor: the first similarity feature. Positives: with the other similarities; negatives: with all
+ * dissimilarities. */
+static struct var *task_cl(struct loss *l)
+{
+    struct var *all[OPERANDS];
+    for (int i = 0; i < l->feature_count; i++)
+        all[i] = operand(l, CL, l->features[i]);
+    struct var *cosines = op_cosines(&l->tape, all[0], l->feature_count - 1, all + 1);
+    return op_contrast(&l->tape, cosines, (size_t)similarities(l) - 1,
+                       (enum contrast)l->settings->contrast, (float)l->settings->tau_m);
+}
+
+/* Adds NAME@TASK for each operand that a gradient has reached. */
+static void put_gradients(struct loss *l, enum task task)
+{
+    for (int i = 0; i < l->operand_count; i++) {
+        struct operand *o = &l->operands[task][i];
+        const float *grad = tape_gradient(o->var);
+        char name[2 * TENSOR_NAME];
+        if (!grad)
+            continue;
+        if (o->capacity < o->var->count) {
+            o->gradient = msa_realloc(l->m, o->gradient, o->var->count * sizeof(float));
+            o->capacity = o->var->count;
+        }
+        l->device->copy_out(l->device, o->gradient, grad, o->var->count * sizeof(float));
+        snprintf(name, sizeof name, "%s@%s", o->name, task_names[task]);
+        record_put(l->m, l->record, tensor_of(name, F4, o->gradient, o->var->rank, o->var->shape));
+    }
+}
+
+static double one_task(struct loss *l, enum task task)
+{
+    static struct var *(*const tasks[TASKS])(struct loss *) = {task_msr, task_msc, task_uni,
+                                                               task_cl};
+    float number;
+    l->operand_count = 0;
+    tape_reset(&l->tape, l->record->train, (uint32_t)l->record->step);
+    struct var *loss = tasks[task](l);
+    l->device->copy_out(l->device, &number, loss->data, sizeof number);
+    if (l->record->train) {
+        tape_seed(&l->tape, loss, NULL);
+        tape_backward(&l->tape);
+        put_gradients(l, task);
+    }
+    return number;
+}
+
+static void on_record(struct stage *s, struct record *r)
+{
+    struct loss *l = s->self;
+    value losses = value_map(), weights = value_map();
+    l->record = r;
+    for (int k = 0; k < TASKS; k++)
+        if (l->computed[k]) {
+            value_set(l->m, r->zone, &losses, task_names[k],
+                      value_of_real(one_task(l, (enum task)k)));
+            value_set(l->m, r->zone, &weights, task_names[k], value_of_real(l->weights[k]));
+        }
+    value_set(l->m, r->zone, &r->map, "loss", losses);
+    value_set(l->m, r->zone, &r->map, "weight", weights);
+}
+
+static void on_end(struct stage *s)
+{
+    struct loss *l = s->self;
+    tape_close(&l->tape);
+    device_close(l->device);
+}
+
+static void run(struct msa *m)
+{
+    static const struct stage_ops ops = {.header = on_header, .record = on_record, .end = on_end};
+    struct loss *l = msa_alloc(m, sizeof *l);
+    l->m = m;
+    l->settings = m->settings;
+    option_subset(m, "tasks", l->settings->tasks, task_names, TASKS);
+    option_pairs(m, "weights", options[5].initial, l, set_weight);
+    option_pairs(m, "weights", l->settings->weights, l, set_weight);
+    stage_run(m, &ops, l);
+}
+
+static const struct example examples[] = {
+    {"... | msa-predict -p predict.safetensors | msa-loss | msa-gdwg | msa-metrics | msa-backprop",
+     "the four tasks, weighted by msa-gdwg"},
+    {"msa-loss --tasks msr,msc,uni", "an ablation: without the contrastive task"},
+    {"msa-loss --weights uni=.01,cl=.1 --regression mse", "fixed weights where no weigher stands"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-loss",
+    .summary = "compute the losses of the tasks, and their gradients",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .examples = examples,
+    .see_also = "msa-predict(1), msa-gdwg(1), msa-backprop(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

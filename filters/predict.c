@@ -1,0 +1,120 @@
+/* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]
+ * (DMMSA.md section 4). */
+#include "common/data/dataset.h"
+#include "common/nn/layers.h"
+#include "common/trainable.h"
+#include <stdio.h>
+
+struct settings {
+    struct trainable_settings trainable;
+    long classes;
+};
+
+enum { FEATURES = 2 * MODALITIES };
+
+struct predict {
+    const struct settings *settings;
+    int count;                         /* features: 2 a modality */
+    char names[FEATURES][TENSOR_NAME]; /* s_* then d_*, each in the order T V A */
+    size_t width;                      /* of a feature */
+    struct mlp decoder, classifier, mono;
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, 7,
+     "classes of the classifier: 2, 3 or 5, for MOSI and MOSEI 7 too (3; evaluation takes it from "
+     "the parameters)"},
+    {0},
+};
+#undef FIELD
+
+/* Which features arrive, all of one width. */
+static void find_features(struct trainable *t, struct predict *p)
+{
+    for (int i = 0; i < FEATURES; i++) {
+        char *name = p->names[p->count];
+        snprintf(name, TENSOR_NAME, "%c_%s", i < MODALITIES ? 's' : 'd',
+                 modality_names[i % MODALITIES]);
+        const struct schema_entry *entry = trainable_arrives(t, name);
+        if (!entry)
+            continue;
+        if (entry->dtype != F4 || entry->rank != 2 || (p->count && entry->shape[1] != p->width))
+            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is not <f4 [B,%zu] as '%s' is", name,
+                     p->width, p->names[0]);
+        p->width = entry->shape[1];
+        p->count++;
+    }
+    if (!p->count)
+        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
+}
+
+static void build(struct trainable *t)
+{
+    struct predict *p = t->self;
+    find_features(t, p);
+    size_t dim = 2 * p->width, in = (size_t)p->count * p->width;
+    size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3);
+    if (dim < 8)
+        msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
+                 p->width);
+    size_t regressor[] = {in, dim, dim / 2, dim / 4, dim / 8, 1};
+    size_t classifier[] = {in, dim, dim / 2, dim / 4, dim / 8, classes};
+    size_t mono[] = {p->width, dim / 4, dim / 8, 1};
+    p->decoder = mlp_layers(&t->params, "TVA_decoder.MLP", 5, regressor);
+    p->classifier = mlp_layers(&t->params, "TVA_classifier.MLP", 5, classifier);
+    p->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
+    trainable_declare(t, "y", 1, (size_t[]){0});
+    trainable_declare(t, "logits", 2, (size_t[]){0, classes});
+    trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->count});
+}
+
+static void forward(struct trainable *t)
+{
+    struct predict *p = t->self;
+    struct var *features[FEATURES];
+    for (int i = 0; i < p->count; i++)
+        features[i] = trainable_input(t, p->names[i]);
+    struct var *all = op_concat(&t->tape, p->count, features);
+    size_t batch = all->shape[0], count = (size_t)p->count;
+    struct var *each = tape_view(&t->tape, all, 2, (size_t[]){batch * count, p->width});
+    struct var *y = mlp_apply(&t->tape, &p->decoder, all);
+    struct var *u = mlp_apply(&t->tape, &p->mono, each);
+    trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));
+    trainable_output(t, "logits", mlp_apply(&t->tape, &p->classifier, all));
+    trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
+}
+
+static void run(struct msa *m)
+{
+    static const struct model model = {.build = build, .forward = forward};
+    struct predict *p = msa_alloc(m, sizeof *p);
+    p->settings = m->settings;
+    trainable_run(m, &model, p);
+}
+
+static const struct example examples[] = {
+    {"... | msa-decompose -p decompose.safetensors | msa-predict -p predict.safetensors | "
+     "msa-metrics",
+     "predict and judge"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-predict",
+    .summary = "predict sentiment from similarity and dissimilarity features",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .more = trainable_options,
+    .examples = examples,
+    .see_also = "msa-decompose(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

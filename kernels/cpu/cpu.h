@@ -1,0 +1,96 @@
+/* What the CPU's kernels share: their declarations, the memory they work in, and how they use
+ * threads and vectors.
+ *
+ * Every file here is compiled once for each level of the processor (kernels/level.h). Loops are
+ * written so that the compiler turns them into the vector instructions of that level. Work is cut
+ * into pieces whose borders do not depend on the number of threads, except in the products, so that
+ * results do not depend on timing. */
+#ifndef MSA_CPU_H
+#define MSA_CPU_H
+
+#include "kernels/kernels.h"
+#include <math.h>
+
+#define KERNEL(name, parameters, arguments) void cpu_##name parameters;
+#include "kernels/table.def"
+#undef KERNEL
+
+/* glibc has these for vectors (libmvec), but shows them to the compiler only under -ffast-math,
+ * which we cannot use since it forgets infinities and NaN. */
+#if defined __x86_64__ && !defined __clang__
+extern float expf(float) __attribute__((simd("notinbranch"), const, nothrow));
+extern float erff(float) __attribute__((simd("notinbranch"), const, nothrow));
+extern float tanhf(float) __attribute__((simd("notinbranch"), const, nothrow));
+#endif
+
+enum {
+    CHUNK = 1024, /* elements that an elementwise kernel takes at a time, with their dropout factors
+                     on the stack */
+    STRIP = 64    /* columns that column sums are kept of in registers */
+};
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As many threads as are worth waking for so much work, in elements that cost about a nanosecond
+ * each. */
+static inline int workers(const struct device *d, size_t work)
+{
+    return (int)least((size_t)d->threads, 1 + work / 32768);
+}
+
+/* A gradient by an input goes to its place: added to what is there, or over it. */
+static inline void put(float *to, float value, bool add)
+{
+    *to = add ? *to + value : value;
+}
+
+/* total[w] = the sums of w <= STRIP columns of x, whose rows are `stride` apart. In two levels, for
+ * precision. */
+static inline void sum_columns(float *total, const float *x, size_t rows, size_t stride, size_t w)
+{
+    for (size_t j = 0; j < w; j++)
+        total[j] = 0;
+    for (size_t at = 0; at < rows; at += 64) {
+        float part[STRIP] = {0};
+        size_t end = least(rows, at + 64);
+        if (w == STRIP)
+            for (size_t r = at; r < end; r++)
+                for (size_t j = 0; j < STRIP; j++)
+                    part[j] += x[r * stride + j];
+        else
+            for (size_t r = at; r < end; r++)
+                for (size_t j = 0; j < w; j++)
+                    part[j] += x[r * stride + j];
+        for (size_t j = 0; j < w; j++)
+            total[j] += part[j];
+    }
+}
+
+/* Working memory of one kernel call, 64-byte aligned, good until the next call of it; the device
+ * keeps it. Ends the process when there is not enough, since a kernel cannot fail. Not for use
+ * inside a parallel region. */
+void *cpu_scratch(struct device *d, size_t bytes);
+
+/* c[m,n] = alpha op(a)[m,k] op(b)[k,n] + beta c, where op transposes for 'T' and not for 'N', and
+ * lda, ldb, ldc are the lengths of the rows as they are stored. Takes all threads, or one inside a
+ * parallel region. */
+void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
+                 float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                 float *c, size_t ldc);
+
+/* Dropout, ready for use. */
+struct mask {
+    uint32_t threshold; /* of 65536; 0: nothing is dropped */
+    float scale;        /* of what is not dropped */
+    struct dropout from;
+};
+
+/* drop may be NULL */
+struct mask mask_of(const struct dropout *drop);
+/* factors[n] of the elements from `first` on: 0 for the dropped, `scale` for the others */
+void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n);
+
+#endif

@@ -1,0 +1,106 @@
+/* The CPU as a device: plain memory, the table of its kernels, and oneDNN for the products. */
+#include "kernels/cpu/cpu.h"
+#include <dnnl.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct cpu {
+    struct device device;
+    void *scratch;
+    size_t scratch_size;
+};
+
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+static void *cpu_allocate(struct device *d, size_t bytes)
+{
+    (void)d;
+    size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE;
+    size_t size = bytes ? (bytes + unit - 1) / unit * unit : unit;
+    void *memory = size < bytes ? NULL : aligned_alloc(unit, size);
+    if (memory && unit == HUGE_PAGE)
+        madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
+static void cpu_release(struct device *d, void *memory)
+{
+    (void)d;
+    free(memory);
+}
+
+static void cpu_copy(struct device *d, void *to, const void *from, size_t bytes)
+{
+    (void)d;
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
+static void cpu_close(struct device *d)
+{
+    struct cpu *cpu = d->state;
+    free(cpu->scratch);
+    free(cpu);
+}
+
+static _Noreturn void give_up(const char *why)
+{
+    fprintf(stderr, "msa: kernel: %s\n", why);
+    abort();
+}
+
+void *cpu_scratch(struct device *d, size_t bytes)
+{
+    struct cpu *cpu = d->state;
+    if (bytes > cpu->scratch_size) {
+        cpu_release(d, cpu->scratch);
+        cpu->scratch = cpu_allocate(d, bytes);
+        cpu->scratch_size = bytes;
+        if (!cpu->scratch)
+            give_up("not enough memory");
+    }
+    return cpu->scratch;
+}
+
+void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
+                 float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                 float *c, size_t ldc)
+{
+    if (!omp_in_parallel())
+        omp_set_num_threads(d->threads);
+    dnnl_status_t status =
+        dnnl_sgemm(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
+                   (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc);
+    if (status != dnnl_success)
+        give_up(status == dnnl_out_of_memory ? "not enough memory"
+                                             : "dnnl_sgemm refused its arguments");
+}
+
+__attribute__((visibility("default"))) msa_device_open_fn msa_device_open;
+
+struct device *msa_device_open(int index, int threads, char *error, size_t error_size)
+{
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    if (index != 0 || !cpu) {
+        snprintf(error, error_size, "%s", cpu ? "there is one CPU, number 0" : "not enough memory");
+        free(cpu);
+        return NULL;
+    }
+    cpu->device = (struct device){.name = "cpu",
+                                  .threads = threads > 0 ? threads : omp_get_num_procs(),
+                                  .state = cpu,
+                                  .allocate = cpu_allocate,
+                                  .release = cpu_release,
+                                  .copy_in = cpu_copy,
+                                  .copy_out = cpu_copy,
+                                  .close = cpu_close,
+                                  .k = {
+#define KERNEL(name, parameters, arguments) .name = cpu_##name,
+#include "kernels/table.def"
+#undef KERNEL
+                                  }};
+    return &cpu->device;
+}

@@ -1,0 +1,38 @@
+/* The dropout masks of all kernels (kernels.h describes them), as factors to multiply with. */
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/philox.h"
+
+enum { BATCH = 8 * PHILOX_COUNTERS }; /* elements that one call of philox decides */
+
+struct mask mask_of(const struct dropout *drop)
+{
+    struct mask mask = {.scale = 1};
+    if (!drop || drop->rate <= 0)
+        return mask;
+    mask.from = *drop;
+    mask.threshold = (uint32_t)lroundf(drop->rate * 65536);
+    mask.scale = mask.threshold < 65536 ? 65536.0f / (float)(65536 - mask.threshold) : 0;
+    return mask;
+}
+
+void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n)
+{
+    int32_t threshold = (int32_t)mask->threshold;
+    float scale = mask->scale;
+    if (!threshold) {
+        for (size_t i = 0; i < n; i++)
+            factors[i] = 1;
+        return;
+    }
+    for (size_t done = 0; done < n;) {
+        uint16_t lanes[CHUNK + BATCH];
+        size_t skip = (first + done) % 8, count = least(n - done, CHUNK);
+        for (size_t at = 0; at < skip + count; at += BATCH)
+            philox(lanes + at, (first + done + at) / 8, mask->from.step, mask->from.site,
+                   mask->from.seed);
+#pragma omp simd
+        for (size_t i = 0; i < count; i++)
+            factors[done + i] = lanes[skip + i] < threshold ? 0 : scale;
+        done += count;
+    }
+}

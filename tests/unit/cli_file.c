@@ -1,0 +1,395 @@
+/* Files that are whole or not there, logs and mappings (file.h), the progress line (progress.h). */
+#include "common/cli/file.h"
+#include "common/cli/progress.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Each test runs in an empty directory, which is removed behind it. */
+static int enter_directory(void **state)
+{
+    char name[] = "/tmp/msa-cli-XXXXXX";
+    if (!mkdtemp(name) || chdir(name) != 0)
+        return -1;
+    *state = strdup(name);
+    return 0;
+}
+
+static int leave_directory(void **state)
+{
+    DIR *directory = opendir(".");
+    for (struct dirent *entry; (entry = readdir(directory));)
+        if (entry->d_name[0] != '.' && unlink(entry->d_name) != 0)
+            rmdir(entry->d_name);
+    closedir(directory);
+    int failed = chdir("/") || rmdir(*state);
+    free(*state);
+    return failed;
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void holds(const char *path, const char *text)
+{
+    char found[256];
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    found[fread(found, 1, sizeof found - 1, f)] = '\0';
+    fclose(f);
+    assert_string_equal(found, text);
+}
+
+static int files_here(void)
+{
+    int count = 0;
+    DIR *directory = opendir(".");
+    for (struct dirent *entry; (entry = readdir(directory));)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+/* How many descriptors this process has open. */
+static int open_files(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static struct msa run(void (*body)(struct msa *))
+{
+    struct msa m = {.program = "msa-test"};
+    int before = open_files();
+    msa_run(&m, body);
+    assert_int_equal(open_files(), before);
+    return m;
+}
+
+static void succeeds(void (*body)(struct msa *))
+{
+    struct msa m = run(body);
+    assert_string_equal(m.error, "");
+    assert_int_equal(m.status, MSA_OK);
+}
+
+static void fails(void (*body)(struct msa *), const char *line)
+{
+    struct msa m = run(body);
+    assert_string_equal(m.error, line);
+    assert_int_equal(m.status, MSA_FAILED);
+}
+
+/* ---- Replacing ---- */
+
+static void replace(struct msa *m, const char *path)
+{
+    struct file *f = file_create(m, path);
+    fputs("new", file_stream(m, f));
+    assert_ptr_equal(file_stream(m, f), file_stream(m, f));
+    if (f->temporary && file_exists("x"))
+        holds("x", "old");
+    file_commit(m, f);
+}
+
+static void replace_x(struct msa *m)
+{
+    replace(m, "x");
+}
+
+static void replace_link(struct msa *m)
+{
+    replace(m, "link");
+}
+
+static void replace_without_stream(struct msa *m)
+{
+    struct file *f = file_create(m, "x");
+    assert_int_equal(write(f->fd, "raw", 3), 3);
+    file_commit(m, f);
+}
+
+static void abandon(struct msa *m)
+{
+    struct file *f = file_create(m, "x");
+    fputs("half", file_stream(m, f));
+    fflush(file_stream(m, f));
+    assert_true(file_exists("x.tmp"));
+    file_abandon(m, f);
+    assert_false(file_exists("x.tmp"));
+}
+
+static void fail_half_way(struct msa *m)
+{
+    fputs("half", file_stream(m, file_create(m, "x")));
+    msa_fail(m, MSA_FAILED, "half way");
+}
+
+static void a_commit_replaces_the_file(void **state)
+{
+    (void)state;
+    succeeds(replace_x);
+    holds("x", "new");
+    put("x", "old");
+    put("x.tmp", "left by a run that was killed, and longer");
+    assert_int_equal(chmod("x", 0600), 0);
+    succeeds(replace_x);
+    holds("x", "new");
+    struct stat status;
+    assert_int_equal(stat("x", &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    succeeds(replace_without_stream);
+    holds("x", "raw");
+    assert_int_equal(files_here(), 1);
+}
+
+static void without_commit_nothing_changes(void **state)
+{
+    (void)state;
+    succeeds(abandon);
+    assert_int_equal(files_here(), 0);
+    put("x", "old");
+    succeeds(abandon);
+    fails(fail_half_way, "half way");
+    holds("x", "old");
+    assert_int_equal(files_here(), 1);
+}
+
+static void links_are_followed(void **state)
+{
+    (void)state;
+    put("x", "old");
+    assert_int_equal(symlink("x", "link"), 0);
+    succeeds(replace_link);
+    holds("x", "new");
+    struct stat status;
+    assert_int_equal(lstat("link", &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(files_here(), 2);
+    unlink("x");
+    fails(replace_link, "cannot write 'link': No such file or directory");
+}
+
+static int pipe_ends[2];
+
+static void write_to_pipe(struct msa *m)
+{
+    replace(m, msa_format(m, "/dev/fd/%d", pipe_ends[1]));
+}
+
+static void write_to_full(struct msa *m)
+{
+    replace(m, "/dev/full");
+}
+
+static void pipes_and_devices_are_written_in_place(void **state)
+{
+    (void)state;
+    char text[8] = "";
+    assert_int_equal(pipe(pipe_ends), 0);
+    succeeds(write_to_pipe);
+    assert_int_equal(read(pipe_ends[0], text, sizeof text), 3);
+    assert_string_equal(text, "new");
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    fails(write_to_full, "cannot write '/dev/full': No space left on device");
+}
+
+static void replace_missing(struct msa *m)
+{
+    replace(m, "missing/x");
+}
+
+static void replace_directory(struct msa *m)
+{
+    replace(m, "directory");
+}
+
+static void replace_what_became_a_directory(struct msa *m)
+{
+    struct file *f = file_create(m, "y");
+    assert_int_equal(mkdir("y", 0777), 0);
+    file_commit(m, f);
+}
+
+static void files_that_cannot_be_written(void **state)
+{
+    (void)state;
+    fails(replace_missing, "cannot write 'missing/x': No such file or directory");
+    assert_int_equal(mkdir("directory", 0777), 0);
+    fails(replace_directory, "cannot write 'directory': Is a directory");
+    fails(replace_what_became_a_directory, "cannot write 'y': Is a directory");
+    assert_int_equal(files_here(), 2);
+}
+
+/* ---- Logs ---- */
+
+static void keep_log(struct msa *m)
+{
+    struct log *log = log_open(m, "log", true);
+    log_line(m, log, "%d\t%s", 1, "one");
+    holds("log", "old\n1\tone\n"); /* each line at once */
+    log_line(m, log, "2");
+    log_close(m, log);
+}
+
+static void empty_log(struct msa *m)
+{
+    struct log *log = log_open(m, "log", false);
+    holds("log", "");
+    log_line(m, log, "3");
+    msa_fail(m, MSA_FAILED, "after a line");
+}
+
+static void log_to_full(struct msa *m)
+{
+    log_line(m, log_open(m, "/dev/full", false), "line");
+}
+
+static void log_to_directory(struct msa *m)
+{
+    log_open(m, ".", false);
+}
+
+static void logs_grow_by_lines(void **state)
+{
+    (void)state;
+    put("log", "old\n");
+    succeeds(keep_log);
+    holds("log", "old\n1\tone\n2\n");
+    fails(empty_log, "after a line");
+    holds("log", "3\n");
+    fails(log_to_full, "cannot write '/dev/full': No space left on device");
+    fails(log_to_directory, "cannot write '.': Is a directory");
+}
+
+/* ---- Mapping ---- */
+
+static void map_files(struct msa *m)
+{
+    struct mapping map = file_map(m, "text");
+    assert_int_equal(map.size, 4);
+    assert_memory_equal(map.bytes, "text", 4);
+    file_unmap(map);
+    map = file_map(m, "empty");
+    assert_int_equal(map.size, 0);
+    assert_null(map.bytes);
+    file_unmap(map);
+}
+
+static void map_missing(struct msa *m)
+{
+    file_map(m, "missing");
+}
+
+static void map_directory(struct msa *m)
+{
+    file_map(m, ".");
+}
+
+static void map_fifo(struct msa *m)
+{
+    file_map(m, "fifo");
+}
+
+static void files_are_mapped_whole(void **state)
+{
+    (void)state;
+    put("text", "text");
+    put("empty", "");
+    succeeds(map_files);
+    assert_int_equal(mkfifo("fifo", 0666), 0);
+    fails(map_missing, "cannot read 'missing': No such file or directory");
+    fails(map_directory, "cannot read '.': Is a directory");
+    fails(map_fifo, "cannot read 'fifo': not a regular file");
+    assert_true(file_exists("text"));
+    assert_false(file_exists("missing"));
+}
+
+/* ---- Progress ---- */
+
+static void show(enum msa_progress when, bool quiet)
+{
+    struct msa m = {.common = {.progress = (int)when, .quiet = quiet}};
+    struct progress p = progress_start(&m);
+    progress_show(&p, false, "step %d", 1000);
+    progress_show(&p, false, "too soon");
+    p.last = 0;
+    progress_show(&p, false, "step %d", 10);
+    progress_clear(&p);
+    progress_show(&p, true, "step %d", 2);
+    progress_clear(&p);
+}
+
+/* What show() writes to a terminal of its own that is `columns` wide, or to a file (columns 0). */
+static void shows(int columns, enum msa_progress when, bool quiet, const char *text)
+{
+    char found[256] = "";
+    FILE *file = tmpfile();
+    int terminal = fileno(file);
+    struct winsize size = {.ws_row = 5, .ws_col = (unsigned short)columns};
+    pid_t child = columns ? forkpty(&terminal, NULL, NULL, &size) : fork();
+    if (child == 0) {
+        if (!columns)
+            dup2(terminal, STDERR_FILENO);
+        show(when, quiet);
+        _exit(0);
+    }
+    assert_true(child > 0);
+    size_t length = 0;
+    if (!columns)
+        waitpid(child, NULL, 0);
+    if (!columns)
+        lseek(terminal, 0, SEEK_SET);
+    for (ssize_t n; (n = read(terminal, found + length, sizeof found - 1 - length)) > 0;)
+        length += (size_t)n; /* a terminal ends with EIO when the child has gone */
+    if (columns) {
+        waitpid(child, NULL, 0);
+        close(terminal);
+    }
+    fclose(file);
+    assert_string_equal(found, text);
+}
+
+static void progress_is_for_those_who_see_it(void **state)
+{
+    (void)state;
+    fflush(stdout);
+    const char *line = "\rstep 1000\rstep 10  \r       \r\rstep 2\r\n";
+    shows(80, MSA_PROGRESS_AUTO, false, line);
+    shows(80, MSA_PROGRESS_ALWAYS, true, line);
+    shows(7, MSA_PROGRESS_AUTO, false, "\rstep 1\rstep 1\r      \r\rstep 2\r\n");
+    shows(80, MSA_PROGRESS_AUTO, true, "");
+    shows(80, MSA_PROGRESS_NEVER, false, "");
+    shows(0, MSA_PROGRESS_AUTO, false, "");
+    shows(0, MSA_PROGRESS_ALWAYS, false, "step 1000\nstep 10\nstep 2\n");
+}
+
+int main(void)
+{
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, enter_directory, leave_directory)
+    const struct CMUnitTest tests[] = {
+        TEST(a_commit_replaces_the_file),   TEST(without_commit_nothing_changes),
+        TEST(links_are_followed),           TEST(pipes_and_devices_are_written_in_place),
+        TEST(files_that_cannot_be_written), TEST(logs_grow_by_lines),
+        TEST(files_are_mapped_whole),       TEST(progress_is_for_those_who_see_it),
+    };
+    return cmocka_run_group_tests_name("cli_file", tests, NULL, NULL);
+}
