@@ -28,9 +28,14 @@ LEVELS   := $(if $(filter x86_64,$(shell uname -m)),base v3 v4,base)
 MARCH_v3 := -march=x86-64-v3
 MARCH_v4 := -march=x86-64-v4 -mprefer-vector-width=512
 KFLAGS   := -O3 -fPIC -fopenmp -fvisibility=hidden -fno-math-errno -fno-trapping-math
+KLINK    := $(if $(SAN),,-Wl,-z,defs)
+MVEC     := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
 KERNELS  := $(LEVELS:%=$(O)/lib/msa-cpu-%.so) $(O)/lib/msa-test.so
 
 all: $(PROGRAMS) $(KERNELS)
+
+# Where the kernels are found by a program that does not stand beside lib (a unit test).
+$(OBJ)/common/nn/device.o: CFLAGS += -DMSA_LIBDIR='"$(abspath $(O)/lib)"'
 
 $(OBJ)/libmsa.a: $(COMMON)
 	rm -f $@ && ar rcs $@ $^
@@ -45,7 +50,7 @@ $(OBJ)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(KFLAGS) $$(MARCH_$(1)) -MMD -MP -c -o $$@ $$<
 $(O)/lib/msa-cpu-$(1).so: $(patsubst %.c,$(OBJ)/$(1)/%.o,$(wildcard kernels/cpu/*.c)) | $(O)/lib
-	$$(CC) $$(CFLAGS) -shared -fopenmp -o $$@ $$^ -ldnnl -lmvec -lm
+	$$(CC) $$(CFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
 endef
 $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib

@@ -42,11 +42,18 @@ void stage_open_source(struct stage *s, struct msa *m, struct header *header)
     write_header(s);
 }
 
+static void see(struct stage *s, const struct frame *f, bool back)
+{
+    if (s->ops && s->ops->see)
+        s->ops->see(s, f, back);
+}
+
 /* The first frame: a header, or the failure of a program that never came to write one. */
 static void read_header(struct stage *s)
 {
     struct frame f;
     reader_next(s->in, &f);
+    see(s, &f, false);
     if (f.kind == FRAME_ERROR)
         frame_fail_other(s->m, &f);
     if (f.kind != FRAME_HEADER)
@@ -57,26 +64,33 @@ static void read_header(struct stage *s)
         msa_fail(s->m, MSA_CORRUPT, "frame 0: a header of mode 'back' on the way forward");
 }
 
+/* A source passes its stream on by nature. */
+static bool passes(const struct stage *s)
+{
+    return !s->ops || !s->ops->passes || s->ops->passes(s);
+}
+
 static void begin(struct stage *s)
 {
-    bool passes = !s->ops->passes || s->ops->passes(s);
+    bool goes_on = passes(s);
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])
             msa_fail(s->m, MSA_FAILED,
                      "a training stream without a return address: was it kept in a file?");
-        s->previous = back_connect(s->m, s->header->address, !passes);
+        s->previous = back_connect(s->m, s->header->address, !goes_on, s->in);
     }
-    if (passes)
+    if (goes_on)
         open_output(s);
     if (s->ops->header)
         s->ops->header(s);
-    if (passes)
+    if (goes_on)
         write_header(s);
 }
 
 void stage_await(struct stage *s, enum frame_kind kind, struct frame *f)
 {
     back_next(s->next, f);
+    see(s, f, true);
     if (f->kind != kind)
         msa_fail(s->m, MSA_CORRUPT, "way back: frame %u: kind '%c' but expected '%c'",
                  (unsigned)f->seq, f->kind, kind);
@@ -202,6 +216,15 @@ static int open_input(struct msa *m, const char **name)
     return fd;
 }
 
+/* The end of a training line has no use but with what stands before it: where not even a header
+ * came, a program there has failed, and said why. */
+static void nothing_came(void *closure)
+{
+    struct stage *s = closure;
+    if (reader_count(s->in) == 0)
+        msa_fail(s->m, MSA_OTHER, "%s: no stream", s->m->program);
+}
+
 void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
 {
     struct stage *s = msa_alloc(m, sizeof *s);
@@ -210,11 +233,15 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
     const char *name;
     int fd = open_input(m, &name);
     s->in = reader_open(m, fd, name);
+    if (ops->turn)
+        reader_on_cut(s->in, nothing_came, s);
     read_header(s);
     begin(s);
     struct frame f;
-    while (reader_next(s->in, &f))
+    while (reader_next(s->in, &f)) {
+        see(s, &f, false);
         one_frame(s, &f);
+    }
 }
 
 /* Where a program failed before it had a stream (a bad option, say), those behind it are told all
@@ -228,22 +255,28 @@ static void announce_without_stream(struct msa *m)
     writer_error(writer_open(m, STDOUT_FILENO, "stdout"), m->program, m->error);
 }
 
-void stage_at_fail(struct msa *m)
+/* Tells the stages on both sides; `unheard`: also when no header has told yet where the stream
+ * goes. */
+static void tell(struct msa *m, bool unheard)
 {
     struct stage *s = m->stream;
-    bool passes = !s || !s->header || !s->ops || !s->ops->passes || s->ops->passes(s);
+    bool heard = s && s->header;
     if (s && s->out)
         writer_error(s->out, m->program, m->error);
-    else if (passes)
+    else if (heard ? passes(s) : unheard)
         announce_without_stream(m);
-    stage_at_fail_last(m);
-}
-
-void stage_at_fail_last(struct msa *m)
-{
-    struct stage *s = m->stream;
     if (s && s->previous)
         writer_error(s->previous, m->program, m->error);
     if (s && s->file)
         file_abandon(m, s->file);
+}
+
+void stage_at_fail(struct msa *m)
+{
+    tell(m, true);
+}
+
+void stage_at_fail_last(struct msa *m)
+{
+    tell(m, false);
 }

@@ -36,6 +36,9 @@ struct stage_ops {
     void (*checkpoint)(struct stage *s, struct control *c);
     /* The stream has ended well, on both ways. */
     void (*end)(struct stage *s);
+    /* Sees each frame as it was read, forward or on the way back, before anything is done with it.
+     */
+    void (*see)(struct stage *s, const struct frame *f, bool back);
 };
 
 struct stage {
@@ -65,7 +68,7 @@ void stage_await(struct stage *s, enum frame_kind kind, struct frame *f);
 /* at_fail of every program that may write a stream to stdout: tells the stages on both sides, once.
  */
 void stage_at_fail(struct msa *m);
-/* The same for a program that never does. */
+/* The same for a program whose stdout may be for people: before a header has told, nothing goes there. */
 void stage_at_fail_last(struct msa *m);
 
 #endif

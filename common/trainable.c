@@ -1,7 +1,7 @@
 /* What all trainable stages share. */
 #include "common/trainable.h"
 #include "common/nn/device.h"
-#include <glob.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +10,15 @@
 #define FIELD(name) offsetof(struct trainable_settings, name)
 const struct option trainable_options[] = {
     {'p', "params", "FILE", OPTION_TEXT, FIELD(params), NULL, 0, 0,
-     "parameters: written at each checkpoint of training (and as FILE.N with the optimizer's "
-     "state), "
-     "read in evaluation"},
+     "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N with "
+     "the optimizer's state), read in evaluation"},
     {0, "init", "FILE", OPTION_LIST, FIELD(init), NULL, 0, 0,
      "initial values by name; repeatable, the last one wins; what no file gives is drawn from the "
      "seed"},
     {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,
      "train even if the parameter file exists already, and replace it"},
     {0, "freeze", "GLOB", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
-     "do not train the parameters whose names match; repeatable"},
+     "do not train parameters whose names match this shell pattern; repeatable"},
     {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
      "multiply the learning rate of the line by X in this stage"},
     {0},
@@ -76,19 +75,50 @@ long trainable_int(struct trainable *t, const char *key, long given, long initia
 /* --- files ---------------------------------------------------------------------------------------
  */
 
-/* FILE and the checkpoints FILE.N that an earlier training left. */
+/* Is it NAME.N, a checkpoint of NAME? */
+static bool is_checkpoint(const char *entry, const char *name)
+{
+    size_t length = strlen(name);
+    const char *digits = entry + length + 1;
+    return strncmp(entry, name, length) == 0 && entry[length] == '.' && *digits &&
+           !digits[strspn(digits, "0123456789")];
+}
+
+/* What an earlier training left, FILE and its checkpoints, is in the way; -f removes it. */
 static void clear_old(struct trainable *t)
 {
-    const char *path = t->settings->params;
-    glob_t old = {0};
-    glob(msa_format(t->m, "%s.[0-9]*", path), 0, NULL, &old);
-    bool there = old.gl_pathc > 0 || file_exists(path);
-    for (size_t i = 0; t->settings->force && i < old.gl_pathc; i++)
-        unlink(old.gl_pathv[i]);
-    globfree(&old);
+    const char *path = t->settings->params, *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char *folder = slash ? msa_strndup(t->m, path, (size_t)(slash + 1 - path)) : NULL;
+    DIR *entries = opendir(folder ? folder : ".");
+    bool there = file_exists(path);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        if (!is_checkpoint(e->d_name, name))
+            continue;
+        there = true;
+        if (t->settings->force)
+            unlinkat(dirfd(entries), e->d_name, 0);
+    }
+    if (entries)
+        closedir(entries);
     if (there && !t->settings->force)
         msa_fail(t->m, MSA_FAILED,
                  "'%s' (or a checkpoint of it) exists: -f trains anew and replaces it", path);
+    file_abandon(t->m, file_create(t->m, path)); /* a place that cannot be written fails now */
+}
+
+/* Two stages that save into one file would each lose the other's parameters. */
+static void claim(struct trainable *t)
+{
+    struct header *h = t->stage->header;
+    const value *found = value_get(&h->map, "parameters");
+    value files = found && found->type == MSGPACK_OBJECT_ARRAY ? *found : value_array();
+    for (uint32_t i = 0; i < files.via.array.size; i++)
+        if (value_equals(&files.via.array.ptr[i], t->settings->params))
+            msa_fail(t->m, MSA_USAGE, "-p '%s' is the file of a stage before too",
+                     t->settings->params);
+    value_push(t->m, h->zone, &files, value_str(t->m, h->zone, t->settings->params));
+    value_set(t->m, h->zone, &h->map, "parameters", files);
 }
 
 static void load(struct trainable *t)
@@ -163,8 +193,11 @@ static void on_header(struct stage *s)
     if (training(t)) {
         if (!t->settings->params)
             msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+        claim(t);
         clear_old(t);
         trainable_note(t, "family", s->header->family);
+        trainable_note(t, "device", t->device->name);
+        trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));
     } else if (t->settings->params) {
         t->given = safetensors_open(t->m, t->settings->params);
         compare_notes(t);

@@ -44,16 +44,18 @@ static const struct option options[] = {
      "epochs over which the learning rate rises from 0, step by step"},
     {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
      "after warm-up: fall to 0 at the end, or stay"},
-    {0, "optimizer", "adamw", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0, "optimizer"},
+    {0, "optimizer", "adamw", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
+     "optimizer; there is one"},
     {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3, "decoupled weight decay"},
     {0, "no-decay", "LIST", OPTION_TEXT, FIELD(no_decay), "bias", 0, 0,
-     "parameters whose names contain one of these words do not decay"},
+     "parameters whose names contain one of these words do not decay (comma-separated)"},
     {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999, "decay of the first moment"},
     {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
      "decay of the second moment"},
     {0, "eps", "X", OPTION_REAL, FIELD(eps), "1e-8", 1e-30, 1, "added to the second moment's root"},
     {0, "log", "FILE", OPTION_TEXT, FIELD(log), NULL, 0, 0,
-     "write a line a training step, tab-separated: learning rate, losses, weights and their sum"},
+     "write a line for each training step, tab-separated: learning rate, losses, weights and "
+     "their weighted sum"},
     {0},
 };
 #undef FIELD
@@ -218,6 +220,10 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
     g->step = r->step;
     for (int i = 0; i < r->count; i++)
         add_one(b, r, g, &r->tensors[i]);
+    if (!g->count)
+        msa_fail(b->m, MSA_FAILED,
+                 "frame %u: no gradient arrives (no tensor NAME@TASK): does msa-loss stand before?",
+                 (unsigned)r->frame.seq);
     optimizer_say(b->m, g, &o);
     if (b->log)
         log_step(b, r, o.lr);

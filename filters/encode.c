@@ -22,16 +22,19 @@ struct encode {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
-     "encode these modalities alone, of text,vision,audio; the others pass"},
+     "encode these modalities alone, of text,vision,audio; the others pass; evaluation takes it "
+     "from the parameters"},
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, 65536,
-     "width D of the encoders (768; evaluation takes it from the parameters)"},
-    {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, 1024, "attention heads (8; likewise)"},
+     "width D of the encoders: 768 unless given; evaluation takes it from the parameters"},
+    {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, 1024,
+     "attention heads: 8 unless given; evaluation takes it from the parameters"},
     {0, "layers", "LIST", OPTION_TEXT, FIELD(layers), NULL, 0, 0,
-     "transformer layers by modality, such as text=1,vision=1,audio=2 (the family's: CH-SIMS "
-     "text=1,vision=1,audio=2, MOSI text=1,vision=2,audio=2; likewise)"},
-    {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999, "dropout in training"},
+     "transformer layers by modality: text=1,vision=1,audio=2 for CH-SIMS and "
+     "text=1,vision=2,audio=2 for MOSI unless given; evaluation takes it from the parameters"},
+    {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
+     "dropout probability in training"},
     {0, "keep", NULL, OPTION_FLAG, FIELD(keep), NULL, 0, 0,
-     "leave the features in the records beside what is made of them"},
+     "leave the features in the records, beside the vectors made of them"},
     {0},
 };
 #undef FIELD
@@ -98,11 +101,20 @@ static void build_one(struct trainable *t, struct encode *e, int modality)
                        standardization(t, name, "scale", shape.features));
 }
 
+/* Evaluation's parameters know which modalities they are for. */
+static bool has_parameters(const struct trainable *t, const char *modality)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s_encoder.encoder.pos_encoder.proj.weight", modality);
+    return !t->given || trainable_given(t, name);
+}
+
 static bool wanted(const struct encode *e, const struct trainable *t, int modality)
 {
     const char *name = modality_names[modality];
     const struct schema_entry *entry = trainable_arrives(t, name);
-    if (!entry || (e->settings->only && !option_names(e->settings->only, name)))
+    const char *only = e->settings->only;
+    if (!entry || (only ? !option_names(only, name) : !has_parameters(t, name)))
         return false;
     if (entry->dtype != F4 || entry->rank != 3)
         msa_fail(t->m, MSA_CORRUPT, "header: '%s' is %s of rank %d but expected <f4 [B,L,F]", name,
@@ -121,8 +133,9 @@ static void build(struct trainable *t)
         any += e->encodes[i];
     }
     if (!any)
-        msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s",
-                 e->settings->only ? " of those that --only names" : "");
+        msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
+                 e->settings->only ? " of those that --only names" : "",
+                 t->given ? " that the parameters are for" : "");
     for (int i = 0; i < MODALITIES; i++) {
         char name[TENSOR_NAME];
         snprintf(name, sizeof name, "h_%s", modality_names[i]);

@@ -1,4 +1,4 @@
-/* msa-gdwg: guided dynamic weights of the tasks (DMMSA.md section 6).
+/* msa-gdwg: global dynamic weights of the tasks (DMMSA.md section 6).
  *
  * At the end of a stage t (an epoch, or --stage-steps steps) with raw mean losses L_k(t):
  * w_k = L_k(t) / L_k(1), lambda_k(t+1) = softmax_k(w_k / tau) over the tasks it adjusts; lambda(1)
@@ -36,7 +36,7 @@ struct gdwg {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "tasks", "LIST", OPTION_TEXT, FIELD(tasks), "uni,cl", 0, 0,
-     "tasks whose weights are adjusted; they sum to 1"},
+     "tasks whose weights are adjusted; these sum to 1"},
     {0, "tau", "X", OPTION_REAL, FIELD(tau), "1", 1e-6, 1e6,
      "temperature: the larger, the more even the weights"},
     {0, "stage-steps", "N", OPTION_INT, FIELD(stage_steps), NULL, 1, 1e15,
@@ -52,7 +52,11 @@ static void split_tasks(struct gdwg *g)
         if (length == 0 || length >= TENSOR_NAME || g->count == GDWG_TASKS)
             msa_fail(g->m, MSA_USAGE, "--tasks: '%s' is not a list of up to %d names",
                      g->settings->tasks, GDWG_TASKS);
-        memcpy(g->names[g->count++], word, length);
+        memcpy(g->names[g->count], word, length);
+        for (int k = 0; k < g->count; k++)
+            if (strcmp(g->names[k], g->names[g->count]) == 0)
+                msa_fail(g->m, MSA_USAGE, "--tasks: '%s' twice", g->names[k]);
+        g->count++;
         word += length + (word[length] == ',');
     }
 }
@@ -184,7 +188,7 @@ static const struct example examples[] = {
 
 static const struct program program = {
     .name = "msa-gdwg",
-    .summary = "weight the tasks by how their losses fall (guided dynamic weight generation)",
+    .summary = "weight the tasks by how their losses fall (Global Dynamic Weight Generation)",
     .operands = "[FILE]",
     .max_operands = 1,
     .settings_size = sizeof(struct settings),

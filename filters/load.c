@@ -51,7 +51,7 @@ static const struct option options[] = {
      "make a training stream: epochs of the train split, each followed by the valid split and a "
      "checkpoint"},
     {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, "epochs of training"},
-    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 1e6, "samples a record"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 1e6, "samples per record"},
     {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
      "seed of everything random in the line: initial values, dropout, shuffling, --fraction"},
     {0, "no-shuffle", NULL, OPTION_FLAG, FIELD(no_shuffle), NULL, 0, 0,
@@ -160,8 +160,6 @@ static struct header *make_header(struct load *l)
         h->steps = steps_per_epoch(l);
     }
     batcher_schema(&l->batcher, &h->schema, first_split(l));
-    if (h->schema.count == 0)
-        msa_fail(l->m, MSA_CORRUPT, "%s: no features are left", l->data->path);
     if (s->standardize)
         standardize(l, h);
     return h;
@@ -319,6 +317,9 @@ static void check_splits(struct load *l)
     const struct settings *s = l->settings;
     if (s->train && s->split != SPLIT_ALL)
         msa_fail(l->m, MSA_USAGE, "--train takes the train and valid splits: leave --split out");
+    if (!s->train && (s->no_shuffle || s->validate_every || s->fraction < 1 || s->state))
+        msa_fail(l->m, MSA_USAGE,
+                 "--no-shuffle, --validate-every, --fraction and --state go with --train");
     int wanted = s->train ? TRAIN : s->split;
     if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
         msa_fail(l->m, MSA_CORRUPT, "%s: no samples in split '%s'", l->data->path,
@@ -327,25 +328,47 @@ static void check_splits(struct load *l)
         msa_fail(l->m, MSA_CORRUPT, "%s: no 'regression_labels' to train on", l->data->path);
 }
 
+static void check_place(struct msa *m, const char *path)
+{
+    if (path)
+        file_abandon(m, file_create(m, path));
+}
+
+static void prepare_batches(struct load *l)
+{
+    const char *drop = l->settings->drop;
+    bool dropped[MODALITIES] = {false}, left = false;
+    if (drop)
+        option_subset(l->m, "drop", drop, modality_names, MODALITIES);
+    for (int i = 0; i < MODALITIES; i++) {
+        dropped[i] = drop && option_names(drop, modality_names[i]);
+        left = left || (!dropped[i] && l->data->width[i]);
+    }
+    if (!left)
+        msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
+    l->batcher = batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
+                             (size_t)l->settings->batch);
+}
+
+static void prepare_order(struct load *l)
+{
+    size_t most = 0;
+    for (int i = 0; i < SPLITS; i++)
+        most = l->data->split[i].count > most ? l->data->split[i].count : most;
+    l->order = msa_calloc(l->m, most + 1, sizeof *l->order);
+    choose_fraction(l);
+}
+
 static void run(struct msa *m)
 {
     struct load *l = msa_alloc(m, sizeof *l);
-    bool dropped[MODALITIES] = {false};
-    size_t most = 0;
     l->m = m;
     l->settings = m->settings;
-    if (l->settings->drop)
-        option_subset(m, "drop", l->settings->drop, modality_names, MODALITIES);
     l->data = dataset_open(m, m->operands[0]);
     check_splits(l);
-    for (int i = 0; i < MODALITIES; i++)
-        dropped[i] = l->settings->drop && option_names(l->settings->drop, modality_names[i]);
-    for (int i = 0; i < SPLITS; i++)
-        most = l->data->split[i].count > most ? l->data->split[i].count : most;
-    l->order = msa_calloc(m, most + 1, sizeof *l->order);
-    l->batcher = batcher_new(m, l->data, dropped, (enum non_finite)l->settings->non_finite,
-                             (size_t)l->settings->batch);
-    choose_fraction(l);
+    check_place(m, l->settings->state);
+    prepare_batches(l);
+    prepare_order(l);
     stage_open_source(&l->stage, m, make_header(l));
     l->progress = progress_start(m);
     if (l->settings->train)

@@ -7,6 +7,7 @@
 #include "common/nn/device.h"
 #include "common/nn/ops.h"
 #include "common/stage.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,7 +50,8 @@ struct loss {
     int operand_count; /* of the task at hand */
 };
 
-#define FIELD(name) offsetof(struct settings, name)
+#define DEFAULT_WEIGHTS "msr=1,msc=1,uni=.5,cl=.5"
+#define FIELD(name)     offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "tasks", "LIST", OPTION_TEXT, FIELD(tasks), "msr,msc,uni,cl", 0, 0,
      "tasks to compute: msr (regression), msc (classification), uni (each feature by itself), cl "
@@ -61,8 +63,9 @@ static const struct option options[] = {
     {0, "contrast", "mntx|ntxent|ntxent-pml", OPTION_CHOICE, FIELD(contrast), "mntx", 0, 0,
      "loss of cl: Multi NT-Xent, NT-Xent, or ConFEDE's"},
     {0, "tau-m", "X", OPTION_REAL, FIELD(tau_m), "0.5", 1e-6, 1e6, "temperature of cl"},
-    {0, "weights", "LIST", OPTION_TEXT, FIELD(weights), "msr=1,msc=1,uni=.5,cl=.5", 0, 0,
-     "weights of the tasks where no weigher stands behind; those not named keep theirs"},
+    {0, "weights", "LIST", OPTION_TEXT, FIELD(weights), DEFAULT_WEIGHTS, 0, 0,
+     "weights of the tasks; a weigher behind replaces those that it adjusts; a task not named "
+     "keeps its default"},
     {0},
 };
 #undef FIELD
@@ -174,6 +177,10 @@ static const float *label_of(struct loss *l, int label)
     if (!t || t->dtype != F4 || t->rank != 1)
         msa_fail(l->m, MSA_CORRUPT, "frame %u: no tensor '%s' of <f4 [B]",
                  (unsigned)l->record->frame.seq, name);
+    for (size_t i = 0; i < t->count; i++)
+        if (!isfinite(tensor_value(t, i)))
+            frame_fail(l->m, &l->record->frame, name, "sample %zu is %g but expected a number", i,
+                       tensor_value(t, i));
     return t->data;
 }
 
@@ -301,7 +308,7 @@ static void run(struct msa *m)
     l->m = m;
     l->settings = m->settings;
     option_subset(m, "tasks", l->settings->tasks, task_names, TASKS);
-    option_pairs(m, "weights", options[5].initial, l, set_weight);
+    option_pairs(m, "weights", DEFAULT_WEIGHTS, l, set_weight);
     option_pairs(m, "weights", l->settings->weights, l, set_weight);
     stage_run(m, &ops, l);
 }
@@ -310,7 +317,8 @@ static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-loss | msa-gdwg | msa-metrics | msa-backprop",
      "the four tasks, weighted by msa-gdwg"},
     {"msa-loss --tasks msr,msc,uni", "an ablation: without the contrastive task"},
-    {"msa-loss --weights uni=.01,cl=.1 --regression mse", "fixed weights where no weigher stands"},
+    {"msa-loss --weights uni=.01,cl=.1 --regression mse",
+     "fixed weights, in a line without msa-gdwg"},
     {0},
 };
 

@@ -23,8 +23,8 @@ struct predict {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, 7,
-     "classes of the classifier: 2, 3 or 5, for MOSI and MOSEI 7 too (3; evaluation takes it from "
-     "the parameters)"},
+     "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
+     "takes it from the parameters"},
     {0},
 };
 #undef FIELD

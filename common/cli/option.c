@@ -53,6 +53,15 @@ bool option_names(const char *list, const char *word)
     return word_index(list, ',', word) >= 0;
 }
 
+static _Noreturn void refuse_word(struct msa *m, const char *option, const char *word,
+                                  const char *const *names, int count)
+{
+    const char *all = names[0];
+    for (int i = 1; i < count; i++)
+        all = msa_format(m, "%s, %s", all, names[i]);
+    msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", option, word, all);
+}
+
 void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,
                    int count)
 {
@@ -63,7 +72,7 @@ void option_subset(struct msa *m, const char *option, const char *list, const ch
         while (i < count && strcmp(word, names[i]) != 0)
             i++;
         if (i == count)
-            msa_fail(m, MSA_USAGE, "--%s: '%s' is not known", option, word);
+            refuse_word(m, option, word, names, count);
     }
 }
 

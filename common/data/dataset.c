@@ -1,5 +1,6 @@
 /* Opening a data set: finds the splits and their arrays, and checks that they agree. */
-#include "common/data/dataset_source.h"
+#include "common/data/dataset.h"
+#include "common/data/pickle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -161,8 +162,10 @@ static void check_splits_agree(struct dataset *d)
     for (int field = 0; field < FIELD_ID; field++) {
         int with = -1, without = -1;
         for (int at = 0; at < SPLITS; at++)
-            if (d->split[at].count)
-                *(*field_place(&d->split[at], field) ? &with : &without) = at;
+            if (d->split[at].count && *field_place(&d->split[at], field))
+                with = at;
+            else if (d->split[at].count)
+                without = at;
         if (with >= 0 && without >= 0)
             msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is not there but %s has it", d->path,
                      split_names[without], field_key(field), split_names[with]);

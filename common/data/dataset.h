@@ -19,6 +19,7 @@ enum non_finite { NON_FINITE_ZERO, NON_FINITE_KEEP, NON_FINITE_FAIL };
 
 /* Labels: the joint one and each modality's. */
 enum { LABEL_JOINT = MODALITIES, LABELS };
+extern const char *const label_keys[LABELS]; /* "regression_labels_T" … "regression_labels" */
 
 struct dataset_split {
     size_t count;                     /* samples; 0: the split is not there */

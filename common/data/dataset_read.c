@@ -1,9 +1,12 @@
 /* Samples of an open data set, converted one at a time. */
-#include "common/data/dataset_source.h"
+#include "common/data/dataset.h"
+#include "common/data/pickle.h"
 
 #include <math.h>
 #include <string.h>
 
+/* Features and text_bert have been checked to be arrays when the set was opened; other values may
+ * be lists. */
 static const struct pickle_array *array_of(const void *value)
 {
     return ((const struct pickle_value *)value)->array;

@@ -5,7 +5,7 @@
  * never without bound. Globals other than those DMMSA.md section 1 allows fail the run with
  * MSA_CORRUPT and one line that names the file, the offset, what was found and what is allowed.
  * Anonymous memory is bounded by the number of values (at most PICKLE_VALUES), not by the size of
- * arrays; in protocol 2, where their bytes are text, an index of 1/512 of their size is kept. */
+ * arrays; in protocol 2, where their bytes are text, an index of 1/128 of their size is kept. */
 #ifndef MSA_PICKLE_H
 #define MSA_PICKLE_H
 

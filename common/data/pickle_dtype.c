@@ -52,10 +52,11 @@ static bool is_swapped(char order)
 /* dtype("f4", align, copy) */
 struct pickle_value *pickle_make_dtype(struct pickle_machine *m, const struct pickle_value *args)
 {
-    bool given = args->kind == PICKLE_LIST && args->length > 0;
-    const struct pickle_value *name = given ? args->items[0] : NULL;
-    if (!name || (name->kind != PICKLE_TEXT && name->kind != PICKLE_BYTES))
+    if (args->kind != PICKLE_LIST || args->length == 0)
         pickle_fail(m, "a dtype without a name");
+    const struct pickle_value *name = args->items[0];
+    if (name->kind != PICKLE_TEXT && name->kind != PICKLE_BYTES)
+        pickle_fail(m, "a dtype whose name is no text");
     char text[64], order = '=', kind = 0, rest = 0;
     unsigned size = 0;
     pickle_printable(text, name->bytes, name->length);

@@ -3,7 +3,9 @@
  * without decoding the rest. */
 #include "common/data/pickle_machine.h"
 
-enum { LATIN1_STEP = 4096 };
+#include <string.h>
+
+enum { LATIN1_STEP = 1024 };
 
 static _Noreturn void not_latin1(const struct pickle *p, const struct pickle_array *a, size_t at)
 {
@@ -29,6 +31,22 @@ static size_t decode(const struct pickle *p, const struct pickle_array *a, size_
     return at;
 }
 
+/* Where the n-th code point behind `at` is, in text that has been decoded once: 8 bytes at a time,
+ * of which those count that do not continue a code point (10xxxxxx). */
+static size_t skip(const struct pickle *p, const struct pickle_array *a, size_t at, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101;
+    while (n >= 8 && a->latin1_size - at >= 8) {
+        uint64_t bytes;
+        memcpy(&bytes, a->latin1 + at, 8);
+        at += 8;
+        n -= 8 - ((bytes >> 7 & ~bytes >> 6 & ones) * ones >> 56);
+    }
+    while (at < a->latin1_size && (a->latin1[at] & 0xc0) == 0x80)
+        at++;
+    return decode(p, a, at, n, NULL);
+}
+
 static size_t *make_index(struct pickle *p, const struct pickle_array *a, size_t bytes)
 {
     size_t pieces = bytes / LATIN1_STEP, at = 0;
@@ -48,9 +66,10 @@ const uint8_t *pickle_bytes(struct pickle *p, const struct pickle_array *a, size
         if (!a->latin1_index)
             ((struct pickle_array *)a)->latin1_index =
                 make_index(p, a, bytes); /* const but for this cache */
-        at = a->latin1_index[offset / LATIN1_STEP];
+        at = skip(p, a, a->latin1_index[offset / LATIN1_STEP], offset % LATIN1_STEP);
+    } else {
+        at = decode(p, a, at, offset, NULL);
     }
-    at = decode(p, a, at, offset % LATIN1_STEP, NULL);
     at = decode(p, a, at, size, buffer);
     if (offset + size == bytes && at != a->latin1_size)
         not_latin1(p, a, at);

@@ -157,11 +157,11 @@ static void permute(const struct pickle_machine *m, struct pickle_array *a,
     unsigned seen = 0;
     set_order(&base, false);
     for (int i = 0; i < a->rank; i++) {
-        int64_t axis =
-            pickle_item(m, axes, (size_t)i, PICKLE_INT, "order of an array's axes")->integer;
-        if (axis < 0 || axis >= a->rank || seen & 1u << axis)
-            pickle_fail(m, "order of an array's axes: axis %lld is not there, or there twice",
-                        (long long)axis);
+        uint64_t axis =
+            (uint64_t)pickle_item(m, axes, (size_t)i, PICKLE_INT, "order of an array's axes")
+                ->integer;
+        if (axis >= (uint64_t)a->rank || seen & 1u << axis)
+            pickle_fail(m, "order of an array's axes: value %d is no axis, or one twice", i + 1);
         seen |= 1u << axis;
         a->shape[i] = base.shape[axis];
         a->stride[i] = base.stride[axis];

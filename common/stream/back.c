@@ -200,8 +200,24 @@ void back_close(struct back *b)
 
 /* ---- The other end ---- */
 
-static _Noreturn void unreachable(struct msa *m, const char *address, const char *reason)
+enum { LAST_WORDS = 1000 /* ms */ };
+
+/* A stage that cannot be reached may have failed, and its X be on the way. */
+static void listen_for_failure(struct msa *m, struct reader *forward)
 {
+    struct frame f;
+    if (!forward)
+        return;
+    struct pollfd end = {.fd = reader_fd(forward), .events = POLLIN};
+    bool there = reader_buffered(forward) || poll(&end, 1, LAST_WORDS) > 0;
+    if (there && reader_next(forward, &f) && f.kind == FRAME_ERROR)
+        frame_fail_other(m, &f);
+}
+
+static _Noreturn void unreachable(struct msa *m, const char *address, struct reader *forward,
+                                  const char *reason)
+{
+    listen_for_failure(m, forward);
     msa_fail(m, MSA_FAILED,
              "cannot reach the stage before at %s: %s (all stages of a training line share host, "
              "user and network namespace, and each has one successor)",
@@ -209,35 +225,35 @@ static _Noreturn void unreachable(struct msa *m, const char *address, const char
 }
 
 /* Another peer may be waiting in the queue; it may yet be sent away. */
-static void connect_patiently(struct msa *m, int fd, const char *address)
+static void connect_patiently(struct msa *m, int fd, const char *address, struct reader *forward)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     size_t size = strlen(address);
     if (address[0] != '@' || size < 2 || size > sizeof name.sun_path)
-        unreachable(m, address, "not an address");
+        unreachable(m, address, forward, "not an address");
     memcpy(name.sun_path + 1, address + 1, size - 1);
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
     double end = seconds() + BACK_PATIENCE;
     while (connect(fd, (struct sockaddr *)&name, length) < 0) {
         if (errno == EAGAIN && seconds() > end)
-            unreachable(m, address, "another stage has been waiting there");
+            unreachable(m, address, forward, "another stage has been waiting there");
         if (errno != EAGAIN && errno != EINTR)
-            unreachable(m, address, strerror(errno));
+            unreachable(m, address, forward, strerror(errno));
         poll(NULL, 0, RETRY);
     }
 }
 
-struct writer *back_connect(struct msa *m, const char *address, bool last)
+struct writer *back_connect(struct msa *m, const char *address, bool last, struct reader *forward)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msa_fail_errno(m, "cannot open a way back");
     struct writer *w = writer_open(m, fd, "way back");
     writer_forgive(w);
-    connect_patiently(m, fd, address);
+    connect_patiently(m, fd, address, forward);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     if (!same_user(fd))
-        unreachable(m, address, "it belongs to another user");
+        unreachable(m, address, forward, "it belongs to another user");
     struct header *h = header_new(m);
     h->back = true;
     header_sign(h);

@@ -20,9 +20,9 @@ struct back *back_listen(struct msa *m, int forward, char address[128]);
  * seconds, failure with MSA_FAILED after BACK_PATIENCE, both counted from back_listen: "nobody takes gradients back:
  * does the line end in msa-backprop? to look: msa-dump -t, or msa-load --split train"), checks that it is of the same
  * user (another's is sent away with a warning), reads its H and closes the listening socket, so that a second peer is
- * refused. After E has been returned f->kind is 0. A peer that goes without E or X
- * ends the run: MSA_OTHER (silent) where there are stages behind the peer to report it, else MSA_CUT with a line that
- * names the peer; an X frame from it: MSA_OTHER. */
+ * refused. A peer that goes without E or X ends the run: MSA_OTHER (silent) where there are stages behind the peer to
+ * report it, else MSA_CUT with a line that names the peer; an X frame from it: MSA_OTHER. After E has been returned
+ * f->kind is 0. */
 void back_next(struct back *b, struct frame *f);
 /* Is a frame or the peer's end there, so that back_next need not wait? Lets a peer in that has come, and minds
  * BACK_NOTICE and BACK_PATIENCE: who waits with poll calls it when back_fd is readable, and every second or so. */
@@ -32,9 +32,9 @@ struct reader *back_reader(struct back *b);   /* that takes frames back (frame_f
 void back_close(struct back *b);
 
 /* Connects to the stage before and sends H (mode back, this program's name; `last` when nothing stands behind it). The
- * writer forgives (writer_forgive): when that stage has gone, the forward stream says why.
- * Fails the run with MSA_FAILED: "cannot reach the stage before at @0012f: REASON (all stages of a training line share
+ * writer forgives (writer_forgive): when that stage has gone, the forward stream says why. So it does when it cannot be
+ * reached: an X there comes first (MSA_OTHER); `forward` may be NULL. Else fails the run with MSA_FAILED: "cannot reach the stage before at @0012f: REASON (all stages of a training line share
  * host, user and network namespace, and each has one successor)". */
-struct writer *back_connect(struct msa *m, const char *address, bool last);
+struct writer *back_connect(struct msa *m, const char *address, bool last, struct reader *forward);
 
 #endif

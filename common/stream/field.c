@@ -78,8 +78,7 @@ const value *field_array(struct msa *m, const struct frame *f, const char *key)
 
 void frame_fail_other(struct msa *m, const struct frame *x)
 {
-    char who[64], what[1001];
-    field_text(m, x, "who", who, sizeof who);
-    field_text(m, x, "what", what, sizeof what);
-    msa_fail(m, MSA_OTHER, "%s: %s", who, what);
+    const char *who = value_text(x->zone, &x->map, "who");
+    const char *what = value_text(x->zone, &x->map, "what");
+    msa_fail(m, MSA_OTHER, "%s: %s", who ? who : "a program", what ? what : "it failed");
 }

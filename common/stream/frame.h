@@ -52,7 +52,7 @@ void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);
  * version, kind, flags, seq, length, CRC, body), MSA_CUT when the input ends before E or X. A body is never allocated
  * on trust: the buffer grows with what has been read. The first frame is H or X, and H is nowhere else. Returns false
  * after E or X has been read (bytes behind them are MSA_CORRUPT, always when the input is a file, else when they are
- * seen). With --no-crc no CRC is checked. */
+ * seen). */
 bool reader_next(struct reader *r, struct frame *f);
 bool reader_ended(const struct reader *r);        /* E or X has been read */
 uint32_t reader_count(const struct reader *r);    /* frames read */

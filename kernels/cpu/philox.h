@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __x86_64__
+#ifdef __SSE2__
 #    include <immintrin.h>
 #endif
 

@@ -1,0 +1,157 @@
+/* Gathering what is to be judged. */
+#include "common/data/scores.h"
+#include <stdio.h>
+#include <string.h>
+
+struct scores_split *scores_split(struct scores *s, const char *name)
+{
+    for (int i = 0; i < s->count; i++)
+        if (strcmp(s->splits[i].name, name) == 0)
+            return &s->splits[i];
+    if (s->count == SCORES_SPLITS)
+        msa_fail(s->m, MSA_CORRUPT, "split '%s' is one more than the %d that can be judged", name,
+                 SCORES_SPLITS);
+    struct scores_split *p = &s->splits[s->count++];
+    if (strlen(name) >= sizeof p->name)
+        msa_fail(s->m, MSA_CORRUPT, "split '%.40s...': a name of more than %d bytes", name,
+                 TENSOR_NAME);
+    strcpy(p->name, name);
+    return p;
+}
+
+void scores_add(struct scores *s, struct scores_split *p, float prediction, float label)
+{
+    if (p->samples == p->capacity) {
+        p->capacity = p->capacity ? 2 * p->capacity : 256;
+        p->prediction = msa_realloc(s->m, p->prediction, p->capacity * sizeof *p->prediction);
+        p->label = msa_realloc(s->m, p->label, p->capacity * sizeof *p->label);
+    }
+    p->prediction[p->samples] = prediction;
+    p->label[p->samples++] = label;
+}
+
+/* A tensor [B] of the record. */
+static const struct tensor *vector(const struct scores *s, const struct record *r, const char *name)
+{
+    const struct tensor *t = record_find(r, name);
+    char shape[128];
+    if (!t)
+        frame_fail(s->m, &r->frame, name, "not there, but the header promised it");
+    if (t->rank != 1)
+        frame_fail(s->m, &r->frame, name, "shape %s but expected [%zu]",
+                   tensor_shape_text(shape, t->rank, t->shape), r->samples);
+    return t;
+}
+
+static void add_loss(struct scores_loss *loss, double number, size_t samples)
+{
+    loss->sum += number * (double)samples;
+    loss->samples += (double)samples;
+}
+
+static struct scores_loss *loss_of(struct scores *s, struct scores_split *p, const struct record *r,
+                                   const char *name)
+{
+    for (int i = 0; i < p->loss_count; i++)
+        if (strcmp(p->losses[i].name, name) == 0)
+            return &p->losses[i];
+    if (p->loss_count == SCORES_LOSSES)
+        frame_fail(s->m, &r->frame, NULL, "loss '%s' is one more than the %d that can be judged",
+                   name, SCORES_LOSSES);
+    strcpy(p->losses[p->loss_count].name, name);
+    return &p->losses[p->loss_count++];
+}
+
+static void add_losses(struct scores *s, struct scores_split *p, const struct record *r)
+{
+    const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
+    double total = 0;
+    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+        char name[BODY_KEY + 1];
+        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
+        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
+        double number = value_real(losses, name, 0);
+        add_loss(loss_of(s, p, r, name), number, r->samples);
+        total += value_real(weights, name, 1) * number;
+    }
+    if (losses)
+        add_loss(&p->total, total, r->samples);
+}
+
+struct scores_split *scores_add_record(struct scores *s, const struct record *r)
+{
+    const struct tensor *y = vector(s, r, "y");
+    const struct tensor *label = s->labelled ? vector(s, r, "label") : NULL;
+    struct scores_split *p = scores_split(s, r->split[0] ? r->split : "all");
+    for (size_t i = 0; i < y->count; i++)
+        scores_add(s, p, (float)tensor_value(y, i), label ? (float)tensor_value(label, i) : 0);
+    add_losses(s, p, r);
+    p->epoch = r->epoch;
+    p->train = r->train;
+    return p;
+}
+
+void scores_judge(struct scores *s)
+{
+    for (int i = 0; i < s->count && s->labelled; i++) {
+        struct scores_split *p = &s->splits[i];
+        metrics_compute(p->metrics, p->prediction, p->label, p->samples, s->family);
+    }
+}
+
+void scores_forget(struct scores_split *p)
+{
+    p->samples = 0;
+    for (int i = 0; i < p->loss_count; i++)
+        p->losses[i].sum = p->losses[i].samples = 0;
+    p->total.sum = p->total.samples = 0;
+}
+
+static bool mean(const struct scores_loss *loss, double *number)
+{
+    *number = loss->sum / loss->samples;
+    return loss->samples > 0;
+}
+
+bool scores_value(const struct scores *s, const struct scores_split *p, const char *key,
+                  double *number)
+{
+    const char *const *keys = metrics_keys(s->family);
+    for (int i = 0; s->labelled && keys[i]; i++)
+        if (strcmp(keys[i], key) == 0) {
+            *number = p->metrics[i];
+            return true;
+        }
+    for (int i = 0; i < p->loss_count; i++)
+        if (strcmp(p->losses[i].name, key) == 0)
+            return mean(&p->losses[i], number);
+    return strcmp(key, "loss") == 0 && mean(&p->total, number);
+}
+
+static bool is_metric(const struct scores *s, const char *key)
+{
+    const char *const *keys = metrics_keys(s->family);
+    while (s->labelled && *keys && strcmp(*keys, key) != 0)
+        keys++;
+    return s->labelled && *keys;
+}
+
+void scores_check_key(const struct scores *s, const char *option, const char *key)
+{
+    char known[256] = "";
+    double ignored;
+    for (int i = 0; i < s->count; i++)
+        if (scores_value(s, &s->splits[i], key, &ignored))
+            return;
+    if (!s->labelled)
+        msa_fail(s->m, MSA_FAILED, "--%s: no labels arrive to judge '%s' against", option, key);
+    for (const char *const *k = metrics_keys(s->family); *k; k++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), " %s", *k);
+    msa_fail(s->m, MSA_USAGE, "--%s: '%s' is none of%s, and no loss of that name arrives", option,
+             key, known);
+}
+
+bool scores_smaller_is_better(const struct scores *s, const char *key)
+{
+    return !is_metric(s, key) || metrics_smaller_is_better(key);
+}

@@ -1,0 +1,41 @@
+/* What follows from scores: is this the best so far, is it time to stop, does an assertion hold. */
+#ifndef MSA_VERDICT_H
+#define MSA_VERDICT_H
+
+#include "common/data/scores.h"
+
+/* Remembers the best of one number over the checkpoints of a training. */
+struct judge {
+    bool smaller;  /* is better */
+    long after;    /* up to this epoch each checkpoint counts as the best, and none is remembered */
+    long patience; /* checkpoints without a better one until it is time to stop; 0: never */
+    bool remembers; /* has a best */
+    double best;
+    int64_t best_epoch;
+    int64_t waited; /* checkpoints since the best */
+};
+
+struct verdict {
+    bool best, stop;
+};
+
+/* The verdict on a checkpoint. Strictly better wins; NaN is never remembered, but while there is
+ * nothing else each checkpoint counts as the best, so that training always leaves parameters
+ * behind. */
+struct verdict judge_next(struct judge *j, int64_t epoch, double number);
+
+/* "mae<0.75", with < <= > or >=. */
+struct assertion {
+    const char *key; /* owned by the run */
+    const char *sign;
+    double bound;
+    const char *text; /* of the bound, as it was given */
+};
+
+/* Fails the run with MSA_USAGE where the text is none. */
+struct assertion assertion_parse(struct msa *m, const char *text);
+/* Fails the run with MSA_FAILED where an assertion is false of a split, which it always is of NaN;
+ * all that are false but the last, the failure, are lines on stderr. */
+void assertions_check(const struct scores *s, const struct assertion *assertions, int count);
+
+#endif

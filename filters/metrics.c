@@ -1,0 +1,367 @@
+/* msa-metrics: the judge. Collects predictions, labels and losses of each split, and scores them
+ * (DMMSA.md section 8).
+ *
+ * Training: passes the stream on; at each control the rows go to stderr, to --log and, as M, down
+ * the line, and the verdict (best, stop) into the control. Evaluation: the end of the line, which
+ * prints a table; or -t. */
+#include "common/cli/option.h"
+#include "common/data/predictions.h"
+#include "common/data/scores_print.h"
+#include "common/data/verdict.h"
+#include "common/stage.h"
+#include <string.h>
+
+enum { FAMILY_AUTO = 2 };
+
+struct settings {
+    bool pass, json, tsv;
+    int family;
+    const char *log, *select, *predictions, *from_tsv;
+    long select_after, patience;
+    struct option_list assertions;
+};
+
+struct metrics {
+    struct msa *m;
+    const struct settings *settings;
+    struct stage *stage; /* NULL with --from-tsv */
+    struct scores scores;
+    bool started; /* has seen a record */
+    struct log *log;
+    struct scores_columns logged, shown; /* columns of the log and of the table on stderr */
+    struct file *predictions;
+    struct judge judge;
+    struct assertion *assertions; /* [settings->assertions.count] */
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {'t', "tee", NULL, OPTION_FLAG, FIELD(pass), NULL, 0, 0,
+     "pass the stream on, and write the table to standard error (in training always)"},
+    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print one flat JSON object a split"},
+    {0, "tsv", NULL, OPTION_FLAG, FIELD(tsv), NULL, 0, 0, "print tab-separated columns"},
+    {0, "predictions", "FILE", OPTION_TEXT, FIELD(predictions), NULL, 0, 0,
+     "write id, split, label and prediction of each sample, tab-separated"},
+    {0, "assert", "KEY<NUMBER", OPTION_LIST, FIELD(assertions), NULL, 0, 0,
+     "fail unless this holds in every split; also with <=, > and >=; repeatable"},
+    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
+     "which metrics to compute; auto: as the stream says"},
+    {0, "from-tsv", "FILE", OPTION_TEXT, FIELD(from_tsv), NULL, 0, 0,
+     "judge the columns label and prediction (and split, if there) of a tab-separated FILE instead "
+     "of a stream"},
+    {0, "log", "FILE", OPTION_TEXT, FIELD(log), NULL, 0, 0,
+     "write a line an epoch and split, tab-separated: losses and metrics"},
+    {0, "select", "KEY", OPTION_TEXT, FIELD(select), NULL, 0, 0,
+     "metric or loss that decides on the valid split which checkpoint is the best; loss is the "
+     "weighted sum"},
+    {0, "select-after", "EPOCH", OPTION_INT, FIELD(select_after), "0", 0, 1e9,
+     "compare only checkpoints behind this epoch"},
+    {0, "patience", "N", OPTION_INT, FIELD(patience), NULL, 1, 1e9,
+     "stop training after N checkpoints without a better one"},
+    {0},
+};
+#undef FIELD
+
+/* ---- header ---- */
+
+static bool passes(const struct stage *s)
+{
+    const struct metrics *x = s->self;
+    return s->header->train || x->settings->pass;
+}
+
+static void find_family(struct metrics *x, const char *name)
+{
+    int i = 0;
+    if (x->settings->family != FAMILY_AUTO)
+        name = family_names[x->settings->family];
+    if (!name[0])
+        msa_fail(x->m, MSA_FAILED, "the stream names no family (--family sims|mosi)");
+    while (i < FAMILY_AUTO && strcmp(name, family_names[i]) != 0)
+        i++;
+    if (i == FAMILY_AUTO)
+        msa_fail(x->m, MSA_FAILED, "the stream names family '%s', which is neither sims nor mosi",
+                 name);
+    x->scores.family = (enum family)i;
+}
+
+/* An option that would do nothing here is a mistake. */
+static void refuse(struct metrics *x, const char *option, bool given, const char *where)
+{
+    if (given)
+        msa_fail(x->m, MSA_USAGE, "--%s %s", option, where);
+}
+
+static void check_options(struct metrics *x, bool train)
+{
+    const struct settings *s = x->settings;
+    static const char training[] = "is for training, but nothing is trained here";
+    static const char evaluation[] = "is for evaluation, but this stream is for training";
+    refuse(x, "log", !train && s->log, training);
+    refuse(x, "select", !train && s->select, training);
+    refuse(x, "predictions", train && s->predictions, evaluation);
+    refuse(x, "assert", train && s->assertions.count, evaluation);
+    refuse(x, "json", train && s->json, evaluation);
+    refuse(x, "tsv", train && s->tsv, evaluation);
+}
+
+static void on_header(struct stage *s)
+{
+    struct metrics *x = s->self;
+    const struct header *h = s->header;
+    x->stage = s;
+    check_options(x, h->train);
+    if (!schema_find(&h->schema, "y"))
+        msa_fail(x->m, MSA_FAILED, "no 'y' arrives (does msa-predict stand before?)");
+    x->scores.labelled = schema_find(&h->schema, "label");
+    if (x->scores.labelled)
+        find_family(x, h->family);
+    else
+        msa_warn(x->m, "no labels arrive: there is nothing to judge against");
+    if (x->settings->log)
+        x->log = log_open(x->m, x->settings->log, false);
+    if (x->settings->predictions)
+        x->predictions = predictions_create(x->m, x->settings->predictions);
+    if (x->settings->select)
+        x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
+}
+
+/* ---- records ---- */
+
+/* Options name keys that there must be; losses are known when the first samples are. */
+static void check_keys(struct metrics *x)
+{
+    if (x->settings->select)
+        scores_check_key(&x->scores, "select", x->settings->select);
+    for (int i = 0; i < x->settings->assertions.count; i++)
+        scores_check_key(&x->scores, "assert", x->assertions[i].key);
+}
+
+static void on_record(struct stage *s, struct record *r)
+{
+    struct metrics *x = s->self;
+    const struct scores_split *p = scores_add_record(&x->scores, r);
+    if (!x->started)
+        check_keys(x);
+    x->started = true;
+    if (x->predictions)
+        predictions_write(x->m, x->predictions, &x->scores, p, r);
+}
+
+/* ---- a checkpoint of a training ---- */
+
+static void give_verdict(struct metrics *x, struct control *c, struct verdict *v)
+{
+    struct scores_split *valid = NULL;
+    double number;
+    for (int i = 0; i < x->scores.count; i++)
+        if (strcmp(x->scores.splits[i].name, split_names[VALID]) == 0)
+            valid = &x->scores.splits[i];
+    if (!valid || !valid->samples)
+        msa_fail(x->m, MSA_FAILED,
+                 "--select judges on the valid split, but no sample of it has come");
+    if (!scores_value(&x->scores, valid, x->settings->select, &number))
+        msa_fail(x->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split",
+                 x->settings->select);
+    *v = judge_next(&x->judge, valid->epoch, number);
+    value_set(x->m, c->zone, &c->map, "best", value_of_bool(v->best));
+    value_set(x->m, c->zone, &c->map, "stop", value_of_bool(v->stop));
+}
+
+static void show_row(struct metrics *x, const struct scores_split *p, bool best)
+{
+    if (x->m->common.quiet)
+        return;
+    if (!x->shown.count) {
+        x->shown = scores_columns_progress(&x->scores);
+        scores_table(stderr, &x->scores, NULL, &x->shown);
+        fputc('\n', stderr);
+    }
+    scores_table(stderr, &x->scores, p, &x->shown);
+    fputs(best ? " *\n" : "\n", stderr);
+}
+
+static void log_row(struct metrics *x, const struct scores_split *p)
+{
+    char line[SCORES_LINE];
+    if (!x->logged.count) {
+        x->logged = scores_columns_log(&x->scores);
+        log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, NULL, &x->logged));
+    }
+    log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, p, &x->logged));
+}
+
+/* In the middle of an epoch only validation is complete; the training split is gathered on. */
+static void on_control(struct stage *s, struct control *c)
+{
+    struct metrics *x = s->self;
+    struct verdict verdict = {0};
+    bool epoch_done = value_bool(&c->map, "epoch_done", true);
+    if (!s->header->train)
+        return;
+    scores_judge(&x->scores);
+    if (x->settings->select)
+        give_verdict(x, c, &verdict);
+    for (int i = 0; i < x->scores.count; i++) {
+        struct scores_split *p = &x->scores.splits[i];
+        if (!p->samples || (p->train && !epoch_done))
+            continue;
+        show_row(x, p, verdict.best && !p->train);
+        if (x->log)
+            log_row(x, p);
+        struct control message = scores_message(&x->scores, p);
+        control_write(&message, s->out, FRAME_METRICS);
+        control_free(&message);
+        scores_forget(p);
+    }
+}
+
+/* Its part of a checkpoint: what the verdicts to come depend on. */
+static void on_checkpoint(struct stage *s, struct control *c)
+{
+    struct metrics *x = s->self;
+    const struct judge *j = &x->judge;
+    value state = value_map();
+    if (!x->settings->select)
+        return;
+    value_set(x->m, c->zone, &state, "select", value_str(x->m, c->zone, x->settings->select));
+    value_set(x->m, c->zone, &state, "waited", value_of_int(j->waited));
+    if (j->remembers) {
+        value_set(x->m, c->zone, &state, "best", value_of_real(j->best));
+        value_set(x->m, c->zone, &state, "best_epoch", value_of_int(j->best_epoch));
+    }
+    control_add_state(x->m, c, s->position, state);
+}
+
+/* ---- the result of an evaluation ---- */
+
+static void print_rows(struct metrics *x, FILE *to)
+{
+    struct scores_columns columns = scores_columns_result(&x->scores);
+    char line[SCORES_LINE];
+    for (int i = x->settings->json ? 0 : -1; i < x->scores.count; i++) {
+        const struct scores_split *p = i < 0 ? NULL : &x->scores.splits[i];
+        if (x->settings->json) {
+            scores_json(to, &x->scores, p, &columns);
+        } else if (x->settings->tsv) {
+            fprintf(to, "%s\n", scores_tsv(line, &x->scores, p, &columns));
+        } else {
+            scores_table(to, &x->scores, p, &columns);
+            fputc('\n', to);
+        }
+    }
+}
+
+static void print_result(struct metrics *x)
+{
+    const char *path = x->m->common.output;
+    if (x->stage && x->stage->out) {
+        if (!x->m->common.quiet || x->settings->json || x->settings->tsv)
+            print_rows(x, stderr);
+    } else if (path && strcmp(path, "-") != 0) {
+        struct file *file = file_create(x->m, path);
+        print_rows(x, file_stream(x->m, file));
+        file_commit(x->m, file);
+    } else {
+        print_rows(x, stdout);
+        fflush(stdout);
+    }
+}
+
+static void conclude(struct metrics *x)
+{
+    size_t samples = 0;
+    for (int i = 0; i < x->scores.count; i++)
+        samples += x->scores.splits[i].samples;
+    if (samples == 0)
+        msa_fail(x->m, MSA_FAILED, "no samples arrived");
+    scores_judge(&x->scores);
+    print_result(x);
+    assertions_check(&x->scores, x->assertions, x->settings->assertions.count);
+}
+
+static void on_end(struct stage *s)
+{
+    struct metrics *x = s->self;
+    if (x->log)
+        log_close(x->m, x->log);
+    if (x->predictions)
+        file_commit(x->m, x->predictions);
+    if (!s->header->train)
+        conclude(x);
+}
+
+/* ---- the program ---- */
+
+static void score_file(struct metrics *x)
+{
+    const struct settings *s = x->settings;
+    refuse(x, "from-tsv", x->m->operand_count,
+           "takes the place of a stream: leave the operand out");
+    refuse(x, "from-tsv", s->pass, "has no stream to pass on: leave -t out");
+    refuse(x, "from-tsv", s->predictions, "reads predictions: leave --predictions out");
+    refuse(x, "from-tsv", s->family == FAMILY_AUTO, "needs --family sims|mosi");
+    check_options(x, false);
+    x->scores.labelled = true;
+    x->scores.family = (enum family)s->family;
+    predictions_read(&x->scores, s->from_tsv);
+    if (x->scores.count)
+        check_keys(x);
+    conclude(x);
+}
+
+static void run(struct msa *m)
+{
+    static const struct stage_ops ops = {.joins = true,
+                                         .passes = passes,
+                                         .header = on_header,
+                                         .record = on_record,
+                                         .control = on_control,
+                                         .checkpoint = on_checkpoint,
+                                         .end = on_end};
+    struct metrics *x = msa_alloc(m, sizeof *x);
+    const struct settings *s = m->settings;
+    x->m = m;
+    x->settings = s;
+    x->scores.m = m;
+    x->judge = (struct judge){.after = s->select_after, .patience = s->patience};
+    x->assertions = msa_calloc(m, (size_t)s->assertions.count, sizeof *x->assertions);
+    for (int i = 0; i < s->assertions.count; i++)
+        x->assertions[i] = assertion_parse(m, s->assertions.values[i]);
+    refuse(x, "json", s->json && s->tsv, "and --tsv exclude each other");
+    refuse(x, "patience", s->patience && !s->select, "needs --select KEY");
+    refuse(x, "select-after", s->select_after && !s->select, "needs --select KEY");
+    if (s->from_tsv)
+        score_file(x);
+    else
+        stage_run(m, &ops, x);
+}
+
+static const struct example examples[] = {
+    {"... | msa-predict -p predict.safetensors | msa-metrics", "a table of the metrics"},
+    {"... | msa-metrics --json --assert 'mae<0.75' --assert 'corr>=0.6'",
+     "JSON, and failure when it is not good enough"},
+    {"... | msa-loss | msa-gdwg | msa-metrics --select mae --patience 8 --log metrics.tsv | "
+     "msa-backprop",
+     "keep the parameters of the best epoch, and stop when none has been better for 8"},
+    {"msa-metrics --from-tsv predictions.tsv --family mosi", "judge anyone's predictions"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-metrics",
+    .summary = "judge predictions by the metrics of the field",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .examples = examples,
+    .see_also = "msa-predict(1), msa-loss(1), msa-backprop(1), msa-dump(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail_last,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# The golden trajectory: PyTorch's losses, weights, parameters and predictions, through the real pipeline.
+load helper
+
+train() {
+    line "$(golden_load) | $(golden_model) | msa-loss ${DEVICE:+--device $DEVICE} | msa-gdwg |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop --lr 1e-3 --decay 1e-3 --warmup 1 --log run/steps.tsv"
+}
+
+evaluate() {
+    line "msa-load --split test --batch 3 $GOLDEN/data.pkl | msa-encode -p run/encode.safetensors |
+        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors |
+        msa-metrics --predictions run/predictions.tsv"
+}
+
+@test "the golden trajectory, on the CPU" {
+    train
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    evaluate
+    [ "$status" -eq 0 ]
+    "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+}
+
+@test "the golden trajectory, on the device whose memory only kernels can touch" {
+    DEVICE=test train
+    [ "$status" -eq 0 ]
+    evaluate
+    "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+}
+
+@test "the comparison can fail: one changed loss, one changed parameter" {
+    train
+    cp run/steps.tsv steps.tsv
+    awk -F '\t' -v OFS='\t' 'NR == 5 { $6 *= 1.0001 } { print }' steps.tsv >run/steps.tsv
+    run "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+    [ "$status" -eq 1 ]
+    cp steps.tsv run/steps.tsv
+    cp "$GOLDEN/predict.init.safetensors" run/predict.safetensors
+    run "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+    [ "$status" -eq 1 ]
+}
+
+@test "the first forward pass" {
+    line "msa-load --split train --batch 5 $GOLDEN/data.pkl | msa-encode --init $GOLDEN/encode.init.safetensors \
+        --dim 32 --heads 4 --layers text=1,vision=1,audio=2 | msa-decompose --init $GOLDEN/decompose.init.safetensors |
+        msa-predict --init $GOLDEN/predict.init.safetensors -o forward.msa"
+    [ "$status" -eq 0 ]
+    "$PYTHON" "$ROOT/tests/golden/first_step.py" forward forward.msa "$GOLDEN"
+}
+
+# With a learning rate of 0 and beta1 0 the first moment in a checkpoint is that step's gradient, and a judge without
+# patience stops at the second checkpoint, while the first one is still kept.
+@test "the first gradient" {
+    line "$(golden_load) --validate-every 1 | $(golden_model) | msa-loss | msa-gdwg |
+        msa-metrics -q --select mae --patience 1 | msa-backprop --lr 0 --beta1 0"
+    [ "$status" -eq 0 ]
+    "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$GOLDEN"
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Hold the first forward pass, or the first gradient, against PyTorch's.
+
+  first_step.py forward STREAM GOLDEN    the first record's y, logits, u, s_*, d_*
+  first_step.py gradient RUN GOLDEN      the first moments in RUN/STAGE.safetensors.1, each stage's gradient
+Every number must be within 1e-5 of the largest of its tensor (or of 1e-3, for tensors of tiny numbers)."""
+import json
+import os
+import struct
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "interop"))
+from read_stream import frames  # noqa: E402
+
+
+def tensors(path):
+    with open(path, "rb") as f:
+        raw = f.read()
+    size, = struct.unpack("<Q", raw[:8])
+    head = json.loads(raw[8:8 + size])
+    head.pop("__metadata__", None)
+    return {name: np.frombuffer(raw[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]], "<f4")
+            .reshape(t["shape"]) for name, t in head.items()}
+
+
+def forward(stream, golden):
+    with open(stream, "rb") as f:
+        record = next(body for kind, body in frames(f) if kind == "D")
+    return record["tensors"], tensors(f"{golden}/forward0.safetensors")
+
+
+def gradient(run, golden):
+    got, want = {}, {}
+    for stage in ("encode", "decompose", "predict"):
+        moments = tensors(f"{run}/{stage}.safetensors.1")
+        got |= {name: moments["exp_avg." + name] for name in moments if not name.startswith("exp_avg")}
+        want |= tensors(f"{golden}/{stage}.grad0.safetensors")
+    return got, want
+
+
+got, want = {"forward": forward, "gradient": gradient}[sys.argv[1]](*sys.argv[2:])
+errors = {}
+for name, ref in want.items():
+    if name not in got or got[name].shape != ref.shape:
+        sys.exit(f"{name}: is missing or has another shape")
+    errors[name] = np.abs(got[name] - ref).max() / max(np.abs(ref).max(), 1e-3)
+worst = max(errors, key=errors.get)
+print(f"{len(errors)} tensors, largest difference {errors[worst]:.2e} ({worst})")
+sys.exit(0 if len(errors) > 5 and errors[worst] <= 1e-5 else 1)

@@ -1,0 +1,42 @@
+# Shared by all bats files: programs on PATH, an empty working folder, the golden line.
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+    BUILD=$(cd "$ROOT" && cd "${O:-.}" && pwd)
+    GOLDEN=$ROOT/tests/golden/sims
+    PYTHON=/usr/bin/python3
+    [ -x $PYTHON ] || PYTHON=python3
+    PATH=$BUILD/bin:$PATH
+    export ROOT GOLDEN PYTHON PATH
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir run
+}
+
+# Runs a command line with pipefail; a hang is a failure. Its output is in $output, its exit status in $status; the file
+# statuses has both the line's and each program's.
+line() {
+    run timeout -k 5 "${LIMIT:-60}" bash -c "set -o pipefail; $1"'
+        echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"'
+}
+
+# The last four stages of a golden training line, from msa-encode on; options of msa-encode and msa-backprop may be added.
+golden_encode() {
+    echo "msa-encode --init $GOLDEN/encode.init.safetensors -p run/encode.safetensors --dim 32 --heads 4 \
+        --layers text=1,vision=1,audio=2 --dropout 0 ${DEVICE:+--device $DEVICE}"
+}
+golden_decompose() {
+    echo "msa-decompose --init $GOLDEN/decompose.init.safetensors -p run/decompose.safetensors --dropout 0 \
+        ${DEVICE:+--device $DEVICE}"
+}
+golden_predict() {
+    echo "msa-predict --init $GOLDEN/predict.init.safetensors -p run/predict.safetensors ${DEVICE:+--device $DEVICE}"
+}
+golden_model() {
+    echo "$(golden_encode) | $(golden_decompose) | $(golden_predict)"
+}
+golden_load() {
+    echo "msa-load --train --epochs 4 --batch 5 --no-shuffle --state run/state.msa $GOLDEN/data.pkl"
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Reads a stream of msa-stream(5) as NumPy arrays, with nothing but stock msgpack and msgpack-numpy.
+
+As a module: `for kind, body in frames(file)`; the tensors of a record are NumPy arrays in body["tensors"].
+As a program: one line a frame of the file that is named, or of stdin."""
+import gzip
+import struct
+import sys
+import zlib
+
+import msgpack
+import msgpack_numpy
+
+PREFIX = struct.Struct("<2sBBHIII")  # magic, version, kind, flags, number, length of the body, CRC
+NO_CRC = 1
+
+
+def opened(path="-"):
+    """A file or, for "-", stdin; gunzipped where it is gzip's."""
+    file = sys.stdin.buffer if path == "-" else open(path, "rb")
+    return gzip.open(file) if file.peek(2)[:2] == b"\x1f\x8b" else file
+
+
+def frames(file):
+    """Yields (kind, body) of each frame, E or X last. Raises EOFError when the stream was cut off before that,
+    ValueError when it is damaged."""
+    number, kind = 0, None
+    while kind not in ("E", "X"):
+        prefix = file.read(PREFIX.size)
+        if len(prefix) < PREFIX.size:
+            raise EOFError(f"cut off after {number} frames")
+        magic, version, kind, flags, found, length, crc = PREFIX.unpack(prefix)
+        kind = chr(kind)
+        if (magic, version, found) != (b"\xd8M", 1, number) or flags & ~NO_CRC or kind not in "HDCMGEX":
+            raise ValueError(f"frame {number}: not a frame of version 1")
+        body = file.read(length)
+        if len(body) < length:
+            raise EOFError(f"cut off in frame {number}")
+        if not flags & NO_CRC and zlib.crc32(body, zlib.crc32(prefix[2:14])) != crc:
+            raise ValueError(f"frame {number}: wrong CRC")
+        yield kind, msgpack.unpackb(body, object_hook=msgpack_numpy.decode)
+        number += 1
+
+
+class Writer:
+    """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it."""
+
+    def __init__(self, file):
+        self.file, self.number = file, 0
+
+    def write(self, kind, body):
+        body = msgpack.packb(body, default=msgpack_numpy.encode)
+        prefix = PREFIX.pack(b"\xd8M", 1, ord(kind), 0, self.number, len(body), 0)[:14]
+        self.file.write(prefix + struct.pack("<I", zlib.crc32(body, zlib.crc32(prefix[2:]))) + body)
+        self.file.flush()
+        self.number += 1
+
+
+def line(number, kind, body):
+    """A frame in a line: its kind, its tensors with dtype and shape, its other keys."""
+    tensors = [f"{name}:{x.dtype.str}{list(x.shape)}" for name, x in body.get("tensors", {}).items()]
+    others = [f"{key}={value!r}" for key, value in body.items() if key != "tensors"]
+    return " ".join([f"{number} {kind}", *tensors, *others])
+
+
+if __name__ == "__main__":
+    for number, (kind, body) in enumerate(frames(opened(*sys.argv[1:]))):
+        print(line(number, kind, body))

@@ -1,0 +1,310 @@
+#!/usr/bin/env bats
+# msa-metrics: the field's numbers, their forms, assertions, and the verdict on a training.
+load helper
+
+mosi() {
+    paste <(printf '%s\n' label -3 -1.8 -.6 0 0 .4 1 1.6 2.4 3) \
+        <(printf '%s\n' prediction -2.6 -.5 .2 -.1 .3 .5 1.5 2.5 2.2 3.7) >mosi.tsv
+}
+
+sims() {
+    paste <(printf '%s\n' label -1 -.8 -.6 -.2 0 0 .2 .6 .8 1) \
+        <(printf '%s\n' prediction -1.4 -.6 -.05 -.15 .05 -.2 .3 .9 .65 1.2) >sims.tsv
+}
+
+# A row with its numbers to six digits behind the point.
+rounded() {
+    awk '{ for (i = 3; i <= NF; i++) $i = sprintf("%.6f", $i); print }' <<<"$1"
+}
+
+# A model with the golden initial values, for evaluation.
+model() {
+    echo "msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 --heads 4 --layers text=1,vision=1,audio=2 |
+        msa-decompose --init $GOLDEN/decompose.init.safetensors | msa-predict --init $GOLDEN/predict.init.safetensors"
+}
+
+# The golden data set, changed by a line of Python.
+change_data() {
+    "$PYTHON" -c "import pickle; d = pickle.load(open('$GOLDEN/data.pkl', 'rb')); $1; pickle.dump(d, open('data.pkl', 'wb'))"
+}
+
+# Trains with the options of msa-metrics given; frames.json has what came out of it.
+train() {
+    line "$(golden_load) ${DATA:-} $LOAD | $(golden_model) | msa-loss | msa-gdwg | msa-metrics $1 |
+        msa-dump -t --json --report frames.json | msa-backprop ${2:-}"
+}
+
+# One word a checkpoint, of the frames C on the way down: best, stop, both or -.
+verdicts() {
+    "$PYTHON" -c "
+import json
+frames = [json.loads(line) for line in open('frames.json')]
+down = [f for f in frames if f['kind'] == 'C' and 'back' not in f]
+print(*['+'.join(k for k in ('best', 'stop') if f[k]) or '-' for f in down])"
+}
+
+@test "the golden values of MOSI" {
+    mosi
+    run msa-metrics --from-tsv mosi.tsv --family mosi --tsv
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = $'split\tsamples\tacc2_has0\tf1_has0\tacc2_non0\tf1_non0\tacc5\tacc7\tmae\tcorr' ]
+    [ "$(rounded "${lines[1]}")" = "all 10 0.800000 0.800000 0.875000 0.868182 0.700000 0.700000 0.530000 0.966637" ]
+}
+
+@test "the golden values of CH-SIMS" {
+    sims
+    run msa-metrics --from-tsv sims.tsv --family sims --tsv
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = $'split\tsamples\tacc2\tf1\tacc3\tacc5\tmae\tcorr' ]
+    [ "$(rounded "${lines[1]}")" = "all 10 0.900000 0.901010 0.800000 0.500000 0.160000 0.945970" ]
+}
+
+@test "the table lines up" {
+    sims
+    awk 'NR == 1 { print "split\t" $0 } NR > 1 { print (NR < 7 ? "first_half" : "rest") "\t" $0 }' OFS='\t' sims.tsv >two.tsv
+    run msa-metrics --from-tsv two.tsv --family sims
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "split       samples     acc2       f1     acc3     acc5      mae     corr" ]
+    [ "${lines[1]}" = "first_half        5   0.8000   0.8889   0.8000   0.6000   0.1700   0.8628" ]
+    [ "${lines[2]}" = "rest              5   1.0000   1.0000   0.8000   0.4000   0.1500   0.9140" ]
+}
+
+@test "JSON is one flat object a split, with null for NaN" {
+    printf 'split\tlabel\tprediction\ntest\t1\t0.5\ntest\t-1\t0.5\nvalid\t1\t1\nvalid\t0\t-1\n' >two.tsv
+    msa-metrics --from-tsv two.tsv --family sims --json >out.json
+    "$PYTHON" - <<'END'
+import json
+test, valid = [json.loads(line) for line in open("out.json")]
+assert list(test) == ["split", "samples", "acc2", "f1", "acc3", "acc5", "mae", "corr"], test
+assert test["split"] == "test" and test["samples"] == 2 and test["acc2"] == 0.5 and test["mae"] == 1
+assert test["corr"] is None and valid["corr"] == 1, (test, valid)
+END
+    run msa-metrics --from-tsv two.tsv --family sims --tsv
+    [ "${lines[1]##*$'\t'}" = nan ]
+}
+
+@test "assertions that hold are silent" {
+    mosi
+    run msa-metrics --from-tsv mosi.tsv --family mosi -o out.txt \
+        --assert 'mae<0.531' --assert 'mae<=0.54' --assert 'corr>.96' --assert 'acc7>=.7' --assert 'acc7<=.7'
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ -s out.txt ]
+}
+
+@test "each false assertion is a line, after the table, and the status is 1" {
+    mosi
+    run msa-metrics --from-tsv mosi.tsv --family mosi --assert 'mae<.5' --assert 'corr>0.9' --assert 'acc7>.7'
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 4 ]
+    [[ ${lines[1]} == "all "* ]]
+    [ "${lines[2]}" = "msa-metrics: assertion failed: all: mae 0.53 < .5" ]
+    [ "${lines[3]}" = "msa-metrics: assertion failed: all: acc7 0.7 > .7" ]
+    printf 'label\tprediction\n1\t1\n0\t1\n' >constant.tsv
+    run msa-metrics --from-tsv constant.tsv --family mosi --assert 'corr<2'
+    [ "$status" -eq 1 ]
+    [[ $output == *"assertion failed: all: corr nan < 2" ]]
+}
+
+@test "options that make no sense" {
+    mosi
+    while IFS='|' read -r options text; do
+        # shellcheck disable=SC2086
+        run msa-metrics $options
+        [ "$status" -eq 2 ] && [ "$output" = "msa-metrics: $text" ] || { echo "$options: $output" && return 1; }
+    done <<'END'
+--from-tsv mosi.tsv|--from-tsv needs --family sims|mosi
+--from-tsv mosi.tsv --family mosi stream.msa|--from-tsv takes the place of a stream: leave the operand out
+--from-tsv mosi.tsv --family mosi --json --tsv|--json and --tsv exclude each other
+--from-tsv mosi.tsv --family mosi --log log.tsv|--log is for training, but nothing is trained here
+--from-tsv mosi.tsv --family mosi --patience 3|--patience needs --select KEY
+--from-tsv mosi.tsv --family mosi --assert mae=1|--assert: 'mae=1' is not KEY<NUMBER (or <=, >, >=)
+--from-tsv mosi.tsv --family mosi --assert <1|--assert: '<1' is not KEY<NUMBER (or <=, >, >=)
+--from-tsv mosi.tsv --family mosi --assert mae<x|--assert: 'x' is not a number
+--from-tsv mosi.tsv --family mosi --assert acc2>0|--assert: 'acc2' is none of acc2_has0 f1_has0 acc2_non0 f1_non0 acc5 acc7 mae corr, and no loss of that name arrives
+END
+}
+
+@test "a bad file is told by line and column" {
+    check() {
+        run msa-metrics --from-tsv bad.tsv --family mosi
+        [ "$status" -eq "$1" ] && [ "$output" = "msa-metrics: $2" ] || { echo "$output" && return 1; }
+    }
+    printf 'label\tprediction\n1\t2\n1\tx\n' >bad.tsv
+    check 3 "bad.tsv: line 3, column 'prediction': 'x' is not a number"
+    printf 'label\tprediction\n\t2\n' >bad.tsv
+    check 3 "bad.tsv: line 2, column 'label': '' is not a number"
+    printf 'label\tprediction\nnan\t2\n' >bad.tsv
+    check 3 "bad.tsv: line 2, column 'label': 'nan' is not a number"
+    printf 'label\tprediction\n1\n' >bad.tsv
+    check 3 "bad.tsv: line 2: 1 cells but expected 2, as line 1 has"
+    printf 'label\tguess\n1\t2\n' >bad.tsv
+    check 3 "bad.tsv: line 1: no column 'prediction'"
+    : >bad.tsv
+    check 3 "bad.tsv: empty: expected a line of column names"
+    printf 'label\tprediction\n' >bad.tsv
+    check 1 "no samples arrived"
+    rm bad.tsv
+    check 1 "cannot read 'bad.tsv': No such file or directory"
+}
+
+@test "columns by name, in any order, from a pipe, with another system's line ends" {
+    mosi
+    awk '{ print $2, NR, $1 "\r" }' OFS='\t' mosi.tsv | sed '1s/1/id/' >other.tsv
+    line "msa-metrics --from-tsv - --family mosi --assert 'mae<.531' --assert 'mae>.529' <other.tsv"
+    [ "$status" -eq 0 ]
+}
+
+@test "evaluation: the predictions, scored again, give the same numbers" {
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(model) | msa-metrics --tsv --predictions p.tsv >one.tsv"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ "$(cut -f 1,2 one.tsv | tr '\t\n' '  ')" = "split samples train 17 valid 6 test 8 " ]
+    [ "$(head -n 1 p.tsv)" = $'id\tsplit\tlabel\tprediction' ]
+    msa-metrics --from-tsv p.tsv --family sims --tsv >two.tsv
+    cmp one.tsv two.tsv
+    "$PYTHON" - "$GOLDEN/data.pkl" <<'END'
+import pickle, sys
+data = pickle.load(open(sys.argv[1], "rb"))
+want = [(i, s, float(y)) for s in ("train", "valid", "test") for i, y in zip(data[s]["id"], data[s]["regression_labels"])]
+rows = [line.rstrip("\n").split("\t") for line in open("p.tsv")][1:]
+assert len(rows) == len(want)
+for (i, s, y), row in zip(want, rows):
+    assert row[:2] == [str(i), s] and abs(float(row[2]) - y) < 1e-6, row
+END
+}
+
+@test "evaluation: losses stand behind the metrics" {
+    line "msa-load --split test --batch 3 $GOLDEN/data.pkl | $(model) | msa-loss --tasks msr,uni | msa-metrics --json >out.json"
+    [ "$status" -eq 0 ]
+    "$PYTHON" -c "
+import json
+row = json.load(open('out.json'))
+assert list(row) == ['split', 'samples', 'acc2', 'f1', 'acc3', 'acc5', 'mae', 'corr', 'msr', 'uni'], row"
+    line "msa-load --split test $GOLDEN/data.pkl | $(model) | msa-loss | msa-metrics --assert 'loss<0' --assert 'msr<0' -o out.txt"
+    [ "$status" -eq 1 ]
+    [[ ${lines[0]} == *"test: loss "* ]]
+    [[ ${lines[1]} == *"test: msr "* ]]
+}
+
+@test "evaluation: -t passes the stream on, and the table goes to stderr" {
+    line "msa-load --split test $GOLDEN/data.pkl | $(model) -o in.msa && msa-metrics -t in.msa 2>table.txt >out.msa"
+    [ "$status" -eq 0 ]
+    [[ $(tail -n 1 table.txt) == "test "* ]]
+    msa-dump --json in.msa | grep '"D"' >in.json
+    msa-dump --json out.msa | grep '"D"' >out.json
+    cmp in.json out.json
+}
+
+@test "evaluation: an option for training is refused, and the other way round" {
+    line "msa-load --split test $GOLDEN/data.pkl | $(model) | msa-metrics --select mae"
+    [ "$status" -eq 2 ]
+    [[ $output == *"msa-metrics: --select is for training"* ]]
+    train "--predictions p.tsv"
+    [ "$status" -ne 0 ]
+    [[ $output == *"msa-metrics: --predictions is for evaluation"* ]]
+    [ ! -e p.tsv ]
+}
+
+@test "a set without labels is predicted, not judged" {
+    change_data "[d[s].pop(k) for s in d for k in list(d[s]) if k.startswith(('regression', 'classification'))]"
+    line "msa-load --split test data.pkl | $(model) | msa-metrics --predictions p.tsv"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 3 ]
+    [ "${lines[0]}" = "msa-metrics: warning: no labels arrive: there is nothing to judge against" ]
+    [ "${lines[1]}" = "split  samples" ]
+    [ "${lines[2]}" = "test         8" ]
+    [ "$(awk -F '\t' 'NR > 1 && $2 == "test" && $3 == "" && $4 != ""' p.tsv | wc -l)" -eq 8 ]
+    line "msa-load --split test data.pkl | $(model) | msa-metrics -q --assert 'mae<9'"
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-metrics: --assert: no labels arrive to judge 'mae' against" ]
+}
+
+@test "a stream that nothing has predicted from" {
+    line "msa-load --split test $GOLDEN/data.pkl | msa-metrics"
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-metrics: no 'y' arrives (does msa-predict stand before?)" ]
+}
+
+@test "training: a row an epoch and split, with the means of the steps" {
+    train "--log run/metrics.tsv" "--lr 1e-3 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 9 ]
+    [ "${lines[0]}" = "epoch  split  samples     loss     acc2       f1     acc3     acc5      mae     corr" ]
+    "$PYTHON" - <<'END'
+import csv
+steps = list(csv.DictReader(open("run/steps.tsv"), delimiter="\t"))
+rows = list(csv.DictReader(open("run/metrics.tsv"), delimiter="\t"))
+assert list(rows[0]) == "epoch split samples msr msc uni cl acc2 f1 acc3 acc5 mae corr".split()
+assert [(r["epoch"], r["split"], r["samples"]) for r in rows] == [
+    (str(e), s, n) for e in range(1, 5) for s, n in (("train", "17"), ("valid", "6"))]
+for row in rows[::2]:
+    for task in ("msr", "msc", "uni", "cl"):
+        mine = [float(s[task]) for s in steps if s["epoch"] == row["epoch"]]
+        mean = sum(x * n for x, n in zip(mine, (5, 5, 5, 2))) / 17
+        assert abs(float(row[task]) - mean) < 1e-7 * mean + 1e-9, (row, task, mean)
+END
+    [ "$(grep -c '"kind": "M"' frames.json)" -eq 8 ]
+    [ "$(grep -c '"best"' frames.json)" -eq 0 ]
+}
+
+@test "training: in the middle of an epoch only validation is told" {
+    LOAD="--validate-every 3" train "-q --log run/metrics.tsv"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ "$(cut -f 1,2,3 run/metrics.tsv | sed -n 2,4p | tr '\t\n' '  ')" = "1 valid 6 1 train 17 1 valid 6 " ]
+}
+
+@test "training: a task that is not computed is an empty column" {
+    line "$(golden_load) | $(golden_model) | msa-loss --tasks msr,cl | msa-metrics -q --log run/metrics.tsv | msa-backprop"
+    [ "$status" -eq 0 ]
+    [ "$(awk -F '\t' 'NR > 1 && $4 != "" && $5 == "" && $6 == "" && $7 != ""' run/metrics.tsv | wc -l)" -eq 8 ]
+}
+
+# With a learning rate of 0 no checkpoint is better than the one before.
+@test "training: the first of equals is the best, and patience ends it" {
+    train "-q --select mae" "--lr 0"
+    [ "$(verdicts)" = "best - - -" ]
+    rm run/*
+    train "-q --select corr --patience 2" "--lr 0"
+    [ "$status" -eq 0 ]
+    [ "$(verdicts)" = "best - stop" ]
+    rm run/*
+    train "-q --select msr --select-after 2 --patience 1" "--lr 0"
+    [ "$status" -eq 0 ]
+    [ "$(verdicts)" = "best best best stop" ]
+    msa-dump run/state.msa | grep -q "msa-metrics={select=msr,waited=1,best=[0-9.]*,best_epoch=3}"
+}
+
+@test "training: of errors and losses the smaller is better, of the rest the larger" {
+    for key in mae corr uni loss; do
+        rm -f run/*
+        train "-q --log run/metrics.tsv --select $key" "--lr 1e-3 --warmup 0"
+        "$PYTHON" - $key "$(verdicts)" <<'END'
+import csv, json, sys
+key, verdicts = sys.argv[1], sys.argv[2].split()
+if key == "loss":
+    records = [f for f in map(json.loads, open("frames.json")) if f["kind"] == "D" and f["split"] == "valid"]
+    sums = [sum(f["samples"] * sum(f["loss"][k] * f["weight"][k] for k in f["loss"]) for f in records if f["epoch"] == e)
+            for e in range(1, 5)]
+    numbers = [-s for s in sums]
+else:
+    rows = [r for r in csv.DictReader(open("run/metrics.tsv"), delimiter="\t") if r["split"] == "valid"]
+    numbers = [float(r[key]) if key == "corr" else -float(r[key]) for r in rows]
+want = ["best" if all(x > y for y in numbers[:i]) else "-" for i, x in enumerate(numbers)]
+assert verdicts == want, (key, verdicts, want)
+END
+    done
+}
+
+@test "training: nothing to select by" {
+    train "-q --select acc7"
+    [[ $output == *"msa-metrics: --select: 'acc7' is none of acc2 f1 acc3 acc5 mae corr, and no loss of that name arrives"* ]]
+    [ "$status" -ne 0 ]
+    [ ! -e run/state.msa ]
+    change_data "del d['valid']"
+    rm -f run/*
+    line "msa-load --train --epochs 2 data.pkl | $(golden_model) | msa-loss | msa-metrics -q --select mae | msa-backprop"
+    [ "$status" -ne 0 ]
+    [ "$output" = "msa-metrics: --select judges on the valid split, but no sample of it has come" ]
+}

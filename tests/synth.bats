@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# msa-synth: what Python finds in its data sets, that they follow from the options alone, and what it refuses.
+# The quoted programs are Python's.
+# shellcheck disable=SC2016
+load helper
+
+# Statements about the data set FILE, which is `d`; np and the splits' names are there.
+holds() {
+    "$PYTHON" -W error - "$1" <<PYTHON
+import pickle, sys
+import numpy as np
+splits = "train", "valid", "test"
+with open(sys.argv[1], "rb") as f:
+    d = pickle.load(f)
+    assert f.read() == b""
+$2
+PYTHON
+}
+
+@test "Python reads what it writes: keys, types, shapes" {
+    msa-synth --samples 20,6,7 -o set.pkl
+    holds set.pkl '
+assert [len(d[s]["id"]) for s in splits] == [20, 6, 7]
+for s in splits:
+    p = d[s]
+    n = len(p["id"])
+    assert p["text"].shape == (n, 10, 16) and p["text"].dtype == np.float32
+    assert p["vision"].shape == (n, 12, 12) and p["vision"].dtype == np.float64
+    assert p["audio"].shape == (n, 16, 8) and p["audio"].dtype == np.float64
+    assert len(set(p["id"])) == n and all("$_$" in i for i in p["id"])
+    assert list(p["raw_text"][:1]) == [f"made-up sample 0 of {s}"]
+    y = p["regression_labels"]
+    assert list(p["annotations"]) == [("Negative", "Neutral", "Positive")[int(np.sign(v)) + 1] for v in y]'
+}
+
+@test "frames behind a sequence are zero, those in it are not, and the lengths say so" {
+    msa-synth --samples 30,5,5 --frames audio=9 -o set.pkl
+    holds set.pkl '
+for s in splits:
+    for key in "vision", "audio":
+        x, lengths = d[s][key], np.array(d[s][key + "_lengths"])
+        real = np.arange(x.shape[1]) < lengths[:, None]
+        assert (np.abs(x).sum(2) > 0).tolist() == real.tolist()
+        assert lengths.min() >= x.shape[1] // 2 and len(set(lengths)) > 1
+assert d["train"]["audio"].shape[1] == 9'
+}
+
+@test "labels lie on the grid and in the range of the family" {
+    msa-synth --samples 200,0,10 -o sims.pkl
+    holds sims.pkl '
+for key in "", "_T", "_V", "_A":
+    y = d["train"]["regression_labels" + key]
+    assert y.dtype == np.float32 and np.abs(y).max() <= 1 and len(set(y)) == 11
+    assert np.abs(y * 5 - np.round(y * 5)).max() < 1e-6
+assert len(d["valid"]["id"]) == 0'
+    msa-synth --family mosi --samples 200,5,5 -o mosi.pkl
+    holds mosi.pkl '
+y = d["train"]["regression_labels"]
+assert 2 < np.abs(y).max() <= 3 and "regression_labels_T" not in d["train"]'
+}
+
+@test "the joint label needs all three modalities" {
+    msa-synth --samples 2000,5,5 -o set.pkl
+    holds set.pkl '
+p = d["train"]
+y = p["regression_labels"]
+alone = [np.corrcoef(p["regression_labels_" + k], y)[0, 1] ** 2 for k in "TVA"]
+assert all(.25 < a < .4 for a in alone), alone
+x = np.stack([p["regression_labels_" + k] for k in "TVA"] + [np.ones(2000)], 1)
+rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+assert 1 - rest.var() / y.var() > .9'
+}
+
+@test "the same options give the same bytes, to a file or a pipe; another seed others" {
+    msa-synth --samples 9,3,3 -o a.pkl
+    msa-synth --samples 9,3,3 >b.pkl
+    cmp a.pkl b.pkl
+    msa-synth --samples 9,3,3 --seed 2 >c.pkl
+    run cmp -s a.pkl c.pkl
+    [ "$status" -eq 1 ]
+}
+
+@test "msa-load reads it, empty splits left out" {
+    msa-synth --samples 9,0,4 -o set.pkl
+    msa-load set.pkl >set.msa
+    msa-load --split test --batch 2 set.pkl >test.msa
+    run msa-load --split valid set.pkl
+    [ "$status" -ne 0 ]
+}
+
+@test "wrong options are refused, and leave no file" {
+    for options in "--samples 3,4" "--samples 3,4,5,6" "--samples 3,4,x" "--frames video=3" "--frames text=0" \
+        "--width audio=x" "--noise -1" "--family cmu" "-z"; do
+        # shellcheck disable=SC2086
+        run msa-synth $options -o set.pkl
+        [ "$status" -eq 2 ]
+        [ ! -e set.pkl ]
+    done
+}
+
+@test "a terminal is refused, a closed pipe is silent" {
+    run script -qec "msa-synth" /dev/null
+    [ "$status" -eq 2 ]
+    [[ $output == *"not written to a terminal"* ]]
+    line "msa-synth --samples 20000,5,5 | head -c 100 >/dev/null"
+    [ "$status" -eq 141 ]
+    [ -z "$output" ]
+}

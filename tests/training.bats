@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# Training lines: long epochs, ablations by editing the line, checkpoints, options that change what is learned.
+load helper
+
+# A small data set of made-up clips; more training samples with an argument.
+make_data() {
+    msa-synth --seed 3 --samples "${1:-64},16,16" --frames text=4,vision=5,audio=6 --width text=8,vision=6,audio=5 -o data.pkl
+}
+
+SMALL="--dim 16 --heads 2 --layers text=1,vision=1,audio=1"
+
+model() {
+    echo "msa-encode -p run/encode.safetensors $SMALL | msa-decompose -p run/decompose.safetensors |
+        msa-predict -p run/predict.safetensors"
+}
+
+# column NAME: the values of that column of run/steps.tsv, a line each.
+column() {
+    awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i } NR > 1 { print $at }' run/steps.tsv
+}
+
+@test "an epoch of 2,000 steps" {
+    make_data 2000
+    LIMIT=240 line "msa-load --train --epochs 1 --batch 1 data.pkl | $(model) | msa-loss | msa-gdwg |
+        msa-metrics -q | msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ "$(column step | tail -1)" -eq 1999 ]
+}
+
+@test "training lowers the loss" {
+    make_data 256
+    line "msa-load --train --epochs 8 --batch 16 data.pkl | $(model) | msa-loss | msa-gdwg | msa-metrics -q |
+        msa-backprop --lr 2e-3 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    column total | awk 'NR <= 16 { first += $1 } NR > 112 { last += $1 } END { exit !(last < 0.8 * first) }'
+}
+
+@test "ablation: without msa-gdwg the weights are msa-loss's" {
+    make_data
+    line "msa-load --train --epochs 3 --batch 16 data.pkl | $(model) | msa-loss --weights uni=.3,cl=.2 | msa-metrics -q |
+        msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ "$(column w_uni | sort -u)" = 0.3 ]
+    [ "$(column w_cl | sort -u)" = 0.2 ]
+}
+
+@test "with msa-gdwg they sum to 1, and move from the third epoch on" {
+    make_data
+    line "msa-load --train --epochs 4 --batch 16 data.pkl | $(model) | msa-loss | msa-gdwg --tau .1 | msa-metrics -q |
+        msa-backprop --lr 1e-3 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    paste <(column w_uni) <(column w_cl) | awk '{ d = $1 + $2 - 1; if (d * d > 1e-16) exit 1 }'
+    [ "$(column w_uni | head -8 | sort -u)" = 0.5 ]
+    [ "$(column w_uni | sed -n 9p)" != 0.5 ]
+    [ "$(column w_uni | sed -n '9,12p' | sort -u | wc -l)" -eq 1 ]
+}
+
+@test "ablation: without the contrastive task its columns are empty, and weights stay" {
+    make_data
+    line "msa-load --train --epochs 2 --batch 16 data.pkl | $(model) | msa-loss --tasks msr,msc,uni | msa-gdwg | msa-metrics -q |
+        msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [[ $output == "msa-gdwg: warning: fewer than two of the tasks uni,cl arrive"* ]]
+    [ -z "$(column cl | tr -d '\n')" ]
+    [ "$(column w_uni | sort -u)" = 0.5 ]
+}
+
+@test "ablation: text alone" {
+    make_data
+    line "msa-load --train --epochs 2 --batch 16 data.pkl | $(model | sed 's/msa-encode/& --only text/') | msa-loss | msa-gdwg |
+        msa-metrics -q | msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [[ $output == *"task cl is left out"* ]]
+    line "msa-load --split test data.pkl | msa-encode -p run/encode.safetensors | msa-decompose -p run/decompose.safetensors |
+        msa-predict -p run/predict.safetensors | msa-metrics --json"
+    [ "$status" -eq 0 ]
+    [[ $output == *'"mae":'* ]]
+}
+
+@test "a frozen stage keeps its parameters; lr-scale 0 too" {
+    make_data
+    line "msa-load --train --epochs 2 --batch 16 data.pkl | msa-encode -p run/encode.safetensors $SMALL --freeze '*' |
+        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors --lr-scale 0 | msa-loss | msa-gdwg | msa-metrics -q | msa-backprop --lr 1e-2 --warmup 0 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    mkdir other
+    line "msa-load --train --epochs 1 --batch 64 data.pkl | $(model | sed 's|run/|other/|g') | msa-loss | msa-metrics -q |
+        msa-backprop --lr 0"
+    "$PYTHON" "$ROOT/tests/same_tensors.py" run/encode.safetensors other/encode.safetensors
+    "$PYTHON" "$ROOT/tests/same_tensors.py" run/predict.safetensors other/predict.safetensors
+    run ! "$PYTHON" "$ROOT/tests/same_tensors.py" run/decompose.safetensors other/decompose.safetensors
+}
+
+@test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
+    make_data
+    line "msa-load --train --epochs 3 --batch 32 --validate-every 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop"
+    [ "$status" -eq 0 ]
+    [ "$(cd run && echo encode.safetensors*)" = "encode.safetensors encode.safetensors.5 encode.safetensors.6" ]
+    line "msa-dump run/state.msa"
+    [ "$status" -eq 0 ]
+    [[ $output == *"checkpoint"* ]]
+    [ "$(awk -F '\t' '$2 == "valid"' run/metrics.tsv | wc -l)" -eq 6 ]
+}
+
+@test "patience stops, and the best checkpoint is what stays" {
+    make_data
+    line "msa-load --train --epochs 50 --batch 32 data.pkl | $(model) | msa-loss | msa-gdwg |
+        msa-metrics -q --select mae --patience 2 --log run/metrics.tsv | msa-backprop --lr 0"
+    [ "$status" -eq 0 ]
+    [ "$(awk -F '\t' '$2 == "valid"' run/metrics.tsv | wc -l)" -eq 3 ]
+    "$PYTHON" "$ROOT/tests/same_tensors.py" --checkpoint 1 run/encode.safetensors run/encode.safetensors
+}
+
+@test "a fraction of the training data, the same one for the same seed" {
+    make_data
+    for i in 1 2; do
+        line "msa-load --train --epochs 1 --batch 4 --fraction .25 --seed 5 --no-shuffle data.pkl | $(model | sed 's/ -p/ -f -p/g') |
+            msa-loss | msa-metrics -q | msa-backprop --log run/steps.tsv"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        [ "$(column step | wc -l)" -eq 4 ]
+        cp run/steps.tsv "steps$i.tsv"
+    done
+    cmp steps1.tsv steps2.tsv
+}
+
+@test "standardization is kept with the parameters: evaluation needs no option" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 16 --standardize data.pkl | $(model) | msa-loss | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test data.pkl | msa-encode -p run/encode.safetensors -o plain.msa"
+    line "msa-load --split test --standardize data.pkl | msa-encode -p run/encode.safetensors -o again.msa"
+    [ "$status" -eq 0 ]
+    values() { msa-dump --values --tensor h_audio "$1" | sed -n '/ D /,$p'; }
+    [ "$(values plain.msa | wc -l)" -gt 16 ]
+    diff <(values plain.msa) <(values again.msa)
+}
+
+@test "a parameter of the command line that differs from the file's is an error in evaluation" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 16 data.pkl | $(model) | msa-loss | msa-metrics -q | msa-backprop"
+    line "msa-load --split test data.pkl | msa-encode --heads 4 -p run/encode.safetensors | msa-dump"
+    [ "$status" -ne 0 ]
+    [[ $output == *"--heads: 4 given but run/encode.safetensors has 2"* ]]
+}

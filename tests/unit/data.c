@@ -1,0 +1,360 @@
+/* Data sets in MMSA's layout: what is read, where it lies, and how sets that do not agree are
+ * refused. The numbers of the sets follow from their place (tests/oracle/pickles.py). */
+#include "common/data/dataset.h"
+#include "common/data/pickle_write.h"
+#include "tests/unit/oracle.h"
+
+#include <math.h>
+
+struct job {
+    struct msa m; /* first: its address is that of both */
+    char *path;
+    enum non_finite non_finite;
+};
+
+static struct job job_for(void **state, const char *name)
+{
+    char file[64];
+    snprintf(file, sizeof file, "%s.set.pkl", name);
+    return (struct job){.m.program = "test", .path = oracle_path(state, file)};
+}
+
+static void run_well(struct job *job, void (*body)(struct msa *))
+{
+    if (msa_run(&job->m, body) != MSA_OK)
+        fail_msg("%s", job->m.error);
+    free(job->path);
+}
+
+static void run_badly(struct job *job, void (*body)(struct msa *), enum msa_status status,
+                      const char *part)
+{
+    if (msa_run(&job->m, body) != status || !strstr(job->m.error, part) ||
+        !strstr(job->m.error, job->path))
+        fail_msg("status %d, '%s' but expected '%s'", job->m.status, job->m.error, part);
+    free(job->path);
+}
+
+static struct dataset *open_job(struct msa *m)
+{
+    return dataset_open(m, ((struct job *)m)->path);
+}
+
+/* ---- Whole sets ---- */
+
+static void check_features(struct dataset *d, enum split s, enum modality modality, size_t i)
+{
+    float x[32];
+    assert_true(d->frames[modality] * d->width[modality] <= 32);
+    dataset_features(d, s, modality, i, NON_FINITE_FAIL, x);
+    for (size_t t = 0; t < d->frames[modality]; t++)
+        for (size_t f = 0; f < d->width[modality]; f++)
+            assert_true(x[t * d->width[modality] + f] ==
+                        1000.f * s + 100.f * i + 10.f * t + f + modality);
+}
+
+static void check_text_bert(struct dataset *d, enum split s, size_t i)
+{
+    int64_t x[3 * 6];
+    assert_int_equal(d->tokens, 6);
+    dataset_text_bert(d, s, i, x);
+    for (int k = 0; k < 3; k++)
+        for (int t = 0; t < 6; t++)
+            assert_int_equal(x[6 * k + t], 1000 * (int)s + 100 * (int)i + 10 * k + t);
+}
+
+static void check_sample(struct dataset *d, enum split s, size_t i)
+{
+    for (enum modality modality = 0; modality < MODALITIES; modality++)
+        check_features(d, s, modality, i);
+    check_text_bert(d, s, i);
+    char *id = dataset_id(d, s, i), want[16];
+    snprintf(want, sizeof want, "v%d$_$%zu", (int)s, i);
+    assert_string_equal(id, want);
+    msa_free(d->m, id);
+    assert_true(dataset_label(d, s, LABEL_JOINT, i) == (float)((double)i * .2 - .4));
+    for (int modality = 0; modality < MODALITIES && d->family == FAMILY_SIMS; modality++)
+        assert_float_equal(dataset_label(d, s, modality, i), .1f * i + modality, 1e-6f);
+}
+
+static void check_set(struct dataset *d)
+{
+    static const size_t sizes[SPLITS] = {5, 3, 4}, frames[] = {3, 2, 4}, width[] = {4, 5, 2};
+    assert_memory_equal(d->frames, frames, sizeof frames);
+    assert_memory_equal(d->width, width, sizeof width);
+    assert_true(d->labelled);
+    for (enum split s = 0; s < SPLITS; s++) {
+        assert_int_equal(d->split[s].count, sizes[s]);
+        for (size_t i = sizes[s]; i-- > 0;)
+            check_sample(d, s, i);
+    }
+    assert_int_equal(d->zeroed, 0);
+}
+
+static void read_sims(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_int_equal(d->family, FAMILY_SIMS);
+    check_set(d);
+    dataset_close(d);
+}
+
+static void read_mosi(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_int_equal(d->family, FAMILY_MOSI);
+    assert_null(d->split[TRAIN].labels[TEXT]);
+    check_set(d);
+    dataset_close(d);
+}
+
+static void whole_sets(void **state)
+{
+    for (int protocol = 2; protocol <= 5; protocol++) {
+        char name[32];
+        snprintf(name, sizeof name, "sims-p%d", protocol);
+        struct job job = job_for(state, name);
+        run_well(&job, read_sims);
+        snprintf(name, sizeof name, "mosi-p%d", protocol);
+        job = job_for(state, name);
+        run_well(&job, read_mosi);
+    }
+}
+
+static void names(void **state)
+{
+    (void)state;
+    assert_true(family_range(FAMILY_SIMS) == 1 && family_range(FAMILY_MOSI) == 3);
+    assert_string_equal(family_names[FAMILY_SIMS], "sims");
+    assert_string_equal(split_names[VALID], "valid");
+    assert_string_equal(modality_names[VISION], "vision");
+    assert_int_equal(modality_letters[AUDIO], 'A');
+}
+
+/* ---- Other layouts ---- */
+
+static void read_flat(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_false(d->labelled);
+    assert_int_equal(d->split[TRAIN].count + d->split[VALID].count, 0);
+    assert_int_equal(d->split[TEST].count, 1);
+    for (enum modality modality = 0; modality < MODALITIES; modality++)
+        check_features(d, TEST, modality, 0);
+    check_text_bert(d, TEST, 0);
+    assert_string_equal(dataset_id(d, TEST, 0), "test/0");
+    assert_null(d->split[TEST].labels[LABEL_JOINT]);
+}
+
+static void flat(void **state)
+{
+    struct job job = job_for(state, "flat");
+    run_well(&job, read_flat);
+}
+
+static void read_unlabelled(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_false(d->labelled);
+    assert_int_equal(d->family, FAMILY_MOSI);
+    assert_string_equal(dataset_id(d, VALID, 2), "valid/2");
+}
+
+static void read_missing_label(struct msa *m)
+{
+    dataset_label(open_job(m), TRAIN, LABEL_JOINT, 0);
+}
+
+static void unlabelled(void **state)
+{
+    struct job job = job_for(state, "no-labels");
+    run_well(&job, read_unlabelled);
+    job = job_for(state, "no-labels");
+    run_badly(&job, read_missing_label, MSA_FAILED, "train: sample 0");
+}
+
+static void read_empty_split(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_int_equal(d->split[TRAIN].count, 5);
+    assert_int_equal(d->split[VALID].count, 0);
+    assert_int_equal(d->split[TEST].count, 0);
+    check_sample(d, TRAIN, 4);
+}
+
+static void empty_split(void **state)
+{
+    struct job job = job_for(state, "empty-valid");
+    run_well(&job, read_empty_split);
+}
+
+static void read_one_frame(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_int_equal(d->frames[VISION], 1);
+    assert_int_equal(d->width[VISION], 5);
+    check_features(d, TEST, VISION, 3);
+}
+
+static void one_frame(void **state)
+{
+    struct job job = job_for(state, "one-frame");
+    run_well(&job, read_one_frame);
+}
+
+static void open_only(struct msa *m)
+{
+    open_job(m);
+}
+
+static void disagreeing(void **state)
+{
+    static const char *const sets[][2] = {
+        {"short-audio", "train: 'audio' has 4 samples but expected 5, as 'text' has"},
+        {"wide-valid", "valid: 'vision' is [3,2,6] but expected [*,2,5], as in another split"},
+        {"no-text", "test: 'text' is not there but valid has it"},
+        {"no-set", "no samples"},
+        {"list", "no dict"},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        struct job job = job_for(state, sets[i][0]);
+        run_badly(&job, open_only, MSA_CORRUPT, sets[i][1]);
+    }
+}
+
+/* ---- Numbers that are not finite ---- */
+
+static void read_zeroed(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    float x[32];
+    dataset_features(d, TRAIN, AUDIO, 1, NON_FINITE_FAIL, x);
+    assert_true(x[2 * 2 + 1] == 0 && x[2 * 2] == 122);
+    assert_int_equal(d->zeroed, 0);
+    dataset_features(d, TRAIN, VISION, 1, NON_FINITE_KEEP, x);
+    assert_true(isnan(x[5 + 3]));
+    dataset_features(d, TRAIN, VISION, 1, NON_FINITE_ZERO, x);
+    assert_true(x[5 + 3] == 0);
+    dataset_features(d, TRAIN, TEXT, 1, NON_FINITE_ZERO, x);
+    assert_true(x[2] == 0);
+    assert_int_equal(d->zeroed, 2);
+}
+
+static void read_infinite(struct msa *m)
+{
+    float x[32];
+    dataset_features(open_job(m), TRAIN, TEXT, 1, NON_FINITE_FAIL, x);
+}
+
+static void non_finite(void **state)
+{
+    struct job job = job_for(state, "infinite");
+    run_well(&job, read_zeroed);
+    job = job_for(state, "infinite");
+    run_badly(&job, read_infinite, MSA_CORRUPT,
+              "train: sample 1, 'text', frame 0, feature 2: -inf");
+}
+
+/* ---- Standardization ---- */
+
+static void read_standardization(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    float mean[5], scale[5];
+    dataset_standardization(d, VISION, NON_FINITE_ZERO, mean, scale);
+    /* feature 0 of the frames that count: 1 2 3 4 5 7; feature 4: five times 0, and -3 */
+    assert_float_equal(mean[0], 22. / 6, 1e-6);
+    assert_float_equal(scale[0], 1 / sqrt(140. / 36), 1e-6);
+    assert_float_equal(mean[4], -.5, 1e-6);
+    assert_float_equal(scale[4], 1 / sqrt(45. / 36), 1e-6);
+    assert_true(mean[1] == 0 && scale[1] == 1);
+    assert_int_equal(d->zeroed, 0);
+}
+
+static void standardization(void **state)
+{
+    struct job job = job_for(state, "padded");
+    run_well(&job, read_standardization);
+}
+
+static void read_no_train(struct msa *m)
+{
+    float x[5];
+    dataset_standardization(open_job(m), VISION, NON_FINITE_ZERO, x, x);
+}
+
+static void no_train(void **state)
+{
+    struct job job = job_for(state, "flat");
+    run_badly(&job, read_no_train, MSA_FAILED, "no train split");
+}
+
+/* ---- Sets that this project writes ---- */
+
+static void write_small(FILE *to)
+{
+    static const float text[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    static const uint32_t ids[2][3] = {{'a', 'b', 'c'}, {0xe9}};
+    pickle_write_begin(to);
+    pickle_write_dict(to);
+    pickle_write_text(to, "test");
+    pickle_write_dict(to);
+    pickle_write_text(to, "text");
+    pickle_write_array(to, "f4", 2, (size_t[]){2, 3});
+    fwrite(text, sizeof text, 1, to);
+    pickle_write_array_end(to);
+    pickle_write_text(to, "id");
+    pickle_write_array(to, "U3", 1, (size_t[]){2});
+    fwrite(ids, sizeof ids, 1, to);
+    pickle_write_array_end(to);
+    pickle_write_text(to, "regression_labels");
+    pickle_write_list(to);
+    pickle_write_int(to, -1);
+    pickle_write_int(to, 70000);
+    pickle_write_list_end(to);
+    pickle_write_dict_end(to);
+    pickle_write_dict_end(to);
+    pickle_write_end(to);
+}
+
+static void read_small(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    float x[3];
+    assert_int_equal(d->split[TEST].count, 2);
+    dataset_features(d, TEST, TEXT, 1, NON_FINITE_FAIL, x);
+    assert_true(x[0] == 4 && x[2] == 6);
+    assert_string_equal(dataset_id(d, TEST, 0), "abc");
+    assert_string_equal(dataset_id(d, TEST, 1), "é");
+    assert_true(dataset_label(d, TEST, LABEL_JOINT, 0) == -1);
+    assert_true(dataset_label(d, TEST, LABEL_JOINT, 1) == 70000);
+}
+
+static void written(void **state)
+{
+    struct job job = job_for(state, "written");
+    FILE *to = fopen(job.path, "wb");
+    assert_non_null(to);
+    write_small(to);
+    fclose(to);
+    run_well(&job, read_small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_sets),
+        cmocka_unit_test(names),
+        cmocka_unit_test(flat),
+        cmocka_unit_test(unlabelled),
+        cmocka_unit_test(empty_split),
+        cmocka_unit_test(one_frame),
+        cmocka_unit_test(disagreeing),
+        cmocka_unit_test(non_finite),
+        cmocka_unit_test(standardization),
+        cmocka_unit_test(no_train),
+        cmocka_unit_test(written),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, oracle_make, oracle_remove);
+}

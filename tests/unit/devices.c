@@ -1,0 +1,145 @@
+/* Devices: which there are, and that the test device's memory cannot be touched. */
+#include "tests/unit/devices.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void refuses(const char *name, long threads, const char *error)
+{
+    struct use use = {name, threads, NULL};
+    struct msa m = {.program = "devices", .settings = &use};
+    assert_int_equal(msa_run(&m, use_device), MSA_DEVICE);
+    if (!strstr(m.error, error))
+        fail_msg("device '%s': '%s' does not say '%s'", name, m.error, error);
+}
+
+/* --- which there are */
+
+static void check_cpu(struct device *d)
+{
+    assert_string_equal(d->name, "cpu");
+    assert_int_equal(d->threads, 2);
+}
+
+static void opens_what_is_there(void **state)
+{
+    (void)state;
+    with_device("cpu", check_cpu);
+    with_device("auto", NULL);
+    refuses("cpu:v9", 1, "does not run kernels of level 'v9'");
+    refuses("gpu", 1, "no device 'gpu'");
+    refuses("cuda:", 1, "expected cuda:N");
+    refuses("cuda:1x", 1, "expected cuda:N");
+    refuses("cuda:99999999999999999999", 1, "expected cuda:N");
+    refuses("cpu", -1, "threads");
+}
+
+/* --- memory */
+
+static void check_memory(struct device *d)
+{
+    char text[] = "what goes in comes out", back[sizeof text];
+    assert_null(d->allocate(d, SIZE_MAX));
+    assert_null(d->allocate(d, SIZE_MAX - 5000));
+    for (size_t bytes = 0; bytes < 10000000; bytes = bytes * 3 + 1) {
+        char *x = d->allocate(d, bytes);
+        assert_non_null(x);
+        assert_int_equal((uintptr_t)x % 64, 0);
+        size_t n = bytes < sizeof text ? bytes : sizeof text;
+        d->copy_in(d, x + bytes - n, text, n);
+        d->copy_out(d, back, x + bytes - n, n);
+        assert_memory_equal(text, back, n);
+        d->release(d, x);
+    }
+    d->release(d, NULL);
+}
+
+static void memory_is_aligned_and_bounded(void **state)
+{
+    (void)state;
+    with_devices(check_memory);
+}
+
+/* The signal that ends a child which runs body(d, x), 0 when none does. */
+static int signal_of(void (*body)(struct device *d, float *x), struct device *d, float *x)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        signal(SIGSEGV, SIG_DFL);
+        body(d, x);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void read_it(struct device *d, float *x)
+{
+    (void)d;
+    *(volatile float *)x;
+}
+
+static void write_it(struct device *d, float *x)
+{
+    (void)d;
+    *(volatile float *)x = 1;
+}
+
+static void fill_it(struct device *d, float *x)
+{
+    d->k.fill(d, x, 1, 16);
+}
+
+static void fill_too_much(struct device *d, float *x)
+{
+    d->k.fill(d, x, 1, 17);
+}
+
+static void read_after_kernel(struct device *d, float *x)
+{
+    fill_it(d, x);
+    read_it(d, x);
+}
+
+static void check_locked(struct device *d)
+{
+    float *x = d->allocate(d, 16 * sizeof *x), y[16];
+    assert_int_equal(signal_of(read_it, d, x), SIGSEGV);
+    assert_int_equal(signal_of(write_it, d, x), SIGSEGV);
+    assert_int_equal(signal_of(fill_it, d, x), 0);
+    assert_int_equal(signal_of(fill_too_much, d, x), SIGSEGV);
+    assert_int_equal(signal_of(read_after_kernel, d, x), SIGSEGV);
+    d->copy_out(d, y, x, sizeof y);
+    assert_true(isnan(y[0]) && isnan(y[15]));
+    assert_int_equal(signal_of(read_it, d, x), SIGSEGV);
+    d->release(d, x);
+}
+
+static void check_open(struct device *d)
+{
+    float *x = place(d, (float[16]){0}, 16);
+    assert_int_equal(signal_of(read_it, d, x), 0);
+    d->release(d, x);
+}
+
+static void test_device_locks_its_memory(void **state)
+{
+    (void)state;
+    with_device("test", check_locked);
+    with_device("cpu", check_open);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_what_is_there),
+        cmocka_unit_test(memory_is_aligned_and_bounded),
+        cmocka_unit_test(test_device_locks_its_memory),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+/* Kernels that have no backward pass, and what all of them do with numbers that are none. (Those
+ * that have one: kernels.c.) */
+#include "tests/unit/devices.h"
+
+enum { ODD = 40003 };
+
+static float number(size_t i)
+{
+    return (float)((i * 2654435761u >> 7) % 2001) / 1000 - 1;
+}
+
+static float *numbers(size_t n, size_t from)
+{
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = number(from + i);
+    return x;
+}
+
+static void check_accumulate(struct device *d)
+{
+    float *x = numbers(ODD, 0), *y = numbers(ODD, ODD), *sum = malloc(ODD * sizeof *sum);
+    float *on_x = place(d, x, ODD), *on_y = place(d, y, ODD);
+    d->k.accumulate(d, on_y, on_x, .5f, ODD);
+    d->k.fill(d, on_x, 3, ODD - 1);
+    fetch(d, sum, on_y, ODD);
+    for (size_t i = 0; i < ODD; i++)
+        assert_true(fabsf(sum[i] - (y[i] + .5f * x[i])) < 1e-6f);
+    fetch(d, sum, on_x, ODD);
+    for (size_t i = 0; i < ODD - 1; i++)
+        assert_true(sum[i] == 3);
+    assert_true(sum[ODD - 1] == x[ODD - 1]);
+    free(x);
+    free(y);
+    free(sum);
+}
+
+static void fill_and_accumulate(void **state)
+{
+    (void)state;
+    with_devices(check_accumulate);
+}
+
+/* Sample 0: frame 0 all zero, frame 1 cancels out, frame 2 does not; sample 1: frame 2 zero. */
+static void check_padding(struct device *d)
+{
+    static const float frames[2 * 3 * 2] = {0, 0, 1, -1, 1, -.5f, 1, 2, 3, 4, 0, 0},
+                                      mean[] = {1, 2}, scale[] = {2, .5f};
+    static const uint8_t expected[2 * 4] = {0, 0, 1, 0, 0, 0, 0, 1};
+    float y[12], *x = place(d, frames, 12), *on_mean = place(d, mean, 2),
+                 *on_scale = place(d, scale, 2);
+    uint8_t *pad = d->allocate(d, 8), back[8];
+    d->k.padding_mask(d, pad, x, 2, 3, 2);
+    d->copy_out(d, back, pad, 8);
+    assert_memory_equal(back, expected, 8);
+    d->k.standardize(d, x, x, pad, on_mean, on_scale, 2, 3, 2);
+    fetch(d, y, x, 12);
+    for (size_t i = 0; i < 12; i++) {
+        bool padding = expected[i / 6 * 4 + 1 + i / 2 % 3];
+        assert_true(y[i] == (padding ? frames[i] : (frames[i] - mean[i % 2]) * scale[i % 2]));
+    }
+    d->release(d, pad);
+    d->release(d, on_mean);
+    d->release(d, on_scale);
+}
+
+static void padding_is_found_and_left_alone(void **state)
+{
+    (void)state;
+    with_devices(check_padding);
+}
+
+/* Three steps against the formulas in double. */
+static void check_adamw(struct device *d)
+{
+    const double lr = .01, b1 = .9, b2 = .999, eps = 1e-8, decay = .1;
+    float *start = numbers(ODD, 0), *g = numbers(ODD, 7), *p = malloc(ODD * sizeof *p);
+    float *on_p = place(d, start, ODD), *on_g = place(d, g, ODD);
+    float *m = d->allocate(d, ODD * sizeof *m), *v = d->allocate(d, ODD * sizeof *v);
+    d->k.fill(d, m, 0, ODD);
+    d->k.fill(d, v, 0, ODD);
+    for (long t = 1; t <= 3; t++)
+        d->k.adamw(d, on_p, m, v, on_g, ODD, lr, b1, b2, eps, decay, t);
+    fetch(d, p, on_p, ODD);
+    for (size_t i = 0; i < ODD; i++) {
+        double want = (double)start[i], first = 0, second = 0, slope = (double)g[i];
+        for (int t = 1; t <= 3; t++) {
+            first = b1 * first + (1 - b1) * slope;
+            second = b2 * second + (1 - b2) * slope * slope;
+            want -= lr * decay * want;
+            want -= lr / (1 - pow(b1, t)) * first / (sqrt(second) / sqrt(1 - pow(b2, t)) + eps);
+        }
+        assert_true(fabs((double)p[i] - want) <= 1e-6);
+    }
+    d->release(d, on_g);
+    d->release(d, m);
+    d->release(d, v);
+    free(start);
+    free(g);
+    free(p);
+}
+
+static void adamw_steps(void **state)
+{
+    (void)state;
+    with_devices(check_adamw);
+}
+
+/* --- what is not a number stays that */
+
+static void check_propagation(struct device *d)
+{
+    float x[33], y[33], mean, rstd;
+    for (size_t i = 0; i < 33; i++)
+        x[i] = number(i);
+    x[20] = NAN;
+    float *on_x = place(d, x, 33), *on_y = d->allocate(d, sizeof y), *gain = place(d, x, 33);
+    d->k.gelu_forward(d, on_y, on_x, 33, NULL);
+    d->copy_out(d, y, on_y, sizeof y);
+    for (size_t i = 0; i < 33; i++)
+        assert_int_equal(isnan(y[i]) != 0, i == 20);
+    float *on_mean = place(d, &mean, 1), *on_rstd = place(d, &rstd, 1);
+    d->k.fill(d, gain, 1, 33);
+    d->k.norm_forward(d, on_y, NULL, on_mean, on_rstd, on_x, NULL, gain, gain, 1, 33, 1e-5f, NULL);
+    fetch(d, y, on_y, 33);
+    for (size_t i = 0; i < 33; i++)
+        assert_true(isnan(y[i]));
+    d->release(d, on_x);
+    d->release(d, gain);
+    d->release(d, on_mean);
+    d->release(d, on_rstd);
+}
+
+/* Attention of three positions, one head of width 1: a query, and then a value, that is not a
+ * number. */
+static void check_attention(struct device *d)
+{
+    uint8_t *pad = d->allocate(d, 3);
+    d->copy_in(d, pad, (uint8_t[3]){0}, 3);
+    for (int part = 0; part < 3; part += 2) {
+        float y[3], qkv[9] = {.1f, .2f, .3f, .4f, .5f, .6f, .7f, .8f, .9f};
+        qkv[3 + part] = NAN;
+        float *on_qkv = place(d, qkv, 9), *on_y = d->allocate(d, sizeof y),
+              *lse = d->allocate(d, sizeof y);
+        d->k.attention_forward(d, on_y, lse, on_qkv, pad, 1, 3, 1, 1, NULL);
+        fetch(d, y, on_y, 3);
+        assert_true(isnan(y[1]));
+        assert_int_equal(isnan(y[0]) != 0, part == 2);
+        assert_int_equal(isnan(y[2]) != 0, part == 2);
+        d->release(d, on_qkv);
+        d->release(d, lse);
+    }
+    d->release(d, pad);
+}
+
+static void nan_propagates(void **state)
+{
+    (void)state;
+    with_devices(check_propagation);
+    with_devices(check_attention);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fill_and_accumulate),
+        cmocka_unit_test(padding_is_found_and_left_alone),
+        cmocka_unit_test(adamw_steps),
+        cmocka_unit_test(nan_propagates),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

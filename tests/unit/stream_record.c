@@ -1,0 +1,359 @@
+/* Headers, records and gradients: what is known is checked, what is not passes through (record.h).
+ */
+#include "tests/unit/stream.h"
+
+static const struct msa_common plain;
+
+/* ---- H ---- */
+
+static void write_header(struct msa *m, struct writer *w)
+{
+    struct header *h = header_new(m);
+    h->train = true;
+    strcpy(h->family, "sims");
+    h->range = 1;
+    h->seed = UINT64_MAX;
+    h->epochs = 4;
+    h->steps = 30;
+    strcpy(h->address, "@0012f");
+    schema_add(m, &h->schema, "text", F4, 3, (size_t[]){9, 50, 5}, false);
+    assert_int_equal(schema_find(&h->schema, "text")->shape[0], 0);
+    schema_add(m, &h->schema, "gone", F4, 1, (size_t[]){0}, false);
+    schema_add(m, &h->schema, "text", I8, 2, (size_t[]){0, 7}, true);
+    schema_remove(&h->schema, "gone");
+    schema_remove(&h->schema, "never");
+    value_set(m, h->zone, &h->map, "colour", value_str(m, h->zone, "blue"));
+    header_sign(h);
+    header_write(h, w);
+    writer_end(w);
+}
+
+static void check_header(const struct header *h)
+{
+    assert_true(h->train && !h->back);
+    assert_string_equal(h->family, "sims");
+    assert_true(h->range == 1 && h->seed == UINT64_MAX && h->epochs == 4 && h->steps == 30);
+    assert_string_equal(h->address, "@0012f");
+    assert_int_equal(h->schema.count, 1);
+    const struct schema_entry *e = schema_find(&h->schema, "text");
+    assert_int_equal(e->dtype, I8);
+    assert_int_equal(e->rank, 2);
+    assert_int_equal(e->shape[0], 0);
+    assert_int_equal(e->shape[1], 7);
+    assert_true(e->gradient);
+    assert_null(schema_find(&h->schema, "gone"));
+    assert_true(value_equals(value_get(&h->map, "colour"), "blue"));
+}
+
+static void read_header(struct msa *m, struct reader *r)
+{
+    struct frame f;
+    reader_next(r, &f);
+    static const char *const order[] = {"version", "mode",   "family",   "range", "seed", "epochs",
+                                        "steps",   "schema", "pipeline", "back",  "need", "colour"};
+    assert_int_equal(f.map.via.map.size, 12);
+    for (int i = 0; i < 12; i++)
+        assert_true(value_equals(&f.map.via.map.ptr[i].key, order[i]));
+    struct header *h = header_parse(m, &f);
+    frame_free(r, &f);
+    check_header(h);
+    assert_int_equal(header_position(h), 1);
+    header_sign(h);
+    assert_int_equal(header_position(h), 2);
+    const value *self = &value_get(&h->map, "pipeline")->via.array.ptr[1];
+    assert_true(value_equals(value_get(self, "name"), "msa-test"));
+    assert_true(value_equals(value_get(self, "version"), MSA_VERSION));
+    assert_true(value_equals(&value_get(self, "argv")->via.array.ptr[0], "--x"));
+}
+
+static void header_round_trip(void **state)
+{
+    (void)state;
+    struct bytes b = written(plain, write_header);
+    struct msa m = reading(plain, b.data, b.size, read_header);
+    assert_int_equal(m.status, MSA_OK);
+    struct bytes again = written(plain, write_header);
+    assert_int_equal(b.size, again.size);
+    assert_memory_equal(b.data, again.data, b.size);
+    free(b.data);
+    free(again.data);
+}
+
+static void parse_header(struct msa *m, struct reader *r)
+{
+    struct frame f;
+    reader_next(r, &f);
+    header_parse(m, &f);
+}
+
+static void wrong_headers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *error;
+    } cases[] = {
+        {"\x81\xa4mode\xa4"
+         "eval",
+         NULL},
+        {"\x82\xa4mode\xa4"
+         "eval\xa4seed\xcd\x01\x01",
+         NULL},
+        {"\x80", "frame 0: mode '' but expected train, eval or back"},
+        {"\x81\xa4mode\xa3"
+         "abc",
+         "mode 'abc' but"},
+        {"\x81\xa4mode\x01", "'mode' is not a str"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa7version\x02",
+         "'version' is not 1"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa4seed\xff",
+         "'seed' is no whole number from 0"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa6"
+         "epochs\xff",
+         "'epochs' is no whole number from 0"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa5range\xa1x",
+         "'range' is no finite number"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa4need\x91\xa3new",
+         "needs 'new', which this version does not know"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa6"
+         "family\xa8"
+         "abcdefgh",
+         "str of at most 7 bytes"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa8pipeline\x80",
+         "'pipeline' is not an array"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa6schema\x81\xa1t\x80",
+         "frame 0, tensor 't': schema: 'dtype'"},
+        {"\x82\xa4mode\xa4"
+         "eval\xa6schema\x81\xa1t\x81\xa5"
+         "dtype\xa3<f4",
+         "tensor 't': schema: 'shape'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes b = {0};
+        append_frame(&b, 'H', 0, cases[i].body, strlen(cases[i].body));
+        struct msa m = reading(plain, b.data, b.size, parse_header);
+        if (cases[i].error)
+            assert_fails(&m, MSA_CORRUPT, cases[i].error);
+        else
+            assert_int_equal(m.status, MSA_OK);
+        free(b.data);
+    }
+}
+
+/* ---- D and G ---- */
+
+static const float numbers[] = {1, 2, 3, 4, 5, 6};
+
+static void write_record(struct msa *m, struct writer *w)
+{
+    struct record r;
+    header_write(header_new(m), w);
+    record_new(m, &r);
+    r.epoch = 2;
+    r.step = 17;
+    strcpy(r.split, "train");
+    r.train = true;
+    value id = value_nils(m, r.zone, 2), loss = value_map();
+    id.via.array.ptr[0] = value_str(m, r.zone, "a$_$1");
+    id.via.array.ptr[1] = value_str(m, r.zone, "a$_$2");
+    value_set(m, r.zone, &loss, "msr", value_of_real(.25));
+    value_set(m, r.zone, &r.map, "colour", value_of_int(7));
+    value_set(m, r.zone, &r.map, "lr", value_of_real(1e-4));
+    value_set(m, r.zone, &r.map, "loss", loss);
+    value_set(m, r.zone, &r.map, "id", id);
+    record_put(m, &r, tensor_of("y", F4, numbers + 2, 1, (size_t[]){2}));
+    record_put(m, &r, tensor_of("gone", F4, numbers, 1, (size_t[]){2}));
+    record_put(m, &r, tensor_of("x", F4, numbers, 2, (size_t[]){2, 3}));
+    record_put(m, &r, tensor_of("y", F4, numbers, 1, (size_t[]){2}));
+    record_remove(&r, "gone");
+    record_remove(&r, "never");
+    record_write(&r, w, FRAME_DATA);
+    record_write(&r, w, FRAME_GRADIENT);
+    record_free(&r);
+    writer_end(w);
+}
+
+static void check_order(const struct frame *f, const char *const *keys)
+{
+    uint32_t i = 0;
+    for (; keys[i]; i++)
+        assert_true(i < f->map.via.map.size && value_equals(&f->map.via.map.ptr[i].key, keys[i]));
+    assert_int_equal(f->map.via.map.size, i);
+}
+
+static void read_record(struct msa *m, struct reader *reader)
+{
+    static const char *const data[] = {"epoch", "step",    "split",  "train", "id",
+                                       "loss",  "tensors", "colour", "lr",    NULL};
+    static const char *const gradient[] = {"epoch",  "step", "lr", "tensors",
+                                           "colour", "loss", "id", NULL};
+    struct frame f;
+    struct record r;
+    reader_next(reader, &f);
+    frame_free(reader, &f);
+    reader_next(reader, &f);
+    check_order(&f, data);
+    record_parse(m, &r, reader, &f);
+    assert_null(f.body);
+    assert_true(r.epoch == 2 && r.step == 17 && r.train && r.samples == 2 && r.count == 2);
+    assert_string_equal(r.split, "train");
+    assert_string_equal(r.tensors[0].name, "y");
+    assert_true(tensor_value(&r.tensors[0], 1) == 2 && tensor_value(record_find(&r, "x"), 5) == 6);
+    assert_null(record_find(&r, "gone"));
+    assert_int_equal(value_int(&r.map, "colour", 0), 7);
+    assert_null(value_get(&r.map, "epoch"));
+    assert_null(value_get(&r.map, "tensors"));
+    assert_int_equal(value_get(&r.map, "id")->via.array.size, 2);
+    record_free(&r);
+    reader_next(reader, &f);
+    assert_int_equal(f.kind, FRAME_GRADIENT);
+    check_order(&f, gradient);
+    frame_free(reader, &f);
+    read_all(m, reader);
+}
+
+static void record_round_trip(void **state)
+{
+    (void)state;
+    struct bytes b = written(plain, write_record);
+    struct msa m = reading(plain, b.data, b.size, read_record);
+    assert_int_equal(m.status, MSA_OK);
+    free(b.data);
+}
+
+static void fill(struct msa *m, struct writer *w)
+{
+    struct record r;
+    (void)w;
+    record_new(m, &r);
+    for (int i = 0; i <= RECORD_TENSORS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "t%d", i);
+        record_put(m, &r, tensor_of(name, F4, numbers, 1, (size_t[]){2}));
+    }
+}
+
+static void a_record_has_room_for_64_tensors(void **state)
+{
+    (void)state;
+    struct streaming s = streaming(plain);
+    s.fd = memfd_create("stream", 0);
+    s.write = fill;
+    msa_run(&s.m, write_body);
+    assert_fails(&s.m, MSA_FAILED, "no room for tensor 't64' in a record of 64");
+}
+
+static void parse_record(struct msa *m, struct reader *reader)
+{
+    struct frame f;
+    struct record r;
+    reader_next(reader, &f);
+    frame_free(reader, &f);
+    reader_next(reader, &f);
+    record_parse(m, &r, reader, &f);
+    record_free(&r);
+}
+
+#define TENSOR(shape, data)                                                                        \
+    "\x85\xc4\x02nd\xc3\xc4\x04type\xa3|u1\xc4\x04kind\xc4\x01 \xc4\x05shape" shape "\xc4\x04"     \
+    "data" data
+
+static void wrong_records(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *error;
+    } cases[] = {
+        {"\x80", "frame 1: no 'tensors'"},
+        {"\x81\xa7tensors\x80", NULL},
+        {"\x81\xa7tensors\x90", "frame 1: 'tensors' is not a map"},
+        {"\x82\xa7tensors\x80\xa5"
+         "epoch\xff",
+         "'epoch' is no whole number from 0"},
+        {"\x82\xa7tensors\x80\xa5"
+         "train\x01",
+         "'train' is not true or false"},
+        {"\x82\xa7tensors\x80\xa5split\xa8"
+         "training",
+         "'split' is not a printable str of at most 7"},
+        {"\x82\xa7tensors\x80\xa4loss\x81\xa1"
+         "a\xa1"
+         "b",
+         "'loss' is not a map of str to numbers"},
+        {"\x82\xa7tensors\x80\xa6weight\x90", "'weight' is not a map"},
+        {"\x82\xa7tensors\x80\xa2id\x91\x01", "'id' has an item that is not a str"},
+        {"\x81\xa7tensors\x81\xa1t" TENSOR("\x91\x01", "\xc4\x01x"), "tensor 't': structured"},
+        {"\x81\xa7tensors\x81\xa1t\x01", "frame 1, tensor 't': not a tensor"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes b = {0};
+        append_frame(&b, 'H', 0, "\x80", 1);
+        append_frame(&b, 'D', 1, cases[i].body, strlen(cases[i].body));
+        struct msa m = reading(plain, b.data, b.size, parse_record);
+        if (cases[i].error)
+            assert_fails(&m, MSA_CORRUPT, cases[i].error);
+        else
+            assert_int_equal(m.status, MSA_OK);
+        free(b.data);
+    }
+}
+
+static size_t shapes[2];
+static size_t ids;
+
+static void write_samples(struct msa *m, struct writer *w)
+{
+    struct record r;
+    header_write(header_new(m), w);
+    record_new(m, &r);
+    value id = value_nils(m, r.zone, ids);
+    for (size_t i = 0; i < ids; i++)
+        id.via.array.ptr[i] = value_str(m, r.zone, "i");
+    value_set(m, r.zone, &r.map, "id", id);
+    record_put(m, &r, tensor_of("a", F4, numbers, 1, &shapes[0]));
+    record_put(m, &r, tensor_of("b", F4, numbers, 1, &shapes[1]));
+    record_write(&r, w, FRAME_DATA);
+    writer_end(w);
+}
+
+static void samples_agree(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t a, b, ids;
+        const char *error;
+    } cases[] = {{2, 2, 2, NULL},
+                 {0, 0, 0, NULL},
+                 {2, 3, 2, "frame 1, tensor 'b': 3 samples but expected 2, as 'a' has"},
+                 {2, 2, 3, "frame 1: 'id' names 3 samples but the tensors have 2"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        shapes[0] = cases[i].a;
+        shapes[1] = cases[i].b;
+        ids = cases[i].ids;
+        struct bytes b = written(plain, write_samples);
+        struct msa m = reading(plain, b.data, b.size, parse_record);
+        if (cases[i].error)
+            assert_fails(&m, MSA_CORRUPT, cases[i].error);
+        else
+            assert_int_equal(m.status, MSA_OK);
+        free(b.data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(header_round_trip), cmocka_unit_test(wrong_headers),
+        cmocka_unit_test(record_round_trip), cmocka_unit_test(a_record_has_room_for_64_tensors),
+        cmocka_unit_test(wrong_records),     cmocka_unit_test(samples_agree),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# Every wrong line ends by itself with one clear line and the statuses of msa(7): the root cause's own, 5 or 141 elsewhere.
+load helper
+
+TAIL="msa-loss | msa-gdwg | msa-backprop"
+
+# one_line STATUS TEXT: the line failed with that status in one program, said TEXT in one line, and the others were silent.
+one_line() {
+    [ "${#lines[@]}" -eq 1 ] || { echo "expected one line: $output" && return 1; }
+    [[ $output == *"$2"* ]] || { echo "expected '$2': $output" && return 1; }
+    local causes=0 status
+    for status in $(cut -d " " -f 2- statuses); do
+        case $status in
+        "$1") causes=$((causes + 1)) ;;
+        0 | 5 | 141) ;;
+        *) echo "statuses: $(cat statuses)" && return 1 ;;
+        esac
+    done
+    [ "$causes" -eq 1 ] || { echo "statuses: $(cat statuses)" && return 1; }
+}
+
+@test "a bad option, in the first, a middle and the last program" {
+    line "msa-load --bogus data.pkl | $(golden_model) | $TAIL"
+    one_line 2 "msa-load: unknown option '--bogus'"
+    line "$(golden_load) | $(golden_encode) --bogus | $(golden_decompose) | $(golden_predict) | $TAIL"
+    one_line 2 "msa-encode: unknown option '--bogus'"
+    line "$(golden_load) | $(golden_model) | msa-loss --tasks msr,foo | msa-gdwg | msa-backprop"
+    one_line 2 "msa-loss: --tasks: 'foo' is none of msr, msc, uni, cl"
+    line "$(golden_load) | $(golden_model) | $TAIL --bogus"
+    one_line 2 "msa-backprop: unknown option '--bogus'"
+    line "$(golden_load) | $(golden_model) | msa-loss | msa-metrics --bogus | msa-backprop"
+    one_line 2 "msa-metrics: unknown option '--bogus'"
+}
+
+@test "a data set that is not there" {
+    line "msa-load --train nothing.pkl | $(golden_model) | $TAIL"
+    one_line 1 "msa-load: cannot read 'nothing.pkl'"
+}
+
+@test "a training stream into a file" {
+    line "$(golden_load) | $(golden_encode) >stream.msa"
+    one_line 1 "msa-encode: a training stream cannot go into a file"
+    line "$(golden_load) -o stream.msa"
+    one_line 1 "msa-load: a training stream cannot go into a file"
+    [ ! -e stream.msa ] || [ ! -s stream.msa ]
+}
+
+@test "an evaluation stream into msa-backprop" {
+    line "msa-load --split test $GOLDEN/data.pkl | msa-backprop"
+    one_line 1 "msa-backprop: the stream is for evaluation"
+}
+
+@test "stages in the wrong order" {
+    line "$(golden_load) | $(golden_predict) | $(golden_decompose) | $TAIL"
+    one_line 1 "msa-predict: nothing to predict from"
+    line "$(golden_load) | $(golden_model) | msa-backprop"
+    one_line 1 "msa-backprop: frame 1: no gradient arrives"
+}
+
+@test "training over an old run, and without a place for parameters" {
+    touch run/encode.safetensors
+    line "$(golden_load) | $(golden_model) | $TAIL"
+    one_line 1 "'run/encode.safetensors' (or a checkpoint of it) exists"
+    line "$(golden_load) | msa-encode --dim 32 --heads 4 | $TAIL"
+    one_line 2 "msa-encode: training needs -p FILE"
+}
+
+@test "evaluation without parameters, and with those of another width" {
+    line "msa-load --split test $GOLDEN/data.pkl | msa-encode | msa-metrics"
+    one_line 2 "msa-encode: evaluation needs -p FILE"
+    line "msa-load --split test $GOLDEN/data.pkl | msa-encode --init $GOLDEN/encode.init.safetensors --dim 64 | msa-metrics"
+    one_line 3 "shape [1,1,32] but expected [1,1,64]"
+}
+
+@test "a stream that two programs read" {
+    line "$(golden_load) | $(golden_model) | msa-loss | tee >(cat >/dev/null) | msa-backprop"
+    [ "$status" -eq 0 ]
+    line "$(golden_load) | $(golden_encode) -f | $(golden_decompose) -f | $(golden_predict) -f | msa-loss |
+        tee >(msa-backprop) | msa-backprop"
+    [ "$status" -ne 0 ]
+    [[ $output == *"cannot reach the stage before"*"each has one successor"* ]]
+}
+
+@test "not a stream, no stream, half a stream" {
+    line "echo hello there | msa-dump"
+    [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
+    [ "${#lines[@]}" -eq 1 ]
+    line "msa-loss </dev/null | msa-metrics"
+    one_line 4 "msa-loss: stdin: no stream"
+    msa-load --split test $GOLDEN/data.pkl -o whole.msa
+    head -c 5000 whole.msa >half.msa
+    line "msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 --heads 4 half.msa | msa-metrics"
+    one_line 4 "msa-encode: half.msa: cut off"
+}
+
+@test "a downstream that has seen enough" {
+    line "msa-load $GOLDEN/data.pkl | msa-dump -n 1"
+    [ "$status" -eq 0 ] || [ "$status" -eq 141 ]
+    line "$(golden_load) | $(golden_encode) | head -c 100 >/dev/null"
+    [ "$status" -eq 141 ] || [ "$status" -eq 5 ]
+    [ -z "$output" ]
+}
+
+# One minute, all at once: nobody takes gradients back.
+@test "a line that does not end in msa-backprop says so after 5 seconds and fails after 60" {
+    local i=0 ends=("cat >/dev/null" "$(golden_encode) >/dev/null" "$(golden_encode) | $(golden_decompose) | cat >/dev/null")
+    for end in "${ends[@]}"; do
+        i=$((i + 1))
+        mkdir -p "$i/run"
+        (
+            cd "$i"
+            SECONDS=0
+            status=0
+            timeout 90 bash -c "set -o pipefail; $(golden_load) | $end" 2>err || status=$?
+            echo "$status $SECONDS" >result
+        ) &
+    done
+    sleep 10
+    for j in $(seq $i); do
+        [ "$(grep -c "warning: nobody takes gradients back" "$j/err")" -eq 1 ]
+    done
+    wait
+    for j in $(seq $i); do
+        read -r status seconds <"$j/result"
+        [ "$status" -ne 0 ] && [ "$seconds" -ge 59 ] && [ "$seconds" -lt 75 ]
+        [ "$(wc -l <"$j/err")" -eq 2 ]
+        tail -1 "$j/err" | grep -q "nobody takes gradients back: does the line end in msa-backprop?"
+    done
+}
