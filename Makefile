@@ -4,6 +4,7 @@
 # make check      set-up, lint, all tests
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
+# make V=1 ...    with the commands shown in full
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -11,6 +12,7 @@
 MAKEFLAGS += --no-builtin-rules
 
 CC      := gcc
+Q        = $(if $(V),,@echo "  $@"; )
 O       := $(if $(SAN),build/san,.)
 OBJ     := $(if $(SAN),build/san/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -38,29 +40,29 @@ all: $(PROGRAMS) $(KERNELS)
 $(OBJ)/common/nn/device.o: CFLAGS += -DMSA_LIBDIR='"$(abspath $(O)/lib)"'
 
 $(OBJ)/libmsa.a: $(COMMON)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(O)/bin/msa-%: $(OBJ)/filters/%.o $(OBJ)/libmsa.a | $(O)/bin
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define kernels_for
 $(OBJ)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(KFLAGS) $$(MARCH_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CFLAGS) $$(KFLAGS) $$(MARCH_$(1)) -MMD -MP -c -o $$@ $$<
 $(O)/lib/msa-cpu-$(1).so: $(patsubst %.c,$(OBJ)/$(1)/%.o,$(wildcard kernels/cpu/*.c)) | $(O)/lib
-	$$(CC) $$(CFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
+	$$(Q)$$(CC) $$(CFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
 endef
 $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
-	$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+	$(Q)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
 # Unit tests: tests/unit/NAME.c is a program of its own.
 UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
 units: $(UNITS) all
 
 $(O)/bin $(O)/lib:
@@ -76,14 +78,16 @@ check: setup lint
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.c common/*/*.c filters/*.c kernels/*/*.c tests/unit/*.c)
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup .ci/run
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step .ci/run
 lint: all
-	clang-format --dry-run --Werror $(SOURCES)
-	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
-	    --inline-suppr -I. -j 2 common filters kernels
-	shellcheck -x $(SCRIPTS) $(wildcard tests/*.bats)
-	mandoc -Tlint -W warning $(wildcard man/*)
-	O=$(O) tests/options check $(wildcard man/msa-*.1)
+	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
+	@clang-format --dry-run --Werror $(SOURCES)
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
+	    --suppress=invalidFunctionArg --inline-suppr '-D_Noreturn=__attribute__((noreturn))' \
+	    -I. -j 2 common filters kernels
+	@shellcheck -x $(SCRIPTS) $(wildcard tests/*.bats)
+	@mandoc -Tlint -W warning $(wildcard man/*)
+	@O=$(O) tests/options check $(wildcard man/msa-*.1)
 
 options: all
 	tests/options update $(wildcard man/msa-*.1)

@@ -120,11 +120,10 @@ static bool listed(const char *const *names, int count, const char *name)
 /* Tasks beyond the four, as the first record has them. */
 static void find_extra(struct backprop *b, const value *losses)
 {
-    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+    uint32_t count = losses ? losses->via.map.size : 0;
+    for (uint32_t i = 0; i < count && b->extra_count < EXTRA_TASKS; i++) {
         const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
         char *name = b->extra[b->extra_count];
-        if (key->size > TENSOR_NAME || b->extra_count == EXTRA_TASKS)
-            continue;
         snprintf(name, sizeof b->extra[0], "%.*s", (int)key->size, key->ptr);
         if (!listed(tasks, TASKS, name))
             b->extra_count++;

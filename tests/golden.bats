@@ -15,14 +15,15 @@ evaluate() {
 
 @test "the golden trajectory, on the CPU" {
     train
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     evaluate
     [ "$status" -eq 0 ]
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
 }
 
 @test "the golden trajectory, on the device whose memory only kernels can touch" {
-    DEVICE=test train
+    DEVICE='test' train
     [ "$status" -eq 0 ]
     evaluate
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run

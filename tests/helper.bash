@@ -18,6 +18,7 @@ setup() {
 # Runs a command line with pipefail; a hang is a failure. Its output is in $output, its exit status in $status; the file
 # statuses has both the line's and each program's.
 line() {
+    # shellcheck disable=SC2016 # the inner shell expands it
     run timeout -k 5 "${LIMIT:-60}" bash -c "set -o pipefail; $1"'
         echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"'
 }

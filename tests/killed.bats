@@ -5,6 +5,7 @@ load helper
 # killed NUMBER NAME: trains without end in sight, kills that program, checks what the line says.
 killed() {
     rm -rf run && mkdir run
+    # shellcheck disable=SC2016 # the inner shell expands the last two lines
     setsid timeout -k 5 60 bash -c "set -o pipefail; msa-load --train --epochs 100000 --batch 5 $GOLDEN/data.pkl |
         $(golden_model) | msa-loss | msa-gdwg | msa-metrics -q | msa-backprop --log run/steps.tsv"'
         echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"' 2>err &

@@ -8,8 +8,9 @@ TAIL="msa-loss | msa-gdwg | msa-backprop"
 one_line() {
     [ "${#lines[@]}" -eq 1 ] || { echo "expected one line: $output" && return 1; }
     [[ $output == *"$2"* ]] || { echo "expected '$2': $output" && return 1; }
-    local causes=0 status
-    for status in $(cut -d " " -f 2- statuses); do
+    local causes=0 status programs
+    read -ra programs < <(cut -d " " -f 2- statuses)
+    for status in "${programs[@]}"; do
         case $status in
         "$1") causes=$((causes + 1)) ;;
         0 | 5 | 141) ;;
@@ -87,10 +88,11 @@ one_line() {
     [ "${#lines[@]}" -eq 1 ]
     line "msa-loss </dev/null | msa-metrics"
     one_line 4 "msa-loss: stdin: no stream"
-    msa-load --split test $GOLDEN/data.pkl -o whole.msa
+    msa-load --split test "$GOLDEN/data.pkl" -o whole.msa
     head -c 5000 whole.msa >half.msa
-    line "msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 --heads 4 half.msa | msa-metrics"
+    line "msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 --heads 4 half.msa -o out.msa"
     one_line 4 "msa-encode: half.msa: cut off"
+    [ ! -e out.msa ]
 }
 
 @test "a downstream that has seen enough" {
@@ -122,7 +124,9 @@ one_line() {
     wait
     for j in $(seq $i); do
         read -r status seconds <"$j/result"
-        [ "$status" -ne 0 ] && [ "$seconds" -ge 59 ] && [ "$seconds" -lt 75 ]
+        [ "$status" -ne 0 ]
+        [ "$seconds" -ge 59 ]
+        [ "$seconds" -lt 75 ]
         [ "$(wc -l <"$j/err")" -eq 2 ]
         tail -1 "$j/err" | grep -q "nobody takes gradients back: does the line end in msa-backprop?"
     done

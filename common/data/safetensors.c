@@ -178,7 +178,7 @@ static void place(struct reading *r)
         data = memcpy(r->s->copy, data, r->data);
     }
     for (size_t i = 0; i < r->s->count; i++)
-        r->spans[i].tensor->data = (const float *)(data + r->spans[i].begin);
+        r->spans[i].tensor->data = (const void *)(data + r->spans[i].begin);
     qsort(r->s->tensors, r->s->count, sizeof *r->s->tensors, compare_tensors);
     msa_free(r->m, r->spans);
 }

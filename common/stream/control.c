@@ -3,10 +3,7 @@
 
 struct control control_new(struct msa *m)
 {
-    struct control c = {.map = value_map(), .zone = msgpack_zone_new(MSGPACK_ZONE_CHUNK_SIZE)};
-    if (!c.zone)
-        msa_fail(m, MSA_FAILED, "out of memory");
-    return c;
+    return (struct control){.map = value_map(), .zone = value_zone(m), .m = m};
 }
 
 struct control control_parse(struct msa *m, const struct frame *f)
@@ -25,7 +22,7 @@ void control_write(const struct control *c, struct writer *w, enum frame_kind ki
 
 void control_free(struct control *c)
 {
-    msgpack_zone_free(c->zone);
+    msa_free(c->m, c->zone);
     c->zone = NULL;
 }
 

@@ -11,6 +11,7 @@
 struct control {
     value map; /* lives in zone */
     msgpack_zone *zone;
+    struct msa *m;
 };
 
 struct control control_new(struct msa *m);

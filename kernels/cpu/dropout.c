@@ -32,6 +32,7 @@ void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_
                    mask->from.seed);
 #pragma omp simd
         for (size_t i = 0; i < count; i++)
+            /* cppcheck-suppress uninitvar ; the loop above is entered: count is not 0 */
             factors[done + i] = lanes[skip + i] < threshold ? 0 : scale;
         done += count;
     }
