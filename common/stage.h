@@ -1,5 +1,5 @@
 /* The loop that all stages share: header, records, controls and the end, forward and back
- * (DESIGN.md, "The way back").
+ * (msa-stream(5), "The way back").
  *
  * A stage gives functions for what it does to a header, a record, a gradient; everything else is
  * here: it reads frames, passes on what it does not know, joins the way back in a training line,

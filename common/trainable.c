@@ -316,14 +316,6 @@ static void on_update(struct stage *s, const struct record *g)
     params_update(&t->params, &o);
 }
 
-static void on_end(struct stage *s)
-{
-    struct trainable *t = s->self;
-    tape_close(&t->tape);
-    params_close(&t->params);
-    device_close(t->device);
-}
-
 void trainable_run(struct msa *m, const struct model *model, void *self)
 {
     static const struct stage_ops ops = {.joins = true,
@@ -331,8 +323,7 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .record = on_record,
                                          .gradient = on_gradient,
                                          .update = on_update,
-                                         .checkpoint = on_checkpoint,
-                                         .end = on_end};
+                                         .checkpoint = on_checkpoint};
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
     stage_run(m, &ops, t);

@@ -1,4 +1,5 @@
-/* msa-decompose: h_* [B,D] -> similarity s_* and dissimilarity d_* [B,D/2] (DMMSA.md section 3). */
+/* msa-decompose: h_* [B,D] -> similarity s_* and dissimilarity d_* [B,D/2]
+ * (msa-model(7), Decomposition). */
 #include "common/data/dataset.h"
 #include "common/nn/layers.h"
 #include "common/trainable.h"

@@ -1,4 +1,4 @@
-/* msa-encode: each modality's frames [B,L,F] -> one vector [B,D] (DMMSA.md section 2). */
+/* msa-encode: each modality's frames [B,L,F] -> one vector [B,D] (msa-model(7), Encoders). */
 #include "common/data/dataset.h"
 #include "common/nn/encoder.h"
 #include "common/trainable.h"

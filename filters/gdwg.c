@@ -1,4 +1,4 @@
-/* msa-gdwg: global dynamic weights of the tasks (DMMSA.md section 6).
+/* msa-gdwg: global dynamic weights of the tasks (msa-model(7), Weights).
  *
  * At the end of a stage t (an epoch, or --stage-steps steps) with raw mean losses L_k(t):
  * w_k = L_k(t) / L_k(1), lambda_k(t+1) = softmax_k(w_k / tau) over the tasks it adjusts; lambda(1)

@@ -1,4 +1,4 @@
-/* msa-loss: the task losses of DMMSA.md section 5, and in training each task's gradient.
+/* msa-loss: the task losses (msa-model(7), Losses), and in training each task's gradient.
  *
  * Forward only, and easily replaced: for task K and tensor NAME it writes NAME@K, the gradient of
  * K's loss by NAME; msa-backprop weights and adds them. */
@@ -294,16 +294,9 @@ static void on_record(struct stage *s, struct record *r)
     value_set(l->m, r->zone, &r->map, "weight", weights);
 }
 
-static void on_end(struct stage *s)
-{
-    struct loss *l = s->self;
-    tape_close(&l->tape);
-    device_close(l->device);
-}
-
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {.header = on_header, .record = on_record, .end = on_end};
+    static const struct stage_ops ops = {.header = on_header, .record = on_record};
     struct loss *l = msa_alloc(m, sizeof *l);
     l->m = m;
     l->settings = m->settings;

@@ -1,5 +1,5 @@
 /* msa-metrics: the judge. Collects predictions, labels and losses of each split, and scores them
- * (DMMSA.md section 8).
+ * (msa-model(7), Metrics).
  *
  * Training: passes the stream on; at each control the rows go to stderr, to --log and, as M, down
  * the line, and the verdict (best, stop) into the control. Evaluation: the end of the line, which

@@ -1,5 +1,5 @@
 /* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]
- * (DMMSA.md section 4). */
+ * (msa-model(7), Heads). */
 #include "common/data/dataset.h"
 #include "common/nn/layers.h"
 #include "common/trainable.h"

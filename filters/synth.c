@@ -1,5 +1,5 @@
 /* msa-synth: writes a data set with planted sentiment (common/data/synth.h) in the layout of a real
- * one (DMMSA.md section 1), sample by sample. */
+ * one (msa-model(7), Data), sample by sample. */
 #include "common/data/synth.h"
 #include "common/cli/file.h"
 #include "common/cli/option.h"

@@ -31,7 +31,7 @@ END
 }
 
 @test "a loss stage in Python that fails ends the line" {
-    line "$(golden_load) | $(golden_model) | $PYTHON -c 'import sys; sys.stdin.buffer.read(100000); sys.exit(7)' | msa-gdwg |
+    line "$(golden_load) | $(golden_model) | $PYTHON -c 'import sys; sys.stdin.buffer.read(1000); sys.exit(7)' | msa-gdwg |
         msa-backprop"
     [ "$status" -ne 0 ]
     [ "$(grep -c '^msa-' <<<"$output")" -eq 1 ]

@@ -1,4 +1,4 @@
-/* A data set in MMSA's layout (DMMSA.md section 1), whatever file it came from. */
+/* A data set in MMSA's layout (msa-model(7), Data), whatever file it came from. */
 #ifndef MSA_DATASET_H
 #define MSA_DATASET_H
 
@@ -61,8 +61,8 @@ float dataset_label(struct dataset *d, enum split split, int label, size_t i);
 char *dataset_id(struct dataset *d, enum split split, size_t i);
 
 /* Mean and 1/deviation (1 where there is no deviation) per feature over the frames of train that
- * are not padding, mean[width] and scale[width]. Padding as in DMMSA.md 1. The deviation is the
- * population's. */
+ * are not padding, mean[width] and scale[width]. Padding as in msa-model(7), Data. The deviation is
+ * the population's. */
 void dataset_standardization(struct dataset *d, enum modality modality, enum non_finite non_finite,
                              float *mean, float *scale);
 

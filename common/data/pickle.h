@@ -2,7 +2,7 @@
  *
  * The file is mapped; numbers of arrays stay where they are in it. What comes of a pickle is a tree
  * of values; a list or dict may be shared (memo), even contain itself: walk it by name and index,
- * never without bound. Globals other than those DMMSA.md section 1 allows fail the run with
+ * never without bound. Globals other than those msa-model(7), Data, allows fail the run with
  * MSA_CORRUPT and one line that names the file, the offset, what was found and what is allowed.
  * Anonymous memory is bounded by the number of values (at most PICKLE_VALUES), not by the size of
  * arrays; in protocol 2, where their bytes are text, an index of 1/128 of their size is kept. */

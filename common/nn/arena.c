@@ -5,6 +5,7 @@ enum { ALIGNMENT = 64, FIRST_CHUNK = 1 << 20 };
 
 struct arena_chunk {
     struct arena_chunk *next;
+    struct device *device; /* NULL: the run's own memory */
     uint8_t *memory;
     size_t size;
 };
@@ -24,6 +25,13 @@ static uint8_t *allocate(struct arena *a, size_t bytes)
     return memory;
 }
 
+static void chunk_release(void *memory)
+{
+    struct arena_chunk *chunk = memory;
+    if (chunk->device)
+        chunk->device->release(chunk->device, chunk->memory);
+}
+
 /* Appends a chunk that holds at least `bytes` and makes it the current one. */
 static void grow(struct arena *a, size_t bytes)
 {
@@ -34,6 +42,8 @@ static void grow(struct arena *a, size_t bytes)
     struct arena_chunk *chunk = msa_alloc(a->m, sizeof *chunk);
     chunk->size = size > bytes ? size : bytes;
     chunk->memory = allocate(a, chunk->size);
+    chunk->device = a->device;
+    msa_at_free(chunk, chunk_release);
     *end = a->current = chunk;
     a->used = 0;
 }
@@ -58,18 +68,4 @@ void arena_reset(struct arena *a)
 {
     a->current = a->first;
     a->used = 0;
-}
-
-void arena_close(struct arena *a)
-{
-    while (a->first) {
-        struct arena_chunk *chunk = a->first;
-        a->first = chunk->next;
-        if (a->device)
-            a->device->release(a->device, chunk->memory);
-        else
-            msa_free(a->m, chunk->memory);
-        msa_free(a->m, chunk);
-    }
-    arena_reset(a);
 }

@@ -1,5 +1,5 @@
-/* The memory of one step: taken piece by piece, given back all at once and kept for the next step.
- */
+/* The memory of one step: taken piece by piece, given back all at once and kept for the next
+ * step, until the run ends. */
 #ifndef MSA_ARENA_H
 #define MSA_ARENA_H
 
@@ -21,7 +21,5 @@ struct arena arena_new(struct msa *m, struct device *device);
 void *arena_take(struct arena *a, size_t bytes);
 /* Everything taken is given back; the memory itself stays. */
 void arena_reset(struct arena *a);
-/* To the device or the run. */
-void arena_close(struct arena *a);
 
 #endif

@@ -38,6 +38,13 @@ static char *find_object(struct msa *m, const char *kind)
     return found;
 }
 
+static void device_close(void *owner)
+{
+    struct device *d = *(struct device **)owner;
+    if (d)
+        d->close(d);
+}
+
 /* A device of an object, which stays open until the process ends: its threads may wait in it. NULL,
  * with a line in `error`, when it cannot be used. */
 static struct device *open_object(struct msa *m, const char *path, int index, long threads,
@@ -51,7 +58,9 @@ static struct device *open_object(struct msa *m, const char *path, int index, lo
         snprintf(error, size, "%s", dlerror());
         return NULL;
     }
-    struct device *d = open(index, (int)threads, error, size);
+    struct device **owner = msa_alloc(m, sizeof(struct device *));
+    struct device *d = *owner = open(index, (int)threads, error, size);
+    msa_at_free(owner, device_close);
     if (d)
         msa_say(m, "device %s (%s), %d threads", d->name, path, d->threads);
     return d;
@@ -113,10 +122,4 @@ struct device *device_open(struct msa *m, const char *name, long threads)
     if (strcmp(name, "test") == 0)
         return open_kind(m, "test", 0, threads, false);
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu or cuda[:N]", name);
-}
-
-void device_close(struct device *d)
-{
-    if (d)
-        d->close(d);
 }

@@ -1,4 +1,4 @@
-/* The encoder of one modality: frames -> one vector (DMMSA.md section 2).
+/* The encoder of one modality: frames -> one vector (msa-model(7), Encoders).
  *
  * Linear F->D, a learned CLS row in front, learned positions, dropout; post-norm transformer layers
  * with padding masked as keys; LayerNorm; the mean over all positions. */

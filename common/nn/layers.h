@@ -27,7 +27,7 @@ struct mlp {
 struct mlp mlp_layers(struct params *p, const char *prefix, int count, const size_t *widths);
 struct var *mlp_apply(struct tape *t, const struct mlp *mlp, struct var *x);
 
-/* LayerNorm, Linear, Tanh, Dropout (DMMSA.md section 3): PREFIX.fc.0 and PREFIX.fc.1. */
+/* LayerNorm, Linear, Tanh, Dropout (msa-model(7), Decomposition): PREFIX.fc.0 and PREFIX.fc.1. */
 struct projector {
     const char *prefix;
     struct norm_layer norm;

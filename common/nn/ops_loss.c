@@ -1,4 +1,4 @@
-/* Operations that end in a number: the losses of DMMSA.md section 5. */
+/* Operations that end in a number: those of msa-model(7), Losses. */
 #include "common/nn/ops.h"
 
 #define K (t->device->k)

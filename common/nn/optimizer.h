@@ -14,7 +14,7 @@ struct optimizer {
 };
 
 /* The rate at `step` (from 0) of `total`: linear from 0 over `warm` steps, then linear to 0 at
- * `total`, or constant. DMMSA.md section 7. */
+ * `total`, or constant. msa-model(7), Training. */
 double optimizer_rate(double lr, long step, long warm, long total, bool linear);
 /* Into a G record's map ("lr", "optimizer"), and out of it; a G without them fails the run with
  * MSA_CORRUPT. */

@@ -14,19 +14,13 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
     return (struct params){.m = m, .device = device, .seed = seed, .frozen = frozen};
 }
 
-void params_close(struct params *p)
+/* Parameters go with the run. */
+static void release(void *memory)
 {
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        float *memory[] = {one->var.data, one->var.grad, one->m, one->v};
-        for (int j = 0; j < 4; j++)
-            p->device->release(p->device, memory[j]);
-        msa_free(p->m, one->name);
-        msa_free(p->m, one);
-    }
-    msa_free(p->m, p->list);
-    p->list = NULL;
-    p->count = p->capacity = 0;
+    const struct parameter *one = memory;
+    float *all[] = {one->var.data, one->var.grad, one->m, one->v};
+    for (int i = 0; i < 4; i++)
+        one->device->release(one->device, all[i]);
 }
 
 static float *floats(struct params *p, size_t count, bool zero)
@@ -55,6 +49,8 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
         p->list = msa_realloc(p->m, p->list, (size_t)p->capacity * sizeof *p->list);
     }
     struct parameter *one = p->list[p->count++] = msa_alloc(p->m, sizeof *one);
+    one->device = p->device;
+    msa_at_free(one, release);
     one->name = msa_strndup(p->m, name, strlen(name));
     one->var.rank = rank;
     one->var.count = 1;

@@ -1,7 +1,7 @@
 /* The parameters of a stage: named, drawn from the seed or loaded by name, updated by the
  * optimizer, saved.
  *
- * Names and shapes are ConFEDE's, so that checkpoints interchange (DMMSA.md section 2). */
+ * Names and shapes are ConFEDE's, so that checkpoints interchange (msa-model(7), Encoders). */
 #ifndef MSA_PARAMS_H
 #define MSA_PARAMS_H
 
@@ -24,6 +24,7 @@ struct parameter {
     float *m, *v;   /* AdamW's moments, on the device; NULL for what is not trained */
     bool buffer;    /* kept with the parameters, never trained */
     bool loaded;    /* a file gave it */
+    struct device *device;
 };
 
 struct params {
@@ -37,7 +38,6 @@ struct params {
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen);
-void params_close(struct params *p);
 
 /* A parameter of that name and shape, its starting values drawn. */
 struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,

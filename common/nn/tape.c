@@ -20,12 +20,6 @@ void tape_reset(struct tape *t, bool train, uint32_t step)
     t->step = step;
 }
 
-void tape_close(struct tape *t)
-{
-    arena_close(&t->memory);
-    arena_close(&t->nodes);
-}
-
 static struct var *describe(struct tape *t, int rank, const size_t *shape)
 {
     struct var *v = arena_take(&t->nodes, sizeof *v);

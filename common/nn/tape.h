@@ -45,7 +45,6 @@ struct tape {
 struct tape tape_new(struct msa *m, struct device *device, uint64_t seed);
 /* Forgets everything of the step before; `train` and `step` are of the next one. */
 void tape_reset(struct tape *t, bool train, uint32_t step);
-void tape_close(struct tape *t);
 
 /* A variable of that shape with undefined data. */
 struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape);

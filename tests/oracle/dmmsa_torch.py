@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """DMMSA in PyTorch: the numbers the filters must reproduce.
 
-A plain, single-process statement of the model in DMMSA.md (fusion stage), written for
+A plain, single-process statement of the model of msa-model(7) (fusion training), written for
 checking, not for speed. Needs torch and numpy; reads and writes safetensors by itself.
 
   dmmsa_torch.py golden DIR [--seed N] [--labels sims|mosi]

@@ -24,7 +24,6 @@ static inline void use_device(struct msa *m)
     struct device *d = device_open(m, use->name, use->threads);
     if (use->body)
         use->body(d);
-    device_close(d);
 }
 
 /* Runs body with a device of that name, which must be there. */

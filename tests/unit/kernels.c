@@ -286,8 +286,6 @@ static void run(struct msa *m)
         tests[i] = (struct CMUnitTest){name, agrees_with_its_reference, NULL, NULL, problems + i};
     }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    for (int i = 0; i < device_count; i++)
-        device_close(devices[i]);
     m->status = failures ? MSA_FAILED : MSA_OK;
 }
 

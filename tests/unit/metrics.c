@@ -1,4 +1,5 @@
-/* Metrics and classes against DMMSA.md's golden values, and where they are undefined. */
+/* Metrics and classes against the golden values of msa-model(7), Metrics, and where they are
+ * undefined. */
 #include "common/data/metrics.h"
 
 #include <math.h>
