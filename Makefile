@@ -74,7 +74,7 @@ TESTS := $(UNITS) $(wildcard tests/*.bats)
 test: units
 	O=$(O) prove --timer -j 2 --exec 'tests/run' $(TESTS)
 check: setup lint
-	$(MAKE) test
+	@$(MAKE) --no-print-directory test
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.c common/*/*.c filters/*.c kernels/*/*.c tests/unit/*.c)
@@ -96,7 +96,7 @@ options: all
 setup:
 	tests/setup
 demo: setup
-	$(MAKE) all
+	@$(MAKE) --no-print-directory all
 	pipelines/demo
 bench: all
 	tests/bench/step

@@ -351,6 +351,8 @@ static void shows(int columns, enum msa_progress when, bool quiet, const char *t
         show(when, quiet);
         _exit(0);
     }
+    if (child < 0 && columns)
+        skip(); /* no pseudo-terminals here */
     assert_true(child > 0);
     size_t length = 0;
     if (!columns)

@@ -1,0 +1,27 @@
+#!/usr/bin/env bats
+# What msa-synth(1) promises of its data: the three modalities together are far better than each alone.
+load helper
+
+# judged [--only MODALITY]: trains the line of the man page with that option of msa-encode, judges the test split.
+judged() {
+    rm -rf run && mkdir run
+    LIMIT=200 line "msa-load --train --epochs 20 data.pkl | msa-encode -p run/e --dim 32 --heads 4 \
+        --layers text=1,vision=1,audio=1 --dropout 0.1 $* | msa-decompose -p run/d --dropout 0.1 |
+        msa-predict -p run/p | msa-loss -q | msa-gdwg -q | msa-metrics -q --select mae | msa-backprop --lr 1e-3"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test data.pkl | msa-encode -p run/e | msa-decompose -p run/d | msa-predict -p run/p | msa-metrics --json"
+    [ "$status" -eq 0 ]
+    mae=$(sed 's/.*"mae": *\([0-9.]*\).*/\1/' <<<"$output")
+    corr=$(sed 's/.*"corr": *\([0-9.]*\).*/\1/' <<<"$output")
+    echo "$*: mae $mae corr $corr"
+}
+
+@test "together, and each alone" {
+    msa-synth -o data.pkl
+    judged
+    awk -v mae="$mae" -v corr="$corr" 'BEGIN { exit !(mae < 0.20 && corr > 0.90) }'
+    for modality in text vision audio; do
+        judged --only $modality
+        awk -v mae="$mae" -v corr="$corr" 'BEGIN { exit !(mae > 0.40 && corr < 0.56) }'
+    done
+}
