@@ -1,6 +1,8 @@
 /* The loop of a stage. */
 #include "common/stage.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +10,17 @@
 static bool to_stdout(const struct msa *m)
 {
     return !m->common.output || strcmp(m->common.output, "-") == 0;
+}
+
+/* The next program does not read: meanwhile a peer may come on the way back, or it is time to say
+ * that none does. What a peer says is read in its turn. */
+static void while_blocked(void *closure, int fd)
+{
+    struct stage *s = closure;
+    bool said = back_ready(s->next);
+    struct pollfd ends[2] = {{.fd = fd, .events = POLLOUT},
+                             {.fd = said ? -1 : back_fd(s->next), .events = POLLIN}};
+    poll(ends, 2, STAGE_PATIENCE);
 }
 
 static void open_output(struct stage *s)
@@ -24,6 +37,7 @@ static void open_output(struct stage *s)
     if (s->header->train && (!s->ops || s->ops->joins)) {
         s->next = back_listen(s->m, fd, s->header->address);
         writer_forgive(s->out);
+        writer_on_wait(s->out, while_blocked, s);
     }
 }
 
@@ -104,6 +118,9 @@ static void take_back(struct stage *s, const struct record *r)
         struct frame f;
         stage_await(s, FRAME_GRADIENT, &f);
         record_parse(s->m, &g, back_reader(s->next), &f);
+        if (g.epoch != r->epoch || g.step != r->step)
+            frame_fail(s->m, &g.frame, NULL, "epoch %jd, step %jd but expected %jd, %jd",
+                       (intmax_t)g.epoch, (intmax_t)g.step, (intmax_t)r->epoch, (intmax_t)r->step);
     } else {
         record_new(s->m, &g);
         s->ops->turn(s, r, &g);
@@ -225,6 +242,19 @@ static void nothing_came(void *closure)
         msa_fail(s->m, MSA_OTHER, "%s: no stream", s->m->program);
 }
 
+/* Waits for a frame. A stage that is not told on a way back looks whether anybody reads on, so that
+ * those before it are not left waiting. */
+static void wait_for_input(struct stage *s)
+{
+    struct pollfd ends[2] = {{.fd = reader_fd(s->in), .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    if (!s->out || s->next || s->file || reader_buffered(s->in))
+        return;
+    while (poll(ends, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (!ends[0].revents && ends[1].revents & (POLLERR | POLLHUP))
+        msa_fail(s->m, MSA_CLOSED, "stdout is closed");
+}
+
 void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
 {
     struct stage *s = msa_alloc(m, sizeof *s);
@@ -237,8 +267,11 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
         reader_on_cut(s->in, nothing_came, s);
     read_header(s);
     begin(s);
-    struct frame f;
-    while (reader_next(s->in, &f)) {
+    for (bool ended = false; !ended;) {
+        struct frame f;
+        wait_for_input(s);
+        reader_next(s->in, &f);
+        ended = f.kind == FRAME_END;
         see(s, &f, false);
         one_frame(s, &f);
     }

@@ -12,6 +12,8 @@
 #include "common/stream/back.h"
 #include "common/stream/control.h"
 
+enum { STAGE_PATIENCE = 1000 }; /* ms: how long to wait at most before looking at the way back */
+
 struct stage;
 
 /* What a stage does; a function that is NULL does nothing. */

@@ -35,7 +35,7 @@ static bool training(const struct trainable *t)
     return t->stage->header->train;
 }
 
-/* --- what is kept with the parameters --------------------------------------------------------- */
+/* --- what is kept with the parameters --- */
 
 void trainable_note(struct trainable *t, const char *key, const char *text)
 {
@@ -49,7 +49,8 @@ void trainable_note(struct trainable *t, const char *key, const char *text)
     t->notes[i][1] = msa_strndup(t->m, text, strlen(text));
 }
 
-const char *trainable_noted(const struct trainable *t, const char *key)
+/* In evaluation: what the file says; NULL in training, or when it does not say. */
+static const char *noted(const struct trainable *t, const char *key)
 {
     return t->given ? safetensors_metadata(t->given, key) : NULL;
 }
@@ -59,21 +60,30 @@ const struct safetensor *trainable_given(const struct trainable *t, const char *
     return t->given ? safetensors_find(t->given, name) : NULL;
 }
 
-long trainable_int(struct trainable *t, const char *key, long given, long initial)
+/* A whole number of the file, from 1 to `most`. */
+static long noted_int(struct trainable *t, const char *key, const char *text, long most)
 {
-    const char *noted = trainable_noted(t, key);
-    long result = given ? given : noted ? strtol(noted, NULL, 10) : initial;
-    if (noted && given && strtol(noted, NULL, 10) != given)
-        msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %s", key, given, t->given->path,
-                 noted);
-    char text[32];
-    snprintf(text, sizeof text, "%ld", result);
-    trainable_note(t, key, text);
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (*end || number < 1 || number > most)
+        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s' but expected a number from 1 to %ld",
+                 t->given->path, key, text, most);
+    return number;
+}
+
+long trainable_int(struct trainable *t, const char *key, long given, long initial, long most)
+{
+    const char *text = noted(t, key);
+    long kept = text ? noted_int(t, key, text, most) : initial;
+    if (text && given && kept != given)
+        msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %ld", key, given, t->given->path,
+                 kept);
+    long result = given ? given : kept;
+    trainable_note(t, key, msa_format(t->m, "%ld", result));
     return result;
 }
 
-/* --- files ---------------------------------------------------------------------------------------
- */
+/* --- files --- */
 
 /* Is it NAME.N, a checkpoint of NAME? */
 static bool is_checkpoint(const char *entry, const char *name)
@@ -154,6 +164,8 @@ static void on_checkpoint(struct stage *s, struct control *c)
     struct trainable *t = s->self;
     const char *path = t->settings->params;
     long n = (long)value_int(&c->map, "checkpoint", 0);
+    if (n < 1)
+        msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
     save(t, msa_format(t->m, "%s.%ld", path, n), n, true);
     if (value_bool(&c->map, "best", true))
         save(t, path, n, false);
@@ -165,8 +177,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
 static void compare_notes(struct trainable *t)
 {
     struct header *h = t->stage->header;
-    const char *family = trainable_noted(t, "family");
-    const char *checkpoint = trainable_noted(t, "checkpoint");
+    const char *family = noted(t, "family"), *checkpoint = noted(t, "checkpoint");
     if (!h->family[0] && family)
         snprintf(h->family, sizeof h->family, "%s", family);
     if (!checkpoint)
@@ -179,8 +190,7 @@ static void compare_notes(struct trainable *t)
     value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
 }
 
-/* --- the stage
- * ------------------------------------------------------------------------------------- */
+/* --- the stage --- */
 
 static void on_header(struct stage *s)
 {
@@ -226,14 +236,11 @@ void trainable_drop(struct trainable *t, const char *name)
 
 struct var *trainable_input(struct trainable *t, const char *name)
 {
-    const struct tensor *host = record_find(t->record, name);
     const struct schema_entry *entry = trainable_arrives(t, name);
-    if (!host)
-        msa_fail(t->m, MSA_CORRUPT, "frame %u: no tensor '%s', which the header promised",
-                 (unsigned)t->record->frame.seq, name);
+    const struct tensor *host = record_promised(t->record, entry);
     struct trainable_end *end = &t->inputs[t->input_count++];
     memcpy(end->name, host->name, sizeof end->name);
-    end->var = tape_input(&t->tape, host, entry && entry->gradient);
+    end->var = tape_input(&t->tape, host, entry->gradient);
     return end->var;
 }
 
@@ -266,7 +273,7 @@ static void on_record(struct stage *s, struct record *r)
     struct trainable *t = s->self;
     t->record = r;
     t->input_count = t->output_count = 0;
-    tape_reset(&t->tape, r->train, (uint32_t)r->step);
+    tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
     t->model->forward(t);
 }
 
@@ -277,11 +284,11 @@ static void seed(struct trainable *t, struct record *g, const struct trainable_e
     char found[128], expected[128];
     if (!host)
         return;
-    if (host->dtype != F4 || host->count != end->var->count)
-        msa_fail(t->m, MSA_CORRUPT, "way back: frame %u, tensor '%s': shape %s but expected %s",
-                 (unsigned)g->frame.seq, end->name,
-                 tensor_shape_text(found, host->rank, host->shape),
-                 tensor_shape_text(expected, end->var->rank, end->var->shape));
+    if (host->dtype != F4 ||
+        !tensor_same_shape(host->rank, host->shape, end->var->rank, end->var->shape))
+        frame_fail(t->m, &g->frame, end->name, "%s %s but expected <f4 %s",
+                   dtype_names[host->dtype], tensor_shape_text(found, host->rank, host->shape),
+                   tensor_shape_text(expected, end->var->rank, end->var->shape));
     tape_seed(&t->tape, end->var, host->data);
 }
 

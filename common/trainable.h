@@ -63,19 +63,17 @@ const struct schema_entry *trainable_arrives(const struct trainable *t, const ch
 /* Declares an output [B, shape…] (dimension 0 is given as 0); it wants a gradient if anything is
  * trained here or an input wants one. Call it when all parameters have been made. */
 void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape);
-/* Options that determine the parameters are kept with them. In training: `given`, or `initial` when
- * given is 0, and noted; in evaluation: the file's; a `given` one that differs fails the run with
- * MSA_USAGE. */
-long trainable_int(struct trainable *t, const char *key, long given, long initial);
+/* Options that determine the parameters, from 1 to `most`, are kept with them. In training: `given`,
+ * or `initial` when given is 0, and noted; in evaluation: the file's; a `given` one that differs
+ * fails the run with MSA_USAGE, a file's that is none with MSA_CORRUPT. */
+long trainable_int(struct trainable *t, const char *key, long given, long initial, long most);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);
-/* In evaluation: what the file says; NULL in training, or when it does not say. */
-const char *trainable_noted(const struct trainable *t, const char *key);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 
-/* For forward(): a tensor of the record, F4, uploaded; fails the run with MSA_CORRUPT when it is
- * not there. */
+/* For forward(): a tensor that arrives, F4, uploaded; fails the run with MSA_CORRUPT when this
+ * record's is not as the schema promised. */
 struct var *trainable_input(struct trainable *t, const char *name);
 /* Gives the record a tensor. */
 void trainable_output(struct trainable *t, const char *name, struct var *var);

@@ -4,6 +4,8 @@
 #include "common/cli/option.h"
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +16,7 @@ struct settings {
 };
 
 enum { SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
-enum { EXTRA_TASKS = 16 };
+enum { EXTRA_TASKS = 16, LINE = 8192 /* bytes */ };
 
 /* The weighted sum of gradients by one tensor. */
 struct sum {
@@ -27,9 +29,9 @@ struct backprop {
     struct msa *m;
     const struct settings *settings;
     struct log *log;
-    bool header_logged;
+    long steps;      /* of the whole training */
     int extra_count; /* tasks of one's own, logged behind the four */
-    char extra[EXTRA_TASKS][TENSOR_NAME + 1];
+    char extra[EXTRA_TASKS][BODY_KEY + 1];
     struct sum sums[RECORD_TENSORS];
 };
 
@@ -60,8 +62,7 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-/* --- gradients -----------------------------------------------------------------------------------
- */
+/* --- gradients --- */
 
 /* The sum for NAME, emptied if this is the record's first gradient by it. */
 static struct sum *sum_for(struct backprop *b, struct record *g, const char *name, size_t length,
@@ -88,16 +89,17 @@ static void add_one(struct backprop *b, const struct record *r, struct record *g
                     const struct tensor *t)
 {
     const char *at = strchr(t->name, '@');
+    char found[128], expected[128];
     const struct tensor *base;
-    if (!at)
+    if (!at || at == t->name)
         return;
     float weight = (float)value_real(value_get(&r->map, "weight"), at + 1, 1);
     struct sum *sum = sum_for(b, g, t->name, (size_t)(at - t->name), t);
     base = record_find(g, sum->name);
-    if (t->dtype != F4 || base->count != t->count)
-        msa_fail(b->m, MSA_CORRUPT,
-                 "frame %u, tensor '%s': not <f4 of %zu numbers as the other gradients by '%s'",
-                 (unsigned)r->frame.seq, t->name, base->count, sum->name);
+    if (t->dtype != F4 || !tensor_same_shape(t->rank, t->shape, base->rank, base->shape))
+        frame_fail(b->m, &r->frame, t->name, "%s %s but other gradients by '%s' are <f4 %s",
+                   dtype_names[t->dtype], tensor_shape_text(found, t->rank, t->shape), sum->name,
+                   tensor_shape_text(expected, base->rank, base->shape));
     const char *bytes = t->data;
     for (size_t i = 0; i < t->count; i++) {
         float x;
@@ -106,8 +108,7 @@ static void add_one(struct backprop *b, const struct record *r, struct record *g
     }
 }
 
-/* --- log -----------------------------------------------------------------------------------------
- */
+/* --- log --- */
 
 static bool listed(const char *const *names, int count, const char *name)
 {
@@ -141,7 +142,7 @@ static void cell(char *line, size_t size, const value *map, const char *key)
 
 static void log_columns(struct backprop *b)
 {
-    char line[2048] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
+    char line[LINE] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
     for (int i = 0; i < b->extra_count; i++) {
         size_t used = strlen(line);
         snprintf(line + used, sizeof line - used, "\t%s\tw_%s", b->extra[i], b->extra[i]);
@@ -153,7 +154,7 @@ static double total_loss(const value *losses, const value *weights)
 {
     double total = 0;
     for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
-        char name[TENSOR_NAME + 1];
+        char name[BODY_KEY + 1];
         const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
         snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
         total += value_real(weights, name, 1) * value_real(losses, name, 0);
@@ -164,11 +165,11 @@ static double total_loss(const value *losses, const value *weights)
 static void log_step(struct backprop *b, const struct record *r, double lr)
 {
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
-    char line[2048];
-    if (!b->header_logged) {
+    char line[LINE];
+    if (!b->log) { /* not before the whole line stands: an old log is lost */
+        b->log = log_open(b->m, b->settings->log, false);
         find_extra(b, losses);
         log_columns(b);
-        b->header_logged = true;
     }
     snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
     for (int i = 0; i < TASKS; i++)
@@ -184,8 +185,7 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
     log_line(b->m, b->log, "%s", line);
 }
 
-/* --- the stage
- * ------------------------------------------------------------------------------------- */
+/* --- the stage --- */
 
 static void on_header(struct stage *s)
 {
@@ -193,15 +193,15 @@ static void on_header(struct stage *s)
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
-    if (b->settings->log)
-        b->log = log_open(b->m, b->settings->log, false);
+    if (__builtin_mul_overflow(s->header->steps, s->header->epochs, &b->steps) || b->steps < 1)
+        msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",
+                 s->header->steps, s->header->epochs);
 }
 
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
 {
-    long total = h->steps * h->epochs;
-    long warm = (long)(b->settings->warmup * (double)h->steps);
-    return optimizer_rate(b->settings->lr, (long)r->step, warm, total,
+    double warm = fmin(b->settings->warmup * (double)h->steps, (double)LONG_MAX / 2);
+    return optimizer_rate(b->settings->lr, (long)r->step, (long)warm, b->steps,
                           b->settings->schedule == SCHEDULE_LINEAR);
 }
 
@@ -224,7 +224,7 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
                  "frame %u: no gradient arrives (no tensor NAME@TASK): does msa-loss stand before?",
                  (unsigned)r->frame.seq);
     optimizer_say(b->m, g, &o);
-    if (b->log)
+    if (b->settings->log)
         log_step(b, r, o.lr);
 }
 

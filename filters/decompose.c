@@ -1,6 +1,6 @@
 /* msa-decompose: h_* [B,D] -> similarity s_* and dissimilarity d_* [B,D/2]
  * (msa-model(7), Decomposition). */
-#include "common/data/dataset.h"
+#include "common/data/names.h"
 #include "common/nn/layers.h"
 #include "common/trainable.h"
 #include <stdio.h>
@@ -28,11 +28,6 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-static void name_of(char name[TENSOR_NAME], char letter, int modality)
-{
-    snprintf(name, TENSOR_NAME, "%c_%s", letter, modality_names[modality]);
-}
-
 static void build_one(struct trainable *t, struct decompose *d, int modality, size_t dim)
 {
     for (int kind = 0; kind < KINDS; kind++) {
@@ -46,24 +41,23 @@ static void build_one(struct trainable *t, struct decompose *d, int modality, si
 static void build(struct trainable *t)
 {
     struct decompose *d = t->self;
-    char name[TENSOR_NAME];
+    char name[TENSOR_NAME + 1];
     size_t half[MODALITIES] = {0};
     for (int i = 0; i < MODALITIES; i++) {
-        name_of(name, 'h', i);
-        const struct schema_entry *entry = trainable_arrives(t, name);
+        const struct schema_entry *entry =
+            schema_floats(t->m, &t->arrived, name_vector(name, 'h', i), 2);
         d->present[i] = entry != NULL;
         if (!entry)
             continue;
-        if (entry->dtype != F4 || entry->rank != 2 || entry->shape[1] < 2)
-            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is not <f4 [B,D] with D of at least 2", name);
+        if (entry->shape[1] < 2)
+            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is of width 1, which has no half", name);
         half[i] = entry->shape[1] / 2;
         build_one(t, d, i, entry->shape[1]);
     }
     for (int i = 0; i < MODALITIES; i++)
-        for (int kind = 0; kind < KINDS && d->present[i]; kind++) {
-            name_of(name, kind_letters[kind], i);
-            trainable_declare(t, name, 2, (size_t[]){0, half[i]});
-        }
+        for (int kind = 0; kind < KINDS && d->present[i]; kind++)
+            trainable_declare(t, name_vector(name, kind_letters[kind], i), 2,
+                              (size_t[]){0, half[i]});
     if (t->params.count == 0)
         msa_fail(t->m, MSA_FAILED, "nothing to decompose: no h_text, h_vision or h_audio arrives");
     trainable_note(t, "dropout", msa_format(t->m, "%g", d->settings->dropout));
@@ -72,16 +66,14 @@ static void build(struct trainable *t)
 static void forward(struct trainable *t)
 {
     struct decompose *d = t->self;
-    char name[TENSOR_NAME];
+    char name[TENSOR_NAME + 1];
     for (int i = 0; i < MODALITIES; i++) {
         if (!d->present[i])
             continue;
-        name_of(name, 'h', i);
-        struct var *h = trainable_input(t, name);
-        for (int kind = 0; kind < KINDS; kind++) {
-            name_of(name, kind_letters[kind], i);
-            trainable_output(t, name, projector_apply(&t->tape, &d->projectors[i][kind], h));
-        }
+        struct var *h = trainable_input(t, name_vector(name, 'h', i));
+        for (int kind = 0; kind < KINDS; kind++)
+            trainable_output(t, name_vector(name, kind_letters[kind], i),
+                             projector_apply(&t->tape, &d->projectors[i][kind], h));
     }
 }
 

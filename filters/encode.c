@@ -1,5 +1,5 @@
 /* msa-encode: each modality's frames [B,L,F] -> one vector [B,D] (msa-model(7), Encoders). */
-#include "common/data/dataset.h"
+#include "common/data/names.h"
 #include "common/nn/encoder.h"
 #include "common/trainable.h"
 #include <stdio.h>
@@ -11,6 +11,8 @@ struct settings {
     double dropout;
     bool keep;
 };
+
+enum { MOST_DIM = 65536, MOST_HEADS = 1024 };
 
 struct encode {
     const struct settings *settings;
@@ -24,9 +26,9 @@ static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
      "encode these modalities alone, of text,vision,audio; the others pass; evaluation takes it "
      "from the parameters"},
-    {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, 65536,
+    {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
      "width D of the encoders: 768 unless given; evaluation takes it from the parameters"},
-    {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, 1024,
+    {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, MOST_HEADS,
      "attention heads: 8 unless given; evaluation takes it from the parameters"},
     {0, "layers", "LIST", OPTION_TEXT, FIELD(layers), NULL, 0, 0,
      "transformer layers by modality: text=1,vision=1,audio=2 for CH-SIMS and "
@@ -89,16 +91,19 @@ static void build_one(struct trainable *t, struct encode *e, int modality)
     struct encoder_shape shape = {
         .frames = entry->shape[1],
         .features = entry->shape[2],
-        .dim = (size_t)trainable_int(t, "dim", e->settings->dim, 768),
-        .heads = (size_t)trainable_int(t, "heads", e->settings->heads, 8),
-        .layers = (size_t)trainable_int(t, key, e->layers[modality], usual_layers(t, modality)),
+        .dim = (size_t)trainable_int(t, "dim", e->settings->dim, 768, MOST_DIM),
+        .heads = (size_t)trainable_int(t, "heads", e->settings->heads, 8, MOST_HEADS),
+        .layers = (size_t)trainable_int(t, key, e->layers[modality], usual_layers(t, modality),
+                                        ENCODER_LAYERS),
         .dropout = (float)e->settings->dropout};
     if (shape.dim % shape.heads)
         msa_fail(t->m, MSA_USAGE, "--dim %zu is no multiple of --heads %zu", shape.dim,
                  shape.heads);
-    e->encoders[modality] =
-        encoder_layers(&t->params, prefix, shape, standardization(t, name, "mean", shape.features),
-                       standardization(t, name, "scale", shape.features));
+    const float *mean = standardization(t, name, "mean", shape.features),
+                *scale = standardization(t, name, "scale", shape.features);
+    if (!mean != !scale)
+        msa_fail(t->m, MSA_CORRUPT, "standardize of '%s': one of mean and scale is missing", name);
+    e->encoders[modality] = encoder_layers(&t->params, prefix, shape, mean, scale);
 }
 
 /* Evaluation's parameters know which modalities they are for. */
@@ -112,13 +117,11 @@ static bool has_parameters(const struct trainable *t, const char *modality)
 static bool wanted(const struct encode *e, const struct trainable *t, int modality)
 {
     const char *name = modality_names[modality];
-    const struct schema_entry *entry = trainable_arrives(t, name);
     const char *only = e->settings->only;
-    if (!entry || (only ? !option_names(only, name) : !has_parameters(t, name)))
+    if (!trainable_arrives(t, name) ||
+        (only ? !option_names(only, name) : !has_parameters(t, name)))
         return false;
-    if (entry->dtype != F4 || entry->rank != 3)
-        msa_fail(t->m, MSA_CORRUPT, "header: '%s' is %s of rank %d but expected <f4 [B,L,F]", name,
-                 dtype_names[entry->dtype], entry->rank);
+    schema_floats(t->m, &t->arrived, name, 3);
     return true;
 }
 
@@ -137,28 +140,14 @@ static void build(struct trainable *t)
                  e->settings->only ? " of those that --only names" : "",
                  t->given ? " that the parameters are for" : "");
     for (int i = 0; i < MODALITIES; i++) {
-        char name[TENSOR_NAME];
-        snprintf(name, sizeof name, "h_%s", modality_names[i]);
+        char name[TENSOR_NAME + 1];
         if (!e->encodes[i])
             continue;
-        trainable_declare(t, name, 2, (size_t[]){0, e->encoders[i].shape.dim});
+        trainable_declare(t, name_vector(name, 'h', i), 2, (size_t[]){0, e->encoders[i].shape.dim});
         if (!e->settings->keep)
             trainable_drop(t, modality_names[i]);
     }
     trainable_note(t, "dropout", msa_format(t->m, "%g", e->settings->dropout));
-}
-
-/* The frames of the record, as wide and as long as the parameters are made for. */
-static struct var *frames(struct trainable *t, const struct encoder *e, const char *name)
-{
-    struct var *x = trainable_input(t, name);
-    if (x->rank != 3 || x->shape[1] != e->shape.frames || x->shape[2] != e->shape.features) {
-        char found[128];
-        msa_fail(t->m, MSA_CORRUPT, "frame %u, tensor '%s': shape %s but expected [*,%zu,%zu]",
-                 (unsigned)t->record->frame.seq, name, tensor_shape_text(found, x->rank, x->shape),
-                 e->shape.frames, e->shape.features);
-    }
-    return x;
 }
 
 static void forward(struct trainable *t)
@@ -167,10 +156,9 @@ static void forward(struct trainable *t)
     for (int i = 0; i < MODALITIES; i++) {
         if (!e->encodes[i])
             continue;
-        char name[TENSOR_NAME];
-        snprintf(name, sizeof name, "h_%s", modality_names[i]);
-        struct var *x = frames(t, &e->encoders[i], modality_names[i]);
-        trainable_output(t, name, encoder_apply(&t->tape, &e->encoders[i], x));
+        char name[TENSOR_NAME + 1];
+        struct var *x = trainable_input(t, modality_names[i]);
+        trainable_output(t, name_vector(name, 'h', i), encoder_apply(&t->tape, &e->encoders[i], x));
         if (!e->settings->keep)
             trainable_drop(t, modality_names[i]);
     }

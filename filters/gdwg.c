@@ -141,7 +141,8 @@ static void on_record(struct stage *s, struct record *r)
     if (g->idle || !g->started)
         return;
     if (r->train && stage_has_ended(g, r)) {
-        end_stage(g);
+        if (g->samples > 0)
+            end_stage(g);
         g->epoch = r->epoch;
     }
     if (r->train)

@@ -38,6 +38,7 @@ struct load {
     size_t train_count;
     uint32_t *order, *shuffled; /* room for an epoch's order, and for a split in its own */
     long waiting;               /* training records sent whose gradient has not come */
+    long answered;              /* training records whose gradient has come */
     long step;                  /* training steps done */
     long checkpoint;            /* the last that was sent */
     bool stop;
@@ -74,15 +75,18 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-/* --- the way back
- * ----------------------------------------------------------------------------------- */
+/* --- the way back --- */
 
 static void take_gradient(struct load *l)
 {
     struct frame f;
     stage_await(&l->stage, FRAME_GRADIENT, &f);
+    int64_t step = value_int(&f.map, "step", -1);
+    if (!l->waiting-- || step != l->answered)
+        frame_fail(l->m, &f, NULL, "a gradient of step %jd but expected one of step %ld",
+                   (intmax_t)step, l->answered);
+    l->answered++;
     frame_free(back_reader(l->stage.next), &f);
-    l->waiting--;
 }
 
 /* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
@@ -91,13 +95,12 @@ static void while_blocked(void *closure, int fd)
     struct load *l = closure;
     struct pollfd ends[2] = {{.fd = fd, .events = POLLOUT},
                              {.fd = back_fd(l->stage.next), .events = POLLIN}};
-    poll(ends, 2, -1);
-    if (ends[1].revents && back_ready(l->stage.next))
+    poll(ends, 2, STAGE_PATIENCE);
+    if (back_ready(l->stage.next))
         take_gradient(l);
 }
 
-/* --- header
- * ------------------------------------------------------------------------------------------- */
+/* --- header --- */
 
 static enum split first_split(const struct load *l)
 {
@@ -109,32 +112,6 @@ static enum split first_split(const struct load *l)
         if (l->data->split[i].count)
             return (enum split)i;
     return TEST;
-}
-
-static value feature_numbers(struct load *l, struct header *h, const char *name,
-                             const float *numbers, size_t width)
-{
-    struct tensor t = tensor_of(name, F4, numbers, 1, &width);
-    return value_of_tensor(l->m, h->zone, &t);
-}
-
-static void standardize(struct load *l, struct header *h)
-{
-    value all = value_map();
-    for (int i = 0; i < MODALITIES; i++) {
-        size_t width = l->data->width[i];
-        if (!width || l->batcher.dropped[i])
-            continue;
-        float *mean = msa_calloc(l->m, width, sizeof *mean);
-        float *scale = msa_calloc(l->m, width, sizeof *scale);
-        value one = value_map();
-        dataset_standardization(l->data, (enum modality)i, l->batcher.non_finite, mean, scale);
-        value_set(l->m, h->zone, &one, "mean", feature_numbers(l, h, "mean", mean, width));
-        value_set(l->m, h->zone, &one, "scale", feature_numbers(l, h, "scale", scale, width));
-        value_set(l->m, h->zone, &all, modality_names[i], one);
-    }
-    value_set(l->m, h->zone, &h->map, "standardize", all);
-    l->data->zeroed = 0;
 }
 
 static long steps_per_epoch(const struct load *l)
@@ -161,12 +138,12 @@ static struct header *make_header(struct load *l)
     }
     batcher_schema(&l->batcher, &h->schema, first_split(l));
     if (s->standardize)
-        standardize(l, h);
+        value_set(l->m, h->zone, &h->map, "standardize",
+                  batcher_standardization(&l->batcher, h->zone));
     return h;
 }
 
-/* --- records
- * ------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static void send_batch(struct load *l, enum split split, bool train, long epoch, long step,
                        const uint32_t *index, size_t count)
@@ -200,8 +177,7 @@ static void warn_of_zeroed(struct load *l)
     l->data->zeroed = 0;
 }
 
-/* --- training
- * -------------------------------------------------------------------------------------------- */
+/* --- training --- */
 
 /* Which samples of train are used; the order of the data set is kept. */
 static void choose_fraction(struct load *l)
@@ -210,7 +186,7 @@ static void choose_fraction(struct load *l)
     struct random r = random_stream((uint64_t)l->settings->seed, "fraction", 0);
     l->train = msa_calloc(l->m, n + 1, sizeof *l->train);
     l->shuffled = msa_calloc(l->m, n + 1, sizeof *l->shuffled);
-    size_t wanted = (size_t)ceil(l->settings->fraction * (double)n);
+    size_t wanted = (size_t)ceil(l->settings->fraction * (double)n - 1e-9);
     random_order(&r, l->shuffled, (uint32_t)n);
     bool *chosen = msa_calloc(l->m, n + 1, sizeof *chosen);
     for (size_t i = 0; i < wanted; i++)
@@ -268,6 +244,7 @@ static void validate(struct load *l, long epoch, bool epoch_done)
 {
     while (l->waiting)
         take_gradient(l);
+    progress_clear(&l->progress); /* msa-metrics has rows to show */
     send_split(l, VALID, epoch);
     checkpoint(l, epoch, epoch_done);
 }
@@ -283,8 +260,8 @@ static void train_epoch(struct load *l, long epoch)
                    n - at < size ? n - at : size);
         l->waiting++;
         bool done = at + size >= n;
-        progress_show(&l->progress, done, "epoch %ld/%ld  step %zu/%ld", epoch, l->settings->epochs,
-                      at / size + 1, l->stage.header->steps);
+        progress_show(&l->progress, false, "epoch %ld/%ld  step %zu/%ld", epoch,
+                      l->settings->epochs, at / size + 1, l->stage.header->steps);
         long every = l->settings->validate_every;
         if (done || (every && l->step % every == 0))
             validate(l, epoch, done);
@@ -298,7 +275,6 @@ static void train(struct load *l)
         train_epoch(l, epoch);
         warn_of_zeroed(l);
     }
-    progress_clear(&l->progress);
 }
 
 static void evaluate(struct load *l)
@@ -309,8 +285,7 @@ static void evaluate(struct load *l)
     warn_of_zeroed(l);
 }
 
-/* --- the program
- * ------------------------------------------------------------------------------------------- */
+/* --- the program --- */
 
 static void check_splits(struct load *l)
 {
@@ -334,8 +309,17 @@ static void check_place(struct msa *m, const char *path)
         file_abandon(m, file_create(m, path));
 }
 
+static size_t largest_split(const struct load *l)
+{
+    size_t most = 0;
+    for (int i = 0; i < SPLITS; i++)
+        most = l->data->split[i].count > most ? l->data->split[i].count : most;
+    return most;
+}
+
 static void prepare_batches(struct load *l)
 {
+    size_t batch = (size_t)l->settings->batch, most = largest_split(l);
     const char *drop = l->settings->drop;
     bool dropped[MODALITIES] = {false}, left = false;
     if (drop)
@@ -347,15 +331,12 @@ static void prepare_batches(struct load *l)
     if (!left)
         msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
     l->batcher = batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
-                             (size_t)l->settings->batch);
+                             batch < most ? batch : most);
 }
 
 static void prepare_order(struct load *l)
 {
-    size_t most = 0;
-    for (int i = 0; i < SPLITS; i++)
-        most = l->data->split[i].count > most ? l->data->split[i].count : most;
-    l->order = msa_calloc(l->m, most + 1, sizeof *l->order);
+    l->order = msa_calloc(l->m, largest_split(l) + 1, sizeof *l->order);
     choose_fraction(l);
 }
 

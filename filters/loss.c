@@ -4,9 +4,11 @@
  * K's loss by NAME; msa-backprop weights and adds them. */
 #include "common/cli/option.h"
 #include "common/data/metrics.h"
+#include "common/data/names.h"
 #include "common/nn/device.h"
 #include "common/nn/ops.h"
 #include "common/stage.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,17 +22,13 @@ struct settings {
     double tau_m, phi;
 };
 
-struct loss;
-
 /* A tensor of the record that a task's loss depends on. */
 struct operand {
-    char name[TENSOR_NAME];
+    const char *name;
     struct var *var;
     float *gradient; /* on the host, until the frame is written */
     size_t capacity;
 };
-
-enum { OPERANDS = 2 * MODALITIES };
 
 struct loss {
     struct msa *m;
@@ -43,10 +41,10 @@ struct loss {
     double weights[TASKS];
     enum family family;
     int classes;       /* width of logits */
-    int feature_count; /* s_* and d_* that arrive, in the order of u's columns */
-    char features[OPERANDS][TENSOR_NAME];
-    int feature_modality[OPERANDS];
-    struct operand operands[TASKS][OPERANDS];
+    int feature_count; /* features that arrive, in their order */
+    char features[FEATURES][TENSOR_NAME + 1];
+    int targets[FEATURES]; /* the label that each is to predict */
+    struct operand operands[TASKS][FEATURES];
     int operand_count; /* of the task at hand */
 };
 
@@ -70,8 +68,7 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-/* --- header ------------------------------------------------------------------------------------
- */
+/* --- header --- */
 
 static void set_weight(struct msa *m, void *closure, const char *key, const char *text)
 {
@@ -82,16 +79,25 @@ static void set_weight(struct msa *m, void *closure, const char *key, const char
             l->weights[k] = option_real(m, "weights", text, 0, 1e9);
 }
 
-/* The features that arrive: s_* then d_*, each in the order T V A, as in u. */
+/* A tensor that must arrive as float32 of that rank. */
+static const struct schema_entry *arrives(const struct loss *l, const char *name, int rank)
+{
+    return schema_floats(l->m, &l->stage->header->schema, name, rank);
+}
+
 static void find_features(struct loss *l)
 {
-    for (int i = 0; i < OPERANDS; i++) {
-        char *name = l->features[l->feature_count];
-        snprintf(name, TENSOR_NAME, "%c_%s", i < MODALITIES ? 's' : 'd',
-                 modality_names[i % MODALITIES]);
-        if (!schema_find(&l->stage->header->schema, name))
+    const struct schema_entry *first = NULL;
+    for (int i = 0; i < FEATURES; i++) {
+        const struct schema_entry *e =
+            arrives(l, name_feature(l->features[l->feature_count], i), 2);
+        if (!e)
             continue;
-        l->feature_modality[l->feature_count++] = i < MODALITIES ? LABEL_JOINT : i % MODALITIES;
+        first = first ? first : e;
+        if (e->shape[1] != first->shape[1])
+            msa_fail(l->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", e->name,
+                     e->shape[1], first->name, first->shape[1]);
+        l->targets[l->feature_count++] = feature_label(i);
     }
 }
 
@@ -108,18 +114,18 @@ static int similarities(const struct loss *l)
 static void check_tasks(struct loss *l)
 {
     static const char *const needs[] = {[MSR] = "y", [MSC] = "logits", [UNI] = "u"};
-    const struct schema *schema = &l->stage->header->schema;
+    static const int ranks[] = {[MSR] = 1, [MSC] = 2, [UNI] = 2};
     for (int k = 0; k < TASKS; k++)
         l->computed[k] = option_names(l->settings->tasks, task_names[k]);
     for (int k = MSR; k <= UNI; k++)
-        if (l->computed[k] && !schema_find(schema, needs[k]))
+        if (l->computed[k] && !arrives(l, needs[k], ranks[k]))
             msa_fail(l->m, MSA_FAILED, "task %s: no '%s' arrives (does msa-predict stand before?)",
                      task_names[k], needs[k]);
     if (l->computed[CL] && similarities(l) < 2) {
         msa_warn(l->m, "task cl is left out: a positive pair needs two modalities");
         l->computed[CL] = false;
     }
-    if (!schema_find(schema, "label"))
+    if (!arrives(l, "label", 1))
         msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
 }
 
@@ -128,10 +134,21 @@ static void check_classes(struct loss *l)
     const struct schema_entry *logits = schema_find(&l->stage->header->schema, "logits");
     if (!l->computed[MSC])
         return;
-    l->classes = (int)logits->shape[1];
+    size_t classes = logits->shape[1];
+    l->classes = classes < INT_MAX ? (int)classes : 0;
     if (label_class(0, l->classes, l->family) < 0)
-        msa_fail(l->m, MSA_FAILED, "task msc: family %s has no %d classes", family_names[l->family],
-                 l->classes);
+        msa_fail(l->m, MSA_FAILED, "task msc: family %s has no %zu classes",
+                 family_names[l->family], classes);
+}
+
+/* u has a column for each feature. */
+static void check_columns(struct loss *l)
+{
+    const struct schema_entry *u = schema_find(&l->stage->header->schema, "u");
+    if (l->computed[UNI] && u->shape[1] != (size_t)l->feature_count)
+        msa_fail(l->m, MSA_CORRUPT,
+                 "header: 'u' has %zu columns but there are %d features s_*, d_*", u->shape[1],
+                 l->feature_count);
 }
 
 static void on_header(struct stage *s)
@@ -145,38 +162,30 @@ static void on_header(struct stage *s)
     find_features(l);
     check_tasks(l);
     check_classes(l);
+    check_columns(l);
     l->device = device_open(l->m, l->m->common.device, l->m->common.threads);
     l->tape = tape_new(l->m, l->device, h->seed);
 }
 
-/* --- one task ----------------------------------------------------------------------------------
- */
+/* --- one task --- */
 
 static struct var *operand(struct loss *l, enum task task, const char *name)
 {
-    const struct tensor *host = record_find(l->record, name);
     const struct schema_entry *entry = schema_find(&l->stage->header->schema, name);
-    if (!host)
-        msa_fail(l->m, MSA_CORRUPT, "frame %u: no tensor '%s', which the header promised",
-                 (unsigned)l->record->frame.seq, name);
     struct operand *o = &l->operands[task][l->operand_count++];
-    snprintf(o->name, sizeof o->name, "%s", name);
-    o->var = tape_input(&l->tape, host, !entry || entry->gradient);
+    o->name = name;
+    o->var = tape_input(&l->tape, record_promised(l->record, entry), entry->gradient);
     return o->var;
 }
 
 /* A label of the batch, float32 [B]; a modality without one takes the joint label. */
 static const float *label_of(struct loss *l, int label)
 {
-    char name[TENSOR_NAME];
-    snprintf(name, sizeof name, "label%s%s", label == LABEL_JOINT ? "" : "_",
-             label == LABEL_JOINT ? "" : modality_names[label]);
-    const struct tensor *t = record_find(l->record, name);
-    if (!t && label != LABEL_JOINT)
+    char name[TENSOR_NAME + 1];
+    const struct schema_entry *entry = arrives(l, name_label(name, label), 1);
+    if (!entry)
         return label_of(l, LABEL_JOINT);
-    if (!t || t->dtype != F4 || t->rank != 1)
-        msa_fail(l->m, MSA_CORRUPT, "frame %u: no tensor '%s' of <f4 [B]",
-                 (unsigned)l->record->frame.seq, name);
+    const struct tensor *t = record_promised(l->record, entry);
     for (size_t i = 0; i < t->count; i++)
         if (!isfinite(tensor_value(t, i)))
             frame_fail(l->m, &l->record->frame, name, "sample %zu is %g but expected a number", i,
@@ -219,11 +228,8 @@ static struct var *task_uni(struct loss *l)
     struct var *u = operand(l, UNI, "u");
     size_t batch = u->shape[0], columns = u->shape[1];
     float *target = arena_take(&l->tape.nodes, u->count * sizeof *target);
-    if (columns != (size_t)l->feature_count)
-        msa_fail(l->m, MSA_CORRUPT, "frame %u, tensor 'u': %zu columns but %d features s_* and d_*",
-                 (unsigned)l->record->frame.seq, columns, l->feature_count);
     for (size_t j = 0; j < columns; j++) {
-        const float *label = label_of(l, l->feature_modality[j]);
+        const float *label = label_of(l, l->targets[j]);
         for (size_t i = 0; i < batch; i++)
             memcpy(&target[i * columns + j], label + i, sizeof *target);
     }
@@ -235,7 +241,7 @@ static struct var *task_uni(struct loss *l)
  * dissimilarities. */
 static struct var *task_cl(struct loss *l)
 {
-    struct var *all[OPERANDS];
+    struct var *all[FEATURES];
     for (int i = 0; i < l->feature_count; i++)
         all[i] = operand(l, CL, l->features[i]);
     struct var *cosines = op_cosines(&l->tape, all[0], l->feature_count - 1, all + 1);
@@ -276,7 +282,7 @@ static double one_task(struct loss *l, enum task task)
         tape_backward(&l->tape);
         put_gradients(l, task);
     }
-    return number;
+    return l->record->samples ? (double)number : 0; /* of no samples there is no mean */
 }
 
 static void on_record(struct stage *s, struct record *r)

@@ -118,8 +118,6 @@ static void on_header(struct stage *s)
         find_family(x, h->family);
     else
         msa_warn(x->m, "no labels arrive: there is nothing to judge against");
-    if (x->settings->log)
-        x->log = log_open(x->m, x->settings->log, false);
     if (x->settings->predictions)
         x->predictions = predictions_create(x->m, x->settings->predictions);
     if (x->settings->select)
@@ -141,8 +139,11 @@ static void on_record(struct stage *s, struct record *r)
 {
     struct metrics *x = s->self;
     const struct scores_split *p = scores_add_record(&x->scores, r);
-    if (!x->started)
+    if (!x->started) {
         check_keys(x);
+        if (x->settings->log) /* not before the whole line stands: an old log is lost */
+            x->log = log_open(x->m, x->settings->log, false);
+    }
     x->started = true;
     if (x->predictions)
         predictions_write(x->m, x->predictions, &x->scores, p, r);

@@ -1,6 +1,6 @@
 /* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]
  * (msa-model(7), Heads). */
-#include "common/data/dataset.h"
+#include "common/data/names.h"
 #include "common/nn/layers.h"
 #include "common/trainable.h"
 #include <stdio.h>
@@ -10,19 +10,19 @@ struct settings {
     long classes;
 };
 
-enum { FEATURES = 2 * MODALITIES };
+enum { MOST_CLASSES = 7 };
 
 struct predict {
     const struct settings *settings;
-    int count;                         /* features: 2 a modality */
-    char names[FEATURES][TENSOR_NAME]; /* s_* then d_*, each in the order T V A */
-    size_t width;                      /* of a feature */
+    int count; /* features that arrive, in their order */
+    char names[FEATURES][TENSOR_NAME + 1];
+    size_t width; /* of a feature */
     struct mlp decoder, classifier, mono;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
-    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, 7,
+    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
      "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
      "takes it from the parameters"},
     {0},
@@ -33,15 +33,13 @@ static const struct option options[] = {
 static void find_features(struct trainable *t, struct predict *p)
 {
     for (int i = 0; i < FEATURES; i++) {
-        char *name = p->names[p->count];
-        snprintf(name, TENSOR_NAME, "%c_%s", i < MODALITIES ? 's' : 'd',
-                 modality_names[i % MODALITIES]);
-        const struct schema_entry *entry = trainable_arrives(t, name);
+        const char *name = name_feature(p->names[p->count], i);
+        const struct schema_entry *entry = schema_floats(t->m, &t->arrived, name, 2);
         if (!entry)
             continue;
-        if (entry->dtype != F4 || entry->rank != 2 || (p->count && entry->shape[1] != p->width))
-            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is not <f4 [B,%zu] as '%s' is", name,
-                     p->width, p->names[0]);
+        if (p->count && entry->shape[1] != p->width)
+            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", name,
+                     entry->shape[1], p->names[0], p->width);
         p->width = entry->shape[1];
         p->count++;
     }
@@ -54,7 +52,7 @@ static void build(struct trainable *t)
     struct predict *p = t->self;
     find_features(t, p);
     size_t dim = 2 * p->width, in = (size_t)p->count * p->width;
-    size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3);
+    size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3, MOST_CLASSES);
     if (dim < 8)
         msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
                  p->width);

@@ -17,9 +17,9 @@
  * The same on every device, and recomputed in the backward pass. */
 struct dropout {
     float rate;     /* 0: nothing is dropped */
-    uint64_t seed;  /* the run's seed, mixed with the stage's name */
+    uint64_t seed;  /* the run's seed */
     uint32_t step;  /* training step from 0 */
-    uint32_t site;  /* the place in the network */
+    uint32_t site;  /* the place in the network: the CRC-32 of its name */
 };
 
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };

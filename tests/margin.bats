@@ -2,6 +2,11 @@
 # What msa-synth(1) promises of its data: the three modalities together are far better than each alone.
 load helper
 
+# of_json KEY: its number in $output.
+of_json() {
+    grep -o "\"$1\": *[0-9.]*" <<<"$output" | grep -o '[0-9.]*$'
+}
+
 # judged [--only MODALITY]: trains the line of the man page with that option of msa-encode, judges the test split.
 judged() {
     rm -rf run && mkdir run
@@ -11,8 +16,8 @@ judged() {
     [ "$status" -eq 0 ]
     line "msa-load --split test data.pkl | msa-encode -p run/e | msa-decompose -p run/d | msa-predict -p run/p | msa-metrics --json"
     [ "$status" -eq 0 ]
-    mae=$(sed 's/.*"mae": *\([0-9.]*\).*/\1/' <<<"$output")
-    corr=$(sed 's/.*"corr": *\([0-9.]*\).*/\1/' <<<"$output")
+    mae=$(of_json mae)
+    corr=$(of_json corr)
     echo "$*: mae $mae corr $corr"
 }
 

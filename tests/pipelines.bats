@@ -28,8 +28,8 @@ pipeline() {
     [ "$(head -c 8 run/curves.png | od -An -tx1)" = " 89 50 4e 47 0d 0a 1a 0a" ]
     grep -q 'Metrics on the valid split' run/curves.svg
     [[ $output =~ split\ +samples\ +acc2\ +f1\ +acc3\ +acc5\ +mae\ +corr ]]
-    [[ ${lines[-2]} =~ ^test\ +8\  ]]
-    [ "${lines[-1]}" = "curves: run/curves.png and run/curves.svg" ]
+    [[ ${lines[-1]} =~ ^test\ +8\  ]]
+    [ "${lines[-3]}" = "curves: run/curves.png and run/curves.svg" ]
 }
 
 @test "the family's defaults: 50 epochs of 32 for CH-SIMS, 25 of 16 for MOSI" {

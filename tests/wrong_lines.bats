@@ -101,19 +101,26 @@ one_line() {
     line "$(golden_load) | $(golden_encode) | head -c 100 >/dev/null"
     [ "$status" -eq 141 ] || [ "$status" -eq 5 ]
     [ -z "$output" ]
+    rm -f run/*
+    LIMIT=20 line "$(golden_load) | $(golden_model) | msa-loss | sleep 2" # waits for input when its output closes
+    [ "$status" -eq 141 ] || [ "$status" -eq 5 ]
+    [ -z "$output" ]
 }
 
 # One minute, all at once: nobody takes gradients back.
 @test "a line that does not end in msa-backprop says so after 5 seconds and fails after 60" {
-    local i=0 ends=("cat >/dev/null" "$(golden_encode) >/dev/null" "$(golden_encode) | $(golden_decompose) | cat >/dev/null")
-    for end in "${ends[@]}"; do
+    local i=0 each all=("$(golden_load) | cat >/dev/null" "$(golden_load) | $(golden_encode) >/dev/null"
+        "$(golden_load) | $(golden_encode) | $(golden_decompose) | cat >/dev/null"
+        "msa-load --train ../large.pkl | sleep 70" "msa-load --train ../large.pkl | msa-dump -t --report all.txt | sleep 70")
+    msa-synth --samples 64,8,8 --frames text=50 --width text=400 -o large.pkl # a record fills the pipe
+    for each in "${all[@]}"; do
         i=$((i + 1))
         mkdir -p "$i/run"
         (
             cd "$i"
             SECONDS=0
             status=0
-            timeout 90 bash -c "set -o pipefail; $(golden_load) | $end" 2>err || status=$?
+            timeout 90 bash -c "set -o pipefail; $each" 2>err || status=$?
             echo "$status $SECONDS" >result
         ) &
     done

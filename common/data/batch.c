@@ -1,5 +1,6 @@
 /* Batches of a data set. */
 #include "common/data/batch.h"
+#include "common/data/names.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -24,16 +25,9 @@ static bool has_bert(const struct batcher *b, enum split split)
     return b->data->split[split].text_bert && !b->dropped[TEXT];
 }
 
-static const char *label_name(char name[TENSOR_NAME], int label)
-{
-    snprintf(name, TENSOR_NAME, label == LABEL_JOINT ? "label" : "label_%s",
-             label == LABEL_JOINT ? "" : modality_names[label]);
-    return name;
-}
-
 void batcher_schema(struct batcher *b, struct schema *schema, enum split example)
 {
-    char name[TENSOR_NAME];
+    char name[TENSOR_NAME + 1];
     for (int i = 0; i < MODALITIES; i++)
         if (has_features(b, example, i))
             schema_add(b->m, schema, modality_names[i], F4, 3,
@@ -42,7 +36,33 @@ void batcher_schema(struct batcher *b, struct schema *schema, enum split example
         schema_add(b->m, schema, "text_bert", I8, 3, (size_t[]){0, 3, b->data->tokens}, false);
     for (int i = LABELS - 1; i >= 0; i--)
         if (b->data->split[example].labels[i])
-            schema_add(b->m, schema, label_name(name, i), F4, 1, (size_t[]){0}, false);
+            schema_add(b->m, schema, name_label(name, i), F4, 1, (size_t[]){0}, false);
+}
+
+static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *name,
+                             const float *numbers, size_t width)
+{
+    struct tensor t = tensor_of(name, F4, numbers, 1, &width);
+    return value_of_tensor(b->m, zone, &t);
+}
+
+value batcher_standardization(struct batcher *b, msgpack_zone *zone)
+{
+    value all = value_map();
+    for (int i = 0; i < MODALITIES; i++) {
+        size_t width = b->data->width[i];
+        if (!width || b->dropped[i])
+            continue;
+        float *mean = msa_calloc(b->m, width, sizeof *mean);
+        float *scale = msa_calloc(b->m, width, sizeof *scale);
+        value one = value_map();
+        dataset_standardization(b->data, (enum modality)i, b->non_finite, mean, scale);
+        value_set(b->m, zone, &one, "mean", feature_numbers(b, zone, "mean", mean, width));
+        value_set(b->m, zone, &one, "scale", feature_numbers(b, zone, "scale", scale, width));
+        value_set(b->m, zone, &all, modality_names[i], one);
+    }
+    b->data->zeroed = 0; /* they are counted when they are sent */
+    return all;
 }
 
 /* The slot's memory for a full batch of items of that many bytes. */
@@ -78,11 +98,11 @@ static void put_bert(struct batcher *b, struct record *r, enum split split, cons
 static void put_label(struct batcher *b, struct record *r, enum split split, int label,
                       const uint32_t *index, size_t count)
 {
-    char name[TENSOR_NAME];
+    char name[TENSOR_NAME + 1];
     float *to = room(b, SLOT_LABELS + label, sizeof *to);
     for (size_t i = 0; i < count; i++)
         to[i] = dataset_label(b->data, split, label, index[i]);
-    record_put(b->m, r, tensor_of(label_name(name, label), F4, to, 1, &count));
+    record_put(b->m, r, tensor_of(name_label(name, label), F4, to, 1, &count));
 }
 
 static void put_ids(struct batcher *b, struct record *r, enum split split, const uint32_t *index,

@@ -22,6 +22,9 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
 /* The tensors that a record of these splits has; a header's schema. One that a split lacks fails
  * the run. */
 void batcher_schema(struct batcher *b, struct schema *schema, enum split example);
+/* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
+ * The numbers are the run's. */
+value batcher_standardization(struct batcher *b, msgpack_zone *zone);
 /* A record of `count` samples, at most `size`, of a split; index[count]. Its tensors are the
  * batcher's until the next. */
 void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,

@@ -1,5 +1,6 @@
 /* Learning rate schedule, and the optimizer's part of a G frame. */
 #include "common/nn/optimizer.h"
+#include <math.h>
 #include <string.h>
 
 double optimizer_rate(double lr, long step, long warm, long total, bool linear)
@@ -29,11 +30,15 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
     const value *map = value_get(&g->map, "optimizer");
     const value *name = value_get(map, "name");
     const char *no_decay = value_text(g->zone, map, "no_decay");
-    if (!name || !value_equals(name, "adamw"))
+    double lr = value_real(&g->map, "lr", NAN);
+    if (!isfinite(lr))
+        msa_fail(m, MSA_CORRUPT, "way back: the gradient of step %lld names no learning rate",
+                 (long long)g->step);
+    if (!value_equals(name, "adamw"))
         msa_fail(m, MSA_CORRUPT,
                  "way back: the gradient of step %lld names no optimizer that is known (adamw)",
                  (long long)g->step);
-    return (struct optimizer){.lr = value_real(&g->map, "lr", 0),
+    return (struct optimizer){.lr = lr,
                               .beta1 = value_real(map, "beta1", .9),
                               .beta2 = value_real(map, "beta2", .999),
                               .eps = value_real(map, "eps", 1e-8),

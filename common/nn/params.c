@@ -56,7 +56,9 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
     one->var.count = 1;
     for (int i = 0; i < rank; i++) {
         one->var.shape[i] = shape[i];
-        one->var.count *= shape[i];
+        if (__builtin_mul_overflow(one->var.count, shape[i], &one->var.count) ||
+            one->var.count > SIZE_MAX / sizeof(float))
+            msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", name);
     }
     one->var.data = floats(p, one->var.count, false);
     return one;
@@ -123,8 +125,7 @@ static bool load_one(struct params *p, const struct safetensors *file, const cha
     const struct safetensor *t = safetensors_find(file, name);
     if (!t)
         return false;
-    if (t->rank != one->var.rank ||
-        memcmp(t->shape, one->var.shape, (size_t)t->rank * sizeof *t->shape) != 0)
+    if (!tensor_same_shape(t->rank, t->shape, one->var.rank, one->var.shape))
         msa_fail(p->m, MSA_CORRUPT, "%s: tensor '%s': shape %s but expected %s", file->path, name,
                  tensor_shape_text(found, t->rank, t->shape),
                  tensor_shape_text(expected, one->var.rank, one->var.shape));

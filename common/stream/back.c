@@ -191,13 +191,6 @@ struct reader *back_reader(struct back *b)
     return b->reader;
 }
 
-void back_close(struct back *b)
-{
-    if (b->reader)
-        reader_close(b->reader);
-    msa_free(b->m, b);
-}
-
 /* ---- The other end ---- */
 
 enum { LAST_WORDS = 1000 /* ms */ };

@@ -54,7 +54,6 @@ void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);
  * after E or X has been read (bytes behind them are MSA_CORRUPT, always when the input is a file, else when they are
  * seen). */
 bool reader_next(struct reader *r, struct frame *f);
-bool reader_ended(const struct reader *r);        /* E or X has been read */
 uint32_t reader_count(const struct reader *r);    /* frames read */
 int reader_fd(const struct reader *r);            /* to poll */
 bool reader_buffered(const struct reader *r);     /* bytes are waiting inside, do not poll */
@@ -90,8 +89,6 @@ void body_write(struct writer *w, struct body *b, enum frame_kind kind);
 void writer_end(struct writer *w);
 /* X with who and what, if anything can still be written; never fails, never waits for long. */
 void writer_error(struct writer *w, const char *who, const char *what);
-bool writer_ended(const struct writer *w);
-int writer_fd(const struct writer *w);
 void writer_close(struct writer *w);
 
 /* Walks a body without allocating: exactly one map with str keys (maps inside it may have bin keys) and nothing behind

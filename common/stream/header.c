@@ -21,6 +21,21 @@ const struct schema_entry *schema_find(const struct schema *s, const char *name)
     return NULL;
 }
 
+const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, const char *name,
+                                         int rank)
+{
+    const struct schema_entry *e = schema_find(s, name);
+    char shape[128];
+    bool empty = false;
+    for (int i = 1; e && i < e->rank; i++)
+        empty = empty || e->shape[i] == 0;
+    if (e && (e->dtype != F4 || e->rank != rank || empty))
+        msa_fail(m, MSA_CORRUPT,
+                 "header: '%s' is %s %s but expected <f4 of rank %d without empty dimensions", name,
+                 dtype_names[e->dtype], tensor_shape_text(shape, e->rank, e->shape), rank);
+    return e;
+}
+
 void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank,
                 const size_t *shape, bool gradient)
 {

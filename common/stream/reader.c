@@ -179,11 +179,6 @@ bool reader_next(struct reader *r, struct frame *f)
     return true;
 }
 
-bool reader_ended(const struct reader *r)
-{
-    return r->in->ended;
-}
-
 uint32_t reader_count(const struct reader *r)
 {
     return r->in->count;

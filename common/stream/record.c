@@ -131,6 +131,22 @@ const struct tensor *record_find(const struct record *r, const char *name)
     return i < r->count ? &r->tensors[i] : NULL;
 }
 
+const struct tensor *record_promised(const struct record *r, const struct schema_entry *e)
+{
+    const struct tensor *t = record_find(r, e->name);
+    char found[128], text[128];
+    size_t expected[TENSOR_RANK] = {r->samples};
+    if (!t)
+        frame_fail(r->m, &r->frame, e->name, "not there, but the header promised it");
+    for (int i = 1; i < e->rank; i++)
+        expected[i] = e->shape[i];
+    if (t->dtype != e->dtype || !tensor_same_shape(t->rank, t->shape, e->rank, expected))
+        frame_fail(r->m, &r->frame, e->name, "%s %s but the header promised %s %s",
+                   dtype_names[t->dtype], tensor_shape_text(found, t->rank, t->shape),
+                   dtype_names[e->dtype], tensor_shape_text(text, e->rank, expected));
+    return t;
+}
+
 void record_put(struct msa *m, struct record *r, struct tensor t)
 {
     int i = find(r, t.name);

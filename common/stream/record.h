@@ -19,6 +19,9 @@ struct schema {
 };
 
 const struct schema_entry *schema_find(const struct schema *s, const char *name);
+/* The same for a tensor that must be float32 of that rank, with something in each sample; else fails the run with
+ * MSA_CORRUPT: "header: 'audio' is <f8 [0,50] but expected <f4 of rank 3 without empty dimensions". */
+const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, const char *name, int rank);
 void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank, const size_t *shape,
                 bool gradient); /* replaces an entry of that name */
 void schema_remove(struct schema *s, const char *name);
@@ -65,6 +68,9 @@ struct record {
 void record_parse(struct msa *m, struct record *r, struct reader *reader, struct frame *f);
 void record_new(struct msa *m, struct record *r); /* an empty one, made here */
 const struct tensor *record_find(const struct record *r, const char *name); /* NULL: not there */
+/* The tensor that an entry of the header's schema promises. Fails the run with MSA_CORRUPT when it is not there, or of
+ * another dtype or shape: whoever computes on a tensor by what the header said takes it from here. */
+const struct tensor *record_promised(const struct record *r, const struct schema_entry *e);
 /* Adds a tensor, or replaces the one of that name. The payload is referenced. */
 void record_put(struct msa *m, struct record *r, struct tensor t);
 void record_remove(struct record *r, const char *name);

@@ -36,6 +36,11 @@ struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, in
     return t;
 }
 
+bool tensor_same_shape(int rank, const size_t *shape, int other_rank, const size_t *other)
+{
+    return rank == other_rank && memcmp(shape, other, (size_t)rank * sizeof *shape) == 0;
+}
+
 const char *tensor_shape_text(char text[128], int rank, const size_t *shape)
 {
     size_t at = 0;

@@ -23,6 +23,7 @@ struct tensor {
 
 /* A tensor over memory of the caller. */
 struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, int rank, const size_t *shape);
+bool tensor_same_shape(int rank, const size_t *shape, int other_rank, const size_t *other);
 /* "[32,50,5]" into text; returns it. */
 const char *tensor_shape_text(char text[128], int rank, const size_t *shape);
 /* Element i as double (F2 too). */

@@ -169,16 +169,6 @@ void writer_error(struct writer *w, const char *who, const char *what)
     output_try(w->out, word.bytes, word.length, ERROR_PATIENCE);
 }
 
-bool writer_ended(const struct writer *w)
-{
-    return w->ended;
-}
-
-int writer_fd(const struct writer *w)
-{
-    return w->out->fd;
-}
-
 void writer_close(struct writer *w)
 {
     output_close(w->out);

@@ -1,4 +1,4 @@
-/* Filling, and adding one array to another. */
+/* Filling. */
 #include "kernels/cpu/cpu.h"
 
 void cpu_fill(struct device *d, float *x, float value, size_t n)
@@ -7,12 +7,4 @@ void cpu_fill(struct device *d, float *x, float value, size_t n)
 #pragma omp parallel for simd schedule(static) num_threads(threads)
     for (size_t i = 0; i < n; i++)
         x[i] = value;
-}
-
-void cpu_accumulate(struct device *d, float *y, const float *x, float scale, size_t n)
-{
-    int threads = workers(d, n / 4);
-#pragma omp parallel for simd schedule(static) num_threads(threads)
-    for (size_t i = 0; i < n; i++)
-        y[i] += scale * x[i];
 }

@@ -91,7 +91,7 @@ static inline void read_all(struct msa *m, struct reader *r)
     struct frame f;
     while (reader_next(r, &f))
         frame_free(r, &f);
-    assert_true(reader_ended(r));
+    assert_false(reader_next(r, &f));
 }
 
 static inline void assert_fails(const struct msa *m, enum msa_status status, const char *error)

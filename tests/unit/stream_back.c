@@ -67,7 +67,6 @@ static void listen_body(struct msa *m)
     if (l->act)
         l->child = fork_peer(address, l->last, l->act, NULL);
     l->read(m, b);
-    back_close(b);
 }
 
 static struct listening listening(peer_fn *act, bool last,

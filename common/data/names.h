@@ -1,0 +1,18 @@
+/* Names of a record's tensors that go by modality (msa-stream(5), D). */
+#ifndef MSA_NAMES_H
+#define MSA_NAMES_H
+
+#include "common/data/dataset.h"
+#include "common/stream/tensor.h"
+
+/* Features are the columns of `u`: s then d, each in the order T V A, of all modalities. */
+enum { FEATURES = 2 * MODALITIES };
+
+/* Each writes into `name` and returns it. "h_text", "s_vision", … */
+const char *name_vector(char name[TENSOR_NAME + 1], char letter, int modality);
+const char *name_feature(char name[TENSOR_NAME + 1], int feature); /* "s_text" to "d_audio" */
+const char *name_label(char name[TENSOR_NAME + 1], int label);     /* "label", "label_text", … */
+/* The label that a feature is to predict: similarity the joint one, dissimilarity its own. */
+int feature_label(int feature);
+
+#endif
