@@ -77,7 +77,7 @@ check: setup lint
 	@$(MAKE) --no-print-directory test
 
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.c common/*/*.c filters/*.c kernels/*/*.c tests/unit/*.c)
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch])
 SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'

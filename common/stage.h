@@ -38,8 +38,8 @@ struct stage_ops {
     void (*checkpoint)(struct stage *s, struct control *c);
     /* The stream has ended well, on both ways. */
     void (*end)(struct stage *s);
-    /* Sees each frame as it was read, forward or on the way back, before anything is done with it.
-     */
+    /* Sees each frame as it was read, forward or on the way back, before anything is
+     * done with it. */
     void (*see)(struct stage *s, const struct frame *f, bool back);
 };
 
@@ -67,10 +67,11 @@ void stage_end(struct stage *s);
 /* The next frame of the way back, which must be of that kind. */
 void stage_await(struct stage *s, enum frame_kind kind, struct frame *f);
 
-/* at_fail of every program that may write a stream to stdout: tells the stages on both sides, once.
- */
+/* at_fail of every program that may write a stream to stdout: tells the stages on
+ * both sides, once. */
 void stage_at_fail(struct msa *m);
-/* The same for a program whose stdout may be for people: before a header has told, nothing goes there. */
+/* The same for a program whose stdout may be for people: before a header has told, nothing goes
+ * there. */
 void stage_at_fail_last(struct msa *m);
 
 #endif

@@ -114,8 +114,8 @@ static struct reader *open_input(struct msa *m)
     return reader_open(m, fd, path);
 }
 
-/* The line of a stage that failed is shown as its frame X is; nothing needs to be said on stderr.
- */
+/* The line of a stage that failed is shown as its frame X is; nothing needs to be
+ * said on stderr. */
 static void show_all(struct dump *d)
 {
     struct reader *in = open_input(d->m);

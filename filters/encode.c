@@ -61,8 +61,8 @@ static long usual_layers(const struct trainable *t, int modality)
     return strcmp(t->stage->header->family, "sims") == 0 ? sims[modality] : mosi[modality];
 }
 
-/* What msa-load --standardize put into the header, or evaluation's parameters keep; NULL: nothing.
- */
+/* What msa-load --standardize put into the header, or evaluation's parameters
+ * keep; NULL: nothing. */
 static const float *standardization(struct trainable *t, const char *modality, const char *what,
                                     size_t width)
 {

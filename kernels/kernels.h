@@ -1,9 +1,10 @@
 /* The table of kernels: all that the tape, the layers and the optimizer know of a device.
  *
- * A device is memory and kernels. Its memory is touched by its own functions alone, so that it may be a GPU's, or the
- * test device's, which nobody can read in between (kernels/test). Pointers to float below are into the device's
- * memory unless said otherwise; sizes are counts of elements; everything is row-major float32. The list itself is
- * kernels/table.def: add a kernel there, write it in kernels/cpu, and every device has it or does not link. */
+ * A device is memory and kernels. Its memory is touched by its own functions alone, so that it may
+ * be a GPU's, or the test device's, which nobody can read in between (kernels/test). Pointers to
+ * float below are into the device's memory unless said otherwise; sizes are counts of elements;
+ * everything is row-major float32. The list itself is kernels/table.def: add a kernel there, write
+ * it in kernels/cpu, and every device has it or does not link. */
 #ifndef MSA_KERNELS_H
 #define MSA_KERNELS_H
 
@@ -11,15 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which of the values of a place in the network are dropped in a step. Element i is dropped when 16 bits of
- * Philox4x32-10(key = seed, counter = {i / 8 low, i / 8 high, step, site}), lane i % 8 (low half of word 0, high half
- * of word 0, low half of word 1 …), are below round(rate * 65536); others are scaled by 65536 / (65536 - that).
- * The same on every device, and recomputed in the backward pass. */
+/* Which of the values of a place in the network are dropped in a step. Element i is dropped when 16
+ * bits of Philox4x32-10(key = seed, counter = {i / 8 low, i / 8 high, step, site}), lane i % 8 (low
+ * half of word 0, high half of word 0, low half of word 1 …), are below round(rate * 65536); others
+ * are scaled by 65536 / (65536 - that). The same on every device, and recomputed in the backward
+ * pass. */
 struct dropout {
-    float rate;     /* 0: nothing is dropped */
-    uint64_t seed;  /* the run's seed */
-    uint32_t step;  /* training step from 0 */
-    uint32_t site;  /* the place in the network: the CRC-32 of its name */
+    float rate;    /* 0: nothing is dropped */
+    uint64_t seed; /* the run's seed */
+    uint32_t step; /* training step from 0 */
+    uint32_t site; /* the place in the network: the CRC-32 of its name */
 };
 
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
@@ -46,8 +48,8 @@ struct device {
     struct kernels k;
 };
 
-/* What a shared object with kernels exports under the name "msa_device_open". `threads` is 0 for as many as the machine
- * has; NULL and a line in `error` when the device cannot be used. */
+/* What a shared object with kernels exports under the name "msa_device_open". `threads` is 0 for as
+ * many as the machine has; NULL and a line in `error` when the device cannot be used. */
 typedef struct device *msa_device_open_fn(int index, int threads, char *error, size_t error_size);
 
 #endif

@@ -1,4 +1,5 @@
-/* Philox4x32-10 (Salmon et al., SC 2011): 128 random bits from a counter and a key, the same on every device. */
+/* Philox4x32-10 (Salmon et al., SC 2011): 128 random bits from a counter and a key, the same on
+ * every device. */
 #ifndef MSA_PHILOX_H
 #define MSA_PHILOX_H
 

@@ -5,28 +5,28 @@
 #include "common/cli/msa.h"
 #include <stdio.h>
 
-/* A file being replaced: writes go to PATH.tmp beside it; file_commit makes it PATH. Owned by the run: when that ends
- * before file_commit, the temporary file goes too. A FIFO or device at PATH is written in place; a symbolic link is
- * followed. */
+/* A file being replaced: writes go to PATH.tmp beside it; file_commit makes it PATH. Owned by the
+ * run: when that ends before file_commit, the temporary file goes too. A FIFO or device at PATH is
+ * written in place; a symbolic link is followed. */
 struct file {
     const char *path; /* the file itself, links followed */
-    char *temporary; /* NULL: in place */
+    char *temporary;  /* NULL: in place */
     int fd;
-    FILE *stream;    /* over fd, opened at the first file_stream; NULL before */
+    FILE *stream; /* over fd, opened at the first file_stream; NULL before */
 };
 
 /* Opens PATH for replacement. Fails the run: "cannot write 'PATH': REASON". */
 struct file *file_create(struct msa *m, const char *path);
 /* A buffered stream over it; do not fclose. */
 FILE *file_stream(struct msa *m, struct file *f);
-/* Flush, fsync, rename, fsync of the directory; frees f. Fails the run when any of it fails; unless that is the last,
- * PATH is untouched. */
+/* Flush, fsync, rename, fsync of the directory; frees f. Fails the run when any of it fails; unless
+ * that is the last, PATH is untouched. */
 void file_commit(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
 
-/* A log: created empty (an existing file is emptied unless `keep`), then written line by line, each line flushed. Fails
- * the run: "cannot write 'PATH': REASON". Owned by the run. */
+/* A log: created empty (an existing file is emptied unless `keep`), then written line by line, each
+ * line flushed. Fails the run: "cannot write 'PATH': REASON". Owned by the run. */
 struct log {
     const char *path;
     FILE *stream;
@@ -35,8 +35,9 @@ struct log *log_open(struct msa *m, const char *path, bool keep);
 void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
 void log_close(struct msa *m, struct log *log);
 
-/* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read 'PATH': REASON";
- * a directory or an unmappable file likewise. Not owned by the run: whoever keeps it unmaps it (msa_at_free). */
+/* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read
+ * 'PATH': REASON"; a directory or an unmappable file likewise. Not owned by the run: whoever keeps
+ * it unmaps it (msa_at_free). */
 struct mapping {
     const uint8_t *bytes;
     size_t size;

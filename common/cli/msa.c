@@ -1,5 +1,5 @@
-/* A run: where failures land, what is said on stderr, and the memory that goes when the run ends.
- */
+/* A run: where failures land, what is said on stderr, and the memory that goes when
+ * the run ends. */
 #include "common/cli/msa.h"
 
 #include <assert.h>

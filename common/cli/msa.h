@@ -1,10 +1,10 @@
 /* One run of one program: its name, where its errors go, the memory it owns.
  *
- * Everything that can fail takes a struct msa. A failure is one call of msa_fail, which prints nothing
- * and returns nowhere: it keeps the line and the exit status and jumps to the msa_run that is waiting.
- * So no function below it passes error codes around, and a reader of hostile bytes can be called in a
- * loop by a fuzzer. Memory taken with msa_alloc belongs to the run and is released at its end, whatever
- * happened; free earlier what lives shorter. */
+ * Everything that can fail takes a struct msa. A failure is one call of msa_fail, which prints
+ * nothing and returns nowhere: it keeps the line and the exit status and jumps to the msa_run that
+ * is waiting. So no function below it passes error codes around, and a reader of hostile bytes can
+ * be called in a loop by a fuzzer. Memory taken with msa_alloc belongs to the run and is released
+ * at its end, whatever happened; free earlier what lives shorter. */
 #ifndef MSA_H
 #define MSA_H
 
@@ -47,26 +47,26 @@ struct msa_common {
 struct msa_block;
 
 struct msa {
-    const char *program;     /* "msa-encode" */
-    int argc;                /* the command line, for the stream's header */
+    const char *program; /* "msa-encode" */
+    int argc;            /* the command line, for the stream's header */
     char **argv;
     struct msa_common common;
-    void *settings;          /* the program's own options, as its table filled them in */
-    char **operands;         /* arguments that are not options, NULL-terminated */
+    void *settings;  /* the program's own options, as its table filled them in */
+    char **operands; /* arguments that are not options, NULL-terminated */
     int operand_count;
 
-    enum msa_status status;  /* of the failure, or set by a program that ends well but not with 0 */
-    char error[1024];        /* the line of the failure, without the program's name */
+    enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */
+    char error[1024];       /* the line of the failure, without the program's name */
     void (*at_fail)(struct msa *); /* told of a failure before memory goes; NULL: nobody */
-    void *stream;            /* what at_fail needs: the open ends of the line (common/stage.c) */
+    void *stream; /* what at_fail needs: the open ends of the line (common/stage.c) */
 
     jmp_buf *trap;
     struct msa_block *blocks;
 };
 
-/* Runs body(m) and returns the status: 0, m->status as body left it, or that of msa_fail. After a failure
- * at_fail has been called and m->error holds the line; everything allocated through m is released.
- * Prints nothing. May not be nested on one struct msa. */
+/* Runs body(m) and returns the status: 0, m->status as body left it, or that of msa_fail. After a
+ * failure at_fail has been called and m->error holds the line; everything allocated through m is
+ * released. Prints nothing. May not be nested on one struct msa. */
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *));
 
 /* Ends the run. The line has no program name, no capital, no full stop:
@@ -85,12 +85,13 @@ void msa_say(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);
 void *msa_alloc(struct msa *m, size_t bytes);
 /* count * size, refusing overflow. */
 void *msa_calloc(struct msa *m, size_t count, size_t size);
-/* Grows or shrinks a block to `bytes`, keeping its contents (new bytes are undefined); NULL grows from nothing. */
+/* Grows or shrinks a block to `bytes`, keeping its contents (new bytes are undefined); NULL grows
+ * from nothing. */
 void *msa_realloc(struct msa *m, void *block, size_t bytes);
 void msa_free(struct msa *m, void *block); /* NULL is fine */
-/* Has at_free(block) called when the block goes, be it by msa_free or at the end of the run: it closes what the block
- * holds (descriptors, mappings). At the end the newest blocks go first, so what a block was made from is still there.
- * at_free may not use the run. */
+/* Has at_free(block) called when the block goes, be it by msa_free or at the end of the run: it
+ * closes what the block holds (descriptors, mappings). At the end the newest blocks go first, so
+ * what a block was made from is still there. at_free may not use the run. */
 void msa_at_free(void *block, void (*at_free)(void *block));
 char *msa_strndup(struct msa *m, const char *text, size_t length);
 char *msa_format(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);

@@ -20,14 +20,15 @@ struct option_list {
 };
 
 struct option {
-    char letter;          /* 0: none */
-    const char *name;     /* without the dashes */
-    const char *arg;      /* how help names the value: "FILE", "N", "a|b|c"; NULL for a flag */
+    char letter;      /* 0: none */
+    const char *name; /* without the dashes */
+    const char *arg;  /* how help names the value: "FILE", "N", "a|b|c"; NULL for a flag */
     enum option_kind kind;
-    size_t offset;        /* of the field in the program's settings */
-    const char *initial;  /* the value when not given, parsed like a given one; NULL: field stays zero */
-    double min, max;      /* OPTION_INT and OPTION_REAL; both 0: unbounded */
-    const char *help;     /* one sentence, no capital, no full stop; mdoc-safe plain text */
+    size_t offset; /* of the field in the program's settings */
+    const char
+        *initial;    /* the value when not given, parsed like a given one; NULL: field stays zero */
+    double min, max; /* OPTION_INT and OPTION_REAL; both 0: unbounded */
+    const char *help; /* one sentence, no capital, no full stop; mdoc-safe plain text */
 };
 
 struct example {
@@ -37,44 +38,51 @@ struct example {
 
 /* What a program is. Tables end with a zeroed entry. */
 struct program {
-    const char *name;     /* "msa-encode" */
-    const char *summary;  /* "encode each modality's frames into one vector", as in the man page's NAME */
+    const char *name; /* "msa-encode" */
+    const char
+        *summary; /* "encode each modality's frames into one vector", as in the man page's NAME */
     const char *operands; /* "[FILE]", as in the man page's SYNOPSIS; "" when there are none */
     int min_operands, max_operands;
     size_t settings_size;
     const struct option *options; /* its own */
-    const struct option *more;    /* those it shares with its kind (trainable stages); may be NULL */
+    const struct option *more; /* those it shares with its kind (trainable stages); may be NULL */
     const struct example *examples;
-    const char *see_also;         /* "msa-load(1), msa(7)" */
-    void (*run)(struct msa *);    /* after parsing; settings and operands are in struct msa */
-    void (*at_fail)(struct msa *);/* see struct msa; told of bad options too, m->stream is NULL then */
+    const char *see_also;      /* "msa-load(1), msa(7)" */
+    void (*run)(struct msa *); /* after parsing; settings and operands are in struct msa */
+    void (*at_fail)(
+        struct msa *); /* see struct msa; told of bad options too, m->stream is NULL then */
 };
 
 /* The options that every program has; their fields are in struct msa_common. */
 extern const struct option common_options[];
 
-/* main() of every program: parses, runs, prints the error line (if the status is not a silent one), returns the
- * exit status. `--help` and `--version` go to stdout and return 0. Reading options fails with MSA_USAGE. */
+/* main() of every program: parses, runs, prints the error line (if the status is not a silent one),
+ * returns the exit status. `--help` and `--version` go to stdout and return 0. Reading options
+ * fails with MSA_USAGE. */
 int program_main(const struct program *program, int argc, char **argv);
 
-/* Parses argv into m->common, m->settings, m->operands; fails the run on a bad option. Returns false when
+/* Parses argv into m->common, m->settings, m->operands; fails the run on a bad option. Returns
+ * false when
  * --help or --version was asked for and printed. argv is not changed. */
 bool options_parse(struct msa *m, const struct program *program);
 
-/* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page, "names" one "--name" a
- * line. Errors of writing are left to the caller. */
+/* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
+ * "names" one "--name" a line. Errors of writing are left to the caller. */
 void options_help(const struct program *program, const char *form);
 
-/* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE, naming the option
- * (here and below without dashes). key and value belong to the run. */
+/* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE,
+ * naming the option (here and below without dashes). key and value belong to the run. */
 void option_pairs(struct msa *m, const char *option, const char *text, void *closure,
                   void (*set)(struct msa *m, void *closure, const char *key, const char *value));
-/* Strict numbers: the whole text, in range, else MSA_USAGE "--NAME: 'TEXT' is not a number from MIN to MAX". */
+/* Strict numbers: the whole text, in range, else MSA_USAGE "--NAME: 'TEXT' is not a number from MIN
+ * to MAX". */
 long option_int(struct msa *m, const char *option, const char *text, double min, double max);
 double option_real(struct msa *m, const char *option, const char *text, double min, double max);
 /* Is `word` one of the comma-separated words of `list`? */
 bool option_names(const char *list, const char *word);
-/* Fails the run with MSA_USAGE unless every word of a comma-separated list is one of names[count]. */
-void option_subset(struct msa *m, const char *option, const char *list, const char *const *names, int count);
+/* Fails the run with MSA_USAGE unless every word of a comma-separated list is
+ * one of names[count]. */
+void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,
+                   int count);
 
 #endif

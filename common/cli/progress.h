@@ -1,15 +1,15 @@
-/* A progress line on stderr: rewritten in place, only on a terminal and in the foreground (or --progress always, when
- * each change is a line of its own if stderr is no terminal). */
+/* A progress line on stderr: rewritten in place, only on a terminal and in the foreground (or
+ * --progress always, when each change is a line of its own if stderr is no terminal). */
 #ifndef MSA_PROGRESS_H
 #define MSA_PROGRESS_H
 
 #include "common/cli/msa.h"
 
 struct progress {
-    bool shown;       /* is there anyone to see it */
+    bool shown; /* is there anyone to see it */
     bool terminal;
-    double last;      /* seconds, CLOCK_MONOTONIC, of the last line */
-    int width;        /* of the line that is on the screen */
+    double last; /* seconds, CLOCK_MONOTONIC, of the last line */
+    int width;   /* of the line that is on the screen */
 };
 
 struct progress progress_start(const struct msa *m);

@@ -70,8 +70,8 @@ void pickle_close(struct pickle *p);
 
 /* The value of a str key in a dict; NULL when there is none, or `dict` is no dict. */
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key);
-/* Elements first..first+count of an array in C order as float32 (from f2 f4 f8 i1..i8 u1..u8 b1).
- */
+/* Elements first..first+count of an array in C order as float32 (from f2 f4 f8
+ * i1..i8 u1..u8 b1). */
 void pickle_numbers(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
                     float *out);
 /* The same as int64, for integer arrays. */

@@ -10,8 +10,8 @@
  * any kind. */
 enum { PICKLE_MEMORY = 128 * PICKLE_VALUES };
 
-/* The globals that are allowed; what they are called with is data, and nothing of them is executed.
- */
+/* The globals that are allowed; what they are called with is data, and nothing of
+ * them is executed. */
 enum pickle_global {
     GLOBAL_RECONSTRUCT,
     GLOBAL_SCALAR,

@@ -148,8 +148,8 @@ static void build_array(struct pickle_machine *m, struct pickle_array *a,
     set_data(m, a, &pickle_item_other(m, state, 2, OTHER_DTYPE, what)->dtype, state->items[4]);
 }
 
-/* Axes in any order: `shape` is that of the bytes, and axis i of the array is axis axes[i] of it.
- */
+/* Axes in any order: `shape` is that of the bytes, and axis i of the array is axis
+ * axes[i] of it. */
 static void permute(const struct pickle_machine *m, struct pickle_array *a,
                     const struct pickle_value *axes)
 {

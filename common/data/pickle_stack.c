@@ -1,5 +1,5 @@
-/* What the opcodes of a pickle work on: the bytes of the file, the stack with its marks, the memo.
- */
+/* What the opcodes of a pickle work on: the bytes of the file, the stack with its
+ * marks, the memo. */
 #include "common/data/pickle_machine.h"
 
 #include <string.h>

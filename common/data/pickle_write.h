@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* One value stands between these two; a dict or list is that value, and takes values until it ends.
- */
+/* One value stands between these two; a dict or list is that value, and takes values
+ * until it ends. */
 void pickle_write_begin(FILE *to);
 void pickle_write_end(FILE *to);
 

@@ -1,5 +1,5 @@
-/* What a judge gathers of each split (predictions, labels, losses), and the scores that come of it.
- */
+/* What a judge gathers of each split (predictions, labels, losses), and the scores that
+ * come of it. */
 #ifndef MSA_SCORES_H
 #define MSA_SCORES_H
 
@@ -49,8 +49,8 @@ void scores_judge(struct scores *s);
 /* Starts a split anew; which losses it has is remembered. */
 void scores_forget(struct scores_split *p);
 
-/* A metric, the mean of a loss, or `loss`, their weighted sum. False: there is none of that name.
- */
+/* A metric, the mean of a loss, or `loss`, their weighted sum. False: there is none
+ * of that name. */
 bool scores_value(const struct scores *s, const struct scores_split *p, const char *key,
                   double *number);
 /* Fails the run, naming the option, where scores_value knows no such key in any split. */

@@ -16,8 +16,8 @@ struct arena {
 };
 
 struct arena arena_new(struct msa *m, struct device *device);
-/* 64-byte aligned, undefined contents; fails the run with MSA_DEVICE when the device has no more.
- */
+/* 64-byte aligned, undefined contents; fails the run with MSA_DEVICE when the device
+ * has no more. */
 void *arena_take(struct arena *a, size_t bytes);
 /* Everything taken is given back; the memory itself stays. */
 void arena_reset(struct arena *a);

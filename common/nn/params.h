@@ -14,8 +14,8 @@
 enum start {
     START_ZERO,
     START_ONE,
-    START_UNIFORM /* U(-bound, bound), drawn by the parameter's name; layers of a stack start equal
-                   */
+    START_UNIFORM /* U(-bound, bound), drawn by the parameter's name; layers of a
+                   * stack start equal */
 };
 
 struct parameter {
@@ -58,8 +58,8 @@ void params_save(struct params *p, const char *path, bool moments, const char *c
                  size_t metadata_count);
 
 void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained; their gradients are those of the last backward pass.
- */
+/* One optimizer step on all that are trained; their gradients are those of the
+ * last backward pass. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif

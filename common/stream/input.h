@@ -39,8 +39,8 @@ void input_take(struct input *in, uint8_t *to, size_t size);
 /* Inflates compressed bytes that are waiting, so that in->filled tells whether a frame may be
  * there. */
 void input_inflate_ahead(struct input *in);
-/* Are there bytes behind the last frame? Waits for them only in a file, and in gzip before its end.
- */
+/* Are there bytes behind the last frame? Waits for them only in a file, and in gzip
+ * before its end. */
 bool input_more(struct input *in);
 void input_close(struct input *in);
 

@@ -1,10 +1,12 @@
-/* The three frames with a fixed shape: header H, record D and gradient G. What they do not know passes through. */
+/* The three frames with a fixed shape: header H, record D and gradient G. What they do not know
+ * passes through. */
 #ifndef MSA_RECORD_H
 #define MSA_RECORD_H
 
 #include "common/stream/value.h"
 
-/* One entry of the header's schema: what a tensor of every record is like. Dimension 0 is the batch, 0 in `shape`. */
+/* One entry of the header's schema: what a tensor of every record is like. Dimension 0 is the
+ * batch, 0 in `shape`. */
 struct schema_entry {
     char name[TENSOR_NAME + 1];
     enum dtype dtype;
@@ -19,57 +21,63 @@ struct schema {
 };
 
 const struct schema_entry *schema_find(const struct schema *s, const char *name);
-/* The same for a tensor that must be float32 of that rank, with something in each sample; else fails the run with
- * MSA_CORRUPT: "header: 'audio' is <f8 [0,50] but expected <f4 of rank 3 without empty dimensions". */
-const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, const char *name, int rank);
-void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank, const size_t *shape,
-                bool gradient); /* replaces an entry of that name */
+/* The same for a tensor that must be float32 of that rank, with something in each sample; else
+ * fails the run with MSA_CORRUPT: "header: 'audio' is <f8 [0,50] but expected <f4 of rank 3 without
+ * empty dimensions". */
+const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, const char *name,
+                                         int rank);
+void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank,
+                const size_t *shape, bool gradient); /* replaces an entry of that name */
 void schema_remove(struct schema *s, const char *name);
 
-/* H. Known keys are fields; `map` has the others too and is packed with the fields written over it. */
+/* H. Known keys are fields; `map` has the others too and is packed with the fields
+ * written over it. */
 struct header {
-    bool train, back;        /* mode: "train", "eval" (both false) or "back" */
-    char family[8];          /* "sims", "mosi"; "" unknown */
-    double range;            /* of labels; 0 unknown */
+    bool train, back; /* mode: "train", "eval" (both false) or "back" */
+    char family[8];   /* "sims", "mosi"; "" unknown */
+    double range;     /* of labels; 0 unknown */
     uint64_t seed;
-    long epochs, steps;      /* steps of training per epoch; 0 in evaluation */
-    char address[128];       /* `back`: return address "@xxxxx" of the stage before; "" none */
+    long epochs, steps; /* steps of training per epoch; 0 in evaluation */
+    char address[128];  /* `back`: return address "@xxxxx" of the stage before; "" none */
     struct schema schema;
-    value map;               /* lives in zone */
-    msgpack_zone *zone;      /* the header's own: stages may keep values in it for the whole run */
+    value map;          /* lives in zone */
+    msgpack_zone *zone; /* the header's own: stages may keep values in it for the whole run */
     struct msa *m;
 };
 
 struct header *header_new(struct msa *m);
-/* From an H frame (copied; the frame may go). Fails the run: MSA_CORRUPT for wrong types or an unknown `need`. */
+/* From an H frame (copied; the frame may go). Fails the run: MSA_CORRUPT for wrong types or an
+ * unknown `need`. */
 struct header *header_parse(struct msa *m, const struct frame *f);
 /* Appends {name, version, argv} of this program to `pipeline`. */
 void header_sign(struct header *h);
-int header_position(const struct header *h); /* length of `pipeline`: this stage's number after header_sign */
+int header_position(
+    const struct header *h); /* length of `pipeline`: this stage's number after header_sign */
 void header_write(struct header *h, struct writer *w);
 
 /* D or G. */
 struct record {
-    struct frame frame;      /* what it was read from; kind 0 for a record made here */
-    struct reader *reader;   /* that takes the body back; NULL for a record made here */
-    int64_t epoch, step;     /* epoch from 1, step from 0 */
+    struct frame frame;    /* what it was read from; kind 0 for a record made here */
+    struct reader *reader; /* that takes the body back; NULL for a record made here */
+    int64_t epoch, step;   /* epoch from 1, step from 0 */
     char split[8];
     bool train;
-    size_t samples;          /* dimension 0 of its tensors; length of id */
+    size_t samples; /* dimension 0 of its tensors; length of id */
     int count;
     struct tensor tensors[RECORD_TENSORS];
-    value map;               /* all other keys: id, loss, weight, lr, optimizer, unknown ones */
-    msgpack_zone *zone;      /* for what a stage puts into map, or into memory of its own tensors */
+    value map;          /* all other keys: id, loss, weight, lr, optimizer, unknown ones */
+    msgpack_zone *zone; /* for what a stage puts into map, or into memory of its own tensors */
     struct msa *m;
 };
 
-/* From a D or G frame, which it takes over. Fails the run with MSA_CORRUPT: "frame 17, tensor 'audio': …". Tensors must
- * agree in dimension 0 (D). */
+/* From a D or G frame, which it takes over. Fails the run with MSA_CORRUPT: "frame 17, tensor
+ * 'audio': …". Tensors must agree in dimension 0 (D). */
 void record_parse(struct msa *m, struct record *r, struct reader *reader, struct frame *f);
 void record_new(struct msa *m, struct record *r); /* an empty one, made here */
 const struct tensor *record_find(const struct record *r, const char *name); /* NULL: not there */
-/* The tensor that an entry of the header's schema promises. Fails the run with MSA_CORRUPT when it is not there, or of
- * another dtype or shape: whoever computes on a tensor by what the header said takes it from here. */
+/* The tensor that an entry of the header's schema promises. Fails the run with MSA_CORRUPT when it
+ * is not there, or of another dtype or shape: whoever computes on a tensor by what the header said
+ * takes it from here. */
 const struct tensor *record_promised(const struct record *r, const struct schema_entry *e);
 /* Adds a tensor, or replaces the one of that name. The payload is referenced. */
 void record_put(struct msa *m, struct record *r, struct tensor t);

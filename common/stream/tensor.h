@@ -1,4 +1,5 @@
-/* A tensor as it travels: named, typed, host memory (in a frame's body, or the writer's until the frame is written). */
+/* A tensor as it travels: named, typed, host memory (in a frame's body, or the writer's until the
+ * frame is written). */
 #ifndef MSA_TENSOR_H
 #define MSA_TENSOR_H
 
@@ -8,7 +9,8 @@ enum { TENSOR_RANK = 8, TENSOR_NAME = 64, RECORD_TENSORS = 64 };
 
 /* The closed list of dtypes; tensors are little-endian. */
 enum dtype { F4, F8, F2, I8, I4, I2, I1, U8, U4, U2, U1, B1, DTYPES };
-extern const char *const dtype_names[DTYPES]; /* NumPy's: "<f4" "<f8" "<f2" "<i8" "<i4" "<i2" "|i1" "<u8" … "|b1" */
+extern const char *const
+    dtype_names[DTYPES]; /* NumPy's: "<f4" "<f8" "<f2" "<i8" "<i4" "<i2" "|i1" "<u8" … "|b1" */
 size_t dtype_size(enum dtype dtype);
 int dtype_find(const char *name, size_t length); /* -1: not in the list */
 
@@ -18,11 +20,13 @@ struct tensor {
     int rank;
     size_t shape[TENSOR_RANK];
     size_t count;     /* elements */
-    const void *data; /* count * dtype_size bytes; aligned to 64 when this project wrote it, else maybe not at all */
+    const void *data; /* count * dtype_size bytes; aligned to 64 when this project wrote it, else
+                         maybe not at all */
 };
 
 /* A tensor over memory of the caller. */
-struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, int rank, const size_t *shape);
+struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, int rank,
+                        const size_t *shape);
 bool tensor_same_shape(int rank, const size_t *shape, int other_rank, const size_t *other);
 /* "[32,50,5]" into text; returns it. */
 const char *tensor_shape_text(char text[128], int rank, const size_t *shape);

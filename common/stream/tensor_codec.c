@@ -110,8 +110,8 @@ static const char *check_dtype(const struct parts *p, struct tensor *t, char tex
     return NULL;
 }
 
-/* Bounds the product of the dimensions that are not 0, so that no part of a shape overflows either.
- */
+/* Bounds the product of the dimensions that are not 0, so that no part of a
+ * shape overflows either. */
 static const char *check_shape(const value *shape, struct tensor *t, char text[256])
 {
     if (shape->via.array.size > TENSOR_RANK) {

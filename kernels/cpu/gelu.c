@@ -1,5 +1,5 @@
-/* The exact GELU with dropout: x Phi(x), Phi being the normal distribution's cumulative function.
- */
+/* The exact GELU with dropout: x Phi(x), Phi being the normal
+ * distribution's cumulative function. */
 #include "kernels/cpu/cpu.h"
 
 static const float root_half = 0.70710678f, /* sqrt(1/2) */

@@ -166,8 +166,8 @@ static void expect_corrupt(const char *part)
         assert_true((unsigned char)*c >= ' ');
 }
 
-/* An odd length of the header, as old writers left it: the numbers are copied to where they may be.
- */
+/* An odd length of the header, as old writers left it: the numbers are copied to where
+ * they may be. */
 static void unaligned(void **state)
 {
     (void)state;

@@ -21,8 +21,8 @@ struct bytes {
 typedef void write_fn(struct msa *m, struct writer *w);
 typedef void read_fn(struct msa *m, struct reader *r);
 
-/* A run that reads or writes one stream; the run comes first, so that its address is that of both.
- */
+/* A run that reads or writes one stream; the run comes first, so that its address is
+ * that of both. */
 struct streaming {
     struct msa m;
     int fd;

@@ -1,5 +1,5 @@
-/* Headers, records and gradients: what is known is checked, what is not passes through (record.h).
- */
+/* Headers, records and gradients: what is known is checked, what is not
+ * passes through (record.h). */
 #include "tests/unit/stream.h"
 
 static const struct msa_common plain;
