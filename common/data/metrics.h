@@ -19,9 +19,7 @@ void metrics_compute(double values[METRICS_MAX], const float *prediction, const 
                      size_t n, enum family family);
 
 /* The class of a label for C classes: CH-SIMS C = 2, 3, 5 right-closed bins, MOSI/MOSEI C = 2 (y >=
- * 0) and 3, 5, 7 (msa-model(7), Losses, MSC). -1 when the family has no such C, or the label is
- * NaN.
- */
+ * 0) and 3, 5, 7 (msa-model(7), Losses, MSC). -1 when the family has no such C, or for NaN. */
 int label_class(float label, int classes, enum family family);
 
 #endif
