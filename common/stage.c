@@ -110,6 +110,15 @@ void stage_await(struct stage *s, enum frame_kind kind, struct frame *f)
                  (unsigned)f->seq, f->kind, kind);
 }
 
+struct control stage_await_control(struct stage *s)
+{
+    struct frame f;
+    stage_await(s, FRAME_CONTROL, &f);
+    struct control c = control_parse(s->m, &f);
+    frame_free(back_reader(s->next), &f);
+    return c;
+}
+
 /* The gradient of a training record: from the next stage, or made here. */
 static void take_back(struct stage *s, const struct record *r)
 {
@@ -155,11 +164,8 @@ static void on_control(struct stage *s, struct frame *f)
     if (s->out)
         control_write(&c, s->out, FRAME_CONTROL);
     if (s->next) {
-        struct frame back;
-        stage_await(s, FRAME_CONTROL, &back);
         control_free(&c);
-        c = control_parse(s->m, &back);
-        frame_free(back_reader(s->next), &back);
+        c = stage_await_control(s);
     }
     if (s->previous) {
         if (s->ops->checkpoint)
@@ -221,16 +227,15 @@ static void one_frame(struct stage *s, struct frame *f)
     }
 }
 
-static int open_input(struct msa *m, const char **name)
+struct reader *stage_open_input(struct msa *m)
 {
     const char *path = m->operand_count ? m->operands[0] : "-";
-    *name = strcmp(path, "-") == 0 ? "stdin" : path;
     if (strcmp(path, "-") == 0)
-        return STDIN_FILENO;
+        return reader_open(m, STDIN_FILENO, "stdin");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         msa_fail_errno(m, "cannot read '%s'", path);
-    return fd;
+    return reader_open(m, fd, path);
 }
 
 /* The end of a training line has no use but with what stands before it: where not even a header
@@ -260,9 +265,7 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
     struct stage *s = msa_alloc(m, sizeof *s);
     *s = (struct stage){.m = m, .ops = ops, .self = self};
     m->stream = s;
-    const char *name;
-    int fd = open_input(m, &name);
-    s->in = reader_open(m, fd, name);
+    s->in = stage_open_input(m);
     if (ops->turn)
         reader_on_cut(s->in, nothing_came, s);
     read_header(s);

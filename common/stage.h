@@ -66,6 +66,10 @@ void stage_open_source(struct stage *s, struct msa *m, struct header *header);
 void stage_end(struct stage *s);
 /* The next frame of the way back, which must be of that kind. */
 void stage_await(struct stage *s, enum frame_kind kind, struct frame *f);
+/* The control that comes back next. */
+struct control stage_await_control(struct stage *s);
+/* The stream that the program reads: its operand, or stdin. */
+struct reader *stage_open_input(struct msa *m);
 
 /* at_fail of every program that may write a stream to stdout: tells the stages on
  * both sides, once. */

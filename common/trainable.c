@@ -114,7 +114,7 @@ static void clear_old(struct trainable *t)
     if (there && !t->settings->force)
         msa_fail(t->m, MSA_FAILED,
                  "'%s' (or a checkpoint of it) exists: -f trains anew and replaces it", path);
-    file_abandon(t->m, file_create(t->m, path)); /* a place that cannot be written fails now */
+    file_check(t->m, path);
 }
 
 /* Two stages that save into one file would each lose the other's parameters. */
@@ -244,19 +244,11 @@ struct var *trainable_input(struct trainable *t, const char *name)
     return end->var;
 }
 
-/* Room for a tensor's numbers on the host, kept from record to record. */
-static float *host_room(struct trainable *t, struct trainable_end *end)
+/* The end's data or gradient as a tensor of a frame. */
+static struct tensor host_tensor(struct trainable *t, struct trainable_end *end, const float *from)
 {
-    if (end->capacity < end->var->count) {
-        end->host = msa_realloc(t->m, end->host, end->var->count * sizeof(float));
-        end->capacity = end->var->count;
-    }
-    return end->host;
-}
-
-static struct tensor host_tensor(struct trainable_end *end)
-{
-    return tensor_of(end->name, F4, end->host, end->var->rank, end->var->shape);
+    const float *host = tape_copy_out(&t->tape, &end->host, from, end->var->count);
+    return tensor_of(end->name, F4, host, end->var->rank, end->var->shape);
 }
 
 void trainable_output(struct trainable *t, const char *name, struct var *var)
@@ -264,8 +256,7 @@ void trainable_output(struct trainable *t, const char *name, struct var *var)
     struct trainable_end *end = &t->outputs[t->output_count++];
     snprintf(end->name, sizeof end->name, "%s", name);
     end->var = var;
-    t->device->copy_out(t->device, host_room(t, end), var->data, var->count * sizeof(float));
-    record_put(t->m, t->record, host_tensor(end));
+    record_put(t->m, t->record, host_tensor(t, end, var->data));
 }
 
 static void on_record(struct stage *s, struct record *r)
@@ -308,10 +299,8 @@ static void on_gradient(struct stage *s, struct record *g)
     for (int i = 0; i < t->input_count; i++) {
         struct trainable_end *end = &t->inputs[i];
         const float *grad = tape_gradient(end->var);
-        if (!end->var->wants || !grad)
-            continue;
-        t->device->copy_out(t->device, host_room(t, end), grad, end->var->count * sizeof(float));
-        record_put(t->m, g, host_tensor(end));
+        if (end->var->wants && grad)
+            record_put(t->m, g, host_tensor(t, end, grad));
     }
 }
 

@@ -33,8 +33,7 @@ enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = 32 };
 struct trainable_end {
     char name[TENSOR_NAME + 1];
     struct var *var;
-    float *host;     /* the numbers on the host, until the frame is written */
-    size_t capacity; /* of host, in floats */
+    struct host_copy host; /* until the frame is written */
 };
 
 struct trainable {

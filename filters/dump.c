@@ -103,22 +103,11 @@ static void see(struct stage *s, const struct frame *f, bool back)
 
 /* ---- The end of a line ---- */
 
-static struct reader *open_input(struct msa *m)
-{
-    const char *path = m->operand_count ? m->operands[0] : "-";
-    if (strcmp(path, "-") == 0)
-        return reader_open(m, STDIN_FILENO, "stdin");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        msa_fail_errno(m, "cannot read '%s'", path);
-    return reader_open(m, fd, path);
-}
-
 /* The line of a stage that failed is shown as its frame X is; nothing needs to be
  * said on stderr. */
 static void show_all(struct dump *d)
 {
-    struct reader *in = open_input(d->m);
+    struct reader *in = stage_open_input(d->m);
     struct frame f;
     while (!d->done && reader_next(in, &f)) {
         show_frame(d, &f, false);

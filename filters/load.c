@@ -210,11 +210,9 @@ static void commit(struct load *l, const struct control *c)
 {
     struct file *file = file_create(l->m, l->settings->state);
     struct writer *w = writer_open(l->m, dup(file->fd), l->settings->state);
-    char address[sizeof l->stage.header->address];
-    memcpy(address, l->stage.header->address, sizeof address);
-    l->stage.header->address[0] = 0;
-    header_write(l->stage.header, w);
-    memcpy(l->stage.header->address, address, sizeof address);
+    struct header h = *l->stage.header;
+    h.address[0] = '\0'; /* of this run alone */
+    header_write(&h, w);
     control_write(c, w, FRAME_CONTROL);
     writer_end(w);
     writer_close(w);
@@ -224,16 +222,13 @@ static void commit(struct load *l, const struct control *c)
 static void checkpoint(struct load *l, long epoch, bool epoch_done)
 {
     struct control c = control_new(l->m);
-    struct frame f;
     value_set(l->m, c.zone, &c.map, "epoch", value_of_int(epoch));
     value_set(l->m, c.zone, &c.map, "step", value_of_int(l->step));
     value_set(l->m, c.zone, &c.map, "checkpoint", value_of_int(++l->checkpoint));
     value_set(l->m, c.zone, &c.map, "epoch_done", value_of_bool(epoch_done));
     control_write(&c, l->stage.out, FRAME_CONTROL);
     control_free(&c);
-    stage_await(&l->stage, FRAME_CONTROL, &f);
-    c = control_parse(l->m, &f);
-    frame_free(back_reader(l->stage.next), &f);
+    c = stage_await_control(&l->stage);
     l->stop = value_bool(&c.map, "stop", false);
     if (l->settings->state)
         commit(l, &c);
@@ -303,12 +298,6 @@ static void check_splits(struct load *l)
         msa_fail(l->m, MSA_CORRUPT, "%s: no 'regression_labels' to train on", l->data->path);
 }
 
-static void check_place(struct msa *m, const char *path)
-{
-    if (path)
-        file_abandon(m, file_create(m, path));
-}
-
 static size_t largest_split(const struct load *l)
 {
     size_t most = 0;
@@ -347,7 +336,8 @@ static void run(struct msa *m)
     l->settings = m->settings;
     l->data = dataset_open(m, m->operands[0]);
     check_splits(l);
-    check_place(m, l->settings->state);
+    if (l->settings->state)
+        file_check(m, l->settings->state);
     prepare_batches(l);
     prepare_order(l);
     stage_open_source(&l->stage, m, make_header(l));

@@ -26,8 +26,7 @@ struct settings {
 struct operand {
     const char *name;
     struct var *var;
-    float *gradient; /* on the host, until the frame is written */
-    size_t capacity;
+    struct host_copy gradient; /* until the frame is written */
 };
 
 struct loss {
@@ -40,10 +39,8 @@ struct loss {
     bool computed[TASKS];
     double weights[TASKS];
     enum family family;
-    int classes;       /* width of logits */
-    int feature_count; /* features that arrive, in their order */
-    char features[FEATURES][TENSOR_NAME + 1];
-    int targets[FEATURES]; /* the label that each is to predict */
+    int classes;              /* width of logits */
+    struct features features; /* that arrive, in their order */
     struct operand operands[TASKS][FEATURES];
     int operand_count; /* of the task at hand */
 };
@@ -85,32 +82,16 @@ static const struct schema_entry *arrives(const struct loss *l, const char *name
     return schema_floats(l->m, &l->stage->header->schema, name, rank);
 }
 
-static void find_features(struct loss *l)
-{
-    const struct schema_entry *first = NULL;
-    for (int i = 0; i < FEATURES; i++) {
-        const struct schema_entry *e =
-            arrives(l, name_feature(l->features[l->feature_count], i), 2);
-        if (!e)
-            continue;
-        first = first ? first : e;
-        if (e->shape[1] != first->shape[1])
-            msa_fail(l->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", e->name,
-                     e->shape[1], first->name, first->shape[1]);
-        l->targets[l->feature_count++] = feature_label(i);
-    }
-}
-
 static int similarities(const struct loss *l)
 {
     int count = 0;
-    while (count < l->feature_count && l->features[count][0] == 's')
+    while (count < l->features.count && l->features.names[count][0] == 's')
         count++;
     return count;
 }
 
-/* A task that was asked for by name must be possible; of those that come by default, CL may be left
- * out. */
+/* Every task needs its tensors; CL alone is left out, with a warning, where there is no positive
+ * pair. */
 static void check_tasks(struct loss *l)
 {
     static const char *const needs[] = {[MSR] = "y", [MSC] = "logits", [UNI] = "u"};
@@ -145,10 +126,10 @@ static void check_classes(struct loss *l)
 static void check_columns(struct loss *l)
 {
     const struct schema_entry *u = schema_find(&l->stage->header->schema, "u");
-    if (l->computed[UNI] && u->shape[1] != (size_t)l->feature_count)
+    if (l->computed[UNI] && u->shape[1] != (size_t)l->features.count)
         msa_fail(l->m, MSA_CORRUPT,
                  "header: 'u' has %zu columns but there are %d features s_*, d_*", u->shape[1],
-                 l->feature_count);
+                 l->features.count);
 }
 
 static void on_header(struct stage *s)
@@ -159,7 +140,7 @@ static void on_header(struct stage *s)
     if (!h->family[0])
         msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
     l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
-    find_features(l);
+    l->features = features_find(l->m, &h->schema);
     check_tasks(l);
     check_classes(l);
     check_columns(l);
@@ -229,7 +210,7 @@ static struct var *task_uni(struct loss *l)
     size_t batch = u->shape[0], columns = u->shape[1];
     float *target = arena_take(&l->tape.nodes, u->count * sizeof *target);
     for (size_t j = 0; j < columns; j++) {
-        const float *label = label_of(l, l->targets[j]);
+        const float *label = label_of(l, feature_label(l->features.which[j]));
         for (size_t i = 0; i < batch; i++)
             memcpy(&target[i * columns + j], label + i, sizeof *target);
     }
@@ -242,9 +223,9 @@ static struct var *task_uni(struct loss *l)
 static struct var *task_cl(struct loss *l)
 {
     struct var *all[FEATURES];
-    for (int i = 0; i < l->feature_count; i++)
-        all[i] = operand(l, CL, l->features[i]);
-    struct var *cosines = op_cosines(&l->tape, all[0], l->feature_count - 1, all + 1);
+    for (int i = 0; i < l->features.count; i++)
+        all[i] = operand(l, CL, l->features.names[i]);
+    struct var *cosines = op_cosines(&l->tape, all[0], l->features.count - 1, all + 1);
     return op_contrast(&l->tape, cosines, (size_t)similarities(l) - 1,
                        (enum contrast)l->settings->contrast, (float)l->settings->tau_m);
 }
@@ -258,13 +239,9 @@ static void put_gradients(struct loss *l, enum task task)
         char name[2 * TENSOR_NAME];
         if (!grad)
             continue;
-        if (o->capacity < o->var->count) {
-            o->gradient = msa_realloc(l->m, o->gradient, o->var->count * sizeof(float));
-            o->capacity = o->var->count;
-        }
-        l->device->copy_out(l->device, o->gradient, grad, o->var->count * sizeof(float));
+        const float *host = tape_copy_out(&l->tape, &o->gradient, grad, o->var->count);
         snprintf(name, sizeof name, "%s@%s", o->name, task_names[task]);
-        record_put(l->m, l->record, tensor_of(name, F4, o->gradient, o->var->rank, o->var->shape));
+        record_put(l->m, l->record, tensor_of(name, F4, host, o->var->rank, o->var->shape));
     }
 }
 

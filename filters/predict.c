@@ -14,9 +14,7 @@ enum { MOST_CLASSES = 7 };
 
 struct predict {
     const struct settings *settings;
-    int count; /* features that arrive, in their order */
-    char names[FEATURES][TENSOR_NAME + 1];
-    size_t width; /* of a feature */
+    struct features features; /* that arrive, in their order */
     struct mlp decoder, classifier, mono;
 };
 
@@ -29,53 +27,37 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-/* Which features arrive, all of one width. */
-static void find_features(struct trainable *t, struct predict *p)
-{
-    for (int i = 0; i < FEATURES; i++) {
-        const char *name = name_feature(p->names[p->count], i);
-        const struct schema_entry *entry = schema_floats(t->m, &t->arrived, name, 2);
-        if (!entry)
-            continue;
-        if (p->count && entry->shape[1] != p->width)
-            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", name,
-                     entry->shape[1], p->names[0], p->width);
-        p->width = entry->shape[1];
-        p->count++;
-    }
-    if (!p->count)
-        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
-}
-
 static void build(struct trainable *t)
 {
     struct predict *p = t->self;
-    find_features(t, p);
-    size_t dim = 2 * p->width, in = (size_t)p->count * p->width;
+    p->features = features_find(t->m, &t->arrived);
+    if (!p->features.count)
+        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
+    size_t dim = 2 * p->features.width, in = (size_t)p->features.count * p->features.width;
     size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3, MOST_CLASSES);
     if (dim < 8)
         msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
-                 p->width);
+                 p->features.width);
     size_t regressor[] = {in, dim, dim / 2, dim / 4, dim / 8, 1};
     size_t classifier[] = {in, dim, dim / 2, dim / 4, dim / 8, classes};
-    size_t mono[] = {p->width, dim / 4, dim / 8, 1};
+    size_t mono[] = {p->features.width, dim / 4, dim / 8, 1};
     p->decoder = mlp_layers(&t->params, "TVA_decoder.MLP", 5, regressor);
     p->classifier = mlp_layers(&t->params, "TVA_classifier.MLP", 5, classifier);
     p->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
     trainable_declare(t, "y", 1, (size_t[]){0});
     trainable_declare(t, "logits", 2, (size_t[]){0, classes});
-    trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->count});
+    trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->features.count});
 }
 
 static void forward(struct trainable *t)
 {
     struct predict *p = t->self;
     struct var *features[FEATURES];
-    for (int i = 0; i < p->count; i++)
-        features[i] = trainable_input(t, p->names[i]);
-    struct var *all = op_concat(&t->tape, p->count, features);
-    size_t batch = all->shape[0], count = (size_t)p->count;
-    struct var *each = tape_view(&t->tape, all, 2, (size_t[]){batch * count, p->width});
+    for (int i = 0; i < p->features.count; i++)
+        features[i] = trainable_input(t, p->features.names[i]);
+    struct var *all = op_concat(&t->tape, p->features.count, features);
+    size_t batch = all->shape[0], count = (size_t)p->features.count;
+    struct var *each = tape_view(&t->tape, all, 2, (size_t[]){batch * count, p->features.width});
     struct var *y = mlp_apply(&t->tape, &p->decoder, all);
     struct var *u = mlp_apply(&t->tape, &p->mono, each);
     trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));

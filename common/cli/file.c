@@ -120,6 +120,11 @@ void file_abandon(struct msa *m, struct file *f)
     msa_free(m, path);
 }
 
+void file_check(struct msa *m, const char *path)
+{
+    file_abandon(m, file_create(m, path));
+}
+
 /* ---- Logs ---- */
 
 static void log_discard(void *memory)

@@ -24,6 +24,8 @@ FILE *file_stream(struct msa *m, struct file *f);
 void file_commit(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
+/* Fails now where a later file_create of PATH would; leaves nothing. */
+void file_check(struct msa *m, const char *path);
 
 /* A log: created empty (an existing file is emptied unless `keep`), then written line by line, each
  * line flushed. Fails the run: "cannot write 'PATH': REASON". Owned by the run. */

@@ -21,6 +21,23 @@ const char *name_label(char name[TENSOR_NAME + 1], int label)
     return name;
 }
 
+struct features features_find(struct msa *m, const struct schema *schema)
+{
+    struct features f = {0};
+    for (int i = 0; i < FEATURES; i++) {
+        const char *name = name_feature(f.names[f.count], i);
+        const struct schema_entry *entry = schema_floats(m, schema, name, 2);
+        if (!entry)
+            continue;
+        if (f.count && entry->shape[1] != f.width)
+            msa_fail(m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", name,
+                     entry->shape[1], f.names[0], f.width);
+        f.width = entry->shape[1];
+        f.which[f.count++] = i;
+    }
+    return f;
+}
+
 int feature_label(int feature)
 {
     return feature < MODALITIES ? LABEL_JOINT : feature % MODALITIES;

@@ -3,7 +3,7 @@
 #define MSA_NAMES_H
 
 #include "common/data/dataset.h"
-#include "common/stream/tensor.h"
+#include "common/stream/record.h"
 
 /* Features are the columns of `u`: s then d, each in the order T V A, of all modalities. */
 enum { FEATURES = 2 * MODALITIES };
@@ -12,6 +12,15 @@ enum { FEATURES = 2 * MODALITIES };
 const char *name_vector(char name[TENSOR_NAME + 1], char letter, int modality);
 const char *name_feature(char name[TENSOR_NAME + 1], int feature); /* "s_text" to "d_audio" */
 const char *name_label(char name[TENSOR_NAME + 1], int label);     /* "label", "label_text", … */
+/* The features that arrive, all of one width. */
+struct features {
+    int count;
+    size_t width;
+    int which[FEATURES]; /* of all modalities' features */
+    char names[FEATURES][TENSOR_NAME + 1];
+};
+/* Fails the run with MSA_CORRUPT where one is not float32 [B,width]. */
+struct features features_find(struct msa *m, const struct schema *schema);
 /* The label that a feature is to predict: similarity the joint one, dissimilarity its own. */
 int feature_label(int feature);
 

@@ -113,27 +113,28 @@ static bool mean(const struct scores_loss *loss, double *number)
     return loss->samples > 0;
 }
 
-bool scores_value(const struct scores *s, const struct scores_split *p, const char *key,
-                  double *number)
+/* Which of the family's metrics it is; -1: none, or there are no labels to compute it of. */
+static int metric_of(const struct scores *s, const char *key)
 {
     const char *const *keys = metrics_keys(s->family);
     for (int i = 0; s->labelled && keys[i]; i++)
-        if (strcmp(keys[i], key) == 0) {
-            *number = p->metrics[i];
-            return true;
-        }
+        if (strcmp(keys[i], key) == 0)
+            return i;
+    return -1;
+}
+
+bool scores_value(const struct scores *s, const struct scores_split *p, const char *key,
+                  double *number)
+{
+    int metric = metric_of(s, key);
+    if (metric >= 0) {
+        *number = p->metrics[metric];
+        return true;
+    }
     for (int i = 0; i < p->loss_count; i++)
         if (strcmp(p->losses[i].name, key) == 0)
             return mean(&p->losses[i], number);
     return strcmp(key, "loss") == 0 && mean(&p->total, number);
-}
-
-static bool is_metric(const struct scores *s, const char *key)
-{
-    const char *const *keys = metrics_keys(s->family);
-    while (s->labelled && *keys && strcmp(*keys, key) != 0)
-        keys++;
-    return s->labelled && *keys;
 }
 
 void scores_check_key(const struct scores *s, const char *option, const char *key)
@@ -153,5 +154,5 @@ void scores_check_key(const struct scores *s, const char *option, const char *ke
 
 bool scores_smaller_is_better(const struct scores *s, const char *key)
 {
-    return !is_metric(s, key) || metrics_smaller_is_better(key);
+    return metric_of(s, key) < 0 || metrics_smaller_is_better(key);
 }

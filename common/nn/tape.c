@@ -73,6 +73,16 @@ void tape_seed(struct tape *t, struct var *x, const float *host)
         t->device->k.fill(t->device, v->grad, 1, v->count);
 }
 
+const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *from, size_t count)
+{
+    if (to->capacity < count) {
+        to->data = msa_realloc(t->m, to->data, count * sizeof *to->data);
+        to->capacity = count;
+    }
+    t->device->copy_out(t->device, to->data, from, count * sizeof *to->data);
+    return to->data;
+}
+
 void tape_backward(struct tape *t)
 {
     for (struct node *n = t->last; n; n = n->before)

@@ -58,6 +58,14 @@ void tape_seed(struct tape *t, struct var *x, const float *host);
 /* Runs the backward kernels, last operation first. */
 void tape_backward(struct tape *t);
 
+/* A tensor's numbers on the host, in memory kept from record to record. */
+struct host_copy {
+    float *data;
+    size_t capacity; /* floats */
+};
+/* Copies `count` floats from the device; they stay until the next call with that copy. */
+const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *from, size_t count);
+
 /* For operations: a node of `size` bytes, put on the tape with its backward function. */
 void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, struct node *));
 /* For backward functions: where the gradient by x goes, NULL when nobody wants it; *add tells
