@@ -211,6 +211,7 @@ void stage_end(struct stage *s)
         writer_end(s->previous);
     if (s->file)
         file_commit(s->m, s->file);
+    s->file = NULL;
 }
 
 static void one_frame(struct stage *s, struct frame *f)

@@ -1,9 +1,8 @@
 /* What all trainable stages share. */
 #include "common/trainable.h"
 #include "common/nn/device.h"
+#include "common/nn/saves.h"
 #include "common/stream/checkpoint.h"
-#include <ctype.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,47 +86,13 @@ long trainable_int(struct trainable *t, const char *key, long given, long initia
 
 /* --- files --- */
 
-/* N of NAME.N, a checkpoint of NAME, or of what a run that was killed left of it, NAME.N.tmp; 0:
- * the entry is neither. */
-static long checkpoint_of(const char *entry, const char *name)
-{
-    size_t length = strlen(name);
-    char *end;
-    if (strncmp(entry, name, length) != 0 || entry[length] != '.' || !isdigit(entry[length + 1]))
-        return 0;
-    long n = strtol(entry + length + 1, &end, 10);
-    return !*end || strcmp(end, ".tmp") == 0 ? n : 0;
-}
-
-/* Are there checkpoints but those from `first` to `last`? Removes them where it is told to. */
-static bool other_checkpoints(struct trainable *t, long first, long last, bool removes)
-{
-    const char *path = t->settings->params, *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    char *folder = slash ? msa_strndup(t->m, path, (size_t)(slash + 1 - path)) : NULL;
-    DIR *entries = opendir(folder ? folder : ".");
-    bool found = false;
-    for (struct dirent *e; entries && (e = readdir(entries));) {
-        long n = checkpoint_of(e->d_name, name);
-        if (!n || (n >= first && n <= last))
-            continue;
-        found = true;
-        if (removes)
-            unlinkat(dirfd(entries), e->d_name, 0);
-    }
-    if (entries)
-        closedir(entries);
-    msa_free(t->m, folder);
-    return found;
-}
-
 /* FILE and its checkpoints of an earlier training are in the way. Where a resumed training begins
  * again, for nothing was committed, its first checkpoint may be there. */
 static void find_old(struct trainable *t)
 {
     const char *path = t->settings->params;
     bool resumed = resume_checkpoint(t->stage->header) == 0;
-    t->replaces = file_exists(path) || other_checkpoints(t, resumed, resumed, false);
+    t->replaces = file_exists(path) || saves_others(t->m, path, resumed, resumed);
     if (t->replaces && !t->settings->force)
         msa_fail(t->m, MSA_FAILED,
                  "'%s' (or a checkpoint of it) exists%s: -f trains anew and replaces it", path,
@@ -139,7 +104,7 @@ static void find_old(struct trainable *t)
 static void clear_old(struct trainable *t)
 {
     unlink(t->settings->params);
-    other_checkpoints(t, 0, 0, true);
+    saves_keep(t->m, t->settings->params, 0, 0);
     t->replaces = false;
 }
 
@@ -192,7 +157,7 @@ static void on_committed(struct stage *s)
     const char *path = t->settings->params;
     if (t->best)
         save(t, path, t->checkpoint, false);
-    unlink(msa_format(t->m, "%s.%ld", path, t->checkpoint - 2));
+    unlink(saves_path(t->m, path, t->checkpoint - 2));
 }
 
 /* FILE.N. */
@@ -203,7 +168,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
     t->best = value_bool(&c->map, "best", true);
     if (t->checkpoint < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
-    save(t, msa_format(t->m, "%s.%ld", t->settings->params, t->checkpoint), t->checkpoint, true);
+    save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true);
 }
 
 /* --- a training that is resumed --- */
@@ -232,12 +197,11 @@ static void compare_settings(struct trainable *t, const struct safetensors *file
 /* Goes on from checkpoint N, as committed; what was saved after it goes. */
 static void restore(struct trainable *t, long n)
 {
-    struct safetensors *file =
-        safetensors_open(t->m, msa_format(t->m, "%s.%ld", t->settings->params, n));
+    struct safetensors *file = safetensors_open(t->m, saves_path(t->m, t->settings->params, n));
     compare_settings(t, file);
     params_restore(&t->params, file);
     safetensors_close(t->m, file);
-    other_checkpoints(t, n - 1, n, true);
+    saves_keep(t->m, t->settings->params, n - 1, n);
     t->checkpoint = n;
     t->best = resume_best(t->stage->header);
     on_committed(t->stage);

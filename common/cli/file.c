@@ -49,22 +49,21 @@ struct file *file_create(struct msa *m, const char *path)
 {
     struct stat status;
     bool exists = stat(path, &status) == 0, whole = !exists || S_ISREG(status.st_mode);
-    char *target = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
-    char *temporary = NULL;
-    int fd;
+    struct file *f = msa_alloc(m, sizeof *f);
+    f->fd = -1;
+    msa_at_free(f, file_discard);
+    f->path = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
     if (whole) {
-        temporary = msa_format(m, "%s.tmp", target);
+        char *temporary = msa_format(m, "%s.tmp", f->path);
         unlink(temporary); /* left by a run that was killed */
         mode_t mode = exists ? status.st_mode & 0777 : 0666;
-        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        f->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        f->temporary = f->fd < 0 ? NULL : temporary;
     } else {
-        fd = open(target, O_WRONLY | O_CLOEXEC);
+        f->fd = open(f->path, O_WRONLY | O_CLOEXEC);
     }
-    if (fd < 0)
+    if (f->fd < 0)
         cannot_write(m, path);
-    struct file *f = msa_alloc(m, sizeof *f);
-    *f = (struct file){.path = target, .temporary = temporary, .fd = fd};
-    msa_at_free(f, file_discard);
     return f;
 }
 

@@ -151,18 +151,25 @@ static bool check_spans(struct reading *r)
            wrong(r, "tensors end at %zu of the data but expected %zu", at, r->data);
 }
 
+static void release_json(void *memory)
+{
+    json_decref(*(json_t **)memory);
+}
+
 static void parse(struct reading *r)
 {
     json_error_t error;
     const char *text = (const char *)r->s->map.bytes + PREFIX;
-    json_t *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
-    if (!header)
+    json_t **header = msa_alloc(r->m, sizeof *header);
+    msa_at_free(header, release_json);
+    *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
+    if (!*header)
         wrong(r, "header, byte %d: %s", error.position, error.text);
-    else if (!json_is_object(header))
+    else if (!json_is_object(*header))
         wrong(r, "header is no JSON object");
-    else if (read_header(r, header))
+    else if (read_header(r, *header))
         check_spans(r);
-    json_decref(header);
+    msa_free(r->m, header);
     for (char *c = r->wrong; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';

@@ -48,8 +48,13 @@ static json_t *metadata_json(const char *const **pairs, size_t count)
 static json_t *tensor_json(const struct safetensor *t, size_t begin)
 {
     json_t *shape = json_array();
+    bool failed = false;
     for (int i = 0; i < t->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+        failed |= json_array_append_new(shape, json_integer((json_int_t)t->shape[i])) != 0;
+    if (failed) {
+        json_decref(shape);
+        return NULL;
+    }
     return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
                      (json_int_t)begin, (json_int_t)(begin + t->count * sizeof(float)));
 }
@@ -93,7 +98,9 @@ void safetensors_write(struct msa *m, const char *path, const struct safetensor 
     FILE *to = file_stream(m, f);
     char *header = header_text(sorted, count, pairs, metadata_count);
     if (!header)
-        msa_fail(m, MSA_FAILED, "cannot write '%s': two names are equal, or one is no UTF-8", path);
+        msa_fail(m, MSA_FAILED,
+                 "cannot write '%s': two names are equal, one is no UTF-8, or there is no memory",
+                 path);
     write_header(to, header);
     free(header);
     for (size_t i = 0; i < count; i++)
