@@ -1,7 +1,7 @@
 /* Safetensors files: 8 bytes of header length, a JSON header, the data. */
 #include "common/data/safetensors.h"
+#include "common/cli/json.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,17 +151,11 @@ static bool check_spans(struct reading *r)
            wrong(r, "tensors end at %zu of the data but expected %zu", at, r->data);
 }
 
-static void release_json(void *memory)
-{
-    json_decref(*(json_t **)memory);
-}
-
 static void parse(struct reading *r)
 {
     json_error_t error;
     const char *text = (const char *)r->s->map.bytes + PREFIX;
-    json_t **header = msa_alloc(r->m, sizeof *header);
-    msa_at_free(header, release_json);
+    json_t **header = json_holder(r->m);
     *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
     if (!*header)
         wrong(r, "header, byte %d: %s", error.position, error.text);
