@@ -76,12 +76,20 @@ $(O)/bin $(O)/lib:
 	mkdir -p $@
 
 # --- tests --------------------------------------------------------------------------------------
-# Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit.
-TESTS := $(UNITS) $(wildcard tests/*.bats)
+# Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
+# come first, so that none of them is left to run alone at the end.
+LONG  := $(patsubst %,tests/%.bats,wrong_lines pipelines margin examples)
+SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS)
+PROVE := prove --timer -j 2 --exec tests/run
 test: units
-	O=$(O) prove --timer -j 2 --exec 'tests/run' $(TESTS)
+	O=$(O) $(PROVE) $(LONG) $(SHORT)
 check: setup lint
 	@$(MAKE) --no-print-directory test
+# Both builds in one run of prove, whose summary is that of both. tests/run knows build/san/tests/X.bats.
+SAN_OF = $(patsubst tests/%,build/san/tests/%,$(patsubst build/%,build/san/%,$(1)))
+check-all: setup lint units
+	@$(MAKE) --no-print-directory SAN=1 units
+	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch])
@@ -163,5 +171,5 @@ dist:
 	@git diff-index --quiet HEAD -- || echo 'dist: changes that are not committed are left out' >&2
 	git -c tar.umask=022 archive --format=tar --prefix=msa-$(VERSION)/ HEAD | gzip -9n >msa-$(VERSION).tar.gz
 
-.PHONY: all units test check lint options setup demo bench clean install uninstall dist
+.PHONY: all units test check check-all lint options setup demo bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -93,6 +93,8 @@ edited() {
     [[ $output == *"exempt, but no example"* ]]
     edited 's/^msa-load --split valid .*/.Ic msa-load/' man/msa-load.1 1
     [[ $output == "in an example: '.Ic msa-load' is more than this reads" ]]
+    edited 's/msa-loss --contrast /msa-loss --kontrast /' README.md 1
+    [[ $output == "README.md: msa-loss has no option --kontrast" ]]
     edited '/^\.Sh EXAMPLES/,/^\.Sh EXIT/{/^\.[BE]d/d}' man/msa-gdwg.1 1
     [[ $output == "msa-gdwg.1 has no examples" ]]
 }

@@ -144,8 +144,19 @@ def sources(root, programs):
     yield "README.md", list(readme_examples(root / "README.md"))
 
 
+def check_mentions(root, programs):
+    """Options that the text gives a program (.Ic msa-NAME --OPTION, or the same in the README's backquotes) exist."""
+    for source in sorted(root.glob("man/*.[0-9]")) + [root / "README.md"]:
+        for name, rest in re.findall(r"(?:^\.Ic |`)(msa-[a-z]+)( [^`\n]*)", source.read_text(), re.MULTILINE):
+            known = subprocess.run([programs / name, "--help=names"], check=True, capture_output=True, text=True).stdout
+            for option in re.findall(r" (--[a-z0-9-]+)", rest):
+                if option not in known.split():
+                    raise SystemExit(f"{source.name}: {name} has no option {option}")
+
+
 def main(root, programs, out):
     root, programs, out = map(pathlib.Path, (root, programs, out))
+    check_mentions(root, programs)
     exempt = set(EXEMPT)
     for source, examples in sources(root, programs):
         if not examples and source not in ("msa-model.7", "msa-stream.5"):
