@@ -87,8 +87,10 @@ check: setup lint
 	@$(MAKE) --no-print-directory test
 # Both builds in one run of prove, whose summary is that of both. tests/run knows build/san/tests/X.bats.
 SAN_OF = $(patsubst tests/%,build/san/tests/%,$(patsubst build/%,build/san/%,$(1)))
-check-all: setup lint units
-	@$(MAKE) --no-print-directory SAN=1 units
+check-all: setup
+	@$(MAKE) --no-print-directory -j 2 units
+	@$(MAKE) --no-print-directory -j 2 SAN=1 units
+	@$(MAKE) --no-print-directory lint
 	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
 # --- lint ---------------------------------------------------------------------------------------
