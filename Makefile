@@ -171,7 +171,8 @@ uninstall:
 # The archive is that of the last commit, byte for byte the same wherever and whenever it is made.
 dist:
 	@git diff-index --quiet HEAD -- || echo 'dist: changes that are not committed are left out' >&2
-	git -c tar.umask=022 archive --format=tar --prefix=msa-$(VERSION)/ HEAD | gzip -9n >msa-$(VERSION).tar.gz
+	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
+	gzip -9nf msa-$(VERSION).tar
 
 .PHONY: all units test check check-all lint options setup demo bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
