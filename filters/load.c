@@ -399,7 +399,7 @@ static void run(struct msa *m)
 
 static const struct example examples[] = {
     {"msa-load --split test data.pkl | msa-dump", "look at the test split"},
-    {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | msa-encode ...",
+    {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | ...",
      "the beginning of a training line"},
     {0},
 };
