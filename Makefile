@@ -66,11 +66,15 @@ UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) all | $(OBJ)/lib
+units: $(UNITS) $(OBJ)/fault.so all | $(OBJ)/lib
 # They find kernels as the programs do: in lib beside the folder they are in.
 $(OBJ)/lib: | $(O)/lib
 	@mkdir -p $(@D)
 	ln -sr $(O)/lib $@
+# Makes calls fail, one at a time: tests/faults.
+$(OBJ)/fault.so: tests/faults/fault.c
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -shared -o $@ $< -ldl
 
 $(O)/bin $(O)/lib:
 	mkdir -p $@
@@ -78,7 +82,7 @@ $(O)/bin $(O)/lib:
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
 # come first, so that none of them is left to run alone at the end.
-LONG  := $(patsubst %,tests/%.bats,wrong_lines pipelines margin examples)
+LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines margin examples)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units
@@ -94,7 +98,7 @@ check-all: setup
 	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch])
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/faults/*.c)
 SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'

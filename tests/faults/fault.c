@@ -1,11 +1,12 @@
 /* A library to preload: one call fails that else would not, in the manner of SQLite's tests.
  *
  *   MSA_FAULT=KIND:N    the Nth call of that kind fails; KIND:N+ that one and all later ones
- *   MSA_FAULT_LOG=FILE  gets a line "fired CALL" when it has, and at the end "leaked BYTES CALLS" when memory that the
- *                       program took was not given back
+ *   MSA_FAULT_LOG=FILE  gets a line "fired CALL" when it has, and at the end "leaked BYTES CALLS"
+ * when memory that the program took was not given back
  *
- * Kinds are malloc, read, write, fsync, rename, mmap, connect and open, each with its relatives. Memory is counted that the
- * program, its kernels and the libraries whose results it checks ask for; oneDNN, OpenMP and the loader are left alone. */
+ * Kinds are malloc, read, write, fsync, rename, mmap, connect and open, each with its relatives.
+ * Memory is counted that the program, its kernels and the libraries whose results it checks ask
+ * for; oneDNN, OpenMP and the loader are left alone. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +84,7 @@ static bool fails(const char *kind, const char *call)
 }
 
 #define NEXT(type, name, parameters, arguments)                                                    \
-    type (*next) parameters = (type(*) parameters)dlsym(RTLD_NEXT, name);                          \
+    type(*next) parameters = (type(*) parameters)dlsym(RTLD_NEXT, name);                           \
     return next arguments
 
 /* ---- Memory ---- */
@@ -104,7 +105,8 @@ static bool in(const char *path, const char *const *names)
     return false;
 }
 
-/* Whose call is it: 0 somebody's that is left alone, 1 libc's, 2 the program's and its libraries'. */
+/* Whose call is it: 0 somebody's that is left alone, 1 libc's, 2 the program's and its libraries'.
+ */
 static int origin(void *caller)
 {
     static const char *const own[] = {"msa-", "libmsgpackc", "libjansson", "libz.", NULL};
@@ -169,8 +171,7 @@ void *malloc(size_t bytes)
 void *calloc(size_t count, size_t size)
 {
     int from = origin(CALLER);
-    return no_memory(from, "calloc") ? NULL
-                                     : taken(__libc_calloc(count, size), count * size, from);
+    return no_memory(from, "calloc") ? NULL : taken(__libc_calloc(count, size), count * size, from);
 }
 
 void *realloc(void *memory, size_t bytes)
@@ -240,7 +241,8 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     NEXT(ssize_t, "sendmsg", (int, const struct msghdr *, int), (fd, message, flags));
 }
 
-/* Standard error stays what it is: it is what the test reads. Where there is nothing to write nothing can fail. */
+/* Standard error stays what it is: it is what the test reads. Where there is nothing to write
+ * nothing can fail. */
 int fflush(FILE *stream)
 {
     if (stream && stream != stderr && __fpending(stream) && fails("write", "fflush"))

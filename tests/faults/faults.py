@@ -21,7 +21,7 @@ STRIDE = 1 if os.environ.get("FAULTS") == "all" else 11
 root = Path(__file__).resolve().parents[2]
 build = Path(sys.argv[1]).resolve()
 golden = root / "tests/golden/sims"
-library = build / "lib/fault.so"
+library = build / "build/obj/fault.so"
 
 
 class Wrong(Exception):

@@ -1,0 +1,18 @@
+#!/usr/bin/env bats
+# Each program alone, on files: every call that can fail does, once and for good (faults/faults.py).
+load helper
+
+faults() {
+    [ "$BUILD" = "$ROOT" ] || skip "the allocator is the sanitizer's"
+    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" alone "msa-$1"
+}
+
+@test "msa-load: every call fails" { faults load; }
+@test "msa-encode: every call fails" { faults encode; }
+@test "msa-decompose: every call fails" { faults decompose; }
+@test "msa-predict: every call fails" { faults predict; }
+@test "msa-loss: every call fails" { faults loss; }
+@test "msa-gdwg: every call fails" { faults gdwg; }
+@test "msa-metrics: every call fails" { faults metrics; }
+@test "msa-dump: every call fails" { faults dump; }
+@test "msa-synth: every call fails" { faults synth; }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bats
+# Each program in a training line: calls fail one at a time, and the training goes on from there (faults/faults.py).
+load helper
+
+faults() {
+    [ "$BUILD" = "$ROOT" ] || skip "the allocator is the sanitizer's"
+    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" training "msa-$1"
+}
+
+@test "msa-load: calls fail, and the training is resumed" { faults load; }
+@test "msa-encode: calls fail, and the training is resumed" { faults encode; }
+@test "msa-decompose: calls fail, and the training is resumed" { faults decompose; }
+@test "msa-predict: calls fail, and the training is resumed" { faults predict; }
+@test "msa-loss: calls fail, and the training is resumed" { faults loss; }
+@test "msa-gdwg: calls fail, and the training is resumed" { faults gdwg; }
+@test "msa-metrics: calls fail, and the training is resumed" { faults metrics; }
+@test "msa-backprop: calls fail, and the training is resumed" { faults backprop; }
