@@ -1,5 +1,6 @@
 /* The loop of a stage. */
 #include "common/stage.h"
+#include "common/stream/finite.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -134,8 +135,11 @@ static void take_back(struct stage *s, const struct record *r)
         record_new(s->m, &g);
         s->ops->turn(s, r, &g);
     }
-    if (s->ops->gradient)
+    record_check_finite(&g, r, !s->next);
+    if (s->ops->gradient) {
         s->ops->gradient(s, &g);
+        record_check_finite(&g, r, true);
+    }
     record_write(&g, s->previous, FRAME_GRADIENT);
     if (s->ops->update)
         s->ops->update(s, &g);
@@ -146,8 +150,11 @@ static void on_record(struct stage *s, struct frame *f)
 {
     struct record r;
     record_parse(s->m, &r, s->in, f);
-    if (s->ops->record)
+    record_check_finite(&r, &r, false);
+    if (s->ops->record) {
         s->ops->record(s, &r);
+        record_check_finite(&r, &r, true);
+    }
     if (s->out)
         record_write(&r, s->out, FRAME_DATA);
     if (s->previous && r.train)

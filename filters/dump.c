@@ -4,6 +4,7 @@
 #include "common/cli/file.h"
 #include "common/cli/option.h"
 #include "common/stage.h"
+#include "common/stream/finite.h"
 #include "common/stream/show.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -103,6 +104,18 @@ static void see(struct stage *s, const struct frame *f, bool back)
 
 /* ---- The end of a line ---- */
 
+/* Of a record or gradient, with --check-finite. */
+static void check_finite(struct dump *d, struct reader *in, struct frame *f)
+{
+    struct record r;
+    bool data = f->kind == FRAME_DATA;
+    if (!d->m->common.check_finite || !(data || f->kind == FRAME_GRADIENT))
+        return;
+    record_parse(d->m, &r, in, f);
+    record_check_finite(&r, data ? &r : NULL, false);
+    record_free(&r);
+}
+
 /* The line of a stage that failed is shown as its frame X is; nothing needs to be
  * said on stderr. */
 static void show_all(struct dump *d)
@@ -113,6 +126,7 @@ static void show_all(struct dump *d)
         show_frame(d, &f, false);
         if (f.kind == FRAME_ERROR)
             d->m->status = MSA_OTHER;
+        check_finite(d, in, &f);
         frame_free(in, &f);
         d->done = is_done(d, false);
     }

@@ -10,6 +10,7 @@
 #include "common/data/order.h"
 #include "common/stage.h"
 #include "common/stream/checkpoint.h"
+#include "common/stream/finite.h"
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,13 +85,15 @@ static const struct option options[] = {
 static void take_gradient(struct load *l)
 {
     struct frame f;
+    struct record g;
     stage_await(&l->stage, FRAME_GRADIENT, &f);
-    int64_t step = value_int(&f.map, "step", -1);
-    if (!l->waiting-- || step != l->answered)
-        frame_fail(l->m, &f, NULL, "a gradient of step %jd but expected one of step %ld",
-                   (intmax_t)step, l->answered);
+    record_parse(l->m, &g, back_reader(l->stage.next), &f);
+    if (!l->waiting-- || g.step != l->answered)
+        frame_fail(l->m, &g.frame, NULL, "a gradient of step %jd but expected one of step %ld",
+                   (intmax_t)g.step, l->answered);
     l->answered++;
-    frame_free(back_reader(l->stage.next), &f);
+    record_check_finite(&g, NULL, false);
+    record_free(&g);
     if (l->replaces) /* not before the whole line stands */
         unlink(l->settings->state);
     l->replaces = false;
@@ -161,6 +164,7 @@ static void send_batch(struct load *l, enum split split, bool train, long epoch,
     r.step = step;
     r.train = train;
     batcher_fill(&l->batcher, &r, split, index, count);
+    record_check_finite(&r, &r, true);
     record_write(&r, l->stage.out, FRAME_DATA);
     record_free(&r);
 }

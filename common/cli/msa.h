@@ -40,7 +40,8 @@ struct msa_common {
     const char *device; /* auto, cpu, cuda[:N], test */
     long threads;       /* 0: as many as the machine has */
     int progress;       /* enum msa_progress */
-    long max_frame;     /* bytes of a body; limit before any allocation */
+    bool check_finite;
+    long max_frame; /* bytes of a body; limit before any allocation */
     bool no_crc;
 };
 

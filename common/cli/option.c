@@ -26,6 +26,8 @@ const struct option common_options[] = {
      .help = "threads to compute with; 0 is as many as the machine has"},
     {0, "progress", "auto|always|never", OPTION_CHOICE, FIELD(progress), "auto",
      .help = "show progress on standard error; auto is on a terminal and in the foreground"},
+    {0, "check-finite", NULL, OPTION_FLAG, FIELD(check_finite),
+     .help = "fail at the first NaN or infinity that is read or written, and say where it is"},
     {0, "max-frame", "BYTES", OPTION_INT, FIELD(max_frame), "1073741824", 1, UINT32_MAX,
      .help = "refuse to read a frame with a body larger than this"},
     {0, "no-crc", NULL, OPTION_FLAG, FIELD(no_crc), .help = "write frames without checksums"},

@@ -337,7 +337,8 @@ static void help_has_forms(void **state)
     o = MAIN(-1, "--help=names");
     assert_string_equal(o.out, "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
                                "--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
-                               "--gzip\n--device\n--threads\n--progress\n--max-frame\n--no-crc\n");
+                               "--gzip\n--device\n--threads\n--progress\n--check-finite\n"
+                               "--max-frame\n--no-crc\n");
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");
