@@ -4,6 +4,7 @@
 As a module: `for kind, body in frames(file)`; the tensors of a record are NumPy arrays in body["tensors"].
 As a program: one line a frame of the file that is named, or of stdin."""
 import gzip
+import os
 import struct
 import sys
 import zlib
@@ -43,17 +44,23 @@ def frames(file):
 
 
 class Writer:
-    """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it."""
+    """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it. That nobody
+    reads any more is a BrokenPipeError, unless it is forgiven: then frames go nowhere."""
 
-    def __init__(self, file):
-        self.file, self.number = file, 0
+    def __init__(self, file, forgiving=False):
+        self.file, self.number, self.forgiving, self.ended = file, 0, forgiving, False
 
     def write(self, kind, body):
         body = msgpack.packb(body, default=msgpack_numpy.encode)
         prefix = PREFIX.pack(b"\xd8M", 1, ord(kind), 0, self.number, len(body), 0)[:14]
-        self.file.write(prefix + struct.pack("<I", zlib.crc32(body, zlib.crc32(prefix[2:]))) + body)
-        self.file.flush()
-        self.number += 1
+        self.number, self.ended = self.number + 1, kind in ("E", "X")
+        try:
+            self.file.write(prefix + struct.pack("<I", zlib.crc32(body, zlib.crc32(prefix[2:]))) + body)
+            self.file.flush()
+        except (BrokenPipeError, ConnectionResetError):
+            if not self.forgiving:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def line(number, kind, body):

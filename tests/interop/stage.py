@@ -1,0 +1,176 @@
+"""The loop of a stage with parameters in Python, and its way back (msa-stream(5)); predict_stage.py shows its use.
+
+`run(name, stage)` reads the stream from stdin, writes it to stdout, and returns the exit status. It calls
+  stage.header(header)      when the header has been read; changes it
+  stage.record(record)      for each record; changes it
+  stage.gradient(gradient)  for the gradient of the last training record; changes it
+  stage.update(gradient)    after that has gone to the stage before
+  stage.state()             at a checkpoint: what is to be kept, tensors included
+  stage.restore(state)      after stage.header, when a killed training goes on: what state() gave
+  stage.committed(control)  when a checkpoint stands, whatever happens: its control frame"""
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+from read_stream import Writer, frames
+
+NOTICE, PATIENCE = 5, 60  # seconds until it is said that nobody comes, and until that is a failure
+NOBODY = "nobody takes gradients back: does the line end in msa-backprop?"
+
+
+class OtherFailed(Exception):
+    """Another program has failed, and has said why; args[0] is the body of its X."""
+
+
+class Closed(Exception):
+    """Nobody reads the output any more."""
+
+
+def own_user(peer):
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", credentials)[1] == os.geteuid()
+
+
+class WayBack:
+    """Made when a training header has been read, before it is written: connects to the stage before, and puts an address
+    for the stage behind into the header. `entry` is the program's own of the header's pipeline."""
+
+    def __init__(self, header, entry):
+        if not header.get("back"):
+            raise RuntimeError("a training stream without a return address: was it kept in a file?")
+        before = socket.socket(socket.AF_UNIX)
+        before.connect("\0" + header["back"][1:])
+        if not own_user(before):
+            raise RuntimeError("the return address belongs to another user")
+        self.before, self.behind, self.last = Writer(before.makefile("wb"), forgiving=True), None, True
+        self.before.write("H", {"version": 1, "mode": "back", "pipeline": [entry], "last": False})
+        self.listener, self.started = socket.socket(socket.AF_UNIX), time.monotonic()
+        self.listener.bind("")  # to a name of the kernel's choice
+        self.listener.listen(0)
+        header["back"] = "@" + self.listener.getsockname()[1:].decode()
+
+    def wait(self):
+        """Until a peer comes; one that has closed its input never will."""
+        ends = select.poll()
+        ends.register(self.listener, select.POLLIN)
+        ends.register(sys.stdout, 0)
+        for seconds in NOTICE, PATIENCE:
+            found = dict(ends.poll(max(0, 1000 * (self.started + seconds - time.monotonic()))))
+            if self.listener.fileno() in found:
+                return
+            if found:
+                raise Closed
+            if seconds == NOTICE:
+                print(f"{sys.argv[0]}: warning: {NOBODY}", file=sys.stderr)
+        raise TimeoutError(NOBODY)
+
+    def meet(self):
+        """Accepts one peer, of the same user, and reads its H."""
+        peer = None
+        while not peer or not own_user(peer):
+            self.wait()
+            peer, _ = self.listener.accept()
+        self.listener.close()
+        self.behind = frames(peer.makefile("rb"))
+        self.last = self.next("H").get("last", False)
+
+    def next(self, kind):
+        try:
+            found, body = next(self.behind)
+        except (EOFError, ConnectionError) as cut:  # stages behind the peer say why, if there are any
+            reason = "the next program is gone: the way back was cut"
+            raise EOFError(reason) if self.last else OtherFailed({"who": sys.argv[0], "what": reason}) from cut
+        if found == "X":
+            raise OtherFailed(body)
+        if found != kind:
+            raise ValueError(f"way back: frame '{found}' but expected '{kind}'")
+        return body
+
+    def take(self, kind):
+        """The next frame from behind, which must be of that kind: its body."""
+        if not self.behind:
+            self.meet()
+        return self.next(kind)
+
+    def give(self, kind, body):
+        """To the stage before."""
+        self.before.write(kind, body)
+
+
+class Line:
+    """A stage, and the streams on both sides of it."""
+
+    def __init__(self, name, stage):
+        self.entry, self.stage = {"name": name, "version": "1", "argv": sys.argv[1:]}, stage
+        self.out, self.back, self.checkpoint = Writer(sys.stdout.buffer), None, None
+
+    def header(self, header):
+        header.setdefault("pipeline", []).append(self.entry)
+        self.key = f"{len(header['pipeline'])}:{self.entry['name']}"
+        if header["mode"] == "train":
+            self.out.forgiving = True
+            self.back = WayBack(header, self.entry)
+        else:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        self.stage.header(header)
+        if header.get("resume", {}).get("checkpoint"):
+            self.checkpoint = header["resume"]
+            self.stage.restore(self.checkpoint["state"][self.key])
+
+    def gradient(self, record):
+        gradient = self.back.take("G")
+        if (gradient["epoch"], gradient["step"]) != (record["epoch"], record["step"]):
+            raise ValueError(f"way back: the gradient of step {gradient['step']} but expected {record['step']}")
+        self.stage.gradient(gradient)
+        self.back.give("G", gradient)
+        self.stage.update(gradient)
+
+    def control(self):
+        self.checkpoint = self.back.take("C")
+        self.checkpoint.setdefault("state", {})[self.key] = self.stage.state()
+        self.back.give("C", self.checkpoint)
+
+    def frame(self, kind, body):
+        if kind == "X":
+            raise OtherFailed(body)
+        if self.checkpoint and kind != "H":  # that it goes on means that the checkpoint stands
+            self.stage.committed(self.checkpoint)
+            self.checkpoint = None
+        if kind == "H":
+            self.header(body)
+        elif kind == "D":
+            self.stage.record(body)
+        self.out.write(kind, body)
+        if self.back and kind == "D" and body["train"]:
+            self.gradient(body)
+        elif self.back and kind == "C":
+            self.control()
+        elif self.back and kind == "E":
+            self.back.give("E", self.back.take("E"))
+
+    def fail(self, who, what):
+        for way in self.out, self.back and self.back.before:
+            if way and not way.ended:
+                way.write("X", {"who": who, "what": what})
+
+
+def run(name, stage):
+    line = Line(name, stage)
+    try:
+        for kind, body in frames(sys.stdin.buffer):
+            line.frame(kind, body)
+        return 0
+    except Closed:
+        return 141
+    except OtherFailed as failed:
+        line.fail(failed.args[0].get("who", ""), failed.args[0].get("what", ""))
+        return 5
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"[:250]
+        print(f"{name}: {what}", file=sys.stderr)
+        line.fail(name, what)
+        return 4 if isinstance(error, EOFError) else 3 if isinstance(error, ValueError) else 1
