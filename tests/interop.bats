@@ -25,7 +25,7 @@ END
     LIMIT=120 line "$(golden_load) | $(golden_model) | $PYTHON $ROOT/tests/interop/loss_stage.py | msa-gdwg |
         msa-metrics -q --log run/metrics.tsv | msa-backprop --lr 1e-3 --decay 1e-3 --warmup 1 --log run/steps.tsv"
     [ "$status" -eq 0 ]
-    [ -z "$output" ]
+    [ -z "$output" ] || { echo "$output"; false; }
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
     [ "$(wc -l <"$ROOT/tests/interop/loss_stage.py")" -lt 80 ]
 }
@@ -35,4 +35,71 @@ END
         msa-backprop"
     [ "$status" -ne 0 ]
     [ "$(grep -c '^msa-' <<<"$output")" -eq 1 ]
+}
+
+# The stage with parameters, in the place of msa-predict.
+predict_stage() {
+    echo "$PYTHON $ROOT/tests/interop/predict_stage.py -p run/predict.safetensors"
+}
+
+# A training line with it, working in run/; $1: more options of msa-load.
+training() {
+    echo "msa-load --train --epochs 12 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $GOLDEN/data.pkl |
+        msa-encode -p run/encode.safetensors --dim 16 --heads 2 --layers text=1,vision=1,audio=1 |
+        msa-decompose -p run/decompose.safetensors | { echo \$BASHPID >pid; exec $(predict_stage); } | msa-loss | msa-gdwg |
+        msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
+}
+
+@test "a stage with parameters in Python gives the golden trajectory; its file serves it and msa-predict" {
+    LIMIT=120 line "$(golden_load) | $(golden_encode) | $(golden_decompose) |
+        $(predict_stage) --init $GOLDEN/predict.init.safetensors | msa-loss | msa-gdwg | msa-metrics -q |
+        msa-backprop --lr 1e-3 --decay 1e-3 --warmup 1 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ] || { echo "$output"; false; }
+    for predict in "$(predict_stage)" "msa-predict -p run/predict.safetensors"; do
+        line "msa-load --split test --batch 3 $GOLDEN/data.pkl | msa-encode -p run/encode.safetensors |
+            msa-decompose -p run/decompose.safetensors | $predict | msa-metrics --predictions run/predictions.tsv"
+        [ "$status" -eq 0 ]
+        "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+    done
+    [ "$(wc -l <"$ROOT/tests/interop/predict_stage.py")" -lt 120 ]
+}
+
+@test "a stage with parameters in Python is killed, and resumed: the same bytes as if it had not been" {
+    mkdir -p whole/run killed/run
+    line "cd whole; $(training)"
+    [ "$status" -eq 0 ]
+    cd killed
+    for at in 5 11 12 30; do
+        rm -f pid
+        timeout -k 5 60 bash -c "$(training --resume)" 2>>err 3>&- &
+        until [ -s pid ] && [ -s run/steps.tsv ] && [ "$(wc -l <run/steps.tsv)" -gt $at ]; do sleep 0.02; done
+        kill -9 "$(<pid)"
+        wait $! || true
+        [ "$(wc -l <run/steps.tsv)" -lt 49 ]
+    done
+    for _ in 1 2; do # the second time there is nothing left to do
+        line "$(training --resume)"
+        [ "$status" -eq 0 ]
+        diff -r ../whole/run run
+    done
+}
+
+@test "a stage with parameters in Python where others fail: it ends silently, as they do where it fails" {
+    line "$(training | sed 's/msa-backprop/& --bogus/')"
+    [ "$output" = "msa-backprop: unknown option '--bogus' (see msa-backprop --help)" ]
+    [[ $(cut -d " " -f 5 statuses) =~ ^(5|141)$ ]]
+    rm -f run/*
+    line "$(training | sed 's/msa-decompose/& --bogus/')"
+    [ "$output" = "msa-decompose: unknown option '--bogus' (see msa-decompose --help)" ]
+    [ "$(cut -d " " -f 5 statuses)" -eq 5 ]
+    rm -f run/*
+    touch run/predict.safetensors
+    line "$(training)"
+    [ "$output" = "predict_stage.py: FileExistsError: 'run/predict.safetensors' exists: training would replace it" ]
+    [[ $(cut -d " " -f 2-4 statuses) =~ ^(5|141)\ (5|141)\ (5|141)$ ]]
+    rm -f run/*
+    line "$(golden_load) | $(golden_encode) | $(golden_decompose) | $(predict_stage) | head -c 100 >/dev/null"
+    [ -z "$output" ] || { echo "$output"; false; }
+    [ "$(cut -d " " -f 5 statuses)" -eq 141 ]
 }

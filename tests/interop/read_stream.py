@@ -48,7 +48,8 @@ class Writer:
     reads any more is a BrokenPipeError, unless it is forgiven: then frames go nowhere."""
 
     def __init__(self, file, forgiving=False):
-        self.file, self.number, self.forgiving, self.ended = file, 0, forgiving, False
+        self.file, self.number, self.ended = file, 0, False
+        self.forgiving, self.broken = forgiving, False
 
     def write(self, kind, body):
         body = msgpack.packb(body, default=msgpack_numpy.encode)
@@ -60,6 +61,7 @@ class Writer:
         except (BrokenPipeError, ConnectionResetError):
             if not self.forgiving:
                 raise
+            self.broken = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 

@@ -30,6 +30,13 @@ class Closed(Exception):
     """Nobody reads the output any more."""
 
 
+class OtherTraining(Exception):
+    """The training that is to be resumed is not this one."""
+
+
+STATUSES = (OtherTraining, 2), (EOFError, 4), (ValueError, 3), (Exception, 1)
+
+
 def own_user(peer):
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return struct.unpack("3i", credentials)[1] == os.geteuid()
@@ -37,9 +44,10 @@ def own_user(peer):
 
 class WayBack:
     """Made when a training header has been read, before it is written: connects to the stage before, and puts an address
-    for the stage behind into the header. `entry` is the program's own of the header's pipeline."""
+    for the stage behind into the header. `entry` is the program's own of the header's pipeline, `out` the stream that takes
+    the header to that stage."""
 
-    def __init__(self, header, entry):
+    def __init__(self, header, entry, out):
         if not header.get("back"):
             raise RuntimeError("a training stream without a return address: was it kept in a file?")
         before = socket.socket(socket.AF_UNIX)
@@ -47,25 +55,28 @@ class WayBack:
         if not own_user(before):
             raise RuntimeError("the return address belongs to another user")
         self.before, self.behind, self.last = Writer(before.makefile("wb"), forgiving=True), None, True
+        self.name = entry["name"]
         self.before.write("H", {"version": 1, "mode": "back", "pipeline": [entry], "last": False})
-        self.listener, self.started = socket.socket(socket.AF_UNIX), time.monotonic()
+        self.listener, self.started, self.out = socket.socket(socket.AF_UNIX), time.monotonic(), out
         self.listener.bind("")  # to a name of the kernel's choice
         self.listener.listen(0)
         header["back"] = "@" + self.listener.getsockname()[1:].decode()
 
     def wait(self):
-        """Until a peer comes; one that has closed its input never will."""
+        """Until a peer comes; one that has closed its input before the end never will."""
         ends = select.poll()
         ends.register(self.listener, select.POLLIN)
-        ends.register(sys.stdout, 0)
+        if not self.out.ended:
+            ends.register(self.out.file, 0)
         for seconds in NOTICE, PATIENCE:
-            found = dict(ends.poll(max(0, 1000 * (self.started + seconds - time.monotonic()))))
+            left = 0 if self.out.broken else max(0, self.started + seconds - time.monotonic())
+            found = dict(ends.poll(1000 * left))
             if self.listener.fileno() in found:
                 return
-            if found:
+            if found or self.out.broken:
                 raise Closed
             if seconds == NOTICE:
-                print(f"{sys.argv[0]}: warning: {NOBODY}", file=sys.stderr)
+                print(f"{self.name}: warning: {NOBODY}", file=sys.stderr)
         raise TimeoutError(NOBODY)
 
     def meet(self):
@@ -83,7 +94,7 @@ class WayBack:
             found, body = next(self.behind)
         except (EOFError, ConnectionError) as cut:  # stages behind the peer say why, if there are any
             reason = "the next program is gone: the way back was cut"
-            raise EOFError(reason) if self.last else OtherFailed({"who": sys.argv[0], "what": reason}) from cut
+            raise EOFError(reason) if self.last else OtherFailed({"who": self.name, "what": reason}) from cut
         if found == "X":
             raise OtherFailed(body)
         if found != kind:
@@ -113,12 +124,14 @@ class Line:
         self.key = f"{len(header['pipeline'])}:{self.entry['name']}"
         if header["mode"] == "train":
             self.out.forgiving = True
-            self.back = WayBack(header, self.entry)
+            self.back = WayBack(header, self.entry, self.out)
         else:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         self.stage.header(header)
         if header.get("resume", {}).get("checkpoint"):
             self.checkpoint = header["resume"]
+            if self.key not in self.checkpoint["state"]:
+                raise OtherTraining(f"the training that is to be resumed has no {self.key}: is the line another?")
             self.stage.restore(self.checkpoint["state"][self.key])
 
     def gradient(self, record):
@@ -173,4 +186,4 @@ def run(name, stage):
         what = f"{type(error).__name__}: {error}"[:250]
         print(f"{name}: {what}", file=sys.stderr)
         line.fail(name, what)
-        return 4 if isinstance(error, EOFError) else 3 if isinstance(error, ValueError) else 1
+        return next(status for kind, status in STATUSES if isinstance(error, kind))
