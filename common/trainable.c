@@ -50,8 +50,7 @@ void trainable_note(struct trainable *t, const char *key, const char *text)
     t->notes[i][1] = msa_strndup(t->m, text, strlen(text));
 }
 
-/* In evaluation: what the file says; NULL in training, or when it does not say. */
-static const char *noted(const struct trainable *t, const char *key)
+const char *trainable_noted(const struct trainable *t, const char *key)
 {
     return t->given ? safetensors_metadata(t->given, key) : NULL;
 }
@@ -74,7 +73,7 @@ static long noted_int(struct trainable *t, const char *key, const char *text, lo
 
 long trainable_int(struct trainable *t, const char *key, long given, long initial, long most)
 {
-    const char *text = noted(t, key);
+    const char *text = trainable_noted(t, key);
     long kept = text ? noted_int(t, key, text, most) : initial;
     if (text && given && kept != given)
         msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %ld", key, given, t->given->path,
@@ -221,7 +220,8 @@ static void load(struct trainable *t)
 static void compare_notes(struct trainable *t)
 {
     struct header *h = t->stage->header;
-    const char *family = noted(t, "family"), *checkpoint = noted(t, "checkpoint");
+    const char *family = trainable_noted(t, "family"),
+               *checkpoint = trainable_noted(t, "checkpoint");
     if (!h->family[0] && family)
         snprintf(h->family, sizeof h->family, "%s", family);
     if (!checkpoint)

@@ -72,6 +72,8 @@ long trainable_int(struct trainable *t, const char *key, long given, long initia
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);
+/* In evaluation: what the file has noted; NULL in training, or when it has not. */
+const char *trainable_noted(const struct trainable *t, const char *key);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 

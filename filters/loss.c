@@ -90,6 +90,17 @@ static int similarities(const struct loss *l)
     return count;
 }
 
+/* Without labels there is nothing to learn; an evaluation goes on with what needs none. */
+static void check_labels(struct loss *l)
+{
+    if (arrives(l, "label", 1))
+        return;
+    if (l->stage->header->train)
+        msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
+    msa_warn(l->m, "no labels arrive: the tasks msr, msc and uni are left out");
+    l->computed[MSR] = l->computed[MSC] = l->computed[UNI] = false;
+}
+
 /* Every task needs its tensors; CL alone is left out, with a warning, where there is no positive
  * pair. */
 static void check_tasks(struct loss *l)
@@ -98,6 +109,7 @@ static void check_tasks(struct loss *l)
     static const int ranks[] = {[MSR] = 1, [MSC] = 2, [UNI] = 2};
     for (int k = 0; k < TASKS; k++)
         l->computed[k] = option_names(l->settings->tasks, task_names[k]);
+    check_labels(l);
     for (int k = MSR; k <= UNI; k++)
         if (l->computed[k] && !arrives(l, needs[k], ranks[k]))
             msa_fail(l->m, MSA_FAILED, "task %s: no '%s' arrives (does msa-predict stand before?)",
@@ -106,15 +118,17 @@ static void check_tasks(struct loss *l)
         msa_warn(l->m, "task cl is left out: a positive pair needs two modalities");
         l->computed[CL] = false;
     }
-    if (!arrives(l, "label", 1))
-        msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
 }
 
 static void check_classes(struct loss *l)
 {
-    const struct schema_entry *logits = schema_find(&l->stage->header->schema, "logits");
+    const struct header *h = l->stage->header;
+    const struct schema_entry *logits = schema_find(&h->schema, "logits");
     if (!l->computed[MSC])
         return;
+    if (!h->family[0])
+        msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
+    l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
     size_t classes = logits->shape[1];
     l->classes = classes < INT_MAX ? (int)classes : 0;
     if (label_class(0, l->classes, l->family) < 0)
@@ -137,9 +151,6 @@ static void on_header(struct stage *s)
     struct loss *l = s->self;
     struct header *h = s->header;
     l->stage = s;
-    if (!h->family[0])
-        msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
-    l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
     l->features = features_find(l->m, &h->schema);
     check_tasks(l);
     check_classes(l);

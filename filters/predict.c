@@ -14,7 +14,7 @@ enum { MOST_CLASSES = 7 };
 
 struct predict {
     const struct settings *settings;
-    struct features features; /* that arrive, in their order */
+    struct features arriving, features; /* that arrive; that the heads are made for */
     struct mlp decoder, classifier, mono;
 };
 
@@ -27,12 +27,30 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+/* Evaluation's parameters know which features they are for. Zeros stand in for those that do not
+ * arrive. */
+static void find_features(struct trainable *t, struct predict *p)
+{
+    char some[FEATURES_TEXT], all[FEATURES_TEXT];
+    p->arriving = features_find(t->m, &t->arrived);
+    if (!p->arriving.count)
+        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
+    const char *noted = trainable_noted(t, "features");
+    p->features = noted ? features_listed(noted, p->arriving.width) : p->arriving;
+    features_list(all, &p->features, NULL);
+    if (*features_list(some, &p->arriving, &p->features))
+        msa_fail(t->m, MSA_CORRUPT, "%s: made for the features %s alone, but there are %s too",
+                 t->given->path, all, some);
+    if (*features_list(some, &p->features, &p->arriving))
+        msa_warn(t->m, "of the features that %s is made for, %s do not arrive: they count as 0",
+                 t->given->path, some);
+    trainable_note(t, "features", all);
+}
+
 static void build(struct trainable *t)
 {
     struct predict *p = t->self;
-    p->features = features_find(t->m, &t->arrived);
-    if (!p->features.count)
-        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
+    find_features(t, p);
     size_t dim = 2 * p->features.width, in = (size_t)p->features.count * p->features.width;
     size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3, MOST_CLASSES);
     if (dim < 8)
@@ -46,18 +64,35 @@ static void build(struct trainable *t)
     p->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
     trainable_declare(t, "y", 1, (size_t[]){0});
     trainable_declare(t, "logits", 2, (size_t[]){0, classes});
-    trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->features.count});
+    trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->arriving.count});
+}
+
+/* Those that arrive, side by side, and those that the heads are made for. */
+static void take_features(struct trainable *t, struct predict *p, struct var **arriving,
+                          struct var **all)
+{
+    struct var *taken[FEATURES], *parts[FEATURES];
+    for (int i = 0; i < p->arriving.count; i++)
+        taken[i] = trainable_input(t, p->arriving.names[i]);
+    *arriving = *all = op_concat(&t->tape, p->arriving.count, taken);
+    if (p->arriving.count == p->features.count)
+        return;
+    struct var *zeros = tape_zeros(&t->tape, 2, taken[0]->shape);
+    for (int i = 0; i < p->features.count; i++) {
+        int at = features_index(&p->arriving, p->features.names[i]);
+        parts[i] = at < 0 ? zeros : taken[at];
+    }
+    *all = op_concat(&t->tape, p->features.count, parts);
 }
 
 static void forward(struct trainable *t)
 {
     struct predict *p = t->self;
-    struct var *features[FEATURES];
-    for (int i = 0; i < p->features.count; i++)
-        features[i] = trainable_input(t, p->features.names[i]);
-    struct var *all = op_concat(&t->tape, p->features.count, features);
-    size_t batch = all->shape[0], count = (size_t)p->features.count;
-    struct var *each = tape_view(&t->tape, all, 2, (size_t[]){batch * count, p->features.width});
+    struct var *arriving, *all;
+    take_features(t, p, &arriving, &all);
+    size_t batch = all->shape[0], count = (size_t)p->arriving.count;
+    size_t rows[] = {batch * count, p->features.width};
+    struct var *each = tape_view(&t->tape, arriving, 2, rows);
     struct var *y = mlp_apply(&t->tape, &p->decoder, all);
     struct var *u = mlp_apply(&t->tape, &p->mono, each);
     trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));

@@ -39,6 +39,13 @@ struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape)
     return v;
 }
 
+struct var *tape_zeros(struct tape *t, int rank, const size_t *shape)
+{
+    struct var *v = tape_var(t, false, rank, shape);
+    t->device->k.fill(t->device, v->data, 0, v->count);
+    return v;
+}
+
 struct var *tape_input(struct tape *t, const struct tensor *host, bool wants)
 {
     if (host->dtype != F4 || host->rank > VAR_RANK)

@@ -48,6 +48,8 @@ void tape_reset(struct tape *t, bool train, uint32_t step);
 
 /* A variable of that shape with undefined data. */
 struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape);
+/* One of zeros, by which no gradient is wanted. */
+struct var *tape_zeros(struct tape *t, int rank, const size_t *shape);
 /* One with a host tensor's numbers; its dtype must be F4 (msa_fail names it otherwise). */
 struct var *tape_input(struct tape *t, const struct tensor *host, bool wants);
 /* The same numbers in another shape of as many elements; no operation, shares the gradient. */

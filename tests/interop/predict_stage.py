@@ -100,8 +100,9 @@ class Predict:
 
     def committed(self, control):  # msa-predict can evaluate with this file too
         if control.get("best", True):
-            parameters.save(self.options.params, self.parameters, {"classes": str(self.classes), "family": self.family,
-                                                                   "checkpoint": str(control["checkpoint"])})
+            notes = {"classes": str(self.classes), "features": ",".join(self.features), "family": self.family,
+                     "checkpoint": str(control["checkpoint"])}
+            parameters.save(self.options.params, self.parameters, notes)
 
 
 options = argparse.ArgumentParser(description=__doc__)
