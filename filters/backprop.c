@@ -152,18 +152,6 @@ static void log_columns(struct backprop *b)
     log_line(b->m, b->log, "%s", line);
 }
 
-static double total_loss(const value *losses, const value *weights)
-{
-    double total = 0;
-    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
-        char name[BODY_KEY + 1];
-        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
-        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
-        total += value_real(weights, name, 1) * value_real(losses, name, 0);
-    }
-    return total;
-}
-
 static void log_step(struct backprop *b, const struct record *r, double lr)
 {
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
@@ -180,7 +168,7 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
     for (int i = 0; i < ADJUSTED; i++)
         cell(line, sizeof line, weights, adjusted[i]);
     size_t used = strlen(line);
-    snprintf(line + used, sizeof line - used, "\t%.9g", total_loss(losses, weights));
+    snprintf(line + used, sizeof line - used, "\t%.9g", record_total_loss(r));
     for (int i = 0; i < b->extra_count; i++) {
         cell(line, sizeof line, losses, b->extra[i]);
         cell(line, sizeof line, weights, b->extra[i]);

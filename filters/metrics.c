@@ -140,9 +140,9 @@ static void on_header(struct stage *s)
     const struct header *h = s->header;
     x->stage = s;
     check_options(x, h->train);
-    if (!schema_find(&h->schema, "y"))
+    if (!schema_floats(x->m, &h->schema, "y", 1))
         msa_fail(x->m, MSA_FAILED, "no 'y' arrives (does msa-predict stand before?)");
-    x->scores.labelled = schema_find(&h->schema, "label");
+    x->scores.labelled = schema_floats(x->m, &h->schema, "label", 1);
     if (x->scores.labelled)
         find_family(x, h->family);
     else
@@ -168,7 +168,7 @@ static void check_keys(struct metrics *x)
 static void on_record(struct stage *s, struct record *r)
 {
     struct metrics *x = s->self;
-    const struct scores_split *p = scores_add_record(&x->scores, r);
+    const struct scores_split *p = scores_add_record(&x->scores, &s->header->schema, r);
     if (!x->started) {
         check_keys(x);
         if (x->settings->log) /* not before the whole line stands: an old log is lost */

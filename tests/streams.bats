@@ -46,7 +46,7 @@ refused() {
         refused "msa-loss: frame 1, tensor '$name': <f4 [3,"
     done
     line "$(forge_records 'tensors["y"] = np.ones((B, 2), "f4")') <whole.msa | msa-metrics"
-    refused "msa-metrics: frame 1, tensor 'y': shape [3,2] but expected [3]"
+    refused "msa-metrics: frame 1, tensor 'y': <f4 [3,2] but the header promised <f4 [3]"
 }
 
 @test "headers that promise what cannot be" {

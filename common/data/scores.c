@@ -30,17 +30,11 @@ void scores_add(struct scores *s, struct scores_split *p, float prediction, floa
     p->label[p->samples++] = label;
 }
 
-/* A tensor [B] of the record. */
-static const struct tensor *vector(const struct scores *s, const struct record *r, const char *name)
+/* A tensor [B] of the record, as the header promised it. */
+static const struct tensor *vector(const struct scores *s, const struct schema *schema,
+                                   const struct record *r, const char *name)
 {
-    const struct tensor *t = record_find(r, name);
-    char shape[128];
-    if (!t)
-        frame_fail(s->m, &r->frame, name, "not there, but the header promised it");
-    if (t->rank != 1)
-        frame_fail(s->m, &r->frame, name, "shape %s but expected [%zu]",
-                   tensor_shape_text(shape, t->rank, t->shape), r->samples);
-    return t;
+    return record_promised(r, schema_floats(s->m, schema, name, 1));
 }
 
 static void add_loss(struct scores_loss *loss, double number, size_t samples)
@@ -64,24 +58,22 @@ static struct scores_loss *loss_of(struct scores *s, struct scores_split *p, con
 
 static void add_losses(struct scores *s, struct scores_split *p, const struct record *r)
 {
-    const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
-    double total = 0;
+    const value *losses = value_get(&r->map, "loss");
     for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
         char name[BODY_KEY + 1];
         const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
         snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
-        double number = value_real(losses, name, 0);
-        add_loss(loss_of(s, p, r, name), number, r->samples);
-        total += value_real(weights, name, 1) * number;
+        add_loss(loss_of(s, p, r, name), value_real(losses, name, 0), r->samples);
     }
     if (losses)
-        add_loss(&p->total, total, r->samples);
+        add_loss(&p->total, record_total_loss(r), r->samples);
 }
 
-struct scores_split *scores_add_record(struct scores *s, const struct record *r)
+struct scores_split *scores_add_record(struct scores *s, const struct schema *schema,
+                                       const struct record *r)
 {
-    const struct tensor *y = vector(s, r, "y");
-    const struct tensor *label = s->labelled ? vector(s, r, "label") : NULL;
+    const struct tensor *y = vector(s, schema, r, "y");
+    const struct tensor *label = s->labelled ? vector(s, schema, r, "label") : NULL;
     struct scores_split *p = scores_split(s, r->split[0] ? r->split : "all");
     for (size_t i = 0; i < y->count; i++)
         scores_add(s, p, (float)tensor_value(y, i), label ? (float)tensor_value(label, i) : 0);

@@ -42,8 +42,9 @@ struct scores_split *scores_split(struct scores *s, const char *name);
 /* One sample. */
 void scores_add(struct scores *s, struct scores_split *p, float prediction, float label);
 /* A record's `y`, `label` and losses. Fails the run with MSA_CORRUPT where they are not as the
- * header promised. */
-struct scores_split *scores_add_record(struct scores *s, const struct record *r);
+ * header's schema promised, which must have `y`, and `label` when s->labelled. */
+struct scores_split *scores_add_record(struct scores *s, const struct schema *schema,
+                                       const struct record *r);
 /* Computes the metrics of each split. */
 void scores_judge(struct scores *s);
 /* Starts a split anew; which losses it has is remembered. */

@@ -167,6 +167,21 @@ void record_remove(struct record *r, const char *name)
     memmove(&r->tensors[i], &r->tensors[i + 1], (size_t)(r->count - i) * sizeof *r->tensors);
 }
 
+/* ---- Losses ---- */
+
+double record_total_loss(const struct record *r)
+{
+    const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
+    double total = 0;
+    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+        char name[BODY_KEY + 1];
+        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
+        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
+        total += value_real(weights, name, 1) * value_real(losses, name, 0);
+    }
+    return total;
+}
+
 /* ---- Writing ---- */
 
 static void write_tensors(const struct record *r, struct body *b)

@@ -79,6 +79,8 @@ const struct tensor *record_find(const struct record *r, const char *name); /* N
  * is not there, or of another dtype or shape: whoever computes on a tensor by what the header said
  * takes it from here. */
 const struct tensor *record_promised(const struct record *r, const struct schema_entry *e);
+/* The weighted sum of its losses; a task without a weight counts as it is. */
+double record_total_loss(const struct record *r);
 /* Adds a tensor, or replaces the one of that name. The payload is referenced. */
 void record_put(struct msa *m, struct record *r, struct tensor t);
 void record_remove(struct record *r, const char *name);
