@@ -125,9 +125,7 @@ static void find_extra(struct backprop *b, const value *losses)
 {
     uint32_t count = losses ? losses->via.map.size : 0;
     for (uint32_t i = 0; i < count && b->extra_count < EXTRA_TASKS; i++) {
-        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
-        char *name = b->extra[b->extra_count];
-        snprintf(name, sizeof b->extra[0], "%.*s", (int)key->size, key->ptr);
+        const char *name = value_key(losses, i, b->extra[b->extra_count]);
         if (!listed(tasks, TASKS, name))
             b->extra_count++;
     }

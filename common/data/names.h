@@ -19,6 +19,7 @@ struct features {
     int which[FEATURES]; /* of all modalities' features */
     char names[FEATURES][TENSOR_NAME + 1];
 };
+/* Bytes that a list of all of them takes. */
 enum { FEATURES_TEXT = FEATURES * (TENSOR_NAME + 1) };
 /* Those that arrive. Fails the run with MSA_CORRUPT where one is not float32 [B,width]. */
 struct features features_find(struct msa *m, const struct schema *schema);

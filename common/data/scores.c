@@ -61,8 +61,7 @@ static void add_losses(struct scores *s, struct scores_split *p, const struct re
     const value *losses = value_get(&r->map, "loss");
     for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
         char name[BODY_KEY + 1];
-        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
-        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
+        value_key(losses, i, name);
         add_loss(loss_of(s, p, r, name), value_real(losses, name, 0), r->samples);
     }
     if (losses)

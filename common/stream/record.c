@@ -175,8 +175,7 @@ double record_total_loss(const struct record *r)
     double total = 0;
     for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
         char name[BODY_KEY + 1];
-        const msgpack_object_str *key = &losses->via.map.ptr[i].key.via.str;
-        snprintf(name, sizeof name, "%.*s", (int)key->size, key->ptr);
+        value_key(losses, i, name);
         total += value_real(weights, name, 1) * value_real(losses, name, 0);
     }
     return total;

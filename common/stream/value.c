@@ -41,6 +41,15 @@ const char *value_text(msgpack_zone *zone, const value *map, const char *key)
     return text;
 }
 
+const char *value_key(const value *map, uint32_t i, char key[BODY_KEY + 1])
+{
+    const msgpack_object_str *text = &map->via.map.ptr[i].key.via.str;
+    size_t size = text->size < BODY_KEY ? text->size : BODY_KEY;
+    memcpy(key, text->ptr, size);
+    key[size] = '\0';
+    return key;
+}
+
 bool value_equals(const value *v, const char *text)
 {
     return v && key_is(v, text, strlen(text));

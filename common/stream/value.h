@@ -13,7 +13,9 @@ typedef msgpack_object value;
 /* Looking: NULL or the default when the key is not there or is of another type. */
 const value *value_get(const value *map, const char *key);
 const char *value_text(msgpack_zone *zone, const value *map,
-                       const char *key);             /* a terminated copy, or NULL */
+                       const char *key); /* a terminated copy, or NULL */
+/* Copies the key of a map's pair i, a str, into `key`; returns it. */
+const char *value_key(const value *map, uint32_t i, char key[BODY_KEY + 1]);
 bool value_equals(const value *v, const char *text); /* is it this str? */
 int64_t value_int(const value *map, const char *key, int64_t otherwise);
 double value_real(const value *map, const char *key, double otherwise); /* ints count as reals */

@@ -30,6 +30,8 @@ class Predict:
 
     def header(self, header):
         self.features = [name for name in FEATURES if name in header["schema"]]
+        if not self.features:
+            raise RuntimeError("nothing to predict from: no s_* or d_* arrives")
         self.wanted = [name for name in self.features if header["schema"][name]["gradient"]]
         self.width, self.family = header["schema"][self.features[0]]["shape"][1], header["family"]
         x, d, training = len(self.features) * self.width, 2 * self.width, header["mode"] == "train"
@@ -43,6 +45,8 @@ class Predict:
             for i, (n, m) in enumerate(zip(widths, widths[1:])):
                 p[f"{head}.{2 * i}.weight"] = rng.uniform(-1, 1, (m, n)) / math.sqrt(n)
                 p[f"{head}.{2 * i}.bias"] = rng.uniform(-1, 1, m) / math.sqrt(n)
+        if not training and (lacking := set(p) - set(given[-1][0])):
+            raise ValueError(f"{self.options.params}: no tensor '{min(lacking)}'")
         for some, _ in given:
             p.update((name, some[name].reshape(p[name].shape)) for name in p if name in some)
         self.parameters = {name: np.array(x, np.float32) for name, x in p.items()}

@@ -130,9 +130,14 @@ class Line:
         self.stage.header(header)
         if header.get("resume", {}).get("checkpoint"):
             self.checkpoint = header["resume"]
-            if self.key not in self.checkpoint["state"]:
-                raise OtherTraining(f"the training that is to be resumed has no {self.key}: is the line another?")
-            self.stage.restore(self.checkpoint["state"][self.key])
+            self.stage.restore(self.kept(self.checkpoint.get("state", {})))
+
+    def kept(self, states):
+        """What this stage gave to a checkpoint; by its name alone where others have come or gone before it."""
+        named = [state for key, state in states.items() if key.partition(":")[2] == self.entry["name"]]
+        if self.key not in states and len(named) != 1:
+            raise OtherTraining(f"the training that is to be resumed has no {self.key}: is the line another?")
+        return states.get(self.key, named[0])
 
     def gradient(self, record):
         gradient = self.back.take("G")
