@@ -16,8 +16,8 @@ bool recording_came_back(struct recording_order *o, enum frame_kind kind)
 void recording_spare(struct msa *m, const char *path, const struct reader *in)
 {
     struct stat target, source;
-    if (stat(path, &target) == 0 && fstat(reader_fd(in), &source) == 0 &&
-        S_ISREG(target.st_mode) && target.st_dev == source.st_dev && target.st_ino == source.st_ino)
+    if (stat(path, &target) == 0 && fstat(reader_fd(in), &source) == 0 && S_ISREG(target.st_mode) &&
+        target.st_dev == source.st_dev && target.st_ino == source.st_ino)
         msa_fail(m, MSA_USAGE, "--record '%s' would destroy what is being read", path);
 }
 
@@ -35,7 +35,8 @@ struct writer *recording_create(struct msa *m, const char *path, const struct he
     struct writer *w = writer_open(m, fd, path);
     if (ends_in(path, ".gz"))
         writer_gzip(w);
-    struct header copy = *h; /* the line's own goes on with its address, and is signed in its turn */
+    struct header copy =
+        *h; /* the line's own goes on with its address, and is signed in its turn */
     copy.address[0] = '\0';
     header_sign(&copy);
     header_write(&copy, w);

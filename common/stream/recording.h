@@ -14,8 +14,8 @@ struct recording_order {
 bool recording_came_back(struct recording_order *o, enum frame_kind kind);
 
 /* Creates or empties PATH, and writes `h` signed by this program and without its address. What is
- * written is there at once, frame by frame, so that a run that is killed leaves what it saw. Gzipped
- * with -z, and where PATH ends in .gz. Fails the run: "cannot write 'PATH': REASON". */
+ * written is there at once, frame by frame, so that a run that is killed leaves what it saw.
+ * Gzipped with -z, and where PATH ends in .gz. Fails the run: "cannot write 'PATH': REASON". */
 struct writer *recording_create(struct msa *m, const char *path, const struct header *h);
 /* Fails the run with MSA_USAGE when PATH is the file that `in` reads. */
 void recording_spare(struct msa *m, const char *path, const struct reader *in);

@@ -1,0 +1,35 @@
+/* The first frame that went wrong. */
+#include "common/stream/where.h"
+#include "common/cli/option.h"
+#include "common/stream/show.h"
+#include <string.h>
+
+/* Leaves what was asked for alone. */
+static void choose(const struct where *w, struct record *r)
+{
+    for (int i = r->count; w->tensors && i-- > 0;)
+        if (!option_names(w->tensors, r->tensors[i].name))
+            record_remove(r, r->tensors[i].name);
+    if (w->tensors)
+        r->map = value_map();
+}
+
+bool where_nonfinite(struct where *w, FILE *to, const struct frame *f, bool back)
+{
+    struct record r;
+    struct nonfinite found;
+    char line[NONFINITE_TEXT];
+    if (f->kind != FRAME_DATA && f->kind != FRAME_GRADIENT)
+        return false;
+    record_view(w->m, &r, f, w->pairs);
+    if (f->kind == FRAME_DATA)
+        record_remember(w->m, &w->asked, &r);
+    choose(w, &r);
+    if (!record_nonfinite(&r, &found))
+        return false;
+    nonfinite_text(&found, &r, back ? &w->asked : &r, "", line);
+    fprintf(to, "%sframe %u (%c): ", back ? "back " : "", f->seq, f->kind);
+    show_clean(to, line, strlen(line));
+    fputc('\n', to);
+    return true;
+}
