@@ -28,13 +28,11 @@ static void see(struct stage *s, const struct frame *f)
         s->ops->see(s, f, false);
 }
 
-static _Noreturn void fail_as_recorded(struct replay *p, const struct frame *x)
+/* The program that failed has said why, but in another run. */
+static _Noreturn void fail_as_recorded(struct msa *m, const struct frame *x)
 {
-    const char *who = value_text(x->zone, &x->map, "who");
-    const char *what = value_text(x->zone, &x->map, "what");
-    msa_warn(p->stage.m, "%s ends with a failure: %s: %s", x->from, who ? who : "?",
-             what ? what : "?");
-    frame_fail_other(p->stage.m, x);
+    msa_warn(m, "%s ends with a failure: %s", x->from, frame_reason(m, x));
+    frame_fail_other(m, x);
 }
 
 /* Reads the header, and opens the line with it. */
@@ -45,7 +43,7 @@ static void begin(struct replay *p, const struct stage_ops *ops, void *self)
     struct frame f;
     reader_next(p->in, &f);
     if (f.kind == FRAME_ERROR)
-        fail_as_recorded(p, &f);
+        fail_as_recorded(m, &f);
     *s = (struct stage){.m = m, .ops = ops, .self = self, .in = p->in};
     s->header = header_parse(m, &f);
     if (s->header->back)
@@ -83,7 +81,7 @@ static void play(struct replay *p, const struct frame *f)
     struct stage *s = &p->stage;
     bool came_back = recording_came_back(&p->order, f->kind);
     if (f->kind == FRAME_ERROR)
-        fail_as_recorded(p, f);
+        fail_as_recorded(s->m, f);
     if (came_back)
         return;
     see(s, f);
@@ -137,9 +135,11 @@ static void next_answer(struct stage *s, enum frame_kind kind, int64_t epoch, in
     struct answers *a = (struct answers *)s->ops;
     for (;;) {
         reader_next(a->in, f);
-        if (f->kind == FRAME_END || f->kind == FRAME_ERROR)
-            msa_fail(s->m, MSA_FAILED, "%s: no answer is left, to step %jd of epoch %jd", f->from,
-                     (intmax_t)step, (intmax_t)epoch);
+        bool failed = f->kind == FRAME_ERROR;
+        if (failed || f->kind == FRAME_END)
+            msa_fail(s->m, MSA_FAILED, "%s: ends before the answer to step %jd of epoch %jd%s%s",
+                     f->from, (intmax_t)step, (intmax_t)epoch, failed ? ": " : "",
+                     failed ? frame_reason(s->m, f) : "");
         if (recording_came_back(&a->order, f->kind))
             break;
         frame_free(a->in, f);

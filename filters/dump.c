@@ -303,8 +303,10 @@ static void at_fail(struct msa *m)
                                       : ((struct stage *)m->stream)->self;
     if (d && d->recording)
         writer_error(d->recording, m->program, m->error);
-    if (d && d->compare)
+    if (d && d->compare) {
         compare_report(d->compare, d->show.to, false, true);
+        fflush(d->show.to);
+    }
     if (s && (s->pass || s->replay))
         stage_at_fail(m);
     else if (s && s->answer)

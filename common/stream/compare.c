@@ -58,7 +58,6 @@ struct place *compare_place(struct compare *c, const struct spot *at)
 bool compare_numbers(const struct compare *c, struct place *p, double a, double b, bool whole)
 {
     double larger = fmax(fabs(a), fabs(b)), distance = fabs(a - b);
-    p->numbers = true;
     if (a == b || (isnan(a) && isnan(b)))
         distance = 0;
     if (whole)
@@ -125,19 +124,25 @@ bool compare_equal(const struct compare *c)
     return equal;
 }
 
+/* "1 of 31 values differ, by at most 0.5 (relative 0.25)" */
+static void report_numbers(const struct place *p, FILE *to)
+{
+    if (p->differing && p->values > 1)
+        fprintf(to, "; %" PRIu64 " of %" PRIu64 " values differ", p->differing, p->values);
+    else if (!p->differing)
+        fprintf(to, p->absolute > 0 ? "%" PRIu64 " within the tolerance" : "%" PRIu64 " equal",
+                p->values);
+    if (p->absolute > 0)
+        fprintf(to, ", by %s%.4g (relative %.4g)", p->values > 1 ? "at most " : "", p->absolute,
+                p->relative);
+}
+
 static void report_place(const struct place *p, FILE *to)
 {
     fprintf(to, "%s%s%s", p->noted ? "note: " : "", p->kind, *p->kind ? " " : "");
     show_clean(to, p->path, strlen(p->path));
     fprintf(to, ": %s", p->first);
-    if (!p->differing)
-        fprintf(to, "%" PRIu64 " values %s", p->values, p->absolute > 0 ? "are within" : "equal");
-    else if (p->values > 1)
-        fprintf(to, "; %" PRIu64 " of %" PRIu64 " values differ", p->differing, p->values);
-    if (!p->differing && p->absolute > 0)
-        fputs(" the tolerance", to);
-    if (p->numbers && p->absolute > 0)
-        fprintf(to, ", by at most %.4g (relative %.4g)", p->absolute, p->relative);
+    report_numbers(p, to);
     fputc('\n', to);
 }
 

@@ -10,7 +10,6 @@ struct place {
     const char *kind;
     char *path;
     bool noted;
-    bool numbers; /* differences were taken */
     uint64_t values, differing;
     double absolute, relative; /* the largest differences of numbers, whatever the tolerance */
     char first[PLACE_FIRST];   /* of those that differ: both values, frame, index, sample */

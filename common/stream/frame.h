@@ -44,7 +44,9 @@ size_t frame_limit(const struct msa *m);
 /* Fails the run with MSA_CORRUPT: "frame 17, tensor 'audio': …"; `tensor` may be NULL. */
 _Noreturn void frame_fail(struct msa *m, const struct frame *f, const char *tensor,
                           const char *format, ...) MSA_PRINTF(4, 5);
-/* Ends the run because another program's did, as its X frame tells: MSA_OTHER, "WHO: WHAT". */
+/* What an X frame tells: "WHO: WHAT", owned by the run. */
+const char *frame_reason(struct msa *m, const struct frame *x);
+/* Ends the run because another program's did: MSA_OTHER, with that reason. */
 _Noreturn void frame_fail_other(struct msa *m, const struct frame *x);
 
 /* Reads frames from fd; `name` is for errors ("stdin", "way back", a path) and must outlive the

@@ -7,11 +7,11 @@
 /* Leaves what was asked for alone. */
 static void choose(const struct where *w, struct record *r)
 {
-    for (int i = r->count; w->tensors && i-- > 0;)
+    for (int i = r->count; i-- > 0;)
         if (!option_names(w->tensors, r->tensors[i].name))
             record_remove(r, r->tensors[i].name);
-    if (w->tensors)
-        r->map = value_map();
+    value_remove(&r->map, "loss");
+    value_remove(&r->map, "weight");
 }
 
 bool where_nonfinite(struct where *w, FILE *to, const struct frame *f, bool back)
@@ -24,7 +24,8 @@ bool where_nonfinite(struct where *w, FILE *to, const struct frame *f, bool back
     record_view(w->m, &r, f, w->pairs);
     if (f->kind == FRAME_DATA)
         record_remember(w->m, &w->asked, &r);
-    choose(w, &r);
+    if (w->tensors)
+        choose(w, &r);
     if (!record_nonfinite(&r, &found))
         return false;
     nonfinite_text(&found, &r, back ? &w->asked : &r, "", line);
