@@ -49,7 +49,7 @@ static const struct option options[] = {
      "print only who made the stream: each program, its version and its arguments"},
     {'n', "records", "N", OPTION_INT, FIELD(records), NULL, 1, 1e15, "stop after N records"},
     {0, "where", "all|nonfinite", OPTION_CHOICE, FIELD(where), "all", 0, 0,
-     "nonfinite: print only the first tensor with a NaN or infinity, and exit with 1 if there is "
+     "what to print: all frames, or only the first NaN or infinity, and exit with 1 if there is "
      "one"},
     {0, "npy", "DIR", OPTION_TEXT, FIELD(npy), NULL, 0, 0,
      "write each tensor of each record and gradient to a file of NumPy's in DIR"},
@@ -158,6 +158,7 @@ static void look(struct dump *d, const struct frame *f, bool back)
         d->done = is_done(d, back);
     if (!d->done)
         show_frame(d, f, back);
+    where_check(&d->where, f, back);
     d->frames++;
 }
 
@@ -192,18 +193,6 @@ static void on_end(struct stage *s)
 
 /* ---- The end of a line ---- */
 
-/* Of a record or gradient, with --check-finite. */
-static void check_finite(struct dump *d, struct reader *in, struct frame *f)
-{
-    struct record r;
-    bool data = f->kind == FRAME_DATA;
-    if (!d->m->common.check_finite || !(data || f->kind == FRAME_GRADIENT))
-        return;
-    record_parse(d->m, &r, in, f);
-    record_check_finite(&r, data ? &r : NULL, false);
-    record_free(&r);
-}
-
 /* In a recording the gradient of a training record follows it. In a line at work, which has an
  * address, it never comes here. */
 static bool gradient_follows(const struct frame *f, bool recorded)
@@ -226,7 +215,6 @@ static void show_all(struct dump *d)
         if (f.kind == FRAME_ERROR)
             d->m->status = MSA_OTHER;
         d->done = is_done(d, gradient_follows(&f, recorded));
-        check_finite(d, in, &f);
         frame_free(in, &f);
     }
     reader_close(in);
@@ -327,7 +315,7 @@ static const struct example examples[] = {
 
 static const struct program program = {
     .name = "msa-dump",
-    .summary = "show what is in a stream",
+    .summary = "show, keep, replay and compare streams",
     .operands = "[FILE [OTHER]]",
     .max_operands = 2,
     .settings_size = sizeof(struct settings),
