@@ -13,7 +13,8 @@ encode() {
 record() {
     line "$(golden_load) | msa-dump -t --record in.msa | $(encode run) | msa-dump -t --record out.msa |
         $(golden_decompose) | $(golden_predict) | $TAIL"
-    [ "$status" -eq 0 ] && [ -z "$output" ] || { echo "$output" && return 1; }
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    [ -z "$output" ]
 }
 
 # The kinds of the frames of a stream, one letter each.

@@ -96,9 +96,9 @@ void place_say(struct place *p, const struct spot *at, const char *a, const char
     FILE *to = fmemopen(p->first, sizeof p->first - 1, "w"); /* a longer text is cut short */
     if (!to)
         return;
-    show_clean(to, a, strlen(a));
+    show_clean(to, a, strnlen(a, PLACE_TEXT));
     fputs(" and ", to);
-    show_clean(to, b, strlen(b));
+    show_clean(to, b, strnlen(b, PLACE_TEXT));
     if (at->frame)
         fprintf(to, " in frame %u", at->frame->seq);
     say_index(to, at, tensor, i);
