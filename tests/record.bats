@@ -83,6 +83,19 @@ END_OF_PYTHON
     [[ ${lines[2]} == "D tensor 'h_text': "*" in frame 1 at [0,"*"], sample video_"* ]] || { echo "$output" && false; }
 }
 
+@test "a whole line behind a recording trains as it did behind msa-load" {
+    record
+    mv run was
+    mkdir run
+    line "msa-dump --replay in.msa | $(encode run) | msa-dump -t --record out2.msa | $(golden_decompose) | $(golden_predict) | $TAIL"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    for stage in encode decompose predict; do
+        cmp "run/$stage.safetensors" "was/$stage.safetensors"
+    done
+    run msa-dump --diff out.msa out2.msa
+    [ "$status" -eq 0 ]
+}
+
 @test "an evaluation: the stage reads the recording, and gives the same records" {
     line "$(golden_load) | $(golden_model) | $TAIL"
     encode="msa-encode -p run/encode.safetensors"
@@ -90,6 +103,9 @@ END_OF_PYTHON
         msa-dump -t --record out.msa -o passed.msa"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     [ "$(od -An -tx1 -N2 in.msa.gz)" = " 1f 8b" ]
+    msa-dump -t -z --record packed.msa in.msa.gz -o /dev/null
+    [ "$(od -An -tx1 -N2 packed.msa)" = " 1f 8b" ]
+    msa-dump --diff in.msa.gz packed.msa
     $encode in.msa.gz -o again.msa
     line "msa-dump --replay in.msa.gz | $encode -o played.msa"
     [ "$status" -eq 0 ]
@@ -177,6 +193,10 @@ if kind == \"G\": body[\"step\"] += 1')"
     [ "$status" -eq 2 ]
     run msa-dump -t --replay in.msa
     [ "$status" -eq 2 ]
+    run msa-dump -t --record /dev/full test.msa -o other.msa
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-dump: cannot write /dev/full: No space left on device" ]
+    [ ! -e other.msa ]
     run bash -c "msa-dump -t --record nowhere/x.msa test.msa >/dev/null"
     [ "$status" -eq 1 ]
     [ "$output" = "msa-dump: cannot write 'nowhere/x.msa': No such file or directory" ]
