@@ -55,17 +55,15 @@ static void compare_keys(struct pair *p, struct spot *at, const value *a, const 
 {
     enum frame_kind kind = at->frame->kind;
     for (uint32_t i = 0; i < a->via.map.size; i++) {
-        const msgpack_object_kv *pair = &a->via.map.ptr[i];
-        snprintf(at->path, sizeof at->path, "%.*s", (int)pair->key.via.str.size,
-                 pair->key.via.str.ptr);
-        const value *other = value_get(b, at->path);
+        const value *own = &a->via.map.ptr[i].val;
+        const value *other = value_get(b, value_key(a, i, at->path));
         at->noted = is_noted(kind, at->path);
         if (left_out(kind, at->path) || (missing && other))
             continue;
         if (missing)
-            compare_values(p->c, at, NULL, &pair->val);
+            compare_values(p->c, at, NULL, own);
         else
-            compare_values(p->c, at, &pair->val, other);
+            compare_values(p->c, at, own, other);
     }
     at->noted = false;
 }
