@@ -91,7 +91,8 @@ static void begin(struct stage *s)
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])
             msa_fail(s->m, MSA_FAILED,
-                     "a training stream without a return address: was it kept in a file?");
+                     "a training stream without a return address: was it kept in a file? "
+                     "(msa-dump --replay plays a recording)");
         s->previous = back_connect(s->m, s->header->address, !goes_on, s->in);
     }
     if (goes_on)
@@ -250,13 +251,7 @@ static void one_frame(struct stage *s, struct frame *f)
 
 struct reader *stage_open_input(struct msa *m)
 {
-    const char *path = m->operand_count ? m->operands[0] : "-";
-    if (strcmp(path, "-") == 0)
-        return reader_open(m, STDIN_FILENO, "stdin");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        msa_fail_errno(m, "cannot read '%s'", path);
-    return reader_open(m, fd, path);
+    return reader_open_path(m, m->operand_count ? m->operands[0] : "-");
 }
 
 /* The end of a training line has no use but with what stands before it: where not even a header

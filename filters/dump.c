@@ -1,28 +1,38 @@
 /* msa-dump: shows any stream at any point, a line a frame and tensor, or as JSON. With -t it stands
  * in a line and passes the stream on; in a training line it then joins the way back, and shows
- * gradients too. */
+ * gradients too. What it sees it also records, replays, compares, searches and writes as arrays:
+ * each of these is a file of its own below common/. */
 #include "common/cli/file.h"
 #include "common/cli/option.h"
-#include "common/stage.h"
-#include "common/stream/finite.h"
+#include "common/data/compare_files.h"
+#include "common/data/npy.h"
+#include "common/replay.h"
 #include "common/stream/show.h"
+#include "common/stream/where.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+
+enum { WHERE_ALL, WHERE_NONFINITE };
 
 struct settings {
-    bool pass, values, json, pipeline;
+    bool pass, values, json, pipeline, replay, diff;
+    int where;
     long records;
-    const char *tensors, *report;
+    double tolerance;
+    const char *tensors, *report, *record, *answer, *npy;
 };
 
 struct dump {
     struct msa *m;
     const struct settings *settings;
     struct show show;
-    long records; /* shown so far */
-    bool done;    /* all that was asked for has been shown */
+    bool quiet; /* there is something else to do: no report */
+    struct where where;
+    struct writer *recording; /* NULL: none */
+    struct compare *compare;  /* of --diff */
+    uint64_t frames;          /* seen so far, in both directions */
+    long records;             /* shown so far */
+    bool done;                /* all that was asked for has been shown */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -38,6 +48,24 @@ static const struct option options[] = {
     {0, "pipeline", NULL, OPTION_FLAG, FIELD(pipeline), NULL, 0, 0,
      "print only who made the stream: each program, its version and its arguments"},
     {'n', "records", "N", OPTION_INT, FIELD(records), NULL, 1, 1e15, "stop after N records"},
+    {0, "where", "all|nonfinite", OPTION_CHOICE, FIELD(where), "all", 0, 0,
+     "what to print: all frames, or only the first NaN or infinity, and exit with 1 if there is "
+     "one"},
+    {0, "npy", "DIR", OPTION_TEXT, FIELD(npy), NULL, 0, 0,
+     "write each tensor of each record and gradient to a file of NumPy's in DIR"},
+    {0, "record", "FILE", OPTION_TEXT, FIELD(record), NULL, 0, 0,
+     "keep all frames that go by, in both directions, as a stream in FILE (with -t, --replay or "
+     "--answer)"},
+    {0, "replay", NULL, OPTION_FLAG, FIELD(replay), NULL, 0, 0,
+     "play a recording to the stage behind, as if what made it were at work"},
+    {0, "answer", "FILE", OPTION_TEXT, FIELD(answer), NULL, 0, 0,
+     "end a training line: answer it with what came back in the recording FILE"},
+    {0, "diff", NULL, OPTION_FLAG, FIELD(diff), NULL, 0, 0,
+     "compare two streams or two parameter files, and exit with 1 if they differ"},
+    {0, "tolerance", "X", OPTION_REAL, FIELD(tolerance), "0", 0, 1e300,
+     "with --diff: numbers a and b are equal when |a-b| is at most X times the largest of 1, |a| "
+     "and "
+     "|b|"},
     {0},
 };
 #undef FIELD
@@ -47,12 +75,15 @@ static const struct option options[] = {
 static void open_report(struct dump *d)
 {
     const struct settings *s = d->settings;
-    const char *path = s->report ? s->report : s->pass ? NULL : d->m->common.output;
+    bool streams = s->pass || s->replay;
+    const char *path = s->report ? s->report : streams ? NULL : d->m->common.output;
     d->show = (struct show){.m = d->m, .tensors = s->tensors, .values = s->values};
+    d->where = (struct where){.m = d->m, .tensors = s->tensors};
+    d->quiet = !s->report && (s->record || s->npy || s->replay || s->answer);
     if (path && strcmp(path, "-") != 0)
         d->show.to = log_open(d->m, path, 0)->stream;
     else
-        d->show.to = s->pass ? stderr : stdout;
+        d->show.to = streams ? stderr : stdout;
 }
 
 /* What has been shown is there to be seen, however the run may end. */
@@ -74,7 +105,7 @@ static void show_pipeline(struct dump *d, const struct frame *f)
         show_pipeline_text(&d->show, f, "");
 }
 
-static void show_frame(struct dump *d, const struct frame *f, bool back)
+static void report_frame(struct dump *d, const struct frame *f, bool back)
 {
     if (d->settings->pipeline)
         show_pipeline(d, f);
@@ -82,6 +113,32 @@ static void show_frame(struct dump *d, const struct frame *f, bool back)
         show_json(&d->show, f, back);
     else
         show_text(&d->show, f, back);
+}
+
+/* Only the first that is found is shown. */
+static void search_frame(struct dump *d, const struct frame *f, bool back)
+{
+    d->done = where_nonfinite(&d->where, d->show.to, f, back);
+    if (d->done)
+        d->m->status = MSA_FAILED;
+}
+
+static void write_arrays(struct dump *d, const struct frame *f)
+{
+    struct tensor tensors[RECORD_TENSORS];
+    int count = show_tensors(&d->show, f, tensors);
+    for (int i = 0; i < count; i++)
+        npy_write(d->m, d->settings->npy, d->frames, (char)f->kind, &tensors[i]);
+}
+
+static void show_frame(struct dump *d, const struct frame *f, bool back)
+{
+    if (d->settings->npy)
+        write_arrays(d, f);
+    if (d->settings->where == WHERE_NONFINITE)
+        search_frame(d, f, back);
+    else if (!d->quiet)
+        report_frame(d, f, back);
     flush(d);
     d->records += f->kind == FRAME_DATA;
 }
@@ -90,30 +147,57 @@ static void show_frame(struct dump *d, const struct frame *f, bool back)
 static bool is_done(const struct dump *d, bool back)
 {
     bool enough = d->settings->records && d->records >= d->settings->records;
-    return d->settings->pipeline || (enough && !back);
+    return d->done || d->settings->pipeline || (enough && !back);
 }
 
-static void see(struct stage *s, const struct frame *f, bool back)
+static void look(struct dump *d, const struct frame *f, bool back)
 {
-    struct dump *d = s->self;
-    if (!d->done && f->kind != FRAME_HEADER)
+    if (d->recording)
+        recording_add(d->recording, f);
+    if (f->kind != FRAME_HEADER)
         d->done = is_done(d, back);
     if (!d->done)
         show_frame(d, f, back);
+    where_check(&d->where, f, back);
+    d->frames++;
+}
+
+/* ---- In a line ---- */
+
+static void see(struct stage *s, const struct frame *f, bool back)
+{
+    look(s->self, f, back);
+}
+
+static void on_header(struct stage *s)
+{
+    struct dump *d = s->self;
+    const struct settings *set = d->settings;
+    if (set->answer && !s->header->train)
+        msa_fail(d->m, MSA_FAILED, "the stream is for evaluation: there is nothing to answer");
+    if (!set->record)
+        return;
+    recording_spare(d->m, set->record, s->in);
+    d->recording = recording_create(d->m, set->record, s->header);
+}
+
+static void on_end(struct stage *s)
+{
+    struct dump *d = s->self;
+    if (!d->recording)
+        return;
+    writer_end(d->recording);
+    writer_close(d->recording);
+    d->recording = NULL;
 }
 
 /* ---- The end of a line ---- */
 
-/* Of a record or gradient, with --check-finite. */
-static void check_finite(struct dump *d, struct reader *in, struct frame *f)
+/* In a recording the gradient of a training record follows it. In a line at work, which has an
+ * address, it never comes here. */
+static bool gradient_follows(const struct frame *f, bool recorded)
 {
-    struct record r;
-    bool data = f->kind == FRAME_DATA;
-    if (!d->m->common.check_finite || !(data || f->kind == FRAME_GRADIENT))
-        return;
-    record_parse(d->m, &r, in, f);
-    record_check_finite(&r, data ? &r : NULL, false);
-    record_free(&r);
+    return recorded && f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
 }
 
 /* The line of a stage that failed is shown as its frame X is; nothing needs to be
@@ -121,39 +205,100 @@ static void check_finite(struct dump *d, struct reader *in, struct frame *f)
 static void show_all(struct dump *d)
 {
     struct reader *in = stage_open_input(d->m);
+    struct recording_order order = {0};
     struct frame f;
+    bool recorded = false;
     while (!d->done && reader_next(in, &f)) {
-        show_frame(d, &f, false);
+        if (f.kind == FRAME_HEADER)
+            recorded = value_equals(value_get(&f.map, "back"), "");
+        look(d, &f, recording_came_back(&order, f.kind));
         if (f.kind == FRAME_ERROR)
             d->m->status = MSA_OTHER;
-        check_finite(d, in, &f);
+        d->done = is_done(d, gradient_follows(&f, recorded));
         frame_free(in, &f);
-        d->done = is_done(d, false);
     }
     reader_close(in);
 }
 
+/* ---- Two files ---- */
+
+static void show_differences(struct dump *d)
+{
+    struct msa *m = d->m;
+    d->compare = compare_new(m, d->settings->tolerance);
+    m->stream = d; /* at a failure what has been found so far is shown */
+    compare_files(d->compare, m, m->operands[0], m->operands[1]);
+    compare_report(d->compare, d->show.to, m->common.verbose, m->common.quiet);
+    flush(d);
+    if (!compare_equal(d->compare))
+        m->status = MSA_FAILED;
+}
+
 /* ---- The program ---- */
+
+static void check_options(struct msa *m, const struct settings *s)
+{
+    int roles = s->pass + s->replay + (s->answer != NULL) + s->diff;
+    if (roles > 1)
+        msa_fail(m, MSA_USAGE, "-t, --replay, --answer and --diff exclude each other");
+    if (s->record && (!roles || s->diff))
+        msa_fail(m, MSA_USAGE, "--record needs -t, --replay or --answer");
+    if (s->diff != (m->operand_count == 2))
+        msa_fail(m, MSA_USAGE, "two files go with --diff, and --diff with two files");
+    if (s->tolerance > 0 && !s->diff)
+        msa_fail(m, MSA_USAGE, "--tolerance goes with --diff");
+    if (s->json && (s->diff || s->where != WHERE_ALL))
+        msa_fail(m, MSA_USAGE, "--diff and --where print lines: leave --json out");
+}
+
+static void answer(struct dump *d, const struct stage_ops *ops)
+{
+    struct reader *answers = reader_open_path(d->m, d->settings->answer);
+    if (d->settings->record)
+        recording_spare(d->m, d->settings->record, answers);
+    answer_run(d->m, answers, ops, d);
+}
 
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {.joins = true, .see = see};
+    static const struct stage_ops ops = {
+        .joins = true, .header = on_header, .see = see, .end = on_end};
     struct dump *d = msa_alloc(m, sizeof *d);
+    const struct settings *s = d->settings = m->settings;
     d->m = m;
-    d->settings = m->settings;
+    check_options(m, s);
     open_report(d);
-    if (d->settings->pass)
+    if (s->npy)
+        npy_folder(m, s->npy);
+    if (s->diff)
+        show_differences(d);
+    else if (s->replay)
+        replay_run(m, &ops, d);
+    else if (s->answer)
+        answer(d, &ops);
+    else if (s->pass)
         stage_run(m, &ops, d);
     else
         show_all(d);
 }
 
-/* Only with -t is there anyone behind to be told. */
+/* What has been recorded or found is there, and those on both sides are told. */
 static void at_fail(struct msa *m)
 {
     const struct settings *s = m->settings;
-    if (s && s->pass)
+    struct dump *d = !s || !m->stream ? NULL
+                     : s->diff        ? m->stream
+                                      : ((struct stage *)m->stream)->self;
+    if (d && d->recording)
+        writer_error(d->recording, m->program, m->error);
+    if (d && d->compare) {
+        compare_report(d->compare, d->show.to, false, true);
+        fflush(d->show.to);
+    }
+    if (s && (s->pass || s->replay))
         stage_at_fail(m);
+    else if (s && s->answer)
+        stage_at_fail_last(m);
 }
 
 static const struct example examples[] = {
@@ -162,14 +307,17 @@ static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-dump --tensor y --values", "predictions"},
     {"... | msa-loss | msa-dump -t --report gradients.txt | msa-backprop",
      "look into a line while it trains"},
+    {"msa-dump --diff one.msa other.msa", "what two streams differ in"},
+    {"msa-dump --replay in.msa | msa-encode -p new.safetensors | msa-dump --answer out.msa",
+     "train one stage alone, on what msa-dump -t --record has kept before and behind it"},
     {0},
 };
 
 static const struct program program = {
     .name = "msa-dump",
-    .summary = "show what is in a stream",
-    .operands = "[FILE]",
-    .max_operands = 1,
+    .summary = "show, keep, replay and compare streams",
+    .operands = "[FILE [OTHER]]",
+    .max_operands = 2,
     .settings_size = sizeof(struct settings),
     .options = options,
     .examples = examples,

@@ -143,7 +143,7 @@ END
     line "$(golden_load) | $(golden_model) | msa-loss | msa-gdwg | msa-backprop"
     run msa-dump run/state.msa
     [ "$status" -eq 0 ]
-    [[ $output == *"1 C "*"epoch 4"*"checkpoint 4"*"state {"*"msa-gdwg={stage=4"*"2 E "* ]]
+    [[ $output == *"1 C "*"epoch 4"*"checkpoint 4"*"state {"*"msa-gdwg={"*"stage=4"*"2 E "* ]]
 }
 
 @test "the failure of a program before is shown" {

@@ -2,10 +2,13 @@
 #include "common/data/safetensors.h"
 #include "common/cli/json.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PREFIX = 8, HEADER_MAX = 100 << 20, DATA_ALIGNMENT = 64 };
 
@@ -187,6 +190,18 @@ static void place(struct reading *r)
 static void unmap(void *s)
 {
     file_unmap(((struct safetensors *)s)->map);
+}
+
+bool safetensors_resembles(const char *path)
+{
+    char start[PREFIX + 1];
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool begins = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+                  pread(fd, start, sizeof start, 0) == sizeof start && start[PREFIX] == '{';
+    if (fd >= 0)
+        close(fd);
+    return begins;
 }
 
 struct safetensors *safetensors_open(struct msa *m, const char *path)

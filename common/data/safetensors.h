@@ -22,6 +22,8 @@ struct safetensors {
     void *copy;                 /* of its data, where they are not aligned in the file; else NULL */
 };
 
+/* Is it a regular file that begins as these do, with a length and a '{'? */
+bool safetensors_resembles(const char *path);
 /* Maps and checks a file before it allocates anything of the sizes it claims: header length, JSON,
  * dtypes (F32 alone), shape x 4 == bytes, offsets that cover the data without gap or overlap, no
  * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by

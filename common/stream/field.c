@@ -76,9 +76,14 @@ const value *field_array(struct msa *m, const struct frame *f, const char *key)
     return typed(m, f, key, MSGPACK_OBJECT_ARRAY, "an array");
 }
 
-void frame_fail_other(struct msa *m, const struct frame *x)
+const char *frame_reason(struct msa *m, const struct frame *x)
 {
     const char *who = value_text(x->zone, &x->map, "who");
     const char *what = value_text(x->zone, &x->map, "what");
-    msa_fail(m, MSA_OTHER, "%s: %s", who ? who : "a program", what ? what : "it failed");
+    return msa_format(m, "%s: %s", who ? who : "a program", what ? what : "it failed");
+}
+
+void frame_fail_other(struct msa *m, const struct frame *x)
+{
+    msa_fail(m, MSA_OTHER, "%s", frame_reason(m, x));
 }

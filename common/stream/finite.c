@@ -76,14 +76,14 @@ bool record_nonfinite(const struct record *r, struct nonfinite *found)
 /* A line that grows; what does not fit is left out. */
 struct text {
     size_t used;
-    char line[768];
+    char *line; /* of NONFINITE_TEXT bytes */
 };
 
 static MSA_PRINTF(2, 3) void add(struct text *text, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    size_t left = sizeof text->line - text->used;
+    size_t left = NONFINITE_TEXT - text->used;
     int length = vsnprintf(text->line + text->used, left, format, arguments);
     va_end(arguments);
     text->used += (size_t)length < left ? (size_t)length : left - 1;
@@ -92,16 +92,6 @@ static MSA_PRINTF(2, 3) void add(struct text *text, const char *format, ...)
 static const char *called(double number)
 {
     return isnan(number) ? "nan" : number < 0 ? "-inf" : "inf";
-}
-
-/* "[2,17]" of the tensor's shape. */
-static void add_place(struct text *text, const struct tensor *t, size_t at)
-{
-    size_t place[TENSOR_RANK];
-    char shape[128];
-    for (int i = t->rank - 1; i >= 0; at /= t->shape[i--])
-        place[i] = at % t->shape[i];
-    add(text, " at %s", tensor_shape_text(shape, t->rank, place));
 }
 
 /* Number and id of a sample. */
@@ -132,21 +122,29 @@ static void add_samples(struct text *text, const struct record *of, const struct
         add(text, " and %zu more", affected - NAMED);
 }
 
-void record_check_finite(const struct record *r, const struct record *of, bool written)
+void nonfinite_text(const struct nonfinite *n, const struct record *r, const struct record *of,
+                    const char *verb, char line[NONFINITE_TEXT])
 {
-    struct nonfinite n;
-    struct text text = {0};
+    struct text text = {.line = line};
+    char place[128];
     const struct record *said = of ? of : r; /* a gradient names no split */
-    if (!r->m->common.check_finite || !record_nonfinite(r, &n))
-        return;
     add(&text, "epoch %jd, step %jd", (intmax_t)r->epoch, (intmax_t)r->step);
     if (said->split[0])
         add(&text, " (%s)", said->split);
-    add(&text, ": %s %s '%s' with %s", written ? "writes" : "reads",
-        of == r ? n.kind : "gradient by", n.name, called(n.number));
-    if (n.tensor && n.tensor->rank)
-        add_place(&text, n.tensor, n.at);
-    if (!n.tensor || n.tensor->rank)
-        add_samples(&text, said, &n);
-    msa_fail(r->m, MSA_FAILED, "%s", text.line);
+    add(&text, ": %s%s '%s' with %s", verb, of == r ? n->kind : "gradient by", n->name,
+        called(n->number));
+    if (n->tensor && n->tensor->rank)
+        add(&text, " at %s", tensor_place_text(place, n->tensor, n->at));
+    if (!n->tensor || n->tensor->rank)
+        add_samples(&text, said, n);
+}
+
+void record_check_finite(const struct record *r, const struct record *of, bool written)
+{
+    struct nonfinite n;
+    char line[NONFINITE_TEXT];
+    if (!r->m->common.check_finite || !record_nonfinite(r, &n))
+        return;
+    nonfinite_text(&n, r, of, written ? "writes " : "reads ", line);
+    msa_fail(r->m, MSA_FAILED, "%s", line);
 }

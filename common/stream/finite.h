@@ -19,10 +19,14 @@ size_t tensor_nonfinite(const struct tensor *t);
  * record, in its losses and weights. False: all are finite. */
 bool record_nonfinite(const struct record *r, struct nonfinite *found);
 
-/* With --check-finite, fails the run with MSA_FAILED where there is such a number: "epoch 1, step
- * 3 (train): writes tensor 'h_text' with nan at [2,17], in samples 2 'clip_2', 5 'clip_5' and 7
- * more". `of` is the record whose samples `r` tells of: r itself or, where r is a gradient, the
- * record that it answers, NULL when that is not at hand. */
+/* Says what was found: "epoch 1, step 3 (train): writes tensor 'h_text' with nan at [2,17], in
+ * samples 2 'clip_2', 5 'clip_5' and 7 more", where `verb` is "writes ". `of` is the record whose
+ * samples `r` tells of: r itself or, where r is a gradient, the record that it answers, NULL when
+ * that is not at hand. */
+enum { NONFINITE_TEXT = 768 };
+void nonfinite_text(const struct nonfinite *found, const struct record *r, const struct record *of,
+                    const char *verb, char line[NONFINITE_TEXT]);
+/* With --check-finite, fails the run with MSA_FAILED and that line where there is such a number. */
 void record_check_finite(const struct record *r, const struct record *of, bool written);
 
 #endif

@@ -44,12 +44,16 @@ size_t frame_limit(const struct msa *m);
 /* Fails the run with MSA_CORRUPT: "frame 17, tensor 'audio': …"; `tensor` may be NULL. */
 _Noreturn void frame_fail(struct msa *m, const struct frame *f, const char *tensor,
                           const char *format, ...) MSA_PRINTF(4, 5);
-/* Ends the run because another program's did, as its X frame tells: MSA_OTHER, "WHO: WHAT". */
+/* What an X frame tells: "WHO: WHAT", owned by the run. */
+const char *frame_reason(struct msa *m, const struct frame *x);
+/* Ends the run because another program's did: MSA_OTHER, with that reason. */
 _Noreturn void frame_fail_other(struct msa *m, const struct frame *x);
 
 /* Reads frames from fd; `name` is for errors ("stdin", "way back", a path) and must outlive the
  * reader. Inflates gzip if the first bytes are gzip's. Refuses a terminal (MSA_USAGE). */
 struct reader *reader_open(struct msa *m, int fd, const char *name);
+/* The file at `path`, or stdin for "-". Fails the run: "cannot read 'PATH': REASON". */
+struct reader *reader_open_path(struct msa *m, const char *path);
 /* Calls cut(closure) where the input ends before E or X; it ends the run, else the reader does,
  * with MSA_CUT. */
 void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);
@@ -89,10 +93,14 @@ void writer_on_wait(struct writer *w, writer_wait_fn *wait, void *closure);
 /* A closed pipe or socket is no failure of this writer: frames then go nowhere, and the other way,
  * where this stage reads next, tells why. */
 void writer_forgive(struct writer *w);
+/* Gzips the stream, whatever -z says; before its first frame. */
+void writer_gzip(struct writer *w);
 /* One body at a time: beginning another drops one that was not written. */
 struct body *body_begin(struct writer *w);
 /* Writes the frame; the body is spent. A closed pipe or socket fails the run with MSA_CLOSED. */
 void body_write(struct writer *w, struct body *b, enum frame_kind kind);
+/* Writes a frame that was read: its body, byte for byte, under the next number of this stream. */
+void frame_write(struct writer *w, const struct frame *f);
 /* Ends the stream: E with the number of frames before it; a gzip stream is finished; nothing may
  * follow. */
 void writer_end(struct writer *w);

@@ -43,10 +43,16 @@ struct output *output_open(struct msa *m, int fd, const char *name)
     *o = (struct output){.m = m, .fd = fd, .name = name, .flags = -1};
     msa_at_free(o, output_release);
     o->socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
-    if (m->common.gzip && !o->socket)
-        o->gzip = gzip_open(m);
+    if (m->common.gzip)
+        output_gzip(o);
     fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
     return o;
+}
+
+void output_gzip(struct output *o)
+{
+    if (!o->socket && !o->gzip)
+        o->gzip = gzip_open(o->m);
 }
 
 /* Until it closes: others may have the descriptor too. */

@@ -28,6 +28,7 @@ struct output {
 
 /* Owned by the run, with its descriptor. */
 struct output *output_open(struct msa *m, int fd, const char *name);
+void output_gzip(struct output *o); /* does nothing where it is done already, or on a socket */
 void output_on_wait(struct output *o, writer_wait_fn *wait, void *closure);
 /* Writes all of v[n], whose entries are used up. */
 void output_send(struct output *o, struct iovec *v, size_t n);

@@ -3,6 +3,7 @@
 #include "common/stream/prefix.h"
 #include "common/stream/value.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,16 @@ struct reader *reader_open(struct msa *m, int fd, const char *name)
     struct reader *r = msa_alloc(m, sizeof *r);
     *r = (struct reader){.m = m, .in = input_open(m, fd, name)};
     return r;
+}
+
+struct reader *reader_open_path(struct msa *m, const char *path)
+{
+    if (strcmp(path, "-") == 0)
+        return reader_open(m, STDIN_FILENO, "stdin");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
+    return reader_open(m, fd, path);
 }
 
 void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure)

@@ -101,9 +101,29 @@ void record_parse(struct msa *m, struct record *r, struct reader *reader, struct
         value_remove(&r->map, *key);
 }
 
+void record_view(struct msa *m, struct record *r, const struct frame *f,
+                 msgpack_object_kv pairs[BODY_PAIRS])
+{
+    struct frame copy = *f;
+    memcpy(pairs, f->map.via.map.ptr, f->map.via.map.size * sizeof *pairs);
+    copy.map.via.map.ptr = pairs;
+    record_parse(m, r, NULL, &copy);
+}
+
 void record_new(struct msa *m, struct record *r)
 {
     *r = (struct record){.m = m, .map = value_map(), .zone = value_zone(m)};
+}
+
+void record_remember(struct msa *m, struct record *kept, const struct record *r)
+{
+    const value *id = value_get(&r->map, "id");
+    record_free(kept);
+    record_new(m, kept);
+    kept->samples = r->samples;
+    memcpy(kept->split, r->split, sizeof kept->split);
+    if (id)
+        value_set(m, kept->zone, &kept->map, "id", value_copy(m, kept->zone, id));
 }
 
 void record_free(struct record *r)

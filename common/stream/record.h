@@ -73,6 +73,13 @@ struct record {
 /* From a D or G frame, which it takes over. Fails the run with MSA_CORRUPT: "frame 17, tensor
  * 'audio': …". Tensors must agree in dimension 0 (D). */
 void record_parse(struct msa *m, struct record *r, struct reader *reader, struct frame *f);
+/* Looks into a D or G frame, which stays whose it is, with the same checks: `r` lives as long as
+ * the frame and `pairs`, its map; it is neither written nor freed. */
+void record_view(struct msa *m, struct record *r, const struct frame *f,
+                 msgpack_object_kv pairs[BODY_PAIRS]);
+/* Keeps of a record what tells its samples (number, split, id), for the gradient that answers it;
+ * `kept` is zeroed before its first use, and freed at last. */
+void record_remember(struct msa *m, struct record *kept, const struct record *r);
 void record_new(struct msa *m, struct record *r); /* an empty one, made here */
 const struct tensor *record_find(const struct record *r, const char *name); /* NULL: not there */
 /* The tensor that an entry of the header's schema promises. Fails the run with MSA_CORRUPT when it

@@ -38,6 +38,16 @@ int show_tensors(const struct show *s, const struct frame *f, struct tensor tens
     return count;
 }
 
+void show_sample(FILE *to, const value *id, size_t i)
+{
+    bool named = id && id->type == MSGPACK_OBJECT_ARRAY && i < id->via.array.size &&
+                 id->via.array.ptr[i].type == MSGPACK_OBJECT_STR;
+    if (named)
+        show_clean(to, id->via.array.ptr[i].via.str.ptr, id->via.array.ptr[i].via.str.size);
+    else
+        fprintf(to, "%zu", i);
+}
+
 int64_t show_samples(const struct frame *f)
 {
     const msgpack_object_map *all = tensors_of(f);

@@ -21,6 +21,8 @@ void show_json(const struct show *s, const struct frame *f, bool back);
 void show_pipeline_text(const struct show *s, const struct frame *f, const char *indent);
 void show_pipeline_json(const struct show *s, const struct frame *f);
 
+/* The name of sample i: its id in the record's `id`, which may be NULL, else its number. */
+void show_sample(FILE *to, const value *id, size_t i);
 /* A value in a few words. */
 void show_value(FILE *to, const value *v);
 /* Text that came from outside: what a terminal could take for a command becomes '?'. */

@@ -7,24 +7,13 @@
 
 /* ---- Tensors ---- */
 
-/* Row i of the batch is named by the sample's id where there is one. */
-static void print_row_name(FILE *to, const value *id, size_t i)
-{
-    bool named = id && id->type == MSGPACK_OBJECT_ARRAY && i < id->via.array.size &&
-                 id->via.array.ptr[i].type == MSGPACK_OBJECT_STR;
-    if (named)
-        show_clean(to, id->via.array.ptr[i].via.str.ptr, id->via.array.ptr[i].via.str.size);
-    else
-        fprintf(to, "%zu", i);
-}
-
 static void print_values(FILE *to, const struct tensor *t, const value *id)
 {
     size_t rows = t->rank ? t->shape[0] : 1, width = rows ? t->count / rows : 0;
     bool whole = dtype_whole(t->dtype);
     for (size_t i = 0; i < rows; i++) {
         fputs("        ", to);
-        print_row_name(to, id, i);
+        show_sample(to, id, i);
         fputc(':', to);
         for (size_t k = 0; k < width; k++)
             fprintf(to, whole ? " %.0f" : " %.9g", tensor_value(t, i * width + k));

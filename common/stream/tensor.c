@@ -51,6 +51,14 @@ const char *tensor_shape_text(char text[128], int rank, const size_t *shape)
     return text;
 }
 
+const char *tensor_place_text(char text[128], const struct tensor *t, size_t i)
+{
+    size_t place[TENSOR_RANK];
+    for (int k = t->rank - 1; k >= 0; i /= t->shape[k--])
+        place[k] = i % t->shape[k];
+    return tensor_shape_text(text, t->rank, place);
+}
+
 double tensor_value(const struct tensor *t, size_t i)
 {
     union {

@@ -30,6 +30,8 @@ struct tensor tensor_of(const char *name, enum dtype dtype, const void *data, in
 bool tensor_same_shape(int rank, const size_t *shape, int other_rank, const size_t *other);
 /* "[32,50,5]" into text; returns it. */
 const char *tensor_shape_text(char text[128], int rank, const size_t *shape);
+/* Where element i is: "[2,17]" into text; returns it. */
+const char *tensor_place_text(char text[128], const struct tensor *t, size_t i);
 /* Element i as double (F2 too). */
 double tensor_value(const struct tensor *t, size_t i);
 

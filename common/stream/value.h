@@ -57,7 +57,8 @@ void body_str(struct body *b, const char *text);
 void body_int(struct body *b, int64_t i);
 void body_real(struct body *b, double d);
 void body_bool(struct body *b, bool v);
-/* The bytes of a bin whose head has been packed, not copied: they must stay until body_write. */
+/* Bytes that are packed already (a whole body, or those of a bin whose head has been packed), not
+ * copied: they must stay until body_write. */
 void body_reference(struct body *b, const void *bytes, size_t size);
 /* Tensors in it are aligned anew. Bins are referenced: they must stay until body_write. */
 void body_value(struct body *b, const value *v);

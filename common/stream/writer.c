@@ -36,6 +36,11 @@ struct writer *writer_open(struct msa *m, int fd, const char *name)
     return w;
 }
 
+void writer_gzip(struct writer *w)
+{
+    output_gzip(w->out);
+}
+
 void writer_on_wait(struct writer *w, writer_wait_fn *wait, void *closure)
 {
     output_on_wait(w->out, wait, closure);
@@ -111,6 +116,13 @@ void body_write(struct writer *w, struct body *b, enum frame_kind kind)
     w->partial = false;
     w->count++;
     msgpack_vrefbuffer_clear(&b->buffer);
+}
+
+void frame_write(struct writer *w, const struct frame *f)
+{
+    struct body *b = body_begin(w);
+    body_reference(b, f->body, f->length);
+    body_write(w, b, f->kind);
 }
 
 void writer_end(struct writer *w)

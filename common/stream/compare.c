@@ -1,0 +1,157 @@
+/* Comparing: the places that differ, and the report on them. */
+#include "common/stream/compare_place.h"
+#include "common/stream/show.h"
+#include "common/stream/utf8.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* Keys and tensors of other names in each frame would have no end. */
+enum { PLACES = 1 << 14 };
+
+struct compare {
+    struct msa *m;
+    double tolerance;
+    size_t count, capacity;
+    size_t next; /* where the next spot is looked for first: frames have the same ones in turn */
+    struct place **places;
+};
+
+struct compare *compare_new(struct msa *m, double tolerance)
+{
+    struct compare *c = msa_alloc(m, sizeof *c);
+    *c = (struct compare){.m = m, .tolerance = tolerance};
+    return c;
+}
+
+/* ---- Places ---- */
+
+static struct place *add_place(struct compare *c, const char *kind, const char *path)
+{
+    if (c->count == c->capacity) {
+        c->capacity = c->capacity ? 2 * c->capacity : 64;
+        c->places = msa_realloc(c->m, c->places, c->capacity * sizeof(struct place *));
+    }
+    struct place *p = msa_alloc(c->m, sizeof *p);
+    *p = (struct place){.kind = kind, .path = msa_strndup(c->m, path, strlen(path))};
+    c->places[c->count++] = p;
+    return p;
+}
+
+struct place *compare_place(struct compare *c, const struct spot *at)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct place *p = c->places[(c->next + i) % c->count];
+        if (strcmp(p->path, at->path) == 0 && strcmp(p->kind, at->kind) == 0) {
+            c->next = (c->next + i + 1) % c->count;
+            return p;
+        }
+    }
+    if (c->count == PLACES)
+        return c->places[PLACES - 1];
+    bool last = c->count + 1 == PLACES;
+    struct place *p = add_place(c, last ? "" : at->kind, last ? "all others" : at->path);
+    p->noted = at->noted && !last;
+    return p;
+}
+
+bool compare_numbers(const struct compare *c, struct place *p, double a, double b, bool whole)
+{
+    double larger = fmax(fabs(a), fabs(b)), distance = fabs(a - b);
+    if (a == b || (isnan(a) && isnan(b)))
+        distance = 0;
+    if (whole)
+        distance = fmax(distance, 1); /* of more digits than a double has */
+    else if (!isfinite(distance))
+        distance = INFINITY;
+    double relative = isfinite(distance) ? distance / larger : distance;
+    p->absolute = fmax(p->absolute, distance);
+    p->relative = fmax(p->relative, distance > 0 ? relative : 0);
+    return whole || !isfinite(distance) || distance > c->tolerance * fmax(1, larger);
+}
+
+bool place_differs(struct place *p)
+{
+    return p->differing++ == 0;
+}
+
+/* Where the element or item is, and whose. */
+static void say_index(FILE *to, const struct spot *at, const struct tensor *tensor, size_t i)
+{
+    char text[128];
+    if (at->depth)
+        fprintf(to, " at %s", tensor_shape_text(text, at->depth, at->index));
+    if (!tensor || !tensor->rank)
+        return;
+    fprintf(to, " at %s", tensor_place_text(text, tensor, i));
+    if (!at->id)
+        return;
+    fputs(", sample ", to);
+    show_sample(to, at->id, i / (tensor->count / tensor->shape[0]));
+}
+
+void place_say(struct place *p, const struct spot *at, const char *a, const char *b,
+               const struct tensor *tensor, size_t i)
+{
+    FILE *to = fmemopen(p->first, sizeof p->first - 1, "w"); /* a longer text is cut short */
+    if (!to)
+        return;
+    show_clean(to, a, strnlen(a, PLACE_TEXT));
+    fputs(" and ", to);
+    show_clean(to, b, strnlen(b, PLACE_TEXT));
+    if (at->frame)
+        fprintf(to, " in frame %u", at->frame->seq);
+    say_index(to, at, tensor, i);
+    fclose(to);
+    utf8_clean(p->first, strlen(p->first));
+}
+
+void compare_texts(struct compare *c, const struct spot *at, const char *a, const char *b)
+{
+    struct place *p = compare_place(c, at);
+    p->values++;
+    if ((!a || !b || strcmp(a, b) != 0) && place_differs(p))
+        place_say(p, at, a ? a : "nothing", b ? b : "nothing", NULL, 0);
+}
+
+/* ---- The report ---- */
+
+bool compare_equal(const struct compare *c)
+{
+    bool equal = true;
+    for (size_t i = 0; i < c->count; i++)
+        equal = equal && (c->places[i]->noted || !c->places[i]->differing);
+    return equal;
+}
+
+/* "1 of 31 values differ, by at most 0.5 (relative 0.25)" */
+static void report_numbers(const struct place *p, FILE *to)
+{
+    if (p->differing && p->values > 1)
+        fprintf(to, "; %" PRIu64 " of %" PRIu64 " values differ", p->differing, p->values);
+    else if (!p->differing)
+        fprintf(to, p->absolute > 0 ? "%" PRIu64 " within the tolerance" : "%" PRIu64 " equal",
+                p->values);
+    if (p->absolute > 0)
+        fprintf(to, ", by %s%.4g (relative %.4g)", p->values > 1 ? "at most " : "", p->absolute,
+                p->relative);
+}
+
+static void report_place(const struct place *p, FILE *to)
+{
+    fprintf(to, "%s%s%s", p->noted ? "note: " : "", p->kind, *p->kind ? " " : "");
+    show_clean(to, p->path, strlen(p->path));
+    fprintf(to, ": %s", p->first);
+    report_numbers(p, to);
+    fputc('\n', to);
+}
+
+void compare_report(const struct compare *c, FILE *to, bool all, bool quiet)
+{
+    bool notes = !quiet && (all || !compare_equal(c));
+    for (size_t i = 0; i < c->count; i++) {
+        const struct place *p = c->places[i];
+        if (all ? !p->noted || notes : p->differing && (!p->noted || notes))
+            report_place(p, to);
+    }
+}

@@ -1,0 +1,25 @@
+/* Recordings: both directions of a line, in the order in which they were seen, as one stream
+ * (man/msa-stream.5, "Recordings"). */
+#ifndef MSA_RECORDING_H
+#define MSA_RECORDING_H
+
+#include "common/stream/record.h"
+
+/* Which frames of a recording came back; zeroed before the first. */
+struct recording_order {
+    bool asked; /* the last frame was a C on its way down */
+};
+
+/* Did this frame, the next one, come back? G did, and the second C of two in a row. */
+bool recording_came_back(struct recording_order *o, enum frame_kind kind);
+
+/* Creates or empties PATH, and writes `h` signed by this program and without its address. What is
+ * written is there at once, frame by frame, so that a run that is killed leaves what it saw.
+ * Gzipped with -z, and where PATH ends in .gz. Fails the run: "cannot write 'PATH': REASON". */
+struct writer *recording_create(struct msa *m, const char *path, const struct header *h);
+/* Fails the run with MSA_USAGE when PATH is the file that `in` reads. */
+void recording_spare(struct msa *m, const char *path, const struct reader *in);
+/* Adds a record, gradient, control or scores; a header, end or error is left to the caller. */
+void recording_add(struct writer *w, const struct frame *f);
+
+#endif
