@@ -137,9 +137,7 @@ static void on_header(struct stage *s)
     struct loss *l = s->self;
     struct header *h = s->header;
     l->stage = s;
-    if (!h->family[0])
-        msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
-    l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
+    l->family = family_named(l->m, h->family);
     l->features = features_find(l->m, &h->schema);
     check_tasks(l);
     check_classes(l);

@@ -11,7 +11,7 @@
 #include "common/stage.h"
 #include <string.h>
 
-enum { FAMILY_AUTO = 2 };
+enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
     bool pass, json, tsv;
@@ -70,21 +70,6 @@ static bool passes(const struct stage *s)
     return s->header->train || x->settings->pass;
 }
 
-static void find_family(struct metrics *x, const char *name)
-{
-    int i = 0;
-    if (x->settings->family != FAMILY_AUTO)
-        name = family_names[x->settings->family];
-    if (!name[0])
-        msa_fail(x->m, MSA_FAILED, "the stream names no family (--family sims|mosi)");
-    while (i < FAMILY_AUTO && strcmp(name, family_names[i]) != 0)
-        i++;
-    if (i == FAMILY_AUTO)
-        msa_fail(x->m, MSA_FAILED, "the stream names family '%s', which is neither sims nor mosi",
-                 name);
-    x->scores.family = (enum family)i;
-}
-
 /* An option that would do nothing here is a mistake. */
 static void refuse(struct metrics *x, const char *option, bool given, const char *where)
 {
@@ -115,7 +100,8 @@ static void on_header(struct stage *s)
         msa_fail(x->m, MSA_FAILED, "no 'y' arrives (does msa-predict stand before?)");
     x->scores.labelled = schema_find(&h->schema, "label");
     if (x->scores.labelled)
-        find_family(x, h->family);
+        x->scores.family = x->settings->family == FAMILY_AUTO ? family_named(x->m, h->family)
+                                                             : (enum family)x->settings->family;
     else
         msa_warn(x->m, "no labels arrive: there is nothing to judge against");
     if (x->settings->predictions)

@@ -5,7 +5,7 @@
 #ifndef MSA_FRAME_H
 #define MSA_FRAME_H
 
-#include "common/cli/msa.h"
+#include "common/cli/file.h"
 #include <msgpack.h>
 
 enum frame_kind {
@@ -30,7 +30,7 @@ struct frame {
     enum frame_kind kind;
     uint32_t seq;
     const char *from; /* name of its reader */
-    uint8_t *body;    /* 64-byte aligned */
+    uint8_t *body;    /* 64-byte aligned, unless it is mapped */
     size_t length;
     msgpack_object map;
     msgpack_zone *zone;
@@ -50,6 +50,9 @@ _Noreturn void frame_fail_other(struct msa *m, const struct frame *x);
 /* Reads frames from fd; `name` is for errors ("stdin", "way back", a path) and must outlive the
  * reader. Inflates gzip if the first bytes are gzip's. Refuses a terminal (MSA_USAGE). */
 struct reader *reader_open(struct msa *m, int fd, const char *name);
+/* Reads frames from memory, which must outlive them: bodies stay where they are. Gzip is not
+ * recognised. */
+struct reader *reader_open_mapped(struct msa *m, struct mapping map, const char *name);
 /* Calls cut(closure) where the input ends before E or X; it ends the run, else the reader does,
  * with MSA_CUT. */
 void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);
