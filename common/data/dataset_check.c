@@ -13,68 +13,64 @@ static void check_labels(struct dataset *d, enum split split, int tensor)
 
 /* ---- Ids ---- */
 
-/* The ids of a split in order. Each is kept as a number that it makes; where two are the same, the
- * ids are looked at themselves. */
-struct id {
-    uint64_t hash;
-    uint32_t sample;
-};
-
+/* The ids of a split in order. Each is a number: 32 bits that it makes, then 32 of its sample.
+ * Where the first are the same, the ids are looked at themselves. */
 struct ids {
     struct dataset *d;
     enum split split;
+    uint64_t *all; /* [samples] */
 };
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(const char *id)
+/* FNV-1a, folded. */
+static uint32_t hash_of(const char *id)
 {
     uint64_t hash = 0xcbf29ce484222325;
     for (; *id; id++)
         hash = (hash ^ (uint8_t)*id) * 0x100000001b3;
-    return hash;
+    return (uint32_t)(hash >> 32 ^ hash);
 }
 
-static int compare_ids(const struct ids *ids, const struct id *a, const struct id *b)
+static int compare_ids(const struct ids *ids, uint64_t a, uint64_t b)
 {
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    char *one = dataset_id(ids->d, ids->split, a->sample),
-         *other = dataset_id(ids->d, ids->split, b->sample);
+    if (a >> 32 != b >> 32)
+        return a < b ? -1 : 1;
+    char *one = dataset_id(ids->d, ids->split, (uint32_t)a),
+         *other = dataset_id(ids->d, ids->split, (uint32_t)b);
     int order = strcmp(one, other);
     msa_free(ids->d->m, one);
     msa_free(ids->d->m, other);
     return order;
 }
 
+/* Those that are equal stand in the order of their samples. */
 static int in_order(const void *a, const void *b, void *ids)
 {
-    const struct id *one = a, *other = b;
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
     int order = one == other ? 0 : compare_ids(ids, one, other);
-    return order ? order : one->sample < other->sample ? -1 : one->sample > other->sample;
+    return order ? order : one < other ? -1 : one > other;
 }
 
 struct duplicates dataset_duplicates(struct dataset *d, enum split split)
 {
     size_t n = d->split[split].count;
-    struct ids ids = {d, split};
+    struct ids ids = {d, split, msa_calloc(d->m, n + 1, sizeof *ids.all)};
     struct duplicates found = {.second = n};
-    struct id *all = msa_calloc(d->m, n + 1, sizeof *all);
     for (size_t i = 0; i < n; i++) {
         char *id = dataset_id(d, split, i);
-        all[i] = (struct id){hash_of(id), (uint32_t)i};
+        ids.all[i] = (uint64_t)hash_of(id) << 32 | i;
         msa_free(d->m, id);
     }
-    qsort_r(all, n, sizeof *all, in_order, &ids);
+    qsort_r(ids.all, n, sizeof *ids.all, in_order, &ids);
     for (size_t i = 1; i < n; i++) {
-        if (compare_ids(&ids, &all[i - 1], &all[i]) != 0)
+        if (compare_ids(&ids, ids.all[i - 1], ids.all[i]) != 0)
             continue;
         found.count++;
-        if (all[i].sample < found.second) {
-            found.first = all[i - 1].sample;
-            found.second = all[i].sample;
+        if ((uint32_t)ids.all[i] < found.second) {
+            found.first = (uint32_t)ids.all[i - 1];
+            found.second = (uint32_t)ids.all[i];
         }
     }
-    msa_free(d->m, all);
+    msa_free(d->m, ids.all);
     return found;
 }
 
