@@ -42,8 +42,9 @@ struct pickle_array {
     const uint8_t *latin1; /* protocol 2: the bytes as UTF-8 text of code points below 256, decoded
                               as they are read */
     size_t latin1_size;
-    size_t *latin1_index; /* where each piece of the bytes starts in the text; made at the first
-                             access */
+    size_t *latin1_index;  /* where each piece of the bytes starts in the text; made as far as it is
+                              needed */
+    size_t latin1_indexed; /* pieces behind the first that have been found */
     struct pickle_value *objects; /* kind 'O': count values, in C order */
 };
 
