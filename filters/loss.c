@@ -106,8 +106,17 @@ static void check_tasks(struct loss *l)
         msa_warn(l->m, "task cl is left out: a positive pair needs two modalities");
         l->computed[CL] = false;
     }
-    if (!arrives(l, "label", 1))
+}
+
+/* Without labels nothing can be learnt, but in evaluation there may be none. */
+static bool labels_arrive(struct loss *l)
+{
+    if (arrives(l, "label", 1))
+        return true;
+    if (l->stage->header->train)
         msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
+    msa_warn(l->m, "no labels arrive: no losses are computed");
+    return false;
 }
 
 static void check_classes(struct loss *l)
@@ -137,6 +146,8 @@ static void on_header(struct stage *s)
     struct loss *l = s->self;
     struct header *h = s->header;
     l->stage = s;
+    if (!labels_arrive(l))
+        return;
     l->family = family_named(l->m, h->family);
     l->features = features_find(l->m, &h->schema);
     check_tasks(l);

@@ -145,7 +145,7 @@ static void give_verdict(struct metrics *x, struct control *c, struct verdict *v
         if (strcmp(x->scores.splits[i].name, split_names[VALID]) == 0)
             valid = &x->scores.splits[i];
     if (!valid || !valid->samples)
-        msa_fail(x->m, MSA_FAILED,
+        msa_fail(x->m, MSA_CORRUPT,
                  "--select judges on the valid split, but no sample of it has come");
     if (!scores_value(&x->scores, valid, x->settings->select, &number))
         msa_fail(x->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split",

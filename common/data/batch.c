@@ -61,6 +61,9 @@ value batcher_standardization(struct batcher *b, msgpack_zone *zone)
         schema_floats(b->m, &b->data->schema, modality_names[i], 3);
         value_set(b->m, zone, &all, modality_names[i], standardize_one(b, zone, tensor));
     }
+    if (all.via.map.size == 0)
+        msa_fail(b->m, MSA_FAILED, "--standardize: no 'text', 'vision' or 'audio' in %s",
+                 b->data->path);
     return all;
 }
 

@@ -210,11 +210,11 @@ def disagreeing():
     for value in (np.nan, np.inf, -np.inf):
         labels = np.zeros(N, "f4")
         labels[2] = value
-        broken(f"{value}-label", f"train: sample 2, 'regression_labels': {value} but expected a finite number", regression_labels=labels)
-    broken("large-label", "inf but expected a finite number", regression_labels=np.full(N, 1e300))
-    broken("same-id", "train: samples 1 and 3 are both called 'b'", id=list("abcb"))
-    broken("same-array-id", "samples 0 and 1 are both called 'a'", id=np.array(list("aabc")))
-    broken("same-number-id", "samples 2 and 3 are both called '7'", id=np.array([1, 2, 7, 7]))
+        broken(f"label-{value}".replace("--", "-minus-"), f"train: sample 2, 'regression_labels': {value} but expected a finite number", regression_labels=labels)
+    broken("label-large", "inf but expected a finite number", regression_labels=np.full(N, 1e300))
+    broken("id-same", "train: samples 1 and 3 are both called 'b'", id=list("abcb"))
+    broken("id-same-array", "samples 0 and 1 are both called 'a'", id=np.array(list("aabc")))
+    broken("id-same-number", "samples 2 and 3 are both called '7'", id=np.array([1, 2, 7, 7]))
     broken("long-id", "a text of 70000 letters but expected at most", id=["a", "b", "c", "d" * 70000])
     broken("wide-id", "a text of 70000 letters but expected at most", id=np.array(["a", "b", "c", "d" * 70000]))
 
