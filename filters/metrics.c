@@ -101,7 +101,7 @@ static void on_header(struct stage *s)
     x->scores.labelled = schema_find(&h->schema, "label");
     if (x->scores.labelled)
         x->scores.family = x->settings->family == FAMILY_AUTO ? family_named(x->m, h->family)
-                                                             : (enum family)x->settings->family;
+                                                              : (enum family)x->settings->family;
     else
         msa_warn(x->m, "no labels arrive: there is nothing to judge against");
     if (x->settings->predictions)

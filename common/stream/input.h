@@ -1,5 +1,5 @@
-/* Bytes in: from a descriptor, inflated if they are gzip's, or from memory as they are. For reader.c
- * alone. */
+/* Bytes in: from a descriptor, inflated if they are gzip's, or from memory as they are. For
+ * reader.c alone. */
 #ifndef MSA_INPUT_H
 #define MSA_INPUT_H
 
