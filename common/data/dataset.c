@@ -1,6 +1,7 @@
 /* What data sets of all formats share: opening, families, samples. */
 #include "common/data/dataset.h"
 #include "common/data/names.h"
+#include "common/stream/stats.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -122,7 +123,7 @@ static _Noreturn void not_finite(const struct dataset *d, enum split split, int 
              d->path, split_names[split], i, d->keys[tensor], place, number);
 }
 
-/* Element `at` of floating-point numbers, whole ones being finite anyway. */
+/* Element `at` of floating-point numbers. */
 static inline double real_at(enum dtype dtype, const uint8_t *numbers, size_t at)
 {
     _Float16 f2;
@@ -135,11 +136,9 @@ static inline double real_at(enum dtype dtype, const uint8_t *numbers, size_t at
     case F4:
         memcpy(&f4, numbers + at * sizeof f4, sizeof f4);
         return (double)f4;
-    case F8:
+    default:
         memcpy(&f8, numbers + at * sizeof f8, sizeof f8);
         return f8;
-    default:
-        return 0;
     }
 }
 
@@ -153,6 +152,8 @@ void dataset_read(struct dataset *d, enum split split, int tensor, size_t i,
         msa_fail(d->m, MSA_FAILED, "%s: %s: there is no sample %zu", d->path, split_names[split],
                  i);
     d->format->read(d, split, tensor, i, out);
+    if (dtype_whole(e->dtype))
+        return;
     for (size_t at = 0; at < n; at++) {
         double number = real_at(e->dtype, out, at);
         if (isfinite(number))

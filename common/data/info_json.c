@@ -6,118 +6,124 @@
 #include <math.h>
 #include <string.h>
 
-static json_t *count(size_t n)
+/* Adds a member and gives it back; it belongs to the object, which belongs to the run. */
+static json_t *add(struct msa *m, json_t *object, const char *key, json_t *member)
 {
-    return json_integer((json_int_t)n);
+    if (json_object_set_new(object, key, member) != 0)
+        msa_fail(m, MSA_FAILED, "out of memory");
+    return member;
 }
 
-static json_t *number(double x)
+static void add_count(struct msa *m, json_t *object, const char *key, size_t n)
 {
-    return isfinite(x) ? json_real(x) : json_null();
+    add(m, object, key, json_integer((json_int_t)n));
 }
 
-/* Text from outside; jansson takes UTF-8 alone. */
-static json_t *text_of(struct msa *m, const char *text)
+static void add_number(struct msa *m, json_t *object, const char *key, double x)
 {
-    char *clean = msa_strndup(m, text, strlen(text));
-    utf8_clean(clean, strlen(clean));
-    json_t *string = json_string(clean);
+    add(m, object, key, isfinite(x) ? json_real(x) : json_null());
+}
+
+/* Text from outside; jansson takes UTF-8 alone. NULL: there is none. */
+static void add_text(struct msa *m, json_t *object, const char *key, const char *text)
+{
+    char *clean = text ? msa_strndup(m, text, strlen(text)) : NULL;
+    if (clean)
+        utf8_clean(clean, strlen(clean));
+    add(m, object, key, clean ? json_string(clean) : json_null());
     msa_free(m, clean);
-    return string;
 }
 
-static json_t *keys_of(const struct info *info, int split)
+static void add_key(struct msa *m, json_t *keys, const struct info_key *key, int split)
 {
-    json_t *keys = json_object();
-    for (int k = 0; k < info->key_count; k++) {
-        const struct info_key *one = &info->keys[k];
-        const struct info_array *a = &one->in[split];
-        if (!a->dtype[0])
-            continue;
-        json_t *key = json_object(), *shape = json_array();
-        for (int i = 0; i < a->rank; i++)
-            json_array_append_new(shape, count(a->shape[i]));
-        json_object_set_new(key, "dtype", json_string(a->dtype));
-        json_object_set_new(key, "shape", shape);
-        json_object_set_new(key, "tensor", one->becomes ? json_string(one->becomes) : json_null());
-        json_object_set_new(keys, one->key, key);
-    }
-    return keys;
+    const struct info_array *a = &key->in[split];
+    if (!a->dtype[0])
+        return;
+    json_t *one = add(m, keys, key->key, json_object());
+    add_text(m, one, "dtype", a->dtype);
+    json_t *shape = add(m, one, "shape", json_array());
+    for (int i = 0; i < a->rank; i++)
+        if (json_array_append_new(shape, json_integer((json_int_t)a->shape[i])) != 0)
+            msa_fail(m, MSA_FAILED, "out of memory");
+    add_text(m, one, "tensor", key->becomes);
 }
 
-static json_t *label_of(const struct info *info, const struct info_label *l)
+static void add_label(const struct info *info, json_t *label, const struct info_label *l)
 {
-    json_t *label = json_object(), *histogram = json_object();
-    json_object_set_new(label, "min", number(l->least));
-    json_object_set_new(label, "mean", number(l->mean));
-    json_object_set_new(label, "max", number(l->most));
+    struct msa *m = info->data->m;
+    add_number(m, label, "min", l->least);
+    add_number(m, label, "mean", l->mean);
+    add_number(m, label, "max", l->most);
+    json_t *histogram = add(m, label, "histogram", json_object());
     for (int i = 0; i < info->class_count; i++)
-        json_object_set_new(histogram, info->class_names[i], count(l->classes[i]));
-    json_object_set_new(label, "histogram", histogram);
-    return label;
+        add_count(m, histogram, info->class_names[i], l->classes[i]);
 }
 
-static json_t *lengths_of(const struct info_lengths *l)
+static void add_lengths(struct msa *m, json_t *tensor, const struct info_lengths *l)
 {
-    json_t *lengths = json_object();
     char name[8];
-    json_object_set_new(lengths, "min", count(l->least));
+    add_count(m, tensor, "padding", l->padding);
+    json_t *lengths = add(m, tensor, "lengths", json_object());
+    add_count(m, lengths, "min", l->least);
     for (int i = 0; i < INFO_SHARES; i++) {
         snprintf(name, sizeof name, "p%d", info_shares[i]);
-        json_object_set_new(lengths, name, count(l->shares[i]));
+        add_count(m, lengths, name, l->shares[i]);
     }
-    json_object_set_new(lengths, "max", count(l->most));
-    return lengths;
+    add_count(m, lengths, "max", l->most);
 }
 
-/* What is known of each tensor: values that are not finite, and of labels and frames more. */
-static json_t *tensors_of(const struct info *info, int split)
+/* What is known of a tensor: values that are not finite, and of labels and frames more. */
+static void add_tensor(const struct info *info, json_t *tensors, int split, int tensor)
 {
-    json_t *tensors = json_object();
-    for (int i = 0; i < info->data->schema.count; i++) {
-        const struct info_tensor *t = &info->tensors[split][i];
-        json_t *one = dataset_is_label(info->data, i) ? label_of(info, &t->label) : json_object();
-        json_object_set_new(one, "non_finite", count(t->nan + t->plus + t->minus));
-        json_object_set_new(one, "nan", count(t->nan));
-        json_object_set_new(one, "inf", count(t->plus));
-        json_object_set_new(one, "minus_inf", count(t->minus));
-        if (info_has_lengths(info, i)) {
-            json_object_set_new(one, "padding", count(t->lengths.padding));
-            json_object_set_new(one, "lengths", lengths_of(&t->lengths));
-        }
-        json_object_set_new(tensors, info->data->schema.entries[i].name, one);
-    }
-    return tensors;
+    struct msa *m = info->data->m;
+    const struct info_tensor *t = &info->tensors[split][tensor];
+    json_t *one = add(m, tensors, info->data->schema.entries[tensor].name, json_object());
+    if (dataset_is_label(info->data, tensor))
+        add_label(info, one, &t->label);
+    add_count(m, one, "non_finite", t->nan + t->plus + t->minus);
+    add_count(m, one, "nan", t->nan);
+    add_count(m, one, "inf", t->plus);
+    add_count(m, one, "minus_inf", t->minus);
+    if (info_has_lengths(info, tensor))
+        add_lengths(m, one, &t->lengths);
 }
 
-static json_t *split_of(const struct info *info, int split)
+static void add_split(const struct info *info, json_t *splits, int split)
 {
-    json_t *one = json_object();
-    json_object_set_new(one, "samples", count(info->data->split[split].count));
-    json_object_set_new(one, "duplicate_ids", count(info->duplicates[split]));
-    json_object_set_new(one, "keys", keys_of(info, split));
-    json_object_set_new(one, "tensors", tensors_of(info, split));
-    return one;
+    struct msa *m = info->data->m;
+    json_t *one = add(m, splits, split_names[split], json_object());
+    add_count(m, one, "samples", info->data->split[split].count);
+    add_count(m, one, "duplicate_ids", info->duplicates[split]);
+    json_t *keys = add(m, one, "keys", json_object());
+    for (int i = 0; i < info->key_count; i++)
+        add_key(m, keys, &info->keys[i], split);
+    json_t *tensors = add(m, one, "tensors", json_object());
+    for (int i = 0; i < info->data->schema.count; i++)
+        add_tensor(info, tensors, split, i);
+}
+
+static void release(void *root)
+{
+    json_decref(*(json_t **)root);
 }
 
 void info_json(const struct info *info, FILE *to)
 {
-    const struct dataset *d = info->data;
-    bool known = info->family >= 0;
-    json_t *all = json_object(), *splits = json_object();
-    json_object_set_new(all, "file", text_of(d->m, d->path));
-    json_object_set_new(all, "format", json_string(d->format->name));
-    json_object_set_new(all, "family",
-                        known ? json_string(family_names[info->family]) : json_null());
-    json_object_set_new(all, "range",
-                        known ? number(family_range((enum family)info->family)) : json_null());
+    struct msa *m = info->data->m;
+    json_t **root = msa_alloc(m, sizeof(json_t *)), *all = *root = json_object();
+    msa_at_free(root, release);
+    add_text(m, all, "file", info->data->path);
+    add_text(m, all, "format", info->data->format->name);
+    add_text(m, all, "family", info->family < 0 ? NULL : family_names[info->family]);
+    add_number(m, all, "range", info->family < 0 ? NAN : family_range((enum family)info->family));
+    json_t *splits = add(m, all, "splits", json_object());
     for (int i = 0; i < SPLITS; i++)
         if (info->shown[i])
-            json_object_set_new(splits, split_names[i], split_of(info, i));
-    json_object_set_new(all, "splits", splits);
+            add_split(info, splits, i);
     if (info->keys_left_out)
-        json_object_set_new(all, "keys_left_out", count(info->keys_left_out));
-    json_dumpf(all, to, JSON_REAL_PRECISION(9));
-    json_decref(all);
+        add_count(m, all, "keys_left_out", info->keys_left_out);
+    if (json_dumpf(all, to, JSON_REAL_PRECISION(9)) != 0 && !ferror(to))
+        msa_fail(m, MSA_FAILED, "out of memory");
     fputc('\n', to);
+    msa_free(m, root);
 }

@@ -13,7 +13,6 @@ static int widest(int width, const char *text)
     return length > width ? length : width;
 }
 
-/* "splits 1206 + 241 + 752" */
 static void print_head(const struct info *info, FILE *to)
 {
     const struct dataset *d = info->data;
