@@ -1,25 +1,31 @@
 # make            programs in bin/, kernels in lib/
+# make install    programs, pipelines, pages, completion to PREFIX (/usr/local), below DESTDIR; uninstall removes them
+# make dist       msa-VERSION.tar.gz of the last commit
 # make setup      install the Debian packages that are missing (needs root), and say which
 # make demo       train and evaluate on made-up data, from nothing
 # make check      set-up, lint, all tests
+# make check-all  the same, and all tests with sanitizers too
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
+# CC, CFLAGS, CPPFLAGS, LDFLAGS are yours; so are the folders of make install (bindir, mandir, ...)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 
-CC      := gcc
+CC       = gcc
+CFLAGS   = -O2 -g
 Q        = $(if $(V),,@echo "  $@"; )
 O       := $(if $(SAN),build/san,.)
 OBJ     := $(if $(SAN),build/san/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-CFLAGS  := -std=c11 -D_GNU_SOURCE -I. -O2 -g -fno-common $(WARN)
+FLAGS   := -std=c11 -D_GNU_SOURCE -I. -fno-common $(WARN)
+COMPILE  = $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 LDLIBS  := -lmsgpackc -ljansson -lz -ldl -lm
 ifneq ($(SAN),)
-CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
 COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*.c common/*/*.c))
@@ -36,45 +42,56 @@ KERNELS  := $(LEVELS:%=$(O)/lib/msa-cpu-%.so) $(O)/lib/msa-test.so
 
 all: $(PROGRAMS) $(KERNELS)
 
-# Where the kernels are found by a program that does not stand beside lib (a unit test).
-$(OBJ)/common/nn/device.o: CFLAGS += -DMSA_LIBDIR='"$(abspath $(O)/lib)"'
-
 $(OBJ)/libmsa.a: $(COMMON)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(O)/bin/msa-%: $(OBJ)/filters/%.o $(OBJ)/libmsa.a | $(O)/bin
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 define kernels_for
 $(OBJ)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS) $$(KFLAGS) $$(MARCH_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(COMPILE) $$(KFLAGS) $$(MARCH_$(1)) -DLEVEL='"$(1)"' -MMD -MP -c -o $$@ $$<
 $(O)/lib/msa-cpu-$(1).so: $(patsubst %.c,$(OBJ)/$(1)/%.o,$(wildcard kernels/cpu/*.c)) | $(O)/lib
-	$$(Q)$$(CC) $$(CFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
+	$$(Q)$$(COMPILE) $$(LDFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
 endef
 $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
-	$(Q)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
 # Unit tests: tests/unit/NAME.c is a program of its own.
 UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) all
+	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
+units: $(UNITS) all | $(OBJ)/lib
+# They find kernels as the programs do: in lib beside the folder they are in.
+$(OBJ)/lib: | $(O)/lib
+	@mkdir -p $(@D)
+	ln -sr $(O)/lib $@
 
 $(O)/bin $(O)/lib:
 	mkdir -p $@
 
 # --- tests --------------------------------------------------------------------------------------
-# Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit.
-TESTS := $(UNITS) $(wildcard tests/*.bats)
+# Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
+# come first, so that none of them is left to run alone at the end.
+LONG  := $(patsubst %,tests/%.bats,wrong_lines pipelines margin examples)
+SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS)
+PROVE := prove --timer -j 2 --exec tests/run
 test: units
-	O=$(O) prove --timer -j 2 --exec 'tests/run' $(TESTS)
+	O=$(O) $(PROVE) $(LONG) $(SHORT)
 check: setup lint
 	@$(MAKE) --no-print-directory test
+# Both builds in one run of prove, whose summary is that of both. tests/run knows build/san/tests/X.bats.
+SAN_OF = $(patsubst tests/%,build/san/tests/%,$(patsubst build/%,build/san/%,$(1)))
+check-all: setup
+	@$(MAKE) --no-print-directory -j 2 units
+	@$(MAKE) --no-print-directory -j 2 SAN=1 units
+	@$(MAKE) --no-print-directory lint
+	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch])
@@ -102,7 +119,60 @@ bench: all
 	tests/bench/step
 
 clean:
-	rm -rf bin lib build demo
+	rm -rf bin lib build demo msa-*.tar.gz
 
-.PHONY: all units test check lint options setup demo bench clean
+# --- install --------------------------------------------------------------------------------------
+# What belongs together finds itself by relative paths, so that all of it can be moved: programs look for kernels in
+# ../lib/msa of their folder, msa-train and so on are links to the pipelines, and these are told where bindir is from
+# theirs. The test device stays here.
+PREFIX      = /usr/local
+DESTDIR     =
+prefix      = $(PREFIX)
+exec_prefix = $(prefix)
+bindir      = $(exec_prefix)/bin
+datarootdir = $(prefix)/share
+datadir     = $(datarootdir)
+mandir      = $(datarootdir)/man
+bashdir     = $(datadir)/bash-completion/completions
+zshdir      = $(datadir)/zsh/site-functions
+INSTALL     = install
+
+VERSION   := $(shell sed -n 's/^\#define MSA_VERSION "\(.*\)"/\1/p' common/cli/msa.h)
+TO_BIN     = $(DESTDIR)$(bindir)
+TO_KERNELS = $(TO_BIN)/../lib/msa
+TO_DATA    = $(DESTDIR)$(datadir)/msa
+TO_MAN     = $(DESTDIR)$(mandir)
+TO_BASH    = $(DESTDIR)$(bashdir)
+TO_ZSH     = $(DESTDIR)$(zshdir)
+NAMES     := $(notdir $(PROGRAMS))
+PIPELINES := $(filter-out common.bash,$(notdir $(wildcard pipelines/*)))
+SECTIONS  := 1 5 7
+
+install: all
+	$(INSTALL) -d "$(TO_BIN)" "$(TO_BASH)" "$(TO_ZSH)" "$(TO_DATA)/pipelines" $(SECTIONS:%="$(TO_MAN)/man%")
+	$(INSTALL) -d "$(TO_KERNELS)"
+	$(INSTALL) $(PROGRAMS) "$(TO_BIN)"
+	$(INSTALL) -m 644 $(filter-out %/msa-test.so,$(KERNELS)) "$(TO_KERNELS)"
+	$(foreach s,$(SECTIONS),$(INSTALL) -m 644 $(wildcard man/*.$(s)) "$(TO_MAN)/man$(s)" &&) true
+	$(INSTALL) $(PIPELINES:%=pipelines/%) "$(TO_DATA)/pipelines"
+	umask 022; sed "s|[$$]here/[.][.]/bin|\$$here/$$(realpath -m --relative-to="$(TO_DATA)/pipelines" "$(TO_BIN)")|" \
+	    pipelines/common.bash >"$(TO_DATA)/pipelines/common.bash"
+	for p in $(PIPELINES); do ln -srf "$(TO_DATA)/pipelines/$$p" "$(TO_BIN)/msa-$$p" || exit; done
+	umask 022; for p in $(NAMES); do $(O)/bin/$$p --help=bash >"$(TO_BASH)/$$p" && \
+	    $(O)/bin/$$p --help=zsh >"$(TO_ZSH)/_$$p" || exit; done
+
+uninstall:
+	rm -f $(NAMES:%="$(TO_BIN)/%") $(PIPELINES:%="$(TO_BIN)/msa-%") $(NAMES:%="$(TO_BASH)/%") $(NAMES:%="$(TO_ZSH)/_%") \
+	    $(foreach s,$(SECTIONS),$(patsubst man/%,"$(TO_MAN)/man$(s)/%",$(wildcard man/*.$(s)))) \
+	    $(KERNELS:$(O)/lib/%="$(TO_KERNELS)/%") $(patsubst pipelines/%,"$(TO_DATA)/pipelines/%",$(wildcard pipelines/*))
+	for d in "$(TO_KERNELS)" "$(TO_DATA)/pipelines" "$(TO_DATA)"; do \
+	    [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d" || exit; done
+
+# The archive is that of the last commit, byte for byte the same wherever and whenever it is made.
+dist:
+	@git diff-index --quiet HEAD -- || echo 'dist: changes that are not committed are left out' >&2
+	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
+	gzip -9nf msa-$(VERSION).tar
+
+.PHONY: all units test check check-all lint options setup demo bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -44,13 +44,12 @@ static void open_output(struct stage *s)
 static void write_header(struct stage *s)
 {
     header_sign(s->header);
-    s->position = header_position(s->header);
     header_write(s->header, s->out);
 }
 
 void stage_open_source(struct stage *s, struct msa *m, struct header *header)
 {
-    *s = (struct stage){.m = m, .header = header};
+    *s = (struct stage){.m = m, .header = header, .position = 1};
     m->stream = s;
     open_output(s);
     write_header(s);
@@ -87,6 +86,7 @@ static bool passes(const struct stage *s)
 static void begin(struct stage *s)
 {
     bool goes_on = passes(s);
+    s->position = header_position(s->header) + 1;
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])
             msa_fail(s->m, MSA_FAILED,
@@ -171,8 +171,20 @@ static void on_control(struct stage *s, struct frame *f)
         if (s->ops->checkpoint)
             s->ops->checkpoint(s, &c);
         control_write(&c, s->previous, FRAME_CONTROL);
+        s->checkpointed = true;
     }
     control_free(&c);
+}
+
+/* After a control msa-load sends nothing before it has committed the checkpoint; but a failure may
+ * come from anywhere. */
+static void note_commit(struct stage *s, const struct frame *f)
+{
+    if (!s->checkpointed || f->kind == FRAME_ERROR)
+        return;
+    s->checkpointed = false;
+    if (s->ops->committed)
+        s->ops->committed(s);
 }
 
 static void pass_on(struct stage *s, struct frame *f)
@@ -191,6 +203,7 @@ void stage_end(struct stage *s)
         writer_end(s->out);
     if (s->next) {
         struct frame f;
+        back_forward_ended(s->next);
         stage_await(s, FRAME_END, &f);
         frame_free(back_reader(s->next), &f);
     }
@@ -198,6 +211,7 @@ void stage_end(struct stage *s)
         writer_end(s->previous);
     if (s->file)
         file_commit(s->m, s->file);
+    s->file = NULL;
 }
 
 static void one_frame(struct stage *s, struct frame *f)
@@ -276,6 +290,7 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
         reader_next(s->in, &f);
         ended = f.kind == FRAME_END;
         see(s, &f, false);
+        note_commit(s, &f);
         one_frame(s, &f);
     }
 }

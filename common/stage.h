@@ -36,6 +36,8 @@ struct stage_ops {
     void (*control)(struct stage *s, struct control *c);
     /* On its way back: everything behind is safe; saves, adds its own state. */
     void (*checkpoint)(struct stage *s, struct control *c);
+    /* msa-load has committed the checkpoint: what came before it is no longer needed. */
+    void (*committed)(struct stage *s);
     /* The stream has ended well, on both ways. */
     void (*end)(struct stage *s);
     /* Sees each frame as it was read, forward or on the way back, before anything is
@@ -49,6 +51,7 @@ struct stage {
     void *self; /* the program's own */
     struct header *header;
     int position;            /* in the header's pipeline, from 1 */
+    bool checkpointed;       /* a checkpoint went back, and is not known to be committed */
     struct reader *in;       /* NULL: a source */
     struct writer *out;      /* NULL: the line ends here */
     struct file *file;       /* -o; NULL: stdout, or written in place */

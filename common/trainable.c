@@ -1,7 +1,8 @@
 /* What all trainable stages share. */
 #include "common/trainable.h"
 #include "common/nn/device.h"
-#include <dirent.h>
+#include "common/nn/saves.h"
+#include "common/stream/checkpoint.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,36 +86,26 @@ long trainable_int(struct trainable *t, const char *key, long given, long initia
 
 /* --- files --- */
 
-/* Is it NAME.N, a checkpoint of NAME? */
-static bool is_checkpoint(const char *entry, const char *name)
+/* FILE and its checkpoints of an earlier training are in the way. Where a resumed training begins
+ * again, for nothing was committed, its first checkpoint may be there. */
+static void find_old(struct trainable *t)
 {
-    size_t length = strlen(name);
-    const char *digits = entry + length + 1;
-    return strncmp(entry, name, length) == 0 && entry[length] == '.' && *digits &&
-           !digits[strspn(digits, "0123456789")];
+    const char *path = t->settings->params;
+    bool resumed = resume_checkpoint(t->stage->header) == 0;
+    t->replaces = file_exists(path) || saves_others(t->m, path, resumed, resumed);
+    if (t->replaces && !t->settings->force)
+        msa_fail(t->m, MSA_FAILED,
+                 "'%s' (or a checkpoint of it) exists%s: -f trains anew and replaces it", path,
+                 resumed ? ", and no commit to resume it from" : "");
+    file_check(t->m, path);
 }
 
-/* What an earlier training left, FILE and its checkpoints, is in the way; -f removes it. */
+/* The old files go when the whole line stands. */
 static void clear_old(struct trainable *t)
 {
-    const char *path = t->settings->params, *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    char *folder = slash ? msa_strndup(t->m, path, (size_t)(slash + 1 - path)) : NULL;
-    DIR *entries = opendir(folder ? folder : ".");
-    bool there = file_exists(path);
-    for (struct dirent *e; entries && (e = readdir(entries));) {
-        if (!is_checkpoint(e->d_name, name))
-            continue;
-        there = true;
-        if (t->settings->force)
-            unlinkat(dirfd(entries), e->d_name, 0);
-    }
-    if (entries)
-        closedir(entries);
-    if (there && !t->settings->force)
-        msa_fail(t->m, MSA_FAILED,
-                 "'%s' (or a checkpoint of it) exists: -f trains anew and replaces it", path);
-    file_check(t->m, path);
+    unlink(t->settings->params);
+    saves_keep(t->m, t->settings->params, 0, 0);
+    t->replaces = false;
 }
 
 /* Two stages that save into one file would each lose the other's parameters. */
@@ -131,7 +122,7 @@ static void claim(struct trainable *t)
     value_set(t->m, h->zone, &h->map, "parameters", files);
 }
 
-static void load(struct trainable *t)
+static void load_initial(struct trainable *t)
 {
     for (int i = 0; i < t->settings->init.count; i++) {
         struct safetensors *file = safetensors_open(t->m, t->settings->init.values[i]);
@@ -158,18 +149,71 @@ static void save(struct trainable *t, const char *path, long checkpoint, bool mo
     params_save(&t->params, path, moments, all, count);
 }
 
-/* FILE.N, and FILE when it is the best so far or nobody judges; what is older than N-1 goes. */
-static void on_checkpoint(struct stage *s, struct control *c)
+/* The last checkpoint is safe everywhere: FILE if it is the best so far or nobody judges; what is
+ * older than N-1 goes. */
+static void on_committed(struct stage *s)
 {
     struct trainable *t = s->self;
     const char *path = t->settings->params;
-    long n = (long)value_int(&c->map, "checkpoint", 0);
-    if (n < 1)
+    if (t->best)
+        save(t, path, t->checkpoint, false);
+    unlink(saves_path(t->m, path, t->checkpoint - 2));
+}
+
+/* FILE.N. */
+static void on_checkpoint(struct stage *s, struct control *c)
+{
+    struct trainable *t = s->self;
+    t->checkpoint = (long)value_int(&c->map, "checkpoint", 0);
+    t->best = value_bool(&c->map, "best", true);
+    if (t->checkpoint < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
-    save(t, msa_format(t->m, "%s.%ld", path, n), n, true);
-    if (value_bool(&c->map, "best", true))
-        save(t, path, n, false);
-    unlink(msa_format(t->m, "%s.%ld", path, n - 2));
+    save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true);
+}
+
+/* --- a training that is resumed --- */
+
+/* What tells where the numbers were computed, and not how. */
+static bool of_machine(const char *key)
+{
+    return strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
+}
+
+static void compare_settings(struct trainable *t, const struct safetensors *file)
+{
+    for (int i = 0; i < t->note_count; i++) {
+        const char *key = t->notes[i][0], *now = t->notes[i][1];
+        const char *before = safetensors_metadata(file, key);
+        if (before && strcmp(before, now) == 0)
+            continue;
+        if (!of_machine(key))
+            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not with %s", file->path, key,
+                     before ? before : "unknown", now);
+        msa_warn(t->m, "%s was trained with %s %s, and not with %s: the last bits may differ",
+                 file->path, key, before ? before : "unknown", now);
+    }
+}
+
+/* Goes on from checkpoint N, as committed; what was saved after it goes. */
+static void restore(struct trainable *t, long n)
+{
+    struct safetensors *file = safetensors_open(t->m, saves_path(t->m, t->settings->params, n));
+    compare_settings(t, file);
+    params_restore(&t->params, file);
+    safetensors_close(t->m, file);
+    saves_keep(t->m, t->settings->params, n - 1, n);
+    t->checkpoint = n;
+    t->best = resume_best(t->stage->header);
+    on_committed(t->stage);
+}
+
+static void load(struct trainable *t)
+{
+    long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
+    if (n > 0)
+        restore(t, n);
+    else
+        load_initial(t);
 }
 
 /* Evaluation takes the family of a set without labels from the parameters, and warns when stages
@@ -192,6 +236,25 @@ static void compare_notes(struct trainable *t)
 
 /* --- the stage --- */
 
+static void begin_training(struct trainable *t)
+{
+    const struct trainable_settings *set = t->settings;
+    const char *frozen = "";
+    if (!set->params)
+        msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+    claim(t);
+    file_claim(t->m, set->params);
+    if (resume_checkpoint(t->stage->header) < 1)
+        find_old(t);
+    for (int i = 0; i < set->freeze.count; i++)
+        frozen = msa_format(t->m, "%s%s%s", frozen, i ? " " : "", set->freeze.values[i]);
+    trainable_note(t, "family", t->stage->header->family);
+    trainable_note(t, "device", t->device->name);
+    trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));
+    trainable_note(t, "freeze", frozen);
+    trainable_note(t, "lr-scale", msa_format(t->m, "%g", set->lr_scale));
+}
+
 static void on_header(struct stage *s)
 {
     struct trainable *t = s->self;
@@ -201,13 +264,7 @@ static void on_header(struct stage *s)
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->tape = tape_new(t->m, t->device, s->header->seed);
     if (training(t)) {
-        if (!t->settings->params)
-            msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
-        claim(t);
-        clear_old(t);
-        trainable_note(t, "family", s->header->family);
-        trainable_note(t, "device", t->device->name);
-        trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));
+        begin_training(t);
     } else if (t->settings->params) {
         t->given = safetensors_open(t->m, t->settings->params);
         compare_notes(t);
@@ -310,6 +367,8 @@ static void on_update(struct stage *s, const struct record *g)
     struct optimizer o = optimizer_hear(t->m, g);
     o.lr *= t->settings->lr_scale;
     params_update(&t->params, &o);
+    if (t->replaces)
+        clear_old(t);
 }
 
 void trainable_run(struct msa *m, const struct model *model, void *self)
@@ -319,7 +378,8 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .record = on_record,
                                          .gradient = on_gradient,
                                          .update = on_update,
-                                         .checkpoint = on_checkpoint};
+                                         .checkpoint = on_checkpoint,
+                                         .committed = on_committed};
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
     stage_run(m, &ops, t);

@@ -4,6 +4,7 @@
 #include "common/cli/option.h"
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
+#include "common/stream/checkpoint.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct backprop {
     struct msa *m;
     const struct settings *settings;
     struct log *log;
+    int64_t logged;  /* bytes of the log that an earlier run committed */
     long steps;      /* of the whole training */
     int extra_count; /* tasks of one's own, logged behind the four */
     char extra[EXTRA_TASKS][BODY_KEY + 1];
@@ -167,9 +169,10 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
     char line[LINE];
     if (!b->log) { /* not before the whole line stands: an old log is lost */
-        b->log = log_open(b->m, b->settings->log, false);
+        b->log = log_open(b->m, b->settings->log, b->logged);
         find_extra(b, losses);
-        log_columns(b);
+        if (!b->logged)
+            log_columns(b);
     }
     snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
     for (int i = 0; i < TASKS; i++)
@@ -185,17 +188,47 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
     log_line(b->m, b->log, "%s", line);
 }
 
+/* --- checkpoints --- */
+
+static value settings_value(struct backprop *b, msgpack_zone *zone)
+{
+    const struct settings *set = b->settings;
+    value v = value_map();
+    value_set(b->m, zone, &v, "lr", value_of_real(set->lr));
+    value_set(b->m, zone, &v, "warmup", value_of_real(set->warmup));
+    value_set(b->m, zone, &v, "schedule", value_of_int(set->schedule));
+    value_set(b->m, zone, &v, "decay", value_of_real(set->decay));
+    value_set(b->m, zone, &v, "no-decay", value_str(b->m, zone, set->no_decay));
+    value_set(b->m, zone, &v, "beta1", value_of_real(set->beta1));
+    value_set(b->m, zone, &v, "beta2", value_of_real(set->beta2));
+    value_set(b->m, zone, &v, "eps", value_of_real(set->eps));
+    return v;
+}
+
+/* The settings with which the training goes on, and how much of the log is safe. */
+static void on_checkpoint(struct stage *s, struct control *c)
+{
+    struct backprop *b = s->self;
+    value state = value_map();
+    value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
+    value_set(b->m, c->zone, &state, "log", value_of_int(b->log ? log_sync(b->m, b->log) : 0));
+    control_add_state(b->m, c, s->position, state);
+}
+
 /* --- the stage --- */
 
 static void on_header(struct stage *s)
 {
     struct backprop *b = s->self;
+    value settings = settings_value(b, s->header->zone);
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
     if (__builtin_mul_overflow(s->header->steps, s->header->epochs, &b->steps) || b->steps < 1)
         msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",
                  s->header->steps, s->header->epochs);
+    const value *state = resume_state(s->header, &settings);
+    b->logged = state ? (int64_t)resume_number(s->header, state, "log") : 0;
 }
 
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
@@ -236,8 +269,11 @@ static bool never(const struct stage *s)
 
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {
-        .joins = true, .passes = never, .header = on_header, .turn = turn};
+    static const struct stage_ops ops = {.joins = true,
+                                         .passes = never,
+                                         .header = on_header,
+                                         .turn = turn,
+                                         .checkpoint = on_checkpoint};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;

@@ -49,7 +49,7 @@ static void open_report(struct dump *d)
     const char *path = s->report ? s->report : s->pass ? NULL : d->m->common.output;
     d->show = (struct show){.m = d->m, .tensors = s->tensors, .values = s->values};
     if (path && strcmp(path, "-") != 0)
-        d->show.to = log_open(d->m, path, false)->stream;
+        d->show.to = log_open(d->m, path, 0)->stream;
     else
         d->show.to = s->pass ? stderr : stdout;
 }

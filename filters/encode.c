@@ -181,7 +181,8 @@ static const struct example examples[] = {
      "train encoders of the family's usual size"},
     {"msa-load --split test data.pkl | msa-encode -p encode.safetensors | msa-dump",
      "look at the vectors of the test split"},
-    {"msa-encode --only text -p text.safetensors", "the same line with text alone"},
+    {"msa-load --train data.pkl | msa-encode --only text -p text.safetensors | ...",
+     "the same line with text alone"},
     {0},
 };
 

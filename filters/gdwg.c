@@ -5,6 +5,7 @@
  * = 1/J each. */
 #include "common/cli/option.h"
 #include "common/stage.h"
+#include "common/stream/checkpoint.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,11 +68,8 @@ static void start(struct gdwg *g, const struct record *r)
     const value *losses = value_get(&r->map, "loss");
     int kept = 0;
     for (int k = 0; k < g->count; k++)
-        if (value_get(losses, g->names[k])) {
-            if (kept != k)
-                memcpy(g->names[kept], g->names[k], sizeof g->names[k]);
-            kept++;
-        }
+        if (value_get(losses, g->names[k]))
+            memmove(g->names[kept++], g->names[k], sizeof g->names[k]);
     g->started = true;
     g->idle = kept < 2;
     g->count = kept;
@@ -150,30 +148,82 @@ static void on_record(struct stage *s, struct record *r)
     put_weights(g, r);
 }
 
+/* ---- checkpoints ---- */
+
+static value settings_value(struct gdwg *g, msgpack_zone *zone)
+{
+    value settings = value_map();
+    value_set(g->m, zone, &settings, "tasks", value_str(g->m, zone, g->settings->tasks));
+    value_set(g->m, zone, &settings, "tau", value_of_real(g->settings->tau));
+    value_set(g->m, zone, &settings, "stage-steps", value_of_int(g->settings->stage_steps));
+    return settings;
+}
+
+static value tasks_value(struct gdwg *g, msgpack_zone *zone)
+{
+    value tasks = value_map();
+    for (int k = 0; k < g->count; k++) {
+        value task = value_map();
+        value_set(g->m, zone, &task, "sum", value_of_real(g->sum[k]));
+        value_set(g->m, zone, &task, "first", value_of_real(g->first[k]));
+        value_set(g->m, zone, &task, "weight", value_of_real(g->weight[k]));
+        value_set(g->m, zone, &tasks, g->names[k], task);
+    }
+    return tasks;
+}
+
 /* Its part of a checkpoint: all that the weights to come depend on. */
 static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct gdwg *g = s->self;
-    value state = value_map(), tasks = value_map();
+    value state = value_map();
+    value_set(g->m, c->zone, &state, "settings", settings_value(g, c->zone));
     value_set(g->m, c->zone, &state, "stage", value_of_int(g->stage));
     value_set(g->m, c->zone, &state, "epoch", value_of_int(g->epoch));
     value_set(g->m, c->zone, &state, "steps", value_of_int(g->steps));
     value_set(g->m, c->zone, &state, "samples", value_of_real(g->samples));
-    for (int k = 0; k < g->count; k++) {
-        value task = value_map();
-        value_set(g->m, c->zone, &task, "sum", value_of_real(g->sum[k]));
-        value_set(g->m, c->zone, &task, "first", value_of_real(g->first[k]));
-        value_set(g->m, c->zone, &task, "weight", value_of_real(g->weight[k]));
-        value_set(g->m, c->zone, &tasks, g->names[k], task);
-    }
-    value_set(g->m, c->zone, &state, "tasks", tasks);
+    value_set(g->m, c->zone, &state, "tasks", tasks_value(g, c->zone));
     control_add_state(g->m, c, s->position, state);
+}
+
+/* The tasks that a checkpoint knows are those that arrive, among those of --tasks. */
+static void take_tasks(struct gdwg *g, const struct header *h, const value *tasks)
+{
+    int kept = 0;
+    for (int k = 0; k < g->count; k++) {
+        const value *task = value_get(tasks, g->names[k]);
+        if (!task)
+            continue;
+        memmove(g->names[kept], g->names[k], sizeof g->names[k]);
+        g->sum[kept] = resume_number(h, task, "sum");
+        g->first[kept] = resume_number(h, task, "first");
+        g->weight[kept] = resume_number(h, task, "weight");
+        kept++;
+    }
+    g->count = kept;
+    g->idle = kept < 2;
+}
+
+static void on_header(struct stage *s)
+{
+    struct gdwg *g = s->self;
+    const struct header *h = s->header;
+    value settings = settings_value(g, h->zone);
+    const value *state = resume_state(h, &settings);
+    if (!state)
+        return;
+    g->started = true;
+    g->stage = (int64_t)resume_number(h, state, "stage");
+    g->epoch = (int64_t)resume_number(h, state, "epoch");
+    g->steps = (int64_t)resume_number(h, state, "steps");
+    g->samples = resume_number(h, state, "samples");
+    take_tasks(g, h, value_get(state, "tasks"));
 }
 
 static void run(struct msa *m)
 {
     static const struct stage_ops ops = {
-        .joins = true, .record = on_record, .checkpoint = on_checkpoint};
+        .joins = true, .header = on_header, .record = on_record, .checkpoint = on_checkpoint};
     struct gdwg *g = msa_alloc(m, sizeof *g);
     g->m = m;
     g->settings = m->settings;

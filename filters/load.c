@@ -8,9 +8,9 @@
 #include "common/cli/progress.h"
 #include "common/data/batch.h"
 #include "common/data/info.h"
-#include "common/nn/random.h"
+#include "common/data/order.h"
 #include "common/stage.h"
-#include <math.h>
+#include "common/stream/checkpoint.h"
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@ enum { SPLIT_ALL = SPLITS };
 enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
-    bool train, no_shuffle, standardize, info, json;
+    bool train, no_shuffle, standardize, resume, info, json;
     int split, family, non_finite;
     long epochs, batch, seed, validate_every;
     double fraction;
@@ -35,14 +35,16 @@ struct load {
     struct batcher batcher;
     struct stage stage;
     struct progress progress;
-    uint32_t *train; /* indices of the training samples, a fraction of them */
-    size_t train_count;
-    uint32_t *order, *shuffled; /* room for an epoch's order, and for a split in its own */
-    long waiting;               /* training records sent whose gradient has not come */
-    long answered;              /* training records whose gradient has come */
-    long step;                  /* training steps done */
-    long checkpoint;            /* the last that was sent */
+    struct order order;
+    uint32_t *indices; /* room for a split in its own order */
+    long waiting;      /* training records sent whose gradient has not come */
+    long answered;     /* training records whose gradient has come */
+    long step;         /* training steps done */
+    long checkpoint;   /* the last that was sent */
     bool stop;
+    bool replaces;          /* the commit of an earlier training is to go */
+    struct commit *resumed; /* what the training goes on from; NULL: it begins */
+    struct header *lasting; /* the header of commits */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -72,6 +74,8 @@ static const struct option options[] = {
      "what becomes of values that are not finite (minus infinity in audio is always 0)"},
     {0, "state", "FILE", OPTION_TEXT, FIELD(state), NULL, 0, 0,
      "commit each checkpoint to FILE, a stream that msa-dump shows"},
+    {0, "resume", NULL, OPTION_FLAG, FIELD(resume), NULL, 0, 0,
+     "go on from the checkpoint that --state FILE commits; from the beginning if there is none"},
     {0, "info", NULL, OPTION_FLAG, FIELD(info), NULL, 0, 0,
      "say what is in the data set, or in the split that --split names, and load nothing"},
     {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print --info as one JSON object"},
@@ -91,6 +95,9 @@ static void take_gradient(struct load *l)
                    (intmax_t)step, l->answered);
     l->answered++;
     frame_free(back_reader(l->stage.next), &f);
+    if (l->replaces) /* not before the whole line stands */
+        unlink(l->settings->state);
+    l->replaces = false;
 }
 
 /* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
@@ -108,7 +115,7 @@ static void while_blocked(void *closure, int fd)
 
 static long steps_per_epoch(const struct load *l)
 {
-    return (long)((l->train_count + (size_t)l->settings->batch - 1) / (size_t)l->settings->batch);
+    return (long)((l->order.count + (size_t)l->settings->batch - 1) / (size_t)l->settings->batch);
 }
 
 static struct header *make_header(struct load *l)
@@ -152,9 +159,9 @@ static void send_split(struct load *l, enum split split, long epoch)
 {
     size_t n = l->data->split[split].count, size = (size_t)l->settings->batch;
     for (size_t i = 0; i < n; i++)
-        l->order[i] = (uint32_t)i;
+        l->indices[i] = (uint32_t)i;
     for (size_t at = 0; at < n; at += size)
-        send_batch(l, split, false, epoch, (long)(at / size), l->order + at,
+        send_batch(l, split, false, epoch, (long)(at / size), l->indices + at,
                    n - at < size ? n - at : size);
 }
 
@@ -168,44 +175,77 @@ static void warn_of_zeroed(struct load *l)
 
 /* --- training --- */
 
-/* Which samples of train are used; the order of the data set is kept. */
-static void choose_fraction(struct load *l)
-{
-    size_t n = l->data->split[TRAIN].count;
-    struct random r = random_stream((uint64_t)l->settings->seed, "fraction", 0);
-    l->train = msa_calloc(l->m, n + 1, sizeof *l->train);
-    l->shuffled = msa_calloc(l->m, n + 1, sizeof *l->shuffled);
-    size_t wanted = (size_t)ceil(l->settings->fraction * (double)n - 1e-9);
-    random_order(&r, l->shuffled, (uint32_t)n);
-    bool *chosen = msa_calloc(l->m, n + 1, sizeof *chosen);
-    for (size_t i = 0; i < wanted; i++)
-        chosen[l->shuffled[i]] = true;
-    for (size_t i = 0; i < n; i++)
-        if (chosen[i])
-            l->train[l->train_count++] = (uint32_t)i;
-    msa_free(l->m, chosen);
-}
+/* --- checkpoints --- */
 
-static void shuffle(struct load *l, long epoch)
+/* What a training that is resumed must have in common with what it was. */
+static value settings_value(struct load *l, const struct header *h, msgpack_zone *zone)
 {
-    struct random r = random_stream((uint64_t)l->settings->seed, "shuffle", (uint32_t)epoch);
-    random_order(&r, l->order, (uint32_t)l->train_count);
-    for (size_t i = 0; i < l->train_count; i++)
-        l->shuffled[i] = l->train[l->settings->no_shuffle ? i : l->order[i]];
+    const struct settings *s = l->settings;
+    const struct dataset_split *split = l->data->split;
+    value v = value_map();
+    value_set(l->m, zone, &v, "seed", value_of_int(s->seed));
+    value_set(l->m, zone, &v, "epochs", value_of_int(s->epochs));
+    value_set(l->m, zone, &v, "batch", value_of_int(s->batch));
+    value_set(l->m, zone, &v, "validate-every", value_of_int(s->validate_every));
+    value_set(l->m, zone, &v, "no-shuffle", value_of_bool(s->no_shuffle));
+    value_set(l->m, zone, &v, "fraction", value_of_real(s->fraction));
+    value_set(l->m, zone, &v, "standardize", value_of_bool(s->standardize));
+    value_set(l->m, zone, &v, "non-finite", value_of_int(s->non_finite));
+    value_set(l->m, zone, &v, "drop", value_str(l->m, zone, s->drop ? s->drop : ""));
+    value_set(l->m, zone, &v, "family", value_str(l->m, zone, h->family));
+    value_set(l->m, zone, &v, "train samples", value_of_int((int64_t)split[TRAIN].count));
+    value_set(l->m, zone, &v, "valid samples", value_of_int((int64_t)split[VALID].count));
+    return v;
 }
 
 /* The only commit: everything downstream has saved. */
-static void commit(struct load *l, const struct control *c)
+static void commit(struct load *l, struct control *c)
 {
-    struct file *file = file_create(l->m, l->settings->state);
-    struct writer *w = writer_open(l->m, dup(file->fd), l->settings->state);
-    struct header h = *l->stage.header;
-    h.address[0] = '\0'; /* of this run alone */
-    header_write(&h, w);
-    control_write(c, w, FRAME_CONTROL);
-    writer_end(w);
-    writer_close(w);
-    file_commit(l->m, file);
+    value state = value_map();
+    value_set(l->m, c->zone, &state, "settings", settings_value(l, l->stage.header, c->zone));
+    control_add_state(l->m, c, l->stage.position, state);
+    commit_write(l->m, l->settings->state, &(struct commit){l->lasting, *c});
+}
+
+/* How a training was begun is not part of it: a resumed one leaves the same commit. */
+static void forget_option(struct msa *m, const char *option)
+{
+    char **kept = msa_calloc(m, (size_t)m->argc + 1, sizeof *kept);
+    int count = 0;
+    for (int i = 0; i < m->argc; i++)
+        if (strcmp(m->argv[i], option) != 0)
+            kept[count++] = m->argv[i];
+    m->argv = kept;
+    m->argc = count;
+}
+
+/* Where the training goes on; all stages learn it from the header. */
+static void resume(struct load *l, struct header *h)
+{
+    l->resumed = commit_read(l->m, l->settings->state);
+    resume_put(h, l->resumed);
+    forget_option(l->m, "--resume");
+    value settings = settings_value(l, h, h->zone);
+    resume_state(h, &settings);
+    if (!l->resumed)
+        return;
+    const value *at = &l->resumed->control.map;
+    l->step = l->answered = (long)value_int(at, "step", 0);
+    l->checkpoint = (long)value_int(at, "checkpoint", 0);
+    l->stop = value_bool(at, "stop", false);
+    msa_say(l->m, "going on from checkpoint %ld, step %ld", l->checkpoint, l->step);
+}
+
+static void prepare_state(struct load *l, struct header *h)
+{
+    if (!l->settings->state)
+        return;
+    file_claim(l->m, l->settings->state);
+    file_check(l->m, l->settings->state);
+    if (l->settings->resume)
+        resume(l, h);
+    else
+        l->replaces = file_exists(l->settings->state);
 }
 
 static void checkpoint(struct load *l, long epoch, bool epoch_done)
@@ -233,15 +273,15 @@ static void validate(struct load *l, long epoch, bool epoch_done)
     checkpoint(l, epoch, epoch_done);
 }
 
-static void train_epoch(struct load *l, long epoch)
+/* An epoch from sample `at` of its order. */
+static void train_epoch(struct load *l, long epoch, size_t at)
 {
-    size_t size = (size_t)l->settings->batch, n = l->train_count;
-    shuffle(l, epoch);
-    for (size_t at = 0; at < n && !l->stop; at += size) {
+    size_t size = (size_t)l->settings->batch, n = l->order.count;
+    const uint32_t *samples = order_of(&l->order, epoch);
+    for (; at < n && !l->stop; at += size) {
         while (l->waiting >= AHEAD)
             take_gradient(l);
-        send_batch(l, TRAIN, true, epoch, l->step++, l->shuffled + at,
-                   n - at < size ? n - at : size);
+        send_batch(l, TRAIN, true, epoch, l->step++, samples + at, n - at < size ? n - at : size);
         l->waiting++;
         bool done = at + size >= n;
         progress_show(&l->progress, false, "epoch %ld/%ld  step %zu/%ld", epoch,
@@ -254,9 +294,11 @@ static void train_epoch(struct load *l, long epoch)
 
 static void train(struct load *l)
 {
+    long steps = l->stage.header->steps, epoch = l->step / steps + 1;
+    size_t at = (size_t)(l->step % steps) * (size_t)l->settings->batch;
     writer_on_wait(l->stage.out, while_blocked, l);
-    for (long epoch = 1; epoch <= l->settings->epochs && !l->stop; epoch++) {
-        train_epoch(l, epoch);
+    for (; epoch <= l->settings->epochs && !l->stop; epoch++, at = 0) {
+        train_epoch(l, epoch, at);
         warn_of_zeroed(l);
     }
 }
@@ -279,6 +321,8 @@ static void check_options(const struct load *l)
     if (!s->train && (s->no_shuffle || s->validate_every || s->fraction < 1 || s->state))
         msa_fail(l->m, MSA_USAGE,
                  "--no-shuffle, --validate-every, --fraction and --state go with --train");
+    if (s->resume && !s->state)
+        msa_fail(l->m, MSA_USAGE, "--resume needs --state FILE, what it goes on from");
     if (s->json && !s->info)
         msa_fail(l->m, MSA_USAGE, "--json goes with --info");
     if (s->info && s->train)
@@ -325,8 +369,10 @@ static void prepare_batches(struct load *l)
 
 static void prepare_order(struct load *l)
 {
-    l->order = msa_calloc(l->m, largest_split(l) + 1, sizeof *l->order);
-    choose_fraction(l);
+    const struct settings *s = l->settings;
+    l->indices = msa_calloc(l->m, largest_split(l) + 1, sizeof *l->indices);
+    l->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
+                         !s->no_shuffle);
 }
 
 /* To people, or to a file: no stream is made. */
@@ -359,11 +405,12 @@ static void run(struct msa *m)
         return;
     }
     check_splits(l);
-    if (l->settings->state)
-        file_check(m, l->settings->state);
     prepare_batches(l);
     prepare_order(l);
-    stage_open_source(&l->stage, m, make_header(l));
+    struct header *h = make_header(l);
+    prepare_state(l, h);
+    stage_open_source(&l->stage, m, h);
+    l->lasting = l->resumed ? l->resumed->header : commit_header(h);
     l->progress = progress_start(m);
     if (l->settings->train)
         train(l);
@@ -384,7 +431,7 @@ static void at_fail(struct msa *m)
 static const struct example examples[] = {
     {"msa-load --info data.pkl", "what is in a data set"},
     {"msa-load --split test data.pkl | msa-dump", "look at the test split"},
-    {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | msa-encode ...",
+    {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | ...",
      "the beginning of a training line"},
     {0},
 };

@@ -301,8 +301,9 @@ static void run(struct msa *m)
 static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-loss | msa-gdwg | msa-metrics | msa-backprop",
      "the four tasks, weighted by msa-gdwg"},
-    {"msa-loss --tasks msr,msc,uni", "an ablation: without the contrastive task"},
-    {"msa-loss --weights uni=.01,cl=.1 --regression mse",
+    {"... | msa-loss --tasks msr,msc,uni | msa-backprop",
+     "an ablation: without the contrastive task"},
+    {"... | msa-loss --weights uni=.01,cl=.1 --regression mse | msa-backprop",
      "fixed weights, in a line without msa-gdwg"},
     {0},
 };

@@ -7,8 +7,10 @@
 #include "common/cli/option.h"
 #include "common/data/predictions.h"
 #include "common/data/scores_print.h"
+#include "common/data/scores_state.h"
 #include "common/data/verdict.h"
 #include "common/stage.h"
+#include "common/stream/checkpoint.h"
 #include <string.h>
 
 enum { FAMILY_AUTO = FAMILIES };
@@ -28,6 +30,7 @@ struct metrics {
     struct scores scores;
     bool started; /* has seen a record */
     struct log *log;
+    int64_t log_kept;                    /* bytes of it that an earlier run committed */
     struct scores_columns logged, shown; /* columns of the log and of the table on stderr */
     struct file *predictions;
     struct judge judge;
@@ -90,6 +93,32 @@ static void check_options(struct metrics *x, bool train)
     refuse(x, "tsv", train && s->tsv, evaluation);
 }
 
+static value settings_value(struct metrics *x, msgpack_zone *zone)
+{
+    const struct settings *s = x->settings;
+    value v = value_map();
+    value_set(x->m, zone, &v, "select", value_str(x->m, zone, s->select ? s->select : ""));
+    value_set(x->m, zone, &v, "select-after", value_of_int(s->select_after));
+    value_set(x->m, zone, &v, "patience", value_of_int(s->patience));
+    return v;
+}
+
+static void resume(struct metrics *x, const struct header *h)
+{
+    value settings = settings_value(x, h->zone);
+    const value *state = resume_state(h, &settings);
+    if (!state)
+        return;
+    x->log_kept = (int64_t)resume_number(h, state, "log");
+    x->judge.waited = (int64_t)resume_number(h, state, "waited");
+    x->judge.remembers = value_get(state, "best");
+    if (x->judge.remembers) {
+        x->judge.best = resume_number(h, state, "best");
+        x->judge.best_epoch = (int64_t)resume_number(h, state, "best_epoch");
+    }
+    scores_take_state(&x->scores, value_get(state, "splits"));
+}
+
 static void on_header(struct stage *s)
 {
     struct metrics *x = s->self;
@@ -108,6 +137,7 @@ static void on_header(struct stage *s)
         x->predictions = predictions_create(x->m, x->settings->predictions);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
+    resume(x, h);
 }
 
 /* ---- records ---- */
@@ -128,7 +158,7 @@ static void on_record(struct stage *s, struct record *r)
     if (!x->started) {
         check_keys(x);
         if (x->settings->log) /* not before the whole line stands: an old log is lost */
-            x->log = log_open(x->m, x->settings->log, false);
+            x->log = log_open(x->m, x->settings->log, x->log_kept);
     }
     x->started = true;
     if (x->predictions)
@@ -173,7 +203,8 @@ static void log_row(struct metrics *x, const struct scores_split *p)
     char line[SCORES_LINE];
     if (!x->logged.count) {
         x->logged = scores_columns_log(&x->scores);
-        log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, NULL, &x->logged));
+        if (!x->log_kept)
+            log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, NULL, &x->logged));
     }
     log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, p, &x->logged));
 }
@@ -203,19 +234,19 @@ static void on_control(struct stage *s, struct control *c)
     }
 }
 
-/* Its part of a checkpoint: what the verdicts to come depend on. */
+/* Its part of a checkpoint: what the verdicts to come depend on, and what has been gathered of an
+ * epoch that is not over. */
 static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct metrics *x = s->self;
-    const struct judge *j = &x->judge;
     value state = value_map();
-    if (!x->settings->select)
-        return;
-    value_set(x->m, c->zone, &state, "select", value_str(x->m, c->zone, x->settings->select));
-    value_set(x->m, c->zone, &state, "waited", value_of_int(j->waited));
-    if (j->remembers) {
-        value_set(x->m, c->zone, &state, "best", value_of_real(j->best));
-        value_set(x->m, c->zone, &state, "best_epoch", value_of_int(j->best_epoch));
+    value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
+    value_set(x->m, c->zone, &state, "log", value_of_int(x->log ? log_sync(x->m, x->log) : 0));
+    value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
+    value_set(x->m, c->zone, &state, "waited", value_of_int(x->judge.waited));
+    if (x->judge.remembers) {
+        value_set(x->m, c->zone, &state, "best", value_of_real(x->judge.best));
+        value_set(x->m, c->zone, &state, "best_epoch", value_of_int(x->judge.best_epoch));
     }
     control_add_state(x->m, c, s->position, state);
 }

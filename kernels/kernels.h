@@ -36,7 +36,7 @@ struct kernels {
 };
 
 struct device {
-    const char *name; /* "cpu", "cuda:0", "test" */
+    const char *name; /* "cpu:v3", "cuda:0", "test" */
     int threads;      /* that its kernels use, at least 1 */
     void *state;      /* the device's own */
     /* 64-byte aligned, undefined contents; NULL when there is not enough. */

@@ -1,11 +1,15 @@
 # What the scripts beside it share; they source it. shellcheck shell=bash
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 
 # Prints the comment at the top of the script, and exits.
 usage() {
-    awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"
+    awk -v name="$name" 'NR == 1 { next } !/^#/ { exit }
+        { sub(/^# ?/, "") }
+        name ~ /^msa-/ { sub(/^  pipelines\/[a-z]+/, "  " name) }
+        { print }' "$0"
     exit "$1"
 }
 

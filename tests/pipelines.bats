@@ -61,6 +61,14 @@ pipeline() {
     done
 }
 
+@test "a set without a test split is trained on, and the missing table is said" {
+    msa-synth --samples 24,8,0 -o data.pkl
+    pipeline train data.pkl run "${small[@]}"
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = "there is no test split to evaluate" ]
+    [ -s run/curves.png ]
+}
+
 @test "evaluate: splits, JSON, predictions, assertions; one modality alone" {
     data
     pipeline train data.pkl run "${small[@]}" --quiet

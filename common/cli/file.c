@@ -49,22 +49,21 @@ struct file *file_create(struct msa *m, const char *path)
 {
     struct stat status;
     bool exists = stat(path, &status) == 0, whole = !exists || S_ISREG(status.st_mode);
-    char *target = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
-    char *temporary = NULL;
-    int fd;
+    struct file *f = msa_alloc(m, sizeof *f);
+    f->fd = -1;
+    msa_at_free(f, file_discard);
+    f->path = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
     if (whole) {
-        temporary = msa_format(m, "%s.tmp", target);
+        char *temporary = msa_format(m, "%s.tmp", f->path);
         unlink(temporary); /* left by a run that was killed */
         mode_t mode = exists ? status.st_mode & 0777 : 0666;
-        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        f->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        f->temporary = f->fd < 0 ? NULL : temporary;
     } else {
-        fd = open(target, O_WRONLY | O_CLOEXEC);
+        f->fd = open(f->path, O_WRONLY | O_CLOEXEC);
     }
-    if (fd < 0)
+    if (f->fd < 0)
         cannot_write(m, path);
-    struct file *f = msa_alloc(m, sizeof *f);
-    *f = (struct file){.path = target, .temporary = temporary, .fd = fd};
-    msa_at_free(f, file_discard);
     return f;
 }
 
@@ -134,15 +133,46 @@ static void log_discard(void *memory)
         fclose(log->stream);
 }
 
-struct log *log_open(struct msa *m, const char *path, bool keep)
+/* -1: it is no regular file. */
+static int64_t log_length(struct msa *m, const struct log *log)
+{
+    struct stat status;
+    if (fstat(fileno(log->stream), &status) != 0)
+        cannot_write(m, log->path);
+    return S_ISREG(status.st_mode) ? status.st_size : -1;
+}
+
+static void cut_back(struct msa *m, const struct log *log, int64_t kept)
+{
+    int64_t length = log_length(m, log);
+    if (length < kept)
+        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd",
+                 log->path, (intmax_t)length, (intmax_t)kept);
+    if (ftruncate(fileno(log->stream), kept) != 0)
+        cannot_write(m, log->path);
+}
+
+struct log *log_open(struct msa *m, const char *path, int64_t kept)
 {
     struct log *log = msa_alloc(m, sizeof *log);
     msa_at_free(log, log_discard);
     log->path = msa_strndup(m, path, strlen(path));
-    log->stream = fopen(path, keep ? "ae" : "we");
+    log->stream = fopen(path, "ae");
     if (!log->stream)
         cannot_write(m, path);
+    if (log_length(m, log) >= 0) {
+        file_claim(m, path);
+        cut_back(m, log, kept);
+    }
     return log;
+}
+
+int64_t log_sync(struct msa *m, struct log *log)
+{
+    int64_t length = log_length(m, log);
+    if (length >= 0 && fsync(fileno(log->stream)) != 0)
+        cannot_write(m, log->path);
+    return length < 0 ? 0 : length;
 }
 
 void log_line(struct msa *m, struct log *log, const char *format, ...)

@@ -27,13 +27,22 @@ void file_abandon(struct msa *m, struct file *f);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
 void file_check(struct msa *m, const char *path);
 
-/* A log: created empty (an existing file is emptied unless `keep`), then written line by line, each
- * line flushed. Fails the run: "cannot write 'PATH': REASON". Owned by the run. */
+/* Keeps PATH, which need not be there, for this run alone until it ends: two trainings in one place
+ * would ruin each other's files, and after a kill the rest of a line takes a moment to end. Waits
+ * up to 5 seconds for another run that has it, then fails: "cannot write 'PATH': another program is
+ * writing it". */
+void file_claim(struct msa *m, const char *path);
+
+/* A log, claimed (file_claim): the first `kept` bytes of an existing file stay (a shorter one fails
+ * the run), then it is written line by line, each line flushed. Fails the run: "cannot write
+ * 'PATH': REASON". Owned by the run. */
 struct log {
     const char *path;
     FILE *stream;
 };
-struct log *log_open(struct msa *m, const char *path, bool keep);
+struct log *log_open(struct msa *m, const char *path, int64_t kept);
+/* Its length in bytes, now on the disk; 0 when it is no regular file. */
+int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
 void log_close(struct msa *m, struct log *log);
 

@@ -1,5 +1,5 @@
-/* The options in words: for people (--help), for man pages (--help=mdoc), for completion
- * (--help=names). */
+/* The options in words: for people (--help), for man pages (--help=mdoc), for scripts
+ * (--help=names), for shells (--help=bash, --help=zsh). */
 #include "common/cli/option.h"
 
 #include <ctype.h>
@@ -8,9 +8,7 @@
 
 enum { INDENT = 29, COLUMNS = 80 };
 
-/* Calls print for each option of the program: its own, then those of its kind, then those that all
- * have. */
-static void each_option(const struct program *program, void (*print)(const struct option *))
+void options_each(const struct program *program, void (*print)(const struct option *))
 {
     const struct option *tables[] = {program->options, program->more, common_options};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
@@ -103,9 +101,11 @@ void options_help(const struct program *program, const char *form)
         print_help(program);
     } else if (strcmp(form, "mdoc") == 0) {
         printf(".Bl -tag -width Ds\n");
-        each_option(program, print_mdoc);
+        options_each(program, print_mdoc);
         printf(".El\n");
+    } else if (strcmp(form, "names") == 0) {
+        options_each(program, print_name);
     } else {
-        each_option(program, print_name);
+        options_complete(program, form);
     }
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FIELD(name) offsetof(struct msa_common, name)
+#define HELP_FORMS  "mdoc|names|bash|zsh"
 
 enum { HELP, VERSION }; /* the first two: they have no field, they print and end */
 
@@ -20,7 +21,7 @@ const struct option common_options[] = {
     {'o', "output", "FILE", OPTION_TEXT, FIELD(output),
      .help = "write to FILE; - is standard output, as is leaving the option out"},
     {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress what is written"},
-    {0, "device", "auto|cpu|cuda[:N]", OPTION_TEXT, FIELD(device), "auto",
+    {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_TEXT, FIELD(device), "auto",
      .help = "where to compute; auto is a GPU if one is found"},
     {0, "threads", "N", OPTION_INT, FIELD(threads), "0", 0, 4096,
      .help = "threads to compute with; 0 is as many as the machine has"},
@@ -133,11 +134,12 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
 static void check_device(struct msa *m)
 {
     const char *device = m->common.device;
-    bool known = word_index("auto|cpu|cuda|test", '|', device) >= 0;
+    bool known = word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test", '|', device) >= 0;
     if (!known && strncmp(device, "cuda:", 5) == 0)
         known = device[5] && strlen(device) <= 8 && !device[5 + strspn(device + 5, "0123456789")];
     if (!known)
-        msa_fail(m, MSA_USAGE, "--device: '%s' is none of auto|cpu|cuda[:N]", device);
+        msa_fail(m, MSA_USAGE, "--device: '%s' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]",
+                 device);
 }
 
 /* ---- The command line ---- */
@@ -246,8 +248,8 @@ static struct slot *slot_of(struct msa *m, const struct grammar *g, int code)
 static bool take(struct msa *m, const struct program *program, struct slot *slot, const char *text)
 {
     if (slot->option == &common_options[HELP]) {
-        if (text && strcmp(text, "mdoc") != 0 && strcmp(text, "names") != 0)
-            msa_fail(m, MSA_USAGE, "--help: '%s' is none of mdoc|names", text);
+        if (text && word_index(HELP_FORMS, '|', text) < 0)
+            msa_fail(m, MSA_USAGE, "--help: '%s' is none of " HELP_FORMS, text);
         options_help(program, text);
         return false;
     }

@@ -67,8 +67,14 @@ int program_main(const struct program *program, int argc, char **argv);
 bool options_parse(struct msa *m, const struct program *program);
 
 /* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
- * "names" one "--name" a line. Errors of writing are left to the caller. */
+ * "names" one "--name" a line, "bash" and "zsh" the shell's commands for completion. Errors of
+ * writing are left to the caller. */
 void options_help(const struct program *program, const char *form);
+/* The last two of these forms. */
+void options_complete(const struct program *program, const char *shell);
+/* Calls print for each option of the program: its own, then those of its kind, then those that all
+ * have. */
+void options_each(const struct program *program, void (*print)(const struct option *));
 
 /* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE,
  * naming the option (here and below without dashes). key and value belong to the run. */

@@ -1,7 +1,7 @@
 /* Safetensors files: 8 bytes of header length, a JSON header, the data. */
 #include "common/data/safetensors.h"
+#include "common/cli/json.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,14 +155,15 @@ static void parse(struct reading *r)
 {
     json_error_t error;
     const char *text = (const char *)r->s->map.bytes + PREFIX;
-    json_t *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
-    if (!header)
+    json_t **header = json_holder(r->m);
+    *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
+    if (!*header)
         wrong(r, "header, byte %d: %s", error.position, error.text);
-    else if (!json_is_object(header))
+    else if (!json_is_object(*header))
         wrong(r, "header is no JSON object");
-    else if (read_header(r, header))
+    else if (read_header(r, *header))
         check_spans(r);
-    json_decref(header);
+    msa_free(r->m, header);
     for (char *c = r->wrong; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';

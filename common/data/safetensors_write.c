@@ -1,7 +1,7 @@
 /* Writing safetensors files: equal contents are equal bytes. */
+#include "common/cli/json.h"
 #include "common/data/safetensors.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,30 +48,35 @@ static json_t *metadata_json(const char *const **pairs, size_t count)
 static json_t *tensor_json(const struct safetensor *t, size_t begin)
 {
     json_t *shape = json_array();
+    bool failed = false;
     for (int i = 0; i < t->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+        failed |= json_array_append_new(shape, json_integer((json_int_t)t->shape[i])) != 0;
+    if (failed) {
+        json_decref(shape);
+        return NULL;
+    }
     return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
                      (json_int_t)begin, (json_int_t)(begin + t->count * sizeof(float)));
 }
 
-/* The header as text, to be freed; NULL when a name is no UTF-8, stands twice, or there is no
- * memory. */
-static char *header_text(const struct safetensor **tensors, size_t count, const char *const **pairs,
-                         size_t pair_count)
+/* The header as text; NULL when a name is no UTF-8, stands twice, or there is no memory. */
+static char *header_text(struct msa *m, const struct safetensor **tensors, size_t count,
+                         const char *const **pairs, size_t pair_count)
 {
-    json_t *header = json_object();
+    json_t **header = json_holder(m);
     size_t begin = 0, entries = count + (pair_count > 0);
+    *header = json_object();
     if (pair_count > 0)
-        json_object_set_new(header, "__metadata__", metadata_json(pairs, pair_count));
+        json_object_set_new(*header, "__metadata__", metadata_json(pairs, pair_count));
     for (size_t i = 0; i < count; i++) {
-        json_object_set_new(header, tensors[i]->name, tensor_json(tensors[i], begin));
+        json_object_set_new(*header, tensors[i]->name, tensor_json(tensors[i], begin));
         begin += tensors[i]->count * sizeof(float);
     }
-    bool whole = json_object_size(header) == entries &&
+    bool whole = json_object_size(*header) == entries &&
                  (pair_count == 0 ||
-                  json_object_size(json_object_get(header, "__metadata__")) == pair_count);
-    char *text = whole ? json_dumps(header, JSON_COMPACT) : NULL;
-    json_decref(header);
+                  json_object_size(json_object_get(*header, "__metadata__")) == pair_count);
+    char *text = whole ? json_text(m, *header) : NULL;
+    msa_free(m, header);
     return text;
 }
 
@@ -91,11 +96,13 @@ void safetensors_write(struct msa *m, const char *path, const struct safetensor 
     const char *const **pairs = sorted_pairs(m, metadata, metadata_count);
     struct file *f = file_create(m, path);
     FILE *to = file_stream(m, f);
-    char *header = header_text(sorted, count, pairs, metadata_count);
+    char *header = header_text(m, sorted, count, pairs, metadata_count);
     if (!header)
-        msa_fail(m, MSA_FAILED, "cannot write '%s': two names are equal, or one is no UTF-8", path);
+        msa_fail(m, MSA_FAILED,
+                 "cannot write '%s': two names are equal, one is no UTF-8, or there is no memory",
+                 path);
     write_header(to, header);
-    free(header);
+    msa_free(m, header);
     for (size_t i = 0; i < count; i++)
         fwrite(sorted[i]->data, sizeof(float), sorted[i]->count, to);
     file_commit(m, f);

@@ -136,15 +136,14 @@ const char *scores_tsv(char line[SCORES_LINE], const struct scores *s, const str
 
 static json_t *json_cell(const struct scores *s, const struct scores_split *p, const char *column)
 {
-    double number;
+    double number = NAN;
     if (strcmp(column, "split") == 0)
         return json_string(p->name);
     if (strcmp(column, "epoch") == 0)
         return json_integer(p->epoch);
     if (strcmp(column, "samples") == 0)
         return json_integer((json_int_t)p->samples);
-    if (!scores_value(s, p, column, &number))
-        return NULL;
+    scores_value(s, p, column, &number);
     return isfinite(number) ? json_real(number) : json_null();
 }
 
@@ -152,13 +151,17 @@ void scores_json(FILE *to, const struct scores *s, const struct scores_split *p,
                  const struct scores_columns *columns)
 {
     json_t *row = json_object();
+    char text[CELL];
+    bool failed = false;
     for (int i = 0; i < columns->count; i++) {
-        json_t *v = json_cell(s, p, columns->names[i]);
-        if (v)
-            json_object_set_new(row, columns->names[i], v);
+        const char *name = columns->names[i];
+        if (*cell(text, s, p, name, 9, false))
+            failed |= json_object_set_new(row, name, json_cell(s, p, name)) != 0;
     }
-    json_dumpf(row, to, JSON_REAL_PRECISION(9));
+    failed = failed || json_dumpf(row, to, JSON_REAL_PRECISION(9)) != 0;
     json_decref(row);
+    if (failed)
+        msa_fail(s->m, MSA_FAILED, "cannot write scores as JSON: no memory, or no room");
     fputc('\n', to);
 }
 

@@ -19,23 +19,14 @@ static char *find_object(struct msa *m, const char *kind)
         if (slash)
             *slash = '\0';
     }
-    char *places[] = {
-        msa_format(m, "%s/lib", exe),
-        msa_format(m, "%s/lib/msa", exe),
-#ifdef MSA_LIBDIR
-        msa_format(m, "%s", MSA_LIBDIR),
-#endif
-    };
-    char *found = NULL;
+    static const char *const places[] = {"lib", "lib/msa"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char *path = msa_format(m, "%s/msa-%s.so", places[i], kind);
-        if (!found && access(path, R_OK) == 0)
-            found = path;
-        else
-            msa_free(m, path);
-        msa_free(m, places[i]);
+        char *path = msa_format(m, "%s/%s/msa-%s.so", exe, places[i], kind);
+        if (access(path, R_OK) == 0)
+            return path;
+        msa_free(m, path);
     }
-    return found;
+    return NULL;
 }
 
 static void device_close(void *owner)
@@ -121,5 +112,5 @@ struct device *device_open(struct msa *m, const char *name, long threads)
         return open_kind(m, "cuda", gpu_index(m, name), threads, false);
     if (strcmp(name, "test") == 0)
         return open_kind(m, "test", 0, threads, false);
-    msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu or cuda[:N]", name);
+    msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
 }

@@ -12,8 +12,8 @@
  * one thread before others start: it sets OMP_WAIT_POLICY for the kernels' threads unless the user
  * has.
  *
- * Objects are looked for in lib and lib/msa beside the directory of the executable, then in
- * MSA_LIBDIR, where that was defined when this was compiled. */
+ * Objects are looked for in lib and lib/msa beside the directory of the executable, and nowhere
+ * else, so that programs which are moved together with these find them. */
 struct device *device_open(struct msa *m, const char *name, long threads);
 
 #endif

@@ -146,14 +146,32 @@ void params_load(struct params *p, const struct safetensors *file)
     }
 }
 
-void params_require(struct params *p, const char *path)
+static _Noreturn void missing(struct params *p, const char *path, const char *prefix,
+                              const struct parameter *one)
 {
     char shape[128];
+    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s%s', expected with shape %s", path, prefix,
+             one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
+}
+
+void params_require(struct params *p, const char *path)
+{
     for (int i = 0; i < p->count; i++)
         if (!p->list[i]->loaded)
-            msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s', expected with shape %s", path,
-                     p->list[i]->name,
-                     tensor_shape_text(shape, p->list[i]->var.rank, p->list[i]->var.shape));
+            missing(p, path, "", p->list[i]);
+}
+
+void params_restore(struct params *p, const struct safetensors *file)
+{
+    for (int i = 0; i < p->count; i++) {
+        struct parameter *one = p->list[i];
+        if (!load_one(p, file, "", one, one->var.data))
+            missing(p, file->path, "", one);
+        if (one->m && !load_one(p, file, FIRST_MOMENT, one, one->m))
+            missing(p, file->path, FIRST_MOMENT, one);
+        if (one->v && !load_one(p, file, SECOND_MOMENT, one, one->v))
+            missing(p, file->path, SECOND_MOMENT, one);
+    }
 }
 
 /* A host copy of a parameter's numbers, as safetensors_write takes it. */

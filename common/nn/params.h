@@ -53,6 +53,9 @@ bool params_trained(const struct params *p); /* is any of them trained? */
 void params_load(struct params *p, const struct safetensors *file);
 /* Fails the run when a parameter was in no file: "FILE: no tensor 'NAME', shape [32,12]". */
 void params_require(struct params *p, const char *path);
+/* Takes everything, values and moments, from a file that has them all; else fails the run with
+ * MSA_CORRUPT: "FILE: no tensor 'exp_avg.NAME', expected with shape [32,12]". */
+void params_restore(struct params *p, const struct safetensors *file);
 /* Writes PATH (safetensors_write); with moments as "exp_avg.NAME" and "exp_avg_sq.NAME". */
 void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
                  size_t metadata_count);

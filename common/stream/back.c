@@ -160,6 +160,11 @@ static void wait_for_peer(struct back *b)
         msa_fail(b->m, MSA_CLOSED, "the next program has closed its input");
 }
 
+void back_forward_ended(struct back *b)
+{
+    b->forward = -1;
+}
+
 /* ---- Frames ---- */
 
 void back_next(struct back *b, struct frame *f)

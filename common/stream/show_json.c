@@ -135,9 +135,7 @@ static json_t *of_tensors(struct build *b, const struct tensor *tensors, int cou
 
 static void print(const struct show *s, struct build *b, json_t *object)
 {
-    b->failed |= !object;
-    if (!b->failed)
-        json_dumpf(object, s->to, JSON_REAL_PRECISION(9));
+    b->failed = b->failed || !object || json_dumpf(object, s->to, JSON_REAL_PRECISION(9)) != 0;
     json_decref(object);
     if (b->failed)
         msa_fail(s->m, MSA_FAILED, "out of memory, or a frame with text that is not UTF-8");

@@ -1,4 +1,5 @@
-/* The CPU as a device: plain memory, the table of its kernels, and oneDNN for the products. */
+/* The CPU as a device: plain memory, the table of its kernels, and oneDNN for the products. LEVEL
+ * is defined by the Makefile: the level of the processor that this is compiled for. */
 #include "kernels/cpu/cpu.h"
 #include <dnnl.h>
 #include <omp.h>
@@ -89,7 +90,7 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
         free(cpu);
         return NULL;
     }
-    cpu->device = (struct device){.name = "cpu",
+    cpu->device = (struct device){.name = "cpu:" LEVEL,
                                   .threads = threads > 0 ? threads : omp_get_num_procs(),
                                   .state = cpu,
                                   .allocate = cpu_allocate,

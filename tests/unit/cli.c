@@ -257,13 +257,16 @@ static void wrong_values_are_refused(void **state)
     refused(PARSE("--mode", "fast|slow"), "--mode: 'fast|slow' is none of fast|slow|off");
     refused(PARSE("--mode="), "--mode: '' is none of fast|slow|off");
     refused(PARSE("--max-frame", "0"), "--max-frame: '0' is not a number from 1 to 4294967295");
-    static char *const not_device[] = {"gpu", "cuda:", "cuda:x", "cuda:1 ", "cpu:0", "cuda:1234"};
+    static char *const not_device[] = {"gpu",   "cuda:", "cuda:x",  "cuda:1 ",
+                                       "cpu:0", "cpu:",  "cpu:v33", "cuda:1234"};
     for (size_t i = 0; i < sizeof not_device / sizeof *not_device; i++) {
         char line[100];
-        snprintf(line, sizeof line, "--device: '%s' is none of auto|cpu|cuda[:N]", not_device[i]);
+        snprintf(line, sizeof line, "--device: '%s' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]",
+                 not_device[i]);
         refused(PARSE("--dim=1", "x", "--device", not_device[i]), line);
     }
     assert_int_equal(PARSE("--dim=1", "x", "--device", "test").m.status, MSA_OK);
+    assert_int_equal(PARSE("--dim=1", "x", "--device", "cpu:v3").m.status, MSA_OK);
 }
 
 static void join_pair(struct msa *m, void *closure, const char *key, const char *value)
@@ -341,7 +344,7 @@ static void help_has_forms(void **state)
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");
-    assert_string_equal(o.err, "msa-test: --help: 'tex' is none of mdoc|names\n");
+    assert_string_equal(o.err, "msa-test: --help: 'tex' is none of mdoc|names|bash|zsh\n");
 }
 
 static void main_reports_and_returns(void **state)

@@ -242,16 +242,29 @@ static void files_that_cannot_be_written(void **state)
 
 static void keep_log(struct msa *m)
 {
-    struct log *log = log_open(m, "log", true);
+    struct log *log = log_open(m, "log", 4);
+    holds("log", "old\n"); /* the rest of "old\nlost" has gone */
     log_line(m, log, "%d\t%s", 1, "one");
     holds("log", "old\n1\tone\n"); /* each line at once */
+    assert_int_equal(log_sync(m, log), 10);
     log_line(m, log, "2");
     log_close(m, log);
 }
 
+static void keep_too_much(struct msa *m)
+{
+    log_open(m, "log", 1000);
+}
+
+static void keep_device(struct msa *m)
+{
+    struct log *log = log_open(m, "/dev/null", 1000);
+    assert_int_equal(log_sync(m, log), 0);
+}
+
 static void empty_log(struct msa *m)
 {
-    struct log *log = log_open(m, "log", false);
+    struct log *log = log_open(m, "log", 0);
     holds("log", "");
     log_line(m, log, "3");
     msa_fail(m, MSA_FAILED, "after a line");
@@ -259,20 +272,23 @@ static void empty_log(struct msa *m)
 
 static void log_to_full(struct msa *m)
 {
-    log_line(m, log_open(m, "/dev/full", false), "line");
+    log_line(m, log_open(m, "/dev/full", 0), "line");
 }
 
 static void log_to_directory(struct msa *m)
 {
-    log_open(m, ".", false);
+    log_open(m, ".", 0);
 }
 
 static void logs_grow_by_lines(void **state)
 {
     (void)state;
-    put("log", "old\n");
+    put("log", "old\nlost");
     succeeds(keep_log);
     holds("log", "old\n1\tone\n2\n");
+    fails(keep_too_much, "cannot go on with 'log': 12 bytes but expected at least 1000");
+    holds("log", "old\n1\tone\n2\n");
+    succeeds(keep_device);
     fails(empty_log, "after a line");
     holds("log", "3\n");
     fails(log_to_full, "cannot write '/dev/full': No space left on device");

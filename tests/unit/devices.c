@@ -18,7 +18,8 @@ static void refuses(const char *name, long threads, const char *error)
 
 static void check_cpu(struct device *d)
 {
-    assert_string_equal(d->name, "cpu");
+    assert_memory_equal(d->name, "cpu:", 4);
+    assert_string_equal(d->name + 4, level_best());
     assert_int_equal(d->threads, 2);
 }
 

@@ -1,0 +1,55 @@
+/* Checkpoints of a parameter file. */
+#include "common/nn/saves.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *saves_path(struct msa *m, const char *path, long n)
+{
+    return msa_format(m, "%s.%ld", path, n);
+}
+
+/* N of the entry NAME.N, or of NAME.N.tmp, which a run that was killed left; 0: it is neither. */
+static long number_of(const char *entry, const char *name)
+{
+    size_t length = strlen(name);
+    char *end;
+    if (strncmp(entry, name, length) != 0 || entry[length] != '.' ||
+        !isdigit((unsigned char)entry[length + 1]))
+        return 0;
+    long n = strtol(entry + length + 1, &end, 10);
+    return !*end || strcmp(end, ".tmp") == 0 ? n : 0;
+}
+
+static bool visit_others(struct msa *m, const char *path, long first, long last, bool removes)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = msa_strndup(m, slash ? path : ".", slash ? (size_t)(slash + 1 - path) : 1);
+    DIR *entries = opendir(folder);
+    bool found = false;
+    if (!entries)
+        msa_fail_errno(m, "cannot look into '%s'", folder);
+    for (struct dirent *e; (e = readdir(entries));) {
+        long n = number_of(e->d_name, name);
+        if (!n || (n >= first && n <= last))
+            continue;
+        found = true;
+        if (removes)
+            unlinkat(dirfd(entries), e->d_name, 0);
+    }
+    closedir(entries);
+    msa_free(m, folder);
+    return found;
+}
+
+bool saves_others(struct msa *m, const char *path, long first, long last)
+{
+    return visit_others(m, path, first, last, false);
+}
+
+void saves_keep(struct msa *m, const char *path, long first, long last)
+{
+    visit_others(m, path, first, last, true);
+}

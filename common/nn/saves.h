@@ -1,0 +1,15 @@
+/* The checkpoints of a parameter file FILE: FILE.1, FILE.2 and so on. */
+#ifndef MSA_SAVES_H
+#define MSA_SAVES_H
+
+#include "common/cli/msa.h"
+
+/* FILE.N; owned by the run. */
+const char *saves_path(struct msa *m, const char *path, long n);
+/* Are there others than those from `first` to `last`, be they whole or what a killed run left of
+ * them? */
+bool saves_others(struct msa *m, const char *path, long first, long last);
+/* Removes these others. */
+void saves_keep(struct msa *m, const char *path, long first, long last);
+
+#endif

@@ -1,0 +1,38 @@
+/* The commit that makes a checkpoint last, and the training that goes on from one
+ * (msa-stream(5), "Checkpoints"). */
+#ifndef MSA_CHECKPOINT_H
+#define MSA_CHECKPOINT_H
+
+#include "common/stream/control.h"
+#include "common/stream/record.h"
+
+/* A commit: a stream file of H, C and E. */
+struct commit {
+    struct header *header;  /* of the training, as it began (commit_header) */
+    struct control control; /* as it came back: whatever it names is safe */
+};
+
+/* A copy of a signed header without what is of one run alone. */
+struct header *commit_header(const struct header *h);
+/* Replaces PATH (file_create, file_commit). */
+void commit_write(struct msa *m, const char *path, const struct commit *commit);
+/* Owned by the run; NULL: there is no such file, nothing has been committed. Fails the run with
+ * MSA_CORRUPT where the file is another one. */
+struct commit *commit_read(struct msa *m, const char *path);
+
+/* Has the training of this header go on from a commit (NULL: from its beginning). */
+void resume_put(struct header *h, const struct commit *commit);
+/* The checkpoint that the training goes on from; 0: there was none, it begins again; -1: it is not
+ * a resumed one. Fails the run with MSA_CORRUPT where the header's `resume` is wrong. */
+long resume_checkpoint(const struct header *h);
+/* Were its parameters the best so far? */
+bool resume_best(const struct header *h);
+/* What this program gave to that checkpoint's state (control_add_state), a map; NULL where the
+ * training does not go on from one. To be called before the header is signed. Fails the run with
+ * MSA_USAGE where the checkpoint is of a line without this program, or where an entry of `settings`
+ * (a map) is not what it was. */
+const value *resume_state(const struct header *h, const value *settings);
+/* A number that a state must have; else it fails the run with MSA_CORRUPT. */
+double resume_number(const struct header *h, const value *state, const char *key);
+
+#endif

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Has each call of a program fail that can: the Nth malloc, read, write ..., for all N until none fails (fault.c). Each
+time the program must end with one line and a documented status, give its memory back, and leave no file half-written; a
+training must go on with --resume to the same bytes as one without a fault. Prints how many faults there were.
+
+  faults.py BUILD alone PROGRAM      the program on files; each call fails once, then also all behind it
+  faults.py BUILD training PROGRAM   in a training line; of allocations every 11th fails, or with FAULTS=all each"""
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+KINDS = ["malloc", "read", "write", "fsync", "rename", "mmap", "connect", "open"]
+STATUSES = {1, 3, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
+STRIDE = 1 if os.environ.get("FAULTS") == "all" else 11
+
+root = Path(__file__).resolve().parents[2]
+build = Path(sys.argv[1]).resolve()
+golden = root / "tests/golden/sims"
+library = build / "lib/fault.so"
+
+
+class Wrong(Exception):
+    pass
+
+
+def run(commands, folder, target=None, fault=None):
+    """A pipeline of argument lists. Returns the exit statuses, and what was said on standard error by each."""
+    processes, said, source = [], [], subprocess.DEVNULL
+    for i, command in enumerate(commands):
+        environment = dict(os.environ, PATH=f"{build}/bin:{os.environ['PATH']}")
+        if i == target:
+            environment.update(LD_PRELOAD=str(library), MSA_FAULT=fault, MSA_FAULT_LOG=str(folder / "fault.log"))
+        errors = open(folder / f"stderr.{i}", "w+")
+        last = i == len(commands) - 1
+        out = open(folder / "stdout", "w") if last else subprocess.PIPE
+        p = subprocess.Popen(command, cwd=folder, env=environment, stdin=source, stdout=out, stderr=errors)
+        if source is not subprocess.DEVNULL:
+            source.close()
+        source = p.stdout
+        processes.append(p)
+        said.append(errors)
+    try:
+        statuses = [p.wait(timeout=90) for p in processes]
+    finally:
+        for p in processes:
+            p.kill()
+    for i, errors in enumerate(said):
+        errors.seek(0)
+        said[i] = errors.read().splitlines()
+        errors.close()
+    return statuses, said
+
+
+def fired(folder):
+    """What the library noted: the call that failed, None when none did; what was leaked."""
+    log = folder / "fault.log"
+    text = log.read_text() if log.exists() else ""
+    log.unlink(missing_ok=True)
+    call = re.search("^fired (.*)$", text, re.M)
+    leak = re.search("^leaked .*$", text, re.M)
+    return call and call[1], leak and leak[0]
+
+
+def check_end(status, lines, leak, name):
+    if leak:
+        raise Wrong(leak)
+    lines = [x for x in lines if ": warning: " not in x]
+    if status == 0 and not lines:
+        return
+    if status not in STATUSES:
+        raise Wrong(f"status {status}: {lines}")
+    if len(lines) != 1 or not lines[0].startswith(f"{name}: "):
+        raise Wrong(f"status {status}, but it says {lines}")
+
+
+def sweep(once):
+    """once(fault) runs with a fault; it returns None when it did not come to pass. Returns how many did."""
+    count = 0
+    for kind in KINDS:
+        step = STRIDE if once.in_line and kind == "malloc" else 1
+        for plus in [""] if once.in_line else ["", "+"]:
+            n = 1
+            while True:
+                fault = f"{kind}:{n}{plus}"
+                try:
+                    if not once(fault):
+                        break
+                except Wrong as e:
+                    raise Wrong(f"{fault}: {e}") from None
+                count += 1
+                n += step
+    return count
+
+
+# --- a program alone, on files ---
+
+def files(folder):
+    return sorted(p.name for p in folder.iterdir() if not re.match(r"stderr|stdout|fault\.log", p.name))
+
+
+class Alone:
+    """A command that makes the file `out` of what lies in a folder."""
+    in_line = False
+
+    def __init__(self, folder, command, log=False):
+        self.folder, self.command, self.log = folder, command, log
+        self.out = folder / "out"
+        statuses, said = run([command], folder)
+        if statuses != [0] or not self.out.exists():
+            raise Wrong(f"without a fault: {statuses} {said}")
+        self.expected = self.out.read_bytes()
+        self.files = files(folder)
+
+    def __call__(self, fault):
+        self.out.write_bytes(b"old")
+        statuses, said = run([self.command], self.folder, 0, fault)
+        call, leak = fired(self.folder)
+        try:
+            check_end(statuses[0], said[0], leak, self.command[0])
+            whole = {self.expected} if statuses[0] == 0 else {self.expected, b"old"}
+            if not self.log and self.out.read_bytes() not in whole:
+                raise Wrong(f"status {statuses[0]}, and the file is another one")
+            if files(self.folder) != self.files:
+                raise Wrong(f"there is {set(files(self.folder)) ^ set(self.files)}")
+        except Wrong as e:
+            raise Wrong(f"{call}: {e}") from None
+        return call
+
+
+def alone(work):
+    """name -> a function that makes the case; streams from the golden line."""
+    encode = ["msa-encode", "--init", str(golden / "encode.init.safetensors"), "--dim", "32", "--heads", "4",
+              "--layers", "text=1,vision=1,audio=2"]
+    steps = [["msa-load", "--split", "all", "--batch", "20", str(golden / "data.pkl")], encode,
+             ["msa-decompose", "--init", str(golden / "decompose.init.safetensors")],
+             ["msa-predict", "--init", str(golden / "predict.init.safetensors")], ["msa-loss"], ["msa-gdwg"]]
+    cases, source = {}, None
+    for step in steps:
+        folder = work / step[0]
+        folder.mkdir()
+        if source:
+            shutil.copy(source, folder / "in.msa")
+        case = Alone(folder, step + (["in.msa"] if source else []) + ["-o", "out"])
+        cases[step[0]] = case
+        source = work / f"{step[0]}.msa"
+        source.write_bytes(case.expected)
+    last = {"msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
+            "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
+            "msa-synth": ["--samples", "3,2,2", "-o", "out"]}
+    for name, arguments in last.items():
+        folder = work / name
+        folder.mkdir()
+        shutil.copy(source, folder / "in.msa")
+        cases[name] = Alone(folder, [name] + arguments, log=name == "msa-dump")
+    return cases
+
+
+# --- a program in a training line ---
+
+def training(resume):
+    return [["msa-load", "--train", "--epochs", "2", "--batch", "9", "--seed", "3", "--state", "state.msa"] +
+            (["--resume"] if resume else []) + [str(golden / "data.pkl")],
+            ["msa-encode", "-p", "encode.st", "--dim", "16", "--heads", "2", "--layers", "text=1,vision=1,audio=1"],
+            ["msa-decompose", "-p", "decompose.st"], ["msa-predict", "-p", "predict.st"], ["msa-loss"], ["msa-gdwg"],
+            ["msa-metrics", "-q", "--select", "mae", "--log", "metrics.tsv"], ["msa-backprop", "--log", "steps.tsv"]]
+
+
+class Training:
+    in_line = True
+
+    def __init__(self, folder, whole, target):
+        self.folder, self.whole, self.target = folder, whole, target
+        self.name = training(False)[target][0]
+        self.good = set()  # states of the folder from which a training went on well
+
+    def __call__(self, fault):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        statuses, said = run(training(False), self.folder, self.target, fault)
+        call, leak = fired(self.folder)
+        try:
+            check_end(statuses[self.target], said[self.target], leak, self.name)
+            state = tuple((name, (self.folder / name).read_bytes()) for name in files(self.folder))
+            if state not in self.good:
+                self.resume()
+            self.good.add(state)
+        except Wrong as e:
+            raise Wrong(f"{call}: {e}") from None
+        return call
+
+    def resume(self):
+        statuses, said = run(training(True), self.folder)
+        if any(statuses) or any(said):
+            raise Wrong(f"then, resumed: {statuses} {said}")
+        names = files(self.whole)
+        same, other, odd = filecmp.cmpfiles(self.whole, self.folder, names, shallow=False)
+        if other or odd or files(self.folder) != names:
+            raise Wrong(f"then, resumed: {other + odd} differ, {set(names) ^ set(files(self.folder))}")
+
+
+def trainings(work):
+    whole = work / "whole"
+    whole.mkdir()
+    statuses, said = run(training(False), whole)
+    if any(statuses):
+        raise Wrong(f"without a fault: {statuses} {said}")
+    return {command[0]: Training(work / command[0], whole, i) for i, command in enumerate(training(False))}
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        cases = {"alone": alone, "training": trainings}[sys.argv[2]](Path(scratch))
+        try:
+            print(sweep(cases[sys.argv[3]]), "faults")
+        except Wrong as e:
+            sys.exit(str(e))
+
+
+main()
