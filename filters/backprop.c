@@ -210,8 +210,8 @@ static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct backprop *b = s->self;
     value state = value_map();
-    value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     value_set(b->m, c->zone, &state, "log", value_of_int(b->log ? log_sync(b->m, b->log) : 0));
+    value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     control_add_state(b->m, c, s->position, state);
 }
 

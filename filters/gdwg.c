@@ -177,12 +177,12 @@ static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct gdwg *g = s->self;
     value state = value_map();
-    value_set(g->m, c->zone, &state, "settings", settings_value(g, c->zone));
     value_set(g->m, c->zone, &state, "stage", value_of_int(g->stage));
     value_set(g->m, c->zone, &state, "epoch", value_of_int(g->epoch));
     value_set(g->m, c->zone, &state, "steps", value_of_int(g->steps));
     value_set(g->m, c->zone, &state, "samples", value_of_real(g->samples));
     value_set(g->m, c->zone, &state, "tasks", tasks_value(g, c->zone));
+    value_set(g->m, c->zone, &state, "settings", settings_value(g, c->zone));
     control_add_state(g->m, c, s->position, state);
 }
 

@@ -240,14 +240,14 @@ static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct metrics *x = s->self;
     value state = value_map();
-    value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
-    value_set(x->m, c->zone, &state, "log", value_of_int(x->log ? log_sync(x->m, x->log) : 0));
-    value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
     value_set(x->m, c->zone, &state, "waited", value_of_int(x->judge.waited));
     if (x->judge.remembers) {
         value_set(x->m, c->zone, &state, "best", value_of_real(x->judge.best));
         value_set(x->m, c->zone, &state, "best_epoch", value_of_int(x->judge.best_epoch));
     }
+    value_set(x->m, c->zone, &state, "log", value_of_int(x->log ? log_sync(x->m, x->log) : 0));
+    value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
+    value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
     control_add_state(x->m, c, s->position, state);
 }
 
