@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""large.py FILE MIB [PROTOCOL]: a data set of so many MiB of zeros as 'audio' [N,400,80], which take no room on the disk. A few
-are not zero, to be found again: in sample i the first number is i + 1."""
+"""large.py FILE MIB [PROTOCOL]: a data set of so many MiB of numbers, 'audio' [N,400,80], nearly all of them zeros that take no
+room on the disk. In protocols above 2 the first number of sample i is i + 1."""
 import struct
 import sys
 
