@@ -7,6 +7,7 @@
 #include "common/cli/option.h"
 #include "common/cli/progress.h"
 #include "common/data/batch.h"
+#include "common/data/info.h"
 #include "common/data/order.h"
 #include "common/stage.h"
 #include "common/stream/checkpoint.h"
@@ -18,10 +19,10 @@
 
 enum { AHEAD = 2 };
 enum { SPLIT_ALL = SPLITS };
-enum { FAMILY_AUTO = 2 };
+enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
-    bool train, no_shuffle, standardize, resume;
+    bool train, no_shuffle, standardize, resume, info, json;
     int split, family, non_finite;
     long epochs, batch, seed, validate_every;
     double fraction;
@@ -76,6 +77,9 @@ static const struct option options[] = {
      "commit each checkpoint to FILE, a stream that msa-dump shows"},
     {0, "resume", NULL, OPTION_FLAG, FIELD(resume), NULL, 0, 0,
      "go on from the checkpoint that --state FILE commits; from the beginning if there is none"},
+    {0, "info", NULL, OPTION_FLAG, FIELD(info), NULL, 0, 0,
+     "say what is in the data set, or in the split that --split names, and load nothing"},
+    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print --info as one JSON object"},
     {0},
 };
 #undef FIELD
@@ -112,18 +116,6 @@ static void while_blocked(void *closure, int fd)
 
 /* --- header --- */
 
-static enum split first_split(const struct load *l)
-{
-    if (l->settings->train)
-        return TRAIN;
-    if (l->settings->split != SPLIT_ALL)
-        return (enum split)l->settings->split;
-    for (int i = 0; i < SPLITS; i++)
-        if (l->data->split[i].count)
-            return (enum split)i;
-    return TEST;
-}
-
 static long steps_per_epoch(const struct load *l)
 {
     return (long)((l->order.count + (size_t)l->settings->batch - 1) / (size_t)l->settings->batch);
@@ -131,22 +123,19 @@ static long steps_per_epoch(const struct load *l)
 
 static struct header *make_header(struct load *l)
 {
-    struct header *h = header_new(l->m);
+    struct header *h = l->data->header;
     const struct settings *s = l->settings;
-    int family = s->family != FAMILY_AUTO ? s->family
-                 : l->data->labelled      ? (int)l->data->family
-                                          : -1;
+    bool given = s->family != FAMILY_AUTO;
+    int family = given ? s->family : dataset_family(l->data);
     h->train = s->train;
     h->seed = (uint64_t)s->seed;
-    if (family >= 0) {
+    if (family >= 0 && (given || !h->family[0])) {
         snprintf(h->family, sizeof h->family, "%s", family_names[family]);
         h->range = family_range((enum family)family);
     }
-    if (s->train) {
-        h->epochs = s->epochs;
-        h->steps = steps_per_epoch(l);
-    }
-    batcher_schema(&l->batcher, &h->schema, first_split(l));
+    h->epochs = s->train ? s->epochs : 0;
+    h->steps = s->train ? steps_per_epoch(l) : 0;
+    batcher_schema(&l->batcher, &h->schema);
     if (s->standardize)
         value_set(l->m, h->zone, &h->map, "standardize",
                   batcher_standardization(&l->batcher, h->zone));
@@ -328,7 +317,7 @@ static void evaluate(struct load *l)
 
 /* --- the program --- */
 
-static void check_splits(struct load *l)
+static void check_options(const struct load *l)
 {
     const struct settings *s = l->settings;
     if (s->train && s->split != SPLIT_ALL)
@@ -338,12 +327,25 @@ static void check_splits(struct load *l)
                  "--no-shuffle, --validate-every, --fraction and --state go with --train");
     if (s->resume && !s->state)
         msa_fail(l->m, MSA_USAGE, "--resume needs --state FILE, what it goes on from");
+    if (s->json && !s->info)
+        msa_fail(l->m, MSA_USAGE, "--json goes with --info");
+    if (s->info && s->train)
+        msa_fail(l->m, MSA_USAGE, "--info loads nothing: leave --train out");
+}
+
+static void check_splits(struct load *l)
+{
+    const struct settings *s = l->settings;
     int wanted = s->train ? TRAIN : s->split;
     if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
         msa_fail(l->m, MSA_CORRUPT, "%s: no samples in split '%s'", l->data->path,
                  split_names[wanted]);
-    if (s->train && !l->data->labelled)
-        msa_fail(l->m, MSA_CORRUPT, "%s: no 'regression_labels' to train on", l->data->path);
+    if (s->train && l->data->labels[LABEL_JOINT] < 0)
+        msa_fail(l->m, MSA_CORRUPT, "%s: no labels to train on ('%s')", l->data->path,
+                 l->data->format->label_key);
+    for (int i = 0; i < SPLITS; i++)
+        if (s->train ? i != TEST : s->split == SPLIT_ALL || s->split == i)
+            dataset_check(l->data, (enum split)i);
 }
 
 static size_t largest_split(const struct load *l)
@@ -358,17 +360,15 @@ static void prepare_batches(struct load *l)
 {
     size_t batch = (size_t)l->settings->batch, most = largest_split(l);
     const char *drop = l->settings->drop;
-    bool dropped[MODALITIES] = {false}, left = false;
+    bool dropped[MODALITIES] = {false};
     if (drop)
         option_subset(l->m, "drop", drop, modality_names, MODALITIES);
-    for (int i = 0; i < MODALITIES; i++) {
+    for (int i = 0; i < MODALITIES; i++)
         dropped[i] = drop && option_names(drop, modality_names[i]);
-        left = left || (!dropped[i] && l->data->width[i]);
-    }
-    if (!left)
-        msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
     l->batcher = batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
                              batch < most ? batch : most);
+    if (!batcher_has_features(&l->batcher))
+        msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
 }
 
 static void prepare_order(struct load *l)
@@ -379,12 +379,35 @@ static void prepare_order(struct load *l)
                          !s->no_shuffle);
 }
 
+/* To people, or to a file: no stream is made. */
+static void show_info(struct load *l)
+{
+    const struct settings *s = l->settings;
+    const char *path = l->m->common.output;
+    struct info *info = info_of(l->data, s->split == SPLIT_ALL ? -1 : s->split,
+                                s->family == FAMILY_AUTO ? -1 : s->family);
+    struct file *file = path && strcmp(path, "-") != 0 ? file_create(l->m, path) : NULL;
+    FILE *to = file ? file_stream(l->m, file) : stdout;
+    if (s->json)
+        info_json(info, to);
+    else
+        info_text(info, to);
+    if (file)
+        file_commit(l->m, file);
+    dataset_close(l->data);
+}
+
 static void run(struct msa *m)
 {
     struct load *l = msa_alloc(m, sizeof *l);
     l->m = m;
     l->settings = m->settings;
+    check_options(l);
     l->data = dataset_open(m, m->operands[0]);
+    if (l->settings->info) {
+        show_info(l);
+        return;
+    }
     check_splits(l);
     prepare_batches(l);
     prepare_order(l);
@@ -401,7 +424,16 @@ static void run(struct msa *m)
     dataset_close(l->data);
 }
 
+/* With --info nobody behind reads a stream. */
+static void at_fail(struct msa *m)
+{
+    const struct settings *s = m->settings;
+    if (!s || !s->info)
+        stage_at_fail(m);
+}
+
 static const struct example examples[] = {
+    {"msa-load --info data.pkl", "what is in a data set"},
     {"msa-load --split test data.pkl | msa-dump", "look at the test split"},
     {"msa-load --train --epochs 50 --batch 32 --state run/state.msa data.pkl | ...",
      "the beginning of a training line"},
@@ -419,7 +451,7 @@ static const struct program program = {
     .examples = examples,
     .see_also = "msa-encode(1), msa-synth(1), msa-dump(1), msa-stream(5), msa(7)",
     .run = run,
-    .at_fail = stage_at_fail,
+    .at_fail = at_fail,
 };
 
 int main(int argc, char **argv)

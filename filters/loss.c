@@ -126,9 +126,7 @@ static void check_classes(struct loss *l)
     const struct schema_entry *logits = schema_find(&h->schema, "logits");
     if (!l->computed[MSC])
         return;
-    if (!h->family[0])
-        msa_fail(l->m, MSA_FAILED, "the stream names no family (msa-load --family)");
-    l->family = strcmp(h->family, family_names[FAMILY_SIMS]) == 0 ? FAMILY_SIMS : FAMILY_MOSI;
+    l->family = family_named(l->m, h->family);
     size_t classes = logits->shape[1];
     l->classes = classes < INT_MAX ? (int)classes : 0;
     if (label_class(0, l->classes, l->family) < 0)

@@ -13,7 +13,7 @@
 #include "common/stream/checkpoint.h"
 #include <string.h>
 
-enum { FAMILY_AUTO = 2 };
+enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
     bool pass, json, tsv;
@@ -73,21 +73,6 @@ static bool passes(const struct stage *s)
     return s->header->train || x->settings->pass;
 }
 
-static void find_family(struct metrics *x, const char *name)
-{
-    int i = 0;
-    if (x->settings->family != FAMILY_AUTO)
-        name = family_names[x->settings->family];
-    if (!name[0])
-        msa_fail(x->m, MSA_FAILED, "the stream names no family (--family sims|mosi)");
-    while (i < FAMILY_AUTO && strcmp(name, family_names[i]) != 0)
-        i++;
-    if (i == FAMILY_AUTO)
-        msa_fail(x->m, MSA_FAILED, "the stream names family '%s', which is neither sims nor mosi",
-                 name);
-    x->scores.family = (enum family)i;
-}
-
 /* An option that would do nothing here is a mistake. */
 static void refuse(struct metrics *x, const char *option, bool given, const char *where)
 {
@@ -144,7 +129,8 @@ static void on_header(struct stage *s)
         msa_fail(x->m, MSA_FAILED, "no 'y' arrives (does msa-predict stand before?)");
     x->scores.labelled = schema_floats(x->m, &h->schema, "label", 1);
     if (x->scores.labelled)
-        find_family(x, h->family);
+        x->scores.family = x->settings->family == FAMILY_AUTO ? family_named(x->m, h->family)
+                                                              : (enum family)x->settings->family;
     else
         msa_warn(x->m, "no labels arrive: there is nothing to judge against");
     if (x->settings->predictions)
@@ -189,7 +175,7 @@ static void give_verdict(struct metrics *x, struct control *c, struct verdict *v
         if (strcmp(x->scores.splits[i].name, split_names[VALID]) == 0)
             valid = &x->scores.splits[i];
     if (!valid || !valid->samples)
-        msa_fail(x->m, MSA_FAILED,
+        msa_fail(x->m, MSA_CORRUPT,
                  "--select judges on the valid split, but no sample of it has come");
     if (!scores_value(&x->scores, valid, x->settings->select, &number))
         msa_fail(x->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split",

@@ -73,12 +73,12 @@ struct sizes {
     size_t *of;
 };
 
-static void set_size(struct msa *m, void *closure, const char *key, const char *value)
+static void set_size(struct msa *m, void *closure, const char *key, const char *text)
 {
     const struct sizes *sizes = closure;
     for (int modality = 0; modality < MODALITIES; modality++)
         if (strcmp(key, modality_names[modality]) == 0) {
-            sizes->of[modality] = (size_t)option_int(m, sizes->option, value, 1, 1 << 20);
+            sizes->of[modality] = (size_t)option_int(m, sizes->option, text, 1, 1 << 20);
             return;
         }
     msa_fail(m, MSA_USAGE, "--%s: '%s' is not text, vision or audio", sizes->option, key);

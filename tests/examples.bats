@@ -81,9 +81,9 @@ edited() {
 @test "an example that is new is run, and fails when it is wrong" {
     edited '/^\.Sh EXAMPLES/a .Dl msa-load --split tset data.pkl' man/msa-load.1
     SCRIPTS=$PWD/scripts
-    run each 'msa-load.1-1.sh' shell
+    run each 'msa-load.1-2.sh' shell # behind that of the description
     [ "$status" -eq 1 ]
-    [[ $output == *"msa-load.1-1.sh fails"*"'tset' is none of"* ]]
+    [[ $output == *"msa-load.1-2.sh fails"*"'tset' is none of"* ]]
 }
 
 @test "an example that cannot be made whole, and an exemption of nothing, are errors" {

@@ -4,39 +4,32 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Slots of memory: features T V A, text_bert, labels T V A and joint. */
-enum { SLOT_BERT = MODALITIES, SLOT_LABELS };
-
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size)
 {
     struct batcher b = {.m = m, .data = data, .non_finite = non_finite, .size = size};
-    memcpy(b.dropped, dropped, sizeof b.dropped);
+    for (int i = 0; i < data->schema.count; i++) {
+        int modality = name_modality(data->schema.entries[i].name);
+        b.dropped[i] = modality >= 0 && dropped[modality];
+    }
     return b;
 }
 
-static bool has_features(const struct batcher *b, enum split split, int modality)
+void batcher_schema(const struct batcher *b, struct schema *schema)
 {
-    return b->data->split[split].features[modality] && !b->dropped[modality];
+    for (int i = 0; i < b->data->schema.count; i++) {
+        const struct schema_entry *e = &b->data->schema.entries[i];
+        if (!b->dropped[i])
+            schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
+    }
 }
 
-static bool has_bert(const struct batcher *b, enum split split)
+bool batcher_has_features(const struct batcher *b)
 {
-    return b->data->split[split].text_bert && !b->dropped[TEXT];
-}
-
-void batcher_schema(struct batcher *b, struct schema *schema, enum split example)
-{
-    char name[TENSOR_NAME + 1];
-    for (int i = 0; i < MODALITIES; i++)
-        if (has_features(b, example, i))
-            schema_add(b->m, schema, modality_names[i], F4, 3,
-                       (size_t[]){0, b->data->frames[i], b->data->width[i]}, false);
-    if (has_bert(b, example))
-        schema_add(b->m, schema, "text_bert", I8, 3, (size_t[]){0, 3, b->data->tokens}, false);
-    for (int i = LABELS - 1; i >= 0; i--)
-        if (b->data->split[example].labels[i])
-            schema_add(b->m, schema, name_label(name, i), F4, 1, (size_t[]){0}, false);
+    for (int i = 0; i < b->data->schema.count; i++)
+        if (!b->dropped[i] && !dataset_is_label(b->data, i))
+            return true;
+    return false;
 }
 
 static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *name,
@@ -46,72 +39,56 @@ static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *
     return value_of_tensor(b->m, zone, &t);
 }
 
+static value standardize_one(struct batcher *b, msgpack_zone *zone, int tensor)
+{
+    size_t width = b->data->schema.entries[tensor].shape[2];
+    float *mean = msa_calloc(b->m, width, sizeof *mean),
+          *scale = msa_calloc(b->m, width, sizeof *scale);
+    value one = value_map();
+    dataset_standardization(b->data, tensor, b->non_finite, mean, scale);
+    value_set(b->m, zone, &one, "mean", feature_numbers(b, zone, "mean", mean, width));
+    value_set(b->m, zone, &one, "scale", feature_numbers(b, zone, "scale", scale, width));
+    return one;
+}
+
 value batcher_standardization(struct batcher *b, msgpack_zone *zone)
 {
     value all = value_map();
     for (int i = 0; i < MODALITIES; i++) {
-        size_t width = b->data->width[i];
-        if (!width || b->dropped[i])
+        int tensor = dataset_find(b->data, modality_names[i]);
+        if (tensor < 0 || b->dropped[tensor])
             continue;
-        float *mean = msa_calloc(b->m, width, sizeof *mean);
-        float *scale = msa_calloc(b->m, width, sizeof *scale);
-        value one = value_map();
-        dataset_standardization(b->data, (enum modality)i, b->non_finite, mean, scale);
-        value_set(b->m, zone, &one, "mean", feature_numbers(b, zone, "mean", mean, width));
-        value_set(b->m, zone, &one, "scale", feature_numbers(b, zone, "scale", scale, width));
-        value_set(b->m, zone, &all, modality_names[i], one);
+        schema_floats(b->m, &b->data->schema, modality_names[i], 3);
+        value_set(b->m, zone, &all, modality_names[i], standardize_one(b, zone, tensor));
     }
-    b->data->zeroed = 0; /* they are counted when they are sent */
+    if (all.via.map.size == 0)
+        msa_fail(b->m, MSA_FAILED, "--standardize: no 'text', 'vision' or 'audio' in %s",
+                 b->data->path);
     return all;
 }
 
-/* The slot's memory for a full batch of items of that many bytes. */
-static void *room(struct batcher *b, int slot, size_t item)
+static void put_tensor(struct batcher *b, struct record *r, enum split split, int tensor,
+                       const uint32_t *index, size_t count)
 {
-    if (!b->memory[slot])
-        b->memory[slot] = msa_calloc(b->m, b->size, item);
-    return b->memory[slot];
-}
-
-static void put_features(struct batcher *b, struct record *r, enum split split, int modality,
-                         const uint32_t *index, size_t count)
-{
-    size_t shape[] = {count, b->data->frames[modality], b->data->width[modality]};
-    size_t item = shape[1] * shape[2];
-    float *to = room(b, modality, item * sizeof *to);
+    const struct schema_entry *e = &b->data->schema.entries[tensor];
+    size_t bytes = dataset_bytes(b->data, tensor), shape[TENSOR_RANK];
+    if (!b->memory[tensor])
+        b->memory[tensor] = msa_calloc(b->m, b->size, bytes);
+    uint8_t *to = b->memory[tensor];
     for (size_t i = 0; i < count; i++)
-        dataset_features(b->data, split, (enum modality)modality, index[i], b->non_finite,
-                         to + i * item);
-    record_put(b->m, r, tensor_of(modality_names[modality], F4, to, 3, shape));
-}
-
-static void put_bert(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
-                     size_t count)
-{
-    size_t shape[] = {count, 3, b->data->tokens};
-    int64_t *to = room(b, SLOT_BERT, 3 * b->data->tokens * sizeof *to);
-    for (size_t i = 0; i < count; i++)
-        dataset_text_bert(b->data, split, index[i], to + i * 3 * b->data->tokens);
-    record_put(b->m, r, tensor_of("text_bert", I8, to, 3, shape));
-}
-
-static void put_label(struct batcher *b, struct record *r, enum split split, int label,
-                      const uint32_t *index, size_t count)
-{
-    char name[TENSOR_NAME + 1];
-    float *to = room(b, SLOT_LABELS + label, sizeof *to);
-    for (size_t i = 0; i < count; i++)
-        to[i] = dataset_label(b->data, split, label, index[i]);
-    record_put(b->m, r, tensor_of(name_label(name, label), F4, to, 1, &count));
+        dataset_read(b->data, split, tensor, index[i], b->non_finite, to + i * bytes);
+    memcpy(shape, e->shape, sizeof shape);
+    shape[0] = count;
+    record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
 }
 
 static void put_ids(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
                     size_t count)
 {
-    value ids = value_array();
+    value ids = value_nils(b->m, r->zone, count);
     for (size_t i = 0; i < count; i++) {
         char *id = dataset_id(b->data, split, index[i]);
-        value_push(b->m, r->zone, &ids, value_str(b->m, r->zone, id));
+        ids.via.array.ptr[i] = value_str(b->m, r->zone, id);
         msa_free(b->m, id);
     }
     value_set(b->m, r->zone, &r->map, "id", ids);
@@ -123,12 +100,7 @@ void batcher_fill(struct batcher *b, struct record *r, enum split split, const u
     snprintf(r->split, sizeof r->split, "%s", split_names[split]);
     r->samples = count;
     put_ids(b, r, split, index, count);
-    for (int i = 0; i < MODALITIES; i++)
-        if (has_features(b, split, i))
-            put_features(b, r, split, i, index, count);
-    if (has_bert(b, split))
-        put_bert(b, r, split, index, count);
-    for (int i = LABELS - 1; i >= 0; i--)
-        if (b->data->split[split].labels[i])
-            put_label(b, r, split, i, index, count);
+    for (int i = 0; i < b->data->schema.count; i++)
+        if (!b->dropped[i])
+            put_tensor(b, r, split, i, index, count);
 }

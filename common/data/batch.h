@@ -3,25 +3,24 @@
 #define MSA_BATCH_H
 
 #include "common/data/dataset.h"
-#include "common/stream/record.h"
-
-enum { BATCH_TENSORS = MODALITIES + 1 + LABELS };
 
 /* Makes records from a data set; its memory is one batch, whatever the size of the set. */
 struct batcher {
     struct msa *m;
     struct dataset *data;
-    bool dropped[MODALITIES]; /* leave that modality out */
+    bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     enum non_finite non_finite;
-    size_t size;                 /* samples a batch */
-    void *memory[BATCH_TENSORS]; /* of one tensor each, for `size` samples */
+    size_t size;                  /* samples a batch */
+    void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
 };
 
+/* Drops the tensors of these modalities (name_modality). */
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size);
-/* The tensors that a record of these splits has; a header's schema. One that a split lacks fails
- * the run. */
-void batcher_schema(struct batcher *b, struct schema *schema, enum split example);
+/* The tensors that a record has; a header's schema. */
+void batcher_schema(const struct batcher *b, struct schema *schema);
+/* Is there anything but labels in a record? */
+bool batcher_has_features(const struct batcher *b);
 /* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
  * The numbers are the run's. */
 value batcher_standardization(struct batcher *b, msgpack_zone *zone);

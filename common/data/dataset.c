@@ -1,225 +1,175 @@
-/* Opening a data set: finds the splits and their arrays, and checks that they agree. */
+/* What data sets of all formats share: opening, families, samples. */
 #include "common/data/dataset.h"
-#include "common/data/pickle.h"
+#include "common/data/names.h"
+#include "common/stream/stats.h"
 
+#include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const modality_names[MODALITIES] = {"text", "vision", "audio"};
 const char modality_letters[MODALITIES] = {'T', 'V', 'A'};
-const char *const family_names[] = {"sims", "mosi"};
+const char *const family_names[FAMILIES] = {"sims", "mosi"};
 const char *const split_names[SPLITS] = {"train", "valid", "test"};
 const char *const label_keys[LABELS] = {"regression_labels_T", "regression_labels_V",
                                         "regression_labels_A", "regression_labels"};
+
+/* ---- Families ---- */
 
 double family_range(enum family family)
 {
     return family == FAMILY_SIMS ? 1 : 3;
 }
 
-/* ---- The values of a split ---- */
-
-/* Everything that is read from a split, in the order in which errors name it. */
-enum { FIELD_BERT = MODALITIES, FIELD_LABELS, FIELD_ID = FIELD_LABELS + LABELS, FIELDS };
-
-static const char *field_key(int field)
+enum family family_named(struct msa *m, const char *name)
 {
-    return field < MODALITIES    ? modality_names[field]
-           : field == FIELD_BERT ? "text_bert"
-           : field == FIELD_ID   ? "id"
-                                 : label_keys[field - FIELD_LABELS];
+    if (!name[0])
+        msa_fail(m, MSA_FAILED, "the stream names no family (msa-load --family sims|mosi)");
+    for (int i = 0; i < FAMILIES; i++)
+        if (strcmp(name, family_names[i]) == 0)
+            return (enum family)i;
+    msa_fail(m, MSA_FAILED, "the stream names family '%s', which is neither sims nor mosi", name);
 }
 
-static const void **field_place(struct dataset_split *split, int field)
+int dataset_family(const struct dataset *d)
 {
-    return field < MODALITIES    ? &split->features[field]
-           : field == FIELD_BERT ? &split->text_bert
-           : field == FIELD_ID   ? &split->id
-                                 : &split->labels[field - FIELD_LABELS];
+    if (d->header->family[0])
+        return family_named(d->m, d->header->family);
+    if (d->labels[TEXT] >= 0 || d->labels[VISION] >= 0 || d->labels[AUDIO] >= 0)
+        return FAMILY_SIMS;
+    return d->labels[LABEL_JOINT] >= 0 ? FAMILY_MOSI : -1;
 }
 
-/* Samples in a value: a list's length, an array's first axis; 1 for what is neither. */
-static size_t value_samples(const struct pickle_value *v)
+/* ---- Opening ---- */
+
+/* A stream, plain or gzipped, shows in its first byte; all else is for the reader of pickles to
+ * judge. */
+static const struct dataset_format *format_of(const char *path)
 {
-    if (v->kind == PICKLE_ARRAY && v->array->rank > 0)
-        return v->array->shape[0];
-    return v->kind == PICKLE_LIST ? v->length : 1;
-}
-
-/* A flat file's features have no axis of samples. */
-static bool is_flat_field(int field, bool flat)
-{
-    return flat && field <= FIELD_BERT;
-}
-
-static void find_fields(struct dataset *d, enum split at, const struct pickle_value *dict,
-                        bool flat)
-{
-    struct dataset_split *split = &d->split[at];
-    const char *first = NULL;
-    for (int field = 0; field < FIELDS; field++) {
-        const struct pickle_value *value = pickle_get(dict, field_key(field));
-        if (!value || value->kind == PICKLE_NONE)
-            continue;
-        size_t samples = is_flat_field(field, flat) ? 1 : value_samples(value);
-        if (!first) {
-            first = field_key(field);
-            split->count = samples;
-        } else if (samples != split->count) {
-            msa_fail(d->m, MSA_CORRUPT,
-                     "%s: %s: '%s' has %zu samples but expected %zu, as '%s' has", d->path,
-                     split_names[at], field_key(field), samples, split->count, first);
-        }
-        *field_place(split, field) = value;
-    }
-    if (split->count == 0)
-        *split = (struct dataset_split){0};
-}
-
-/* ---- Shapes ---- */
-
-static const char *shape_text(char text[128], const size_t *shape, int rank)
-{
-    size_t n = 0;
-    text[0] = '\0';
-    for (int i = 0; i < rank && n < 100; i++)
-        n += (size_t)snprintf(text + n, 128 - n, "%s%zu", i ? "," : "", shape[i]);
-    return text;
-}
-
-static const struct pickle_array *field_array(struct dataset *d, enum split at, int field,
-                                              const char *kinds)
-{
-    const struct pickle_value *value = *field_place(&d->split[at], field);
-    if (value->kind != PICKLE_ARRAY || !strchr(kinds, value->array->kind))
-        msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is no array of %s", d->path, split_names[at],
-                 field_key(field), strchr(kinds, 'f') ? "numbers" : "integers");
-    return value->array;
-}
-
-/* Of rank 2 or 3, the axis of samples included, and as in the other splits. */
-static void check_features(struct dataset *d, enum split at, int modality, bool flat)
-{
-    const struct pickle_array *a = field_array(d, at, modality, "fiub");
-    const size_t *axes = a->shape + !flat;
-    int rank = a->rank - !flat;
-    char shape[128];
-    if (rank < 1 || rank > 2 || a->count == 0)
-        msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is [%s] but expected %s", d->path,
-                 split_names[at], modality_names[modality], shape_text(shape, a->shape, a->rank),
-                 flat ? "[L,F]" : "[N,L,F]");
-    size_t frames = rank == 2 ? axes[0] : 1, width = axes[rank - 1];
-    if (d->width[modality] && (frames != d->frames[modality] || width != d->width[modality]))
-        msa_fail(d->m, MSA_CORRUPT,
-                 "%s: %s: '%s' is [%s] but expected [*,%zu,%zu], as in another split", d->path,
-                 split_names[at], modality_names[modality], shape_text(shape, a->shape, a->rank),
-                 d->frames[modality], d->width[modality]);
-    d->frames[modality] = frames;
-    d->width[modality] = width;
-}
-
-static void check_text_bert(struct dataset *d, enum split at, bool flat)
-{
-    const struct pickle_array *a = field_array(d, at, FIELD_BERT, "iub");
-    const size_t *axes = a->shape + !flat;
-    char shape[128];
-    if (a->rank - !flat != 2 || a->count == 0 || (axes[0] != 3 && axes[1] != 3))
-        msa_fail(d->m, MSA_CORRUPT, "%s: %s: 'text_bert' is [%s] but expected %s", d->path,
-                 split_names[at], shape_text(shape, a->shape, a->rank), flat ? "[3,L]" : "[N,3,L]");
-    size_t tokens = axes[0] == 3 ? axes[1] : axes[0];
-    if (d->tokens && tokens != d->tokens)
-        msa_fail(d->m, MSA_CORRUPT,
-                 "%s: %s: 'text_bert' has %zu tokens but expected %zu, as in another split",
-                 d->path, split_names[at], tokens, d->tokens);
-    d->tokens = tokens;
-}
-
-/* One value a sample: a list, or an array with no more axes than that takes. */
-static void check_values(struct dataset *d, enum split at, int field)
-{
-    const struct pickle_value *v = *field_place(&d->split[at], field);
-    if (v && v->kind == PICKLE_ARRAY && v->array->count != d->split[at].count)
-        msa_fail(d->m, MSA_CORRUPT,
-                 "%s: %s: '%s' has %zu values but expected one for each of %zu samples", d->path,
-                 split_names[at], field_key(field), v->array->count, d->split[at].count);
-}
-
-static void check_split(struct dataset *d, enum split at, bool flat)
-{
-    const struct dataset_split *split = &d->split[at];
-    for (int modality = 0; modality < MODALITIES; modality++)
-        if (split->features[modality])
-            check_features(d, at, modality, flat);
-    if (split->text_bert)
-        check_text_bert(d, at, flat);
-    for (int field = FIELD_LABELS; field < FIELDS; field++)
-        check_values(d, at, field);
-}
-
-/* What one split has, all have; the ids apart. */
-static void check_splits_agree(struct dataset *d)
-{
-    for (int field = 0; field < FIELD_ID; field++) {
-        int with = -1, without = -1;
-        for (int at = 0; at < SPLITS; at++)
-            if (d->split[at].count && *field_place(&d->split[at], field))
-                with = at;
-            else if (d->split[at].count)
-                without = at;
-        if (with >= 0 && without >= 0)
-            msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is not there but %s has it", d->path,
-                     split_names[without], field_key(field), split_names[with]);
-    }
-}
-
-/* ---- The whole ---- */
-
-static void read_splits(struct dataset *d, const struct pickle_value *root)
-{
-    bool any = false, flat = false;
-    for (int at = 0; at < SPLITS; at++) {
-        const struct pickle_value *dict = pickle_get(root, split_names[at]);
-        if (dict && dict->kind != PICKLE_DICT)
-            msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is no dict", d->path, split_names[at]);
-        if (dict)
-            find_fields(d, (enum split)at, dict, false);
-        any |= dict != NULL;
-    }
-    if (!any)
-        find_fields(d, TEST, root, flat = true);
-    for (int at = 0; at < SPLITS; at++)
-        check_split(d, (enum split)at, flat);
-    check_splits_agree(d);
+    uint8_t first = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = fd < 0 ? 0 : pread(fd, &first, 1, 0);
+    if (fd >= 0)
+        close(fd);
+    return got == 1 && (first == 0xd8 || first == 0x1f) ? &dataset_stream : &dataset_pickle;
 }
 
 struct dataset *dataset_open(struct msa *m, const char *path)
 {
     struct dataset *d = msa_alloc(m, sizeof *d);
-    struct pickle *p = pickle_open(m, path);
+    char name[TENSOR_NAME + 1];
     d->m = m;
     d->path = path;
-    d->source = p;
-    if (p->root->kind != PICKLE_DICT)
-        msa_fail(m, MSA_CORRUPT,
-                 "%s: the pickle holds no dict, but expected one with 'train', 'valid' and 'test'",
-                 path);
-    read_splits(d, p->root);
-    if (!d->width[TEXT] && !d->width[VISION] && !d->width[AUDIO] && !d->tokens)
-        msa_fail(m, MSA_CORRUPT,
-                 "%s: no samples: neither splits nor 'text', 'vision', 'audio' or 'text_bert'",
-                 path);
-    d->family = FAMILY_MOSI;
-    for (int at = 0; at < SPLITS; at++) {
-        const void *const *labels = d->split[at].labels;
-        d->labelled |= labels[LABEL_JOINT] != NULL;
-        if (labels[TEXT] || labels[VISION] || labels[AUDIO])
-            d->family = FAMILY_SIMS;
+    d->format = format_of(path);
+    d->format->open(d);
+    for (int i = 0; i < LABELS; i++) {
+        schema_floats(m, &d->schema, name_label(name, i), 1);
+        d->labels[i] = dataset_find(d, name);
     }
     return d;
 }
 
 void dataset_close(struct dataset *d)
 {
-    pickle_close(d->source);
+    d->format->close(d);
     msa_free(d->m, d);
+}
+
+/* ---- Tensors ---- */
+
+int dataset_find(const struct dataset *d, const char *name)
+{
+    const struct schema_entry *e = schema_find(&d->schema, name);
+    return e ? (int)(e - d->schema.entries) : -1;
+}
+
+size_t dataset_elements(const struct dataset *d, int tensor)
+{
+    const struct schema_entry *e = &d->schema.entries[tensor];
+    size_t elements = 1;
+    for (int i = 1; i < e->rank; i++)
+        elements *= e->shape[i];
+    return elements;
+}
+
+size_t dataset_bytes(const struct dataset *d, int tensor)
+{
+    return dataset_elements(d, tensor) * dtype_size(d->schema.entries[tensor].dtype);
+}
+
+bool dataset_is_label(const struct dataset *d, int tensor)
+{
+    for (int i = 0; i < LABELS; i++)
+        if (d->labels[i] == tensor)
+            return true;
+    return false;
+}
+
+/* ---- Samples ---- */
+
+static _Noreturn void not_finite(const struct dataset *d, enum split split, int tensor, size_t i,
+                                 size_t at, double number)
+{
+    const struct schema_entry *e = &d->schema.entries[tensor];
+    char place[64] = "";
+    if (e->rank == 3)
+        snprintf(place, sizeof place, ", frame %zu, feature %zu", at / e->shape[2],
+                 at % e->shape[2]);
+    else if (e->rank > 1)
+        snprintf(place, sizeof place, ", element %zu", at);
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: sample %zu, '%s'%s: %g but expected a finite number",
+             d->path, split_names[split], i, d->keys[tensor], place, number);
+}
+
+/* Element `at` of floating-point numbers. */
+static inline double real_at(enum dtype dtype, const uint8_t *numbers, size_t at)
+{
+    _Float16 f2;
+    float f4;
+    double f8;
+    switch (dtype) {
+    case F2:
+        memcpy(&f2, numbers + at * sizeof f2, sizeof f2);
+        return (double)f2;
+    case F4:
+        memcpy(&f4, numbers + at * sizeof f4, sizeof f4);
+        return (double)f4;
+    default:
+        memcpy(&f8, numbers + at * sizeof f8, sizeof f8);
+        return f8;
+    }
+}
+
+void dataset_read(struct dataset *d, enum split split, int tensor, size_t i,
+                  enum non_finite non_finite, void *out)
+{
+    const struct schema_entry *e = &d->schema.entries[tensor];
+    size_t n = dataset_elements(d, tensor), size = dtype_size(e->dtype);
+    bool label = dataset_is_label(d, tensor), audio = strcmp(e->name, modality_names[AUDIO]) == 0;
+    if (i >= d->split[split].count)
+        msa_fail(d->m, MSA_FAILED, "%s: %s: there is no sample %zu", d->path, split_names[split],
+                 i);
+    d->format->read(d, split, tensor, i, out);
+    if (dtype_whole(e->dtype))
+        return;
+    for (size_t at = 0; at < n; at++) {
+        double number = real_at(e->dtype, out, at);
+        if (isfinite(number))
+            continue;
+        bool usual = audio && number < 0;
+        if (label || (non_finite == NON_FINITE_FAIL && !usual))
+            not_finite(d, split, tensor, i, at, number);
+        if (non_finite == NON_FINITE_KEEP && !usual)
+            continue;
+        memset((uint8_t *)out + at * size, 0, size);
+        d->zeroed += !usual;
+    }
+}
+
+char *dataset_id(struct dataset *d, enum split split, size_t i)
+{
+    char *id = d->format->id(d, split, i);
+    return id ? id : msa_format(d->m, "%s/%zu", split_names[split], i);
 }

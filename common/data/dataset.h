@@ -1,16 +1,19 @@
-/* A data set in MMSA's layout (msa-model(7), Data), whatever file it came from. */
+/* A data set: samples in splits, each sample with the same tensors, whatever file they come from:
+ * a pickle in MMSA's layout, or a stream that a stage wrote (msa-load(1)). */
 #ifndef MSA_DATASET_H
 #define MSA_DATASET_H
 
-#include "common/cli/msa.h"
+#include "common/stream/record.h"
 
 enum modality { TEXT, VISION, AUDIO, MODALITIES };   /* the order T V A everywhere */
 extern const char *const modality_names[MODALITIES]; /* "text" "vision" "audio" */
 extern const char modality_letters[MODALITIES];      /* 'T' 'V' 'A' */
 
-enum family { FAMILY_SIMS, FAMILY_MOSI };
-extern const char *const family_names[]; /* "sims" "mosi" */
-double family_range(enum family family); /* R: 1, 3 */
+enum family { FAMILY_SIMS, FAMILY_MOSI, FAMILIES };
+extern const char *const family_names[FAMILIES]; /* "sims" "mosi" */
+double family_range(enum family family);         /* R: 1, 3 */
+/* The family that a header names. Fails the run with MSA_FAILED where it names none, or another. */
+enum family family_named(struct msa *m, const char *name);
 
 enum split { TRAIN, VALID, TEST, SPLITS };
 extern const char *const split_names[SPLITS]; /* "train" "valid" "test" */
@@ -21,49 +24,81 @@ enum non_finite { NON_FINITE_ZERO, NON_FINITE_KEEP, NON_FINITE_FAIL };
 enum { LABEL_JOINT = MODALITIES, LABELS };
 extern const char *const label_keys[LABELS]; /* "regression_labels_T" … "regression_labels" */
 
+struct dataset_format;
+
 struct dataset_split {
-    size_t count;                     /* samples; 0: the split is not there */
-    const void *features[MODALITIES]; /* opaque; NULL: the modality is not there */
-    const void *text_bert;            /* opaque or NULL */
-    const void *labels[LABELS];       /* opaque or NULL */
-    const void *id;                   /* opaque or NULL */
+    size_t count; /* samples; 0: the split is not there */
+    void *own;    /* the format's */
 };
 
 struct dataset {
     struct msa *m;
     const char *path;
-    bool labelled;      /* has joint labels */
-    enum family family; /* sims when there are unimodal labels, else mosi */
-    size_t frames[MODALITIES], width[MODALITIES]; /* L and F of [N,L,F]; 0: not there */
-    size_t tokens;                                /* L of text_bert [N,3,L]; 0: not there */
+    const struct dataset_format *format;
+    void *own;                        /* the format's: the open file */
+    struct schema schema;             /* the tensors of a sample; dimension 0 is the sample's */
+    const char *keys[RECORD_TENSORS]; /* what the file calls them */
+    int labels[LABELS];               /* their places in the schema; -1: not there */
+    struct header *header; /* a kept stream's, less its schema; of a pickle one that is empty */
     struct dataset_split split[SPLITS];
     size_t zeroed; /* non-finite values set to 0 so far (audio's -inf not counted) */
-    void *source;  /* the open file */
 };
 
-/* Opens a pickle: a dict of splits, or a flat single-sample file ([L,F] arrays), which becomes a
- * `test` split of one. [N,F] arrays count as one frame. Checks that the keys of a split agree in
- * length and the splits in shape. Fails the run with MSA_CORRUPT: "PATH: train: 'audio' has 1367
- * samples but expected 1368, as 'text' has". */
+/* Called for something that a split of the file has: its name there, its dtype ("<f4", "list"), its
+ * shape with the samples, and what it is in a record (NULL: it is not loaded), which outlives the
+ * call. */
+typedef void dataset_key_fn(void *closure, const char *key, const char *dtype, int rank,
+                            const size_t *shape, const char *becomes);
+
+/* A kind of file. Its functions fail the run, with MSA_CORRUPT where the file is wrong. */
+struct dataset_format {
+    const char *name;      /* "pickle" */
+    const char *label_key; /* what it calls the joint label */
+    /* Opens d->path, checks it, and fills in the schema, the keys, the header and the splits. */
+    void (*open)(struct dataset *d);
+    /* A tensor of sample i, as the schema says; the numbers are those of the file. */
+    void (*read)(struct dataset *d, enum split split, int tensor, size_t i, void *out);
+    char *(*id)(struct dataset *d, enum split split, size_t i); /* NULL: there is none */
+    void (*describe)(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure);
+    void (*close)(struct dataset *d);
+};
+extern const struct dataset_format dataset_pickle, dataset_stream;
+
+/* Opens a data set: a stream where the file begins as one or as gzip, else a pickle. Fails the run:
+ * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". */
 struct dataset *dataset_open(struct msa *m, const char *path);
 void dataset_close(struct dataset *d);
 
-/* Features of sample i of a split, float32, out[frames*width]: -inf in audio becomes 0; other
+int dataset_find(const struct dataset *d, const char *name);  /* -1: no such tensor */
+size_t dataset_elements(const struct dataset *d, int tensor); /* of one sample */
+size_t dataset_bytes(const struct dataset *d, int tensor);    /* of one sample */
+bool dataset_is_label(const struct dataset *d, int tensor);
+/* By the header, else by the labels; -1: nothing tells. */
+int dataset_family(const struct dataset *d);
+
+/* A tensor of sample i. Where its dtype is floating-point: -inf in `audio` becomes 0; other
  * non-finite values as `non_finite` says (zeroed ones are counted in d->zeroed; FAIL names split,
- * sample, key and frame). */
-void dataset_features(struct dataset *d, enum split split, enum modality modality, size_t i,
-                      enum non_finite non_finite, float *out);
-/* text_bert of sample i, out[3*tokens]; [N,L,3] files are transposed. */
-void dataset_text_bert(struct dataset *d, enum split split, size_t i, int64_t *out);
-/* A label of sample i. */
-float dataset_label(struct dataset *d, enum split split, int label, size_t i);
+ * sample, key and place). A label that is not finite fails the run always. */
+void dataset_read(struct dataset *d, enum split split, int tensor, size_t i,
+                  enum non_finite non_finite, void *out);
 /* The id of sample i; "SPLIT/i" where the set has none. Owned by the run; msa_free it. */
 char *dataset_id(struct dataset *d, enum split split, size_t i);
 
-/* Mean and 1/deviation (1 where there is no deviation) per feature over the frames of train that
- * are not padding, mean[width] and scale[width]. Padding as in msa-model(7), Data. The deviation is
- * the population's. */
-void dataset_standardization(struct dataset *d, enum modality modality, enum non_finite non_finite,
-                             float *mean, float *scale);
+/* Fails the run where a split that is to be used has a label that is not finite, or two samples of
+ * one id. */
+void dataset_check(struct dataset *d, enum split split);
+/* Samples whose id is that of one before them: how many, and a pair. */
+struct duplicates {
+    size_t count, first, second;
+};
+struct duplicates dataset_duplicates(struct dataset *d, enum split split);
+
+/* Is a frame of features padding? Frame 0 never is; others are when their features sum to exactly
+ * 0, in double and in order (msa-model(7), Data). */
+bool frame_is_padding(const float *frame, size_t width, bool first);
+/* Mean and 1/deviation (1 where there is no deviation) per feature of a tensor [*,L,F] over the
+ * frames of train that are not padding, mean[F] and scale[F]. The deviation is the population's. */
+void dataset_standardization(struct dataset *d, int tensor, enum non_finite non_finite, float *mean,
+                             float *scale);
 
 #endif

@@ -140,6 +140,16 @@ void pickle_close(struct pickle *p)
 
 /* ---- Looking ---- */
 
+const char *pickle_kind_name(enum pickle_kind kind)
+{
+    static const char *const names[PICKLE_KINDS] = {
+        [PICKLE_NONE] = "None",   [PICKLE_BOOL] = "bool", [PICKLE_INT] = "int",
+        [PICKLE_REAL] = "float",  [PICKLE_TEXT] = "str",  [PICKLE_BYTES] = "bytes",
+        [PICKLE_LIST] = "list",   [PICKLE_DICT] = "dict", [PICKLE_ARRAY] = "ndarray",
+        [PICKLE_OTHER] = "object"};
+    return names[kind];
+}
+
 /* Python 2 writes its str as bytes. */
 static bool is_text(const struct pickle_value *v, const char *text, size_t length)
 {

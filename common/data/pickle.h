@@ -12,6 +12,7 @@
 #include "common/cli/file.h"
 
 enum { PICKLE_VALUES = 1 << 20 };
+enum { PICKLE_LETTERS = 1 << 14 }; /* of a text that is read: longer ones are refused */
 
 enum pickle_kind {
     PICKLE_NONE,
@@ -23,7 +24,8 @@ enum pickle_kind {
     PICKLE_LIST,  /* items, length; tuples too */
     PICKLE_DICT,  /* items, length: key, value, key, value …; length is the number of pairs */
     PICKLE_ARRAY, /* array */
-    PICKLE_OTHER  /* something only pickles need (a global, a dtype); never data */
+    PICKLE_OTHER, /* something only pickles need (a global, a dtype); never data */
+    PICKLE_KINDS
 };
 
 /* A NumPy array in the file. Numbers are converted by pickle_numbers. */
@@ -40,8 +42,9 @@ struct pickle_array {
     const uint8_t *latin1; /* protocol 2: the bytes as UTF-8 text of code points below 256, decoded
                               as they are read */
     size_t latin1_size;
-    size_t *latin1_index; /* where each piece of the bytes starts in the text; made at the first
-                             access */
+    size_t *latin1_index;  /* where each piece of the bytes starts in the text; made as far as it is
+                              needed */
+    size_t latin1_indexed; /* pieces behind the first that have been found */
     struct pickle_value *objects; /* kind 'O': count values, in C order */
 };
 
@@ -68,6 +71,8 @@ struct pickle {
 struct pickle *pickle_open(struct msa *m, const char *path);
 void pickle_close(struct pickle *p);
 
+/* What Python calls it: "None", "list" … */
+const char *pickle_kind_name(enum pickle_kind kind);
 /* The value of a str key in a dict; NULL when there is none, or `dict` is no dict. */
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key);
 /* Elements first..first+count of an array in C order as float32 (from f2 f4 f8

@@ -31,29 +31,39 @@ static size_t decode(const struct pickle *p, const struct pickle_array *a, size_
     return at;
 }
 
-/* Where the n-th code point behind `at` is, in text that has been decoded once: 8 bytes at a time,
- * of which those count that do not continue a code point (10xxxxxx). */
+/* The same without out, 8 bytes at a time. In each byte of these words is a 1 or a 0: does it
+ * continue a code point (10xxxxxx), does it begin one of two bytes (1100001x)? Where that does not
+ * fit together, decode says so. */
 static size_t skip(const struct pickle *p, const struct pickle_array *a, size_t at, size_t n)
 {
-    const uint64_t ones = 0x0101010101010101;
+    const uint64_t ones = 0x0101010101010101, sevens = 0x7f * ones;
+    uint64_t open = 0; /* is `at` in the middle of a code point? */
     while (n >= 8 && a->latin1_size - at >= 8) {
         uint64_t bytes;
         memcpy(&bytes, a->latin1 + at, 8);
+        uint64_t other = (bytes ^ 0xc2 * ones) & 0xfe * ones; /* 0 where one of two begins */
+        uint64_t begin = ~(((other & sevens) + sevens) | other) >> 7 & ones;
+        uint64_t go_on = bytes >> 7 & ~bytes >> 6 & ones;
+        if ((bytes >> 7 & ones) != (begin | go_on) || go_on != (begin << 8 | open))
+            break;
+        open = begin >> 56;
         at += 8;
-        n -= 8 - ((bytes >> 7 & ~bytes >> 6 & ones) * ones >> 56);
+        n -= 8 - (go_on * ones >> 56);
     }
-    while (at < a->latin1_size && (a->latin1[at] & 0xc0) == 0x80)
-        at++;
-    return decode(p, a, at, n, NULL);
+    return decode(p, a, at - open, n + open, NULL);
 }
 
-static size_t *make_index(struct pickle *p, const struct pickle_array *a, size_t bytes)
+/* Where byte `piece` * LATIN1_STEP starts. The index grows as far as it is needed. */
+static size_t piece_at(struct pickle *p, struct pickle_array *a, size_t piece)
 {
-    size_t pieces = bytes / LATIN1_STEP, at = 0;
-    size_t *index = pickle_take_free((struct pickle_machine *)p, (pieces + 1) * sizeof *index);
-    for (size_t i = 0; i < pieces; i++)
-        index[i + 1] = at = decode(p, a, at, LATIN1_STEP, NULL);
-    return index;
+    if (!a->latin1_index)
+        a->latin1_index =
+            pickle_take_free((struct pickle_machine *)p,
+                             (a->count * a->item / LATIN1_STEP + 1) * sizeof *a->latin1_index);
+    for (; a->latin1_indexed < piece; a->latin1_indexed++)
+        a->latin1_index[a->latin1_indexed + 1] =
+            skip(p, a, a->latin1_index[a->latin1_indexed], LATIN1_STEP);
+    return a->latin1_index[piece];
 }
 
 const uint8_t *pickle_bytes(struct pickle *p, const struct pickle_array *a, size_t offset,
@@ -61,17 +71,11 @@ const uint8_t *pickle_bytes(struct pickle *p, const struct pickle_array *a, size
 {
     if (!a->latin1)
         return a->data + offset;
-    size_t bytes = a->count * a->item, at = 0;
-    if (offset >= LATIN1_STEP) {
-        if (!a->latin1_index)
-            ((struct pickle_array *)a)->latin1_index =
-                make_index(p, a, bytes); /* const but for this cache */
-        at = skip(p, a, a->latin1_index[offset / LATIN1_STEP], offset % LATIN1_STEP);
-    } else {
-        at = decode(p, a, at, offset, NULL);
-    }
+    /* const but for this index */
+    size_t at = piece_at(p, (struct pickle_array *)a, offset / LATIN1_STEP);
+    at = skip(p, a, at, offset % LATIN1_STEP);
     at = decode(p, a, at, size, buffer);
-    if (offset + size == bytes && at != a->latin1_size)
+    if (offset + size == a->count * a->item && at != a->latin1_size)
         not_latin1(p, a, at);
     return buffer;
 }

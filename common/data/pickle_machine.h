@@ -6,9 +6,9 @@
 
 #include "common/data/pickle.h"
 
-/* Bytes of values, items and arrays that one pickle may take: generous for PICKLE_VALUES values of
- * any kind. */
-enum { PICKLE_MEMORY = 128 * PICKLE_VALUES };
+/* Bytes of values, items and arrays that one pickle may take: enough for a list of PICKLE_VALUES
+ * numbers. With the stacks, of up to 8 MiB each, a pickle takes less than 100 MB in all. */
+enum { PICKLE_MEMORY = 56 * PICKLE_VALUES };
 
 /* The globals that are allowed; what they are called with is data, and nothing of
  * them is executed. */

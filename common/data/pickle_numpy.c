@@ -98,6 +98,7 @@ static void set_data(struct pickle_machine *m, struct pickle_array *a,
     a->item = dtype->item;
     a->data = a->latin1 = NULL;
     a->latin1_index = NULL;
+    a->latin1_indexed = 0;
     if (__builtin_mul_overflow(a->count, a->item, &bytes))
         pickle_fail(m, "array of %zu elements of %zu bytes", a->count, a->item);
     if (a->kind == 'O') {

@@ -84,6 +84,14 @@ static size_t without_zeros(const uint8_t *bytes, size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
+/* Of code points, or bytes of text. */
+static void check_letters(const struct pickle *p, size_t n)
+{
+    if (n > PICKLE_LETTERS)
+        msa_fail(p->m, MSA_CORRUPT, "%s: a text of %zu letters but expected at most %d", p->path, n,
+                 PICKLE_LETTERS);
+}
+
 char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i)
 {
     size_t run, step;
@@ -93,6 +101,7 @@ char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i)
     if (a->kind != 'U' && a->kind != 'S')
         msa_fail(p->m, MSA_CORRUPT, "%s: array of dtype %c%zu but expected text", p->path, a->kind,
                  a->item);
+    check_letters(p, a->kind == 'U' ? a->item / 4 : a->item);
     uint8_t *buffer = a->latin1 ? msa_alloc(p->m, a->item) : NULL;
     const uint8_t *bytes =
         pickle_bytes(p, a, pickle_locate(a, i, &run, &step) * a->item, a->item, buffer);
@@ -112,6 +121,7 @@ char *pickle_text(struct pickle *p, const struct pickle_value *v)
         return msa_format(p->m, "%" PRId64, v->integer);
     if (v->kind != PICKLE_TEXT && v->kind != PICKLE_BYTES)
         msa_fail(p->m, MSA_CORRUPT, "%s: a value that is no text where text is expected", p->path);
+    check_letters(p, v->length);
     char *text = msa_calloc(p->m, v->length + 1, 3);
     clean_utf8(text, v->bytes, v->length);
     return text;

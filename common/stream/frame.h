@@ -5,7 +5,7 @@
 #ifndef MSA_FRAME_H
 #define MSA_FRAME_H
 
-#include "common/cli/msa.h"
+#include "common/cli/file.h"
 #include <msgpack.h>
 
 enum frame_kind {
@@ -30,7 +30,7 @@ struct frame {
     enum frame_kind kind;
     uint32_t seq;
     const char *from; /* name of its reader */
-    uint8_t *body;    /* 64-byte aligned */
+    uint8_t *body;    /* 64-byte aligned, unless it is mapped */
     size_t length;
     msgpack_object map;
     msgpack_zone *zone;
@@ -54,6 +54,9 @@ _Noreturn void frame_fail_other(struct msa *m, const struct frame *x);
 struct reader *reader_open(struct msa *m, int fd, const char *name);
 /* The file at `path`, or stdin for "-". Fails the run: "cannot read 'PATH': REASON". */
 struct reader *reader_open_path(struct msa *m, const char *path);
+/* Reads frames from memory, which must outlive them: bodies stay where they are. Gzip is not
+ * recognised. */
+struct reader *reader_open_mapped(struct msa *m, struct mapping map, const char *name);
 /* Calls cut(closure) where the input ends before E or X; it ends the run, else the reader does,
  * with MSA_CUT. */
 void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);

@@ -9,7 +9,8 @@
 
 static void input_release(void *memory)
 {
-    close(((struct input *)memory)->fd);
+    if (((struct input *)memory)->fd >= 0)
+        close(((struct input *)memory)->fd);
 }
 
 static void gzip_release(void *memory)
@@ -24,8 +25,18 @@ struct input *input_open(struct msa *m, int fd, const char *name)
     in->m = m;
     in->fd = fd;
     in->name = name;
+    in->bytes = in->buffer;
     in->regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     msa_at_free(in, input_release);
+    return in;
+}
+
+struct input *input_open_mapped(struct msa *m, struct mapping map, const char *name)
+{
+    struct input *in = msa_alloc(m, sizeof *in);
+    *in = (struct input){.m = m, .fd = -1, .name = name, .regular = true, .bytes = map.bytes};
+    in->filled = map.size;
+    in->started = map.size > 0;
     return in;
 }
 
@@ -49,8 +60,8 @@ static _Noreturn void cut(struct input *in)
 /* Bytes as they are: at least one, or 0 at the end. */
 static size_t read_raw(struct input *in, uint8_t *to, size_t size)
 {
-    ssize_t got;
-    while ((got = read(in->fd, to, size)) < 0 && (errno == EINTR || errno == EAGAIN))
+    ssize_t got = 0;
+    while (in->fd >= 0 && (got = read(in->fd, to, size)) < 0 && (errno == EINTR || errno == EAGAIN))
         if (errno == EAGAIN)
             poll(&(struct pollfd){.fd = in->fd, .events = POLLIN}, 1, -1);
     if (got < 0 && errno != ECONNRESET)
@@ -141,9 +152,9 @@ void input_take(struct input *in, uint8_t *to, size_t size)
         size_t got = in->filled - in->at;
         if (got) {
             got = got < size ? got : size;
-            memcpy(to, in->buffer + in->at, got);
+            memcpy(to, in->bytes + in->at, got);
             in->at += got;
-        } else if (size >= INPUT_BUFFER) {
+        } else if (size >= INPUT_BUFFER || in->fd < 0) {
             got = read_plain(in, to, size);
         } else {
             in->at = 0;
@@ -156,6 +167,16 @@ void input_take(struct input *in, uint8_t *to, size_t size)
         to += got;
         size -= got;
     }
+}
+
+const uint8_t *input_in_place(struct input *in, size_t size)
+{
+    if (in->fd >= 0)
+        return NULL;
+    if (size > in->filled - in->at)
+        cut(in);
+    in->at += size;
+    return in->bytes + in->at - size;
 }
 
 void input_inflate_ahead(struct input *in)

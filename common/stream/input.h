@@ -1,7 +1,9 @@
-/* Bytes in: from a descriptor, inflated if they are gzip's. For reader.c alone. */
+/* Bytes in: from a descriptor, inflated if they are gzip's, or from memory as they are. For
+ * reader.c alone. */
 #ifndef MSA_INPUT_H
 #define MSA_INPUT_H
 
+#include "common/cli/file.h"
 #include "common/stream/frame.h"
 #include <zlib.h>
 
@@ -15,13 +17,14 @@ struct input_gzip {
 
 struct input {
     struct msa *m;
-    int fd;
+    int fd; /* -1: in memory */
     const char *name;
-    bool regular;            /* fd is a file */
+    bool regular;            /* it is a file */
     bool started;            /* something has been read */
     bool ended;              /* the last frame has been read: set by the reader */
     uint32_t count;          /* frames read: set by the reader */
-    size_t at, filled;       /* plain bytes waiting in buffer */
+    const uint8_t *bytes;    /* plain ones: the buffer, or the memory */
+    size_t at, filled;       /* those of them that are waiting */
     struct input_gzip *gzip; /* NULL: not compressed */
     void (*cut)(void *closure);
     void *closure;
@@ -34,6 +37,9 @@ struct input {
 
 /* Owned by the run, with its descriptor. */
 struct input *input_open(struct msa *m, int fd, const char *name);
+struct input *input_open_mapped(struct msa *m, struct mapping map, const char *name);
+/* The next `size` bytes where they lie, if they are in memory; else NULL. */
+const uint8_t *input_in_place(struct input *in, size_t size);
 /* Exactly `size` bytes; fails the run with MSA_CUT when the input ends before. */
 void input_take(struct input *in, uint8_t *to, size_t size);
 /* Inflates compressed bytes that are waiting, so that in->filled tells whether a frame may be

@@ -14,7 +14,7 @@ struct slot {
     struct slot *next;
     bool taken;
     uint8_t *body;
-    size_t capacity;
+    size_t capacity; /* of the body; 0: it is the input's */
     msgpack_unpacked unpacked;
 };
 
@@ -55,6 +55,13 @@ struct reader *reader_open_path(struct msa *m, const char *path)
     return reader_open(m, fd, path);
 }
 
+struct reader *reader_open_mapped(struct msa *m, struct mapping map, const char *name)
+{
+    struct reader *r = msa_alloc(m, sizeof *r);
+    *r = (struct reader){.m = m, .in = input_open_mapped(m, map, name)};
+    return r;
+}
+
 void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure)
 {
     r->in->cut = cut;
@@ -83,11 +90,16 @@ static void grow(struct reader *r, struct slot *slot, size_t capacity)
     slot->capacity = capacity;
 }
 
-/* Reads a body of `length` bytes into memory that is never more than twice what has come, or
- * FIRST_BODY. */
+/* Reads a body of `length` bytes, unless it is in memory already, into memory that is never more
+ * than twice what has come, or FIRST_BODY. */
 static void read_body(struct reader *r, struct slot *slot, size_t length)
 {
     size_t have = 0;
+    const uint8_t *mapped = input_in_place(r->in, length);
+    if (mapped) {
+        slot->body = (uint8_t *)mapped;
+        return;
+    }
     grow(r, slot, length < FIRST_BODY ? length : FIRST_BODY);
     while (have < length) {
         if (have == slot->capacity)
@@ -220,7 +232,8 @@ void reader_close(struct reader *r)
     struct slot *next;
     for (struct slot *slot = r->slots; slot; slot = next) {
         next = slot->next;
-        msa_free(r->m, slot->body);
+        if (slot->capacity)
+            msa_free(r->m, slot->body);
         msa_free(r->m, slot);
     }
     input_close(r->in);

@@ -42,22 +42,44 @@ static struct dataset *open_job(struct msa *m)
 
 /* ---- Whole sets ---- */
 
+/* What a tensor of the set is like; it must be there. */
+static const struct schema_entry *entry(const struct dataset *d, const char *name)
+{
+    const struct schema_entry *e = schema_find(&d->schema, name);
+    assert_non_null(e);
+    return e;
+}
+
+static void read_tensor(struct dataset *d, enum split s, const char *name, size_t i,
+                        enum non_finite non_finite, void *out)
+{
+    entry(d, name);
+    dataset_read(d, s, dataset_find(d, name), i, non_finite, out);
+}
+
+static float label(struct dataset *d, enum split s, const char *name, size_t i)
+{
+    float number;
+    read_tensor(d, s, name, i, NON_FINITE_FAIL, &number);
+    return number;
+}
+
 static void check_features(struct dataset *d, enum split s, enum modality modality, size_t i)
 {
+    const struct schema_entry *e = entry(d, modality_names[modality]);
     float x[32];
-    assert_true(d->frames[modality] * d->width[modality] <= 32);
-    dataset_features(d, s, modality, i, NON_FINITE_FAIL, x);
-    for (size_t t = 0; t < d->frames[modality]; t++)
-        for (size_t f = 0; f < d->width[modality]; f++)
-            assert_true(x[t * d->width[modality] + f] ==
-                        1000.f * s + 100.f * i + 10.f * t + f + modality);
+    assert_true(e->rank == 3 && e->dtype == F4 && e->shape[1] * e->shape[2] <= 32);
+    read_tensor(d, s, e->name, i, NON_FINITE_FAIL, x);
+    for (size_t t = 0; t < e->shape[1]; t++)
+        for (size_t f = 0; f < e->shape[2]; f++)
+            assert_true(x[t * e->shape[2] + f] == 1000.f * s + 100.f * i + 10.f * t + f + modality);
 }
 
 static void check_text_bert(struct dataset *d, enum split s, size_t i)
 {
     int64_t x[3 * 6];
-    assert_int_equal(d->tokens, 6);
-    dataset_text_bert(d, s, i, x);
+    assert_int_equal(entry(d, "text_bert")->shape[2], 6);
+    read_tensor(d, s, "text_bert", i, NON_FINITE_FAIL, x);
     for (int k = 0; k < 3; k++)
         for (int t = 0; t < 6; t++)
             assert_int_equal(x[6 * k + t], 1000 * (int)s + 100 * (int)i + 10 * k + t);
@@ -72,17 +94,22 @@ static void check_sample(struct dataset *d, enum split s, size_t i)
     snprintf(want, sizeof want, "v%d$_$%zu", (int)s, i);
     assert_string_equal(id, want);
     msa_free(d->m, id);
-    assert_true(dataset_label(d, s, LABEL_JOINT, i) == (float)((double)i * .2 - .4));
-    for (int modality = 0; modality < MODALITIES && d->family == FAMILY_SIMS; modality++)
-        assert_float_equal(dataset_label(d, s, modality, i), .1f * i + modality, 1e-6f);
+    assert_true(label(d, s, "label", i) == (float)((double)i * .2 - .4));
+    if (dataset_family(d) == FAMILY_MOSI)
+        return;
+    assert_float_equal(label(d, s, "label_text", i), .1f * i, 1e-6f);
+    assert_float_equal(label(d, s, "label_vision", i), .1f * i + 1, 1e-6f);
+    assert_float_equal(label(d, s, "label_audio", i), .1f * i + 2, 1e-6f);
 }
 
 static void check_set(struct dataset *d)
 {
     static const size_t sizes[SPLITS] = {5, 3, 4}, frames[] = {3, 2, 4}, width[] = {4, 5, 2};
-    assert_memory_equal(d->frames, frames, sizeof frames);
-    assert_memory_equal(d->width, width, sizeof width);
-    assert_true(d->labelled);
+    for (int i = 0; i < MODALITIES; i++) {
+        assert_int_equal(entry(d, modality_names[i])->shape[1], frames[i]);
+        assert_int_equal(entry(d, modality_names[i])->shape[2], width[i]);
+    }
+    assert_true(d->labels[LABEL_JOINT] >= 0);
     for (enum split s = 0; s < SPLITS; s++) {
         assert_int_equal(d->split[s].count, sizes[s]);
         for (size_t i = sizes[s]; i-- > 0;)
@@ -94,7 +121,7 @@ static void check_set(struct dataset *d)
 static void read_sims(struct msa *m)
 {
     struct dataset *d = open_job(m);
-    assert_int_equal(d->family, FAMILY_SIMS);
+    assert_int_equal(dataset_family(d), FAMILY_SIMS);
     check_set(d);
     dataset_close(d);
 }
@@ -102,8 +129,8 @@ static void read_sims(struct msa *m)
 static void read_mosi(struct msa *m)
 {
     struct dataset *d = open_job(m);
-    assert_int_equal(d->family, FAMILY_MOSI);
-    assert_null(d->split[TRAIN].labels[TEXT]);
+    assert_int_equal(dataset_family(d), FAMILY_MOSI);
+    assert_int_equal(d->labels[TEXT], -1);
     check_set(d);
     dataset_close(d);
 }
@@ -136,14 +163,13 @@ static void names(void **state)
 static void read_flat(struct msa *m)
 {
     struct dataset *d = open_job(m);
-    assert_false(d->labelled);
     assert_int_equal(d->split[TRAIN].count + d->split[VALID].count, 0);
     assert_int_equal(d->split[TEST].count, 1);
     for (enum modality modality = 0; modality < MODALITIES; modality++)
         check_features(d, TEST, modality, 0);
     check_text_bert(d, TEST, 0);
     assert_string_equal(dataset_id(d, TEST, 0), "test/0");
-    assert_null(d->split[TEST].labels[LABEL_JOINT]);
+    assert_int_equal(d->labels[LABEL_JOINT], -1);
 }
 
 static void flat(void **state)
@@ -155,14 +181,15 @@ static void flat(void **state)
 static void read_unlabelled(struct msa *m)
 {
     struct dataset *d = open_job(m);
-    assert_false(d->labelled);
-    assert_int_equal(d->family, FAMILY_MOSI);
+    assert_int_equal(d->labels[LABEL_JOINT], -1);
+    assert_int_equal(dataset_family(d), -1);
     assert_string_equal(dataset_id(d, VALID, 2), "valid/2");
 }
 
-static void read_missing_label(struct msa *m)
+static void read_behind(struct msa *m)
 {
-    dataset_label(open_job(m), TRAIN, LABEL_JOINT, 0);
+    float x[32];
+    read_tensor(open_job(m), TRAIN, "text", 5, NON_FINITE_FAIL, x);
 }
 
 static void unlabelled(void **state)
@@ -170,7 +197,7 @@ static void unlabelled(void **state)
     struct job job = job_for(state, "no-labels");
     run_well(&job, read_unlabelled);
     job = job_for(state, "no-labels");
-    run_badly(&job, read_missing_label, MSA_FAILED, "train: sample 0");
+    run_badly(&job, read_behind, MSA_FAILED, "train: there is no sample 5");
 }
 
 static void read_empty_split(struct msa *m)
@@ -191,8 +218,8 @@ static void empty_split(void **state)
 static void read_one_frame(struct msa *m)
 {
     struct dataset *d = open_job(m);
-    assert_int_equal(d->frames[VISION], 1);
-    assert_int_equal(d->width[VISION], 5);
+    assert_int_equal(entry(d, "vision")->shape[1], 1);
+    assert_int_equal(entry(d, "vision")->shape[2], 5);
     check_features(d, TEST, VISION, 3);
 }
 
@@ -228,14 +255,14 @@ static void read_zeroed(struct msa *m)
 {
     struct dataset *d = open_job(m);
     float x[32];
-    dataset_features(d, TRAIN, AUDIO, 1, NON_FINITE_FAIL, x);
+    read_tensor(d, TRAIN, "audio", 1, NON_FINITE_FAIL, x);
     assert_true(x[2 * 2 + 1] == 0 && x[2 * 2] == 122);
     assert_int_equal(d->zeroed, 0);
-    dataset_features(d, TRAIN, VISION, 1, NON_FINITE_KEEP, x);
+    read_tensor(d, TRAIN, "vision", 1, NON_FINITE_KEEP, x);
     assert_true(isnan(x[5 + 3]));
-    dataset_features(d, TRAIN, VISION, 1, NON_FINITE_ZERO, x);
+    read_tensor(d, TRAIN, "vision", 1, NON_FINITE_ZERO, x);
     assert_true(x[5 + 3] == 0);
-    dataset_features(d, TRAIN, TEXT, 1, NON_FINITE_ZERO, x);
+    read_tensor(d, TRAIN, "text", 1, NON_FINITE_ZERO, x);
     assert_true(x[2] == 0);
     assert_int_equal(d->zeroed, 2);
 }
@@ -243,7 +270,7 @@ static void read_zeroed(struct msa *m)
 static void read_infinite(struct msa *m)
 {
     float x[32];
-    dataset_features(open_job(m), TRAIN, TEXT, 1, NON_FINITE_FAIL, x);
+    read_tensor(open_job(m), TRAIN, "text", 1, NON_FINITE_FAIL, x);
 }
 
 static void non_finite(void **state)
@@ -261,7 +288,7 @@ static void read_standardization(struct msa *m)
 {
     struct dataset *d = open_job(m);
     float mean[5], scale[5];
-    dataset_standardization(d, VISION, NON_FINITE_ZERO, mean, scale);
+    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, mean, scale);
     /* feature 0 of the frames that count: 1 2 3 4 5 7; feature 4: five times 0, and -3 */
     assert_float_equal(mean[0], 22. / 6, 1e-6);
     assert_float_equal(scale[0], 1 / sqrt(140. / 36), 1e-6);
@@ -280,7 +307,8 @@ static void standardization(void **state)
 static void read_no_train(struct msa *m)
 {
     float x[5];
-    dataset_standardization(open_job(m), VISION, NON_FINITE_ZERO, x, x);
+    struct dataset *d = open_job(m);
+    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, x, x);
 }
 
 static void no_train(void **state)
@@ -322,12 +350,12 @@ static void read_small(struct msa *m)
     struct dataset *d = open_job(m);
     float x[3];
     assert_int_equal(d->split[TEST].count, 2);
-    dataset_features(d, TEST, TEXT, 1, NON_FINITE_FAIL, x);
+    read_tensor(d, TEST, "text", 1, NON_FINITE_FAIL, x);
     assert_true(x[0] == 4 && x[2] == 6);
     assert_string_equal(dataset_id(d, TEST, 0), "abc");
     assert_string_equal(dataset_id(d, TEST, 1), "é");
-    assert_true(dataset_label(d, TEST, LABEL_JOINT, 0) == -1);
-    assert_true(dataset_label(d, TEST, LABEL_JOINT, 1) == 70000);
+    assert_true(label(d, TEST, "label", 0) == -1);
+    assert_true(label(d, TEST, "label", 1) == 70000);
 }
 
 static void written(void **state)

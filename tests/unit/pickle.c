@@ -299,11 +299,35 @@ static void misfits(void **state)
     free(path);
 }
 
+/* Text that is no array's bytes is found wherever it is: two bytes in the place of one code
+ * point. */
+static void damaged_latin1(void **state)
+{
+    char *path = oracle_path(state, "long-p2.pkl"), *copy = oracle_path(state, "damaged");
+    size_t size, damaged = 0;
+    char *bytes = oracle_read(path, &size);
+    for (size_t at = 2000; at + 1000 < size; at += 997) {
+        struct job job = {.m.program = "test", .path = copy, .stem = "damaged"};
+        char old = bytes[at];
+        bytes[at] = (char)0xe2; /* begins a code point of three bytes */
+        oracle_write(copy, bytes, size);
+        bytes[at] = old;
+        assert_int_equal(msa_run(&job.m, read_last), MSA_CORRUPT);
+        assert_non_null(strstr(job.m.error, "not their latin1"));
+        damaged++;
+    }
+    assert_true(damaged > 100);
+    free(bytes);
+    free(path);
+    free(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),  cmocka_unit_test(bad),     cmocka_unit_test(cut),
-        cmocka_unit_test(flips), cmocka_unit_test(scalars), cmocka_unit_test(misfits),
+        cmocka_unit_test(good),           cmocka_unit_test(bad),     cmocka_unit_test(cut),
+        cmocka_unit_test(flips),          cmocka_unit_test(scalars), cmocka_unit_test(misfits),
+        cmocka_unit_test(damaged_latin1),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, oracle_make, oracle_remove);

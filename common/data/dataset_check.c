@@ -1,0 +1,89 @@
+/* What is checked of a split before it is used: its labels, and that no two samples have one id. */
+#include "common/data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_labels(struct dataset *d, enum split split, int tensor)
+{
+    float label;
+    for (size_t i = 0; i < d->split[split].count; i++)
+        dataset_read(d, split, tensor, i, NON_FINITE_FAIL, &label);
+}
+
+/* ---- Ids ---- */
+
+/* The ids of a split in order. Each is a number: 32 bits that it makes, then 32 of its sample.
+ * Where the first are the same, the ids are looked at themselves. */
+struct ids {
+    struct dataset *d;
+    enum split split;
+    uint64_t *all; /* [samples] */
+};
+
+/* FNV-1a, folded. */
+static uint32_t hash_of(const char *id)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *id; id++)
+        hash = (hash ^ (uint8_t)*id) * 0x100000001b3;
+    return (uint32_t)(hash >> 32 ^ hash);
+}
+
+static int compare_ids(const struct ids *ids, uint64_t a, uint64_t b)
+{
+    if (a >> 32 != b >> 32)
+        return a < b ? -1 : 1;
+    char *one = dataset_id(ids->d, ids->split, (uint32_t)a),
+         *other = dataset_id(ids->d, ids->split, (uint32_t)b);
+    int order = strcmp(one, other);
+    msa_free(ids->d->m, one);
+    msa_free(ids->d->m, other);
+    return order;
+}
+
+/* Those that are equal stand in the order of their samples. */
+static int in_order(const void *a, const void *b, void *ids)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    int order = one == other ? 0 : compare_ids(ids, one, other);
+    return order ? order : one < other ? -1 : one > other;
+}
+
+struct duplicates dataset_duplicates(struct dataset *d, enum split split)
+{
+    size_t n = d->split[split].count;
+    struct ids ids = {d, split, msa_calloc(d->m, n + 1, sizeof *ids.all)};
+    struct duplicates found = {.second = n};
+    for (size_t i = 0; i < n; i++) {
+        char *id = dataset_id(d, split, i);
+        ids.all[i] = (uint64_t)hash_of(id) << 32 | i;
+        msa_free(d->m, id);
+    }
+    qsort_r(ids.all, n, sizeof *ids.all, in_order, &ids);
+    for (size_t i = 1; i < n; i++) {
+        if (compare_ids(&ids, ids.all[i - 1], ids.all[i]) != 0)
+            continue;
+        found.count++;
+        if ((uint32_t)ids.all[i] < found.second) {
+            found.first = (uint32_t)ids.all[i - 1];
+            found.second = (uint32_t)ids.all[i];
+        }
+    }
+    msa_free(d->m, ids.all);
+    return found;
+}
+
+void dataset_check(struct dataset *d, enum split split)
+{
+    for (int i = 0; i < LABELS; i++)
+        if (d->labels[i] >= 0)
+            check_labels(d, split, d->labels[i]);
+    struct duplicates same = dataset_duplicates(d, split);
+    if (same.count)
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: %s: samples %zu and %zu are both called '%s', but expected an id of its own "
+                 "for each",
+                 d->path, split_names[split], same.first, same.second,
+                 dataset_id(d, split, same.second));
+}

@@ -1,0 +1,307 @@
+/* Streams in files as data sets: what a stage wrote in evaluation, sample by sample.
+ *
+ * The file is mapped, read once as any stage reads it, with all its checks, and indexed: where in
+ * it the elements of each record's tensors begin. A gzipped one is inflated into a file without a
+ * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK.
+ */
+#include "common/data/dataset.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where the text of an id is in the map; none: 0, for a body begins with its map. */
+struct place {
+    size_t at;
+    uint32_t length;
+};
+
+/* Of a split: its records, each a row of its first sample and the place of each tensor's first
+ * element; and the ids. */
+struct index {
+    size_t *rows; /* [count][1 + tensors] */
+    size_t count, room;
+    struct place *ids; /* [samples]; NULL: no record has any */
+    size_t ids_room;
+};
+
+struct stream_set {
+    struct mapping map;
+    struct spool *spool; /* NULL: the map is the file's */
+    struct index splits[SPLITS];
+};
+
+static struct stream_set *set_of(const struct dataset *d)
+{
+    return d->own;
+}
+
+/* ---- Header ---- */
+
+static bool is_of_batch(const char *name)
+{
+    return strchr(name, '@') != NULL;
+}
+
+static void add_tensor(struct dataset *d, const char *name, enum dtype dtype, int rank,
+                       const size_t *shape)
+{
+    if (is_of_batch(name) || schema_find(&d->schema, name))
+        return;
+    int at = d->schema.count;
+    schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
+    d->keys[at] = d->schema.entries[at].name;
+}
+
+/* The stream that is made of this one goes on with what its header says, but it is another stream
+ * of perhaps other parameters. */
+static void read_header(struct dataset *d, const struct frame *f)
+{
+    struct header *h = header_parse(d->m, f);
+    if (h->back)
+        frame_fail(d->m, f, NULL, "mode 'back' but expected a stream of records");
+    if (h->train)
+        msa_fail(d->m, MSA_FAILED,
+                 "%s: a recording of a training, whose epochs repeat the samples (to keep "
+                 "features: msa-load --split all)",
+                 d->path);
+    for (int i = 0; i < h->schema.count; i++) {
+        const struct schema_entry *e = &h->schema.entries[i];
+        add_tensor(d, e->name, e->dtype, e->rank, e->shape);
+    }
+    h->schema = (struct schema){0};
+    h->address[0] = '\0';
+    value_remove(&h->map, "checkpoint");
+    d->header = h;
+}
+
+/* ---- Records ---- */
+
+static enum split split_of(struct dataset *d, const struct record *r)
+{
+    if (!r->split[0]) /* as a pickle without splits */
+        return TEST;
+    for (int i = 0; i < SPLITS; i++)
+        if (strcmp(r->split, split_names[i]) == 0)
+            return (enum split)i;
+    frame_fail(d->m, &r->frame, NULL, "split '%s' but expected train, valid or test", r->split);
+}
+
+/* Each record has the same tensors: those of the header, and what else the first one has. */
+static void check_tensors(struct dataset *d, const struct record *r, bool first)
+{
+    for (int i = 0; i < d->schema.count; i++)
+        record_promised(r, &d->schema.entries[i]);
+    for (int i = 0; i < r->count; i++) {
+        const struct tensor *t = &r->tensors[i];
+        if (first)
+            add_tensor(d, t->name, t->dtype, t->rank, t->shape);
+        else if (!is_of_batch(t->name) && !schema_find(&d->schema, t->name))
+            frame_fail(d->m, &r->frame, t->name, "not in the records before");
+    }
+}
+
+/* One more of `count` items of `size` bytes; room doubles. */
+static void *grow(struct msa *m, void *items, size_t *room, size_t count, size_t size)
+{
+    if (count <= *room)
+        return items;
+    while (*room < count)
+        *room = *room ? 2 * *room : 256;
+    return msa_realloc(m, items, *room * size);
+}
+
+/* The place in the map, or in what will be mapped, of the first byte of a body. */
+static size_t place_of(struct dataset *d, const struct frame *f)
+{
+    struct stream_set *set = set_of(d);
+    if (!set->spool)
+        return (size_t)(f->body - set->map.bytes);
+    spool_write(d->m, set->spool, f->body, f->length);
+    return set->spool->size - f->length;
+}
+
+static void index_ids(struct dataset *d, struct index *index, const struct record *r, size_t first,
+                      size_t body)
+{
+    const value *ids = value_get(&r->map, "id");
+    index->ids = grow(d->m, index->ids, &index->ids_room, first + r->samples, sizeof *index->ids);
+    for (size_t i = 0; i < r->samples; i++) {
+        const msgpack_object_str *id = ids ? &ids->via.array.ptr[i].via.str : NULL;
+        index->ids[first + i] = (struct place){0};
+        if (id)
+            index->ids[first + i] =
+                (struct place){body + (size_t)((const uint8_t *)id->ptr - r->frame.body), id->size};
+    }
+}
+
+/* A sample takes a byte at least, so that the index is bounded by the file. */
+static void check_samples(struct dataset *d, const struct record *r, size_t before)
+{
+    if (r->samples > r->frame.length)
+        frame_fail(d->m, &r->frame, NULL, "%zu samples in a body of %zu bytes", r->samples,
+                   r->frame.length);
+    if (before + r->samples > UINT32_MAX)
+        frame_fail(d->m, &r->frame, NULL, "more than 2^32 - 1 samples in a split");
+}
+
+static void index_record(struct dataset *d, const struct record *r)
+{
+    enum split split = split_of(d, r);
+    struct index *index = &set_of(d)->splits[split];
+    size_t columns = 1 + (size_t)d->schema.count, *samples = &d->split[split].count;
+    check_samples(d, r, *samples);
+    size_t body = place_of(d, &r->frame);
+    index->rows =
+        grow(d->m, index->rows, &index->room, index->count + 1, columns * sizeof *index->rows);
+    size_t *row = index->rows + columns * index->count++;
+    row[0] = *samples;
+    for (int i = 0; i < d->schema.count; i++) {
+        const struct tensor *t = record_find(r, d->schema.entries[i].name);
+        row[1 + i] = body + (size_t)((const uint8_t *)t->data - r->frame.body);
+    }
+    index_ids(d, index, r, *samples, body);
+    *samples += r->samples;
+}
+
+static void take_record(struct dataset *d, struct reader *in, struct frame *f, bool *first)
+{
+    struct record r;
+    record_parse(d->m, &r, in, f);
+    check_tensors(d, &r, *first);
+    if (r.samples)
+        index_record(d, &r);
+    *first = false;
+    record_free(&r);
+}
+
+/* ---- The whole ---- */
+
+static void read_frames(struct dataset *d, struct reader *in)
+{
+    struct frame f;
+    bool first = true;
+    for (bool ended = false; !ended && reader_next(in, &f);) {
+        ended = f.kind == FRAME_END;
+        if (f.kind == FRAME_HEADER) {
+            read_header(d, &f);
+        } else if (f.kind == FRAME_DATA) {
+            take_record(d, in, &f, &first);
+            continue;
+        } else if (f.kind == FRAME_GRADIENT) {
+            frame_fail(d->m, &f, NULL, "kind 'G' on the way forward");
+        } else if (f.kind == FRAME_ERROR) {
+            const char *who = value_text(f.zone, &f.map, "who"),
+                       *what = value_text(f.zone, &f.map, "what");
+            frame_fail(d->m, &f, NULL, "the stream is not whole, for a program failed: %s: %s",
+                       who ? who : "?", what ? what : "?");
+        }
+        frame_free(in, &f);
+    }
+}
+
+static bool is_gzip(struct mapping map)
+{
+    return map.size && map.bytes[0] == 0x1f;
+}
+
+static struct reader *open_gzip(struct dataset *d)
+{
+    int fd = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        msa_fail_errno(d->m, "cannot read '%s'", d->path);
+    set_of(d)->spool = spool_open(d->m);
+    return reader_open(d->m, fd, d->path);
+}
+
+static void unmap(void *set)
+{
+    file_unmap(((struct stream_set *)set)->map);
+}
+
+static void open_set(struct dataset *d)
+{
+    struct stream_set *set = msa_alloc(d->m, sizeof *set);
+    msa_at_free(set, unmap);
+    d->own = set;
+    set->map = file_map(d->m, d->path);
+    struct reader *in =
+        is_gzip(set->map) ? open_gzip(d) : reader_open_mapped(d->m, set->map, d->path);
+    read_frames(d, in);
+    reader_close(in);
+    if (set->spool) {
+        file_unmap(set->map);
+        set->map = (struct mapping){0};
+        set->map = spool_map(d->m, set->spool);
+    }
+    if (!d->split[TRAIN].count && !d->split[VALID].count && !d->split[TEST].count)
+        msa_fail(d->m, MSA_CORRUPT, "%s: no samples: the stream has no record with any", d->path);
+}
+
+static void close_set(struct dataset *d)
+{
+    struct stream_set *set = set_of(d);
+    for (int i = 0; i < SPLITS; i++) {
+        msa_free(d->m, set->splits[i].rows);
+        msa_free(d->m, set->splits[i].ids);
+    }
+    msa_free(d->m, set->spool);
+    msa_free(d->m, set);
+}
+
+/* ---- Samples ---- */
+
+/* The row of the record that sample i is in: the last that does not begin behind it. */
+static const size_t *row_of(const struct dataset *d, enum split split, size_t i)
+{
+    const struct index *index = &set_of(d)->splits[split];
+    size_t columns = 1 + (size_t)d->schema.count, low = 0, high = index->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (index->rows[columns * middle] <= i)
+            low = middle;
+        else
+            high = middle;
+    }
+    return index->rows + columns * low;
+}
+
+static void read_sample(struct dataset *d, enum split split, int tensor, size_t i, void *out)
+{
+    const size_t *row = row_of(d, split, i);
+    size_t bytes = dataset_bytes(d, tensor);
+    if (bytes)
+        memcpy(out, set_of(d)->map.bytes + row[1 + tensor] + (i - row[0]) * bytes, bytes);
+}
+
+static char *read_id(struct dataset *d, enum split split, size_t i)
+{
+    const struct place *place = &set_of(d)->splits[split].ids[i];
+    if (!place->at)
+        return NULL;
+    char *id = msa_alloc(d->m, place->length + (size_t)1);
+    memcpy(id, set_of(d)->map.bytes + place->at, place->length);
+    for (char *end = id + place->length, *c = id; (c = memchr(c, '\0', (size_t)(end - c)));)
+        *c = '?';
+    return id;
+}
+
+static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure)
+{
+    for (int i = 0; i < d->schema.count; i++) {
+        struct schema_entry e = d->schema.entries[i];
+        e.shape[0] = d->split[split].count;
+        tell(closure, e.name, dtype_names[e.dtype], e.rank, e.shape, d->keys[i]);
+    }
+    if (d->split[split].count)
+        tell(closure, "id", "str", 1, &d->split[split].count, "id");
+}
+
+const struct dataset_format dataset_stream = {.name = "stream",
+                                              .label_key = "label",
+                                              .open = open_set,
+                                              .read = read_sample,
+                                              .id = read_id,
+                                              .describe = describe,
+                                              .close = close_set};

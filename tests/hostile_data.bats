@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# Data sets that no reader must trust, and some that are only wrong: one line that says what was found, status 3, nothing executed,
+# and memory that does not depend on what the file says. tests/oracle/hostile.py writes them, and what must be said of each.
+load helper
+
+# bounded MB COMMAND…: with no more memory of its own than that; a build with sanitizers takes more.
+bounded() (
+    [[ $BUILD == */san ]] || ulimit -d $(($1 * 1000000 / 1024))
+    shift
+    exec timeout -k 5 60 "$@"
+)
+
+# wrong LINE COMMAND…: the command is refused with status 3, one line that has this in it, and no output.
+wrong() {
+    local expected=$1 code=0
+    shift
+    bounded 100 "$@" >out 2>err || code=$?
+    if [ "$code" -eq 3 ] && [ "$(wc -l <err)" -eq 1 ] && grep -qF -- "$expected" err && [ ! -s out ]; then
+        return 0
+    fi
+    echo "$*: status $code, expected '$expected': $(head -c 500 err)"
+    return 1
+}
+
+# Every hostile file through msa-load with these options.
+all_wrong() {
+    local failures=0 file
+    "$PYTHON" -W ignore "$ROOT/tests/oracle/hostile.py" .
+    for file in *.pkl; do
+        wrong "$(cat "${file%.pkl}.line")" msa-load "$@" "$file" || failures=$((failures + 1))
+    done
+    [ "$failures" -eq 0 ]
+    [ ! -e executed ]
+    [ "$(find . -name '*.pkl' | wc -l)" -gt 140 ]
+}
+
+# The made-up data set, changed by a line of Python.
+change_data() {
+    [ -e data.pkl ] || msa-synth --samples 12,6,6 -o data.pkl
+    "$PYTHON" -c "import pickle; import numpy as np; d = pickle.load(open('data.pkl', 'rb'))
+$1
+pickle.dump(d, open('changed.pkl', 'wb'), 4)"
+}
+
+@test "hostile files: loaded" {
+    all_wrong
+}
+
+@test "hostile files: trained on" {
+    all_wrong --train
+}
+
+@test "hostile files: --info says the same, or counts what is wrong" {
+    "$PYTHON" -W ignore "$ROOT/tests/oracle/hostile.py" .
+    for file in *.pkl; do
+        case $file in
+        label-* | id-same*) bounded 100 msa-load --info "$file" >"${file%.pkl}.out" ;;
+        *) wrong "$(cat "${file%.pkl}.line")" msa-load --info "$file" ;;
+        esac
+    done
+    grep -q '^label *train *1 *0 *0$' label-nan.out
+    grep -q '^label *train *0 *0 *1$' label-minus-inf.out
+    grep -q '^train *4  (1 have the id of another)$' id-same.out
+    [ ! -e executed ]
+}
+
+@test "hostile files in a training line: one line, and every stage ends" {
+    "$PYTHON" -W ignore "$ROOT/tests/oracle/hostile.py" .
+    for file in system-4 cut-50 nested-lists own-label label-nan id-same short-audio; do
+        line "msa-load --train $file.pkl | $(golden_model) | msa-loss | msa-gdwg | msa-metrics --select mae | msa-backprop"
+        [ "$status" -ne 0 ]
+        [ "$(cut -d " " -f 2 statuses)" -eq 3 ]
+        [ "${#lines[@]}" -eq 1 ]
+        [[ $output == "msa-load: $file.pkl: "* ]]
+        [ -z "$(ls run)" ]
+    done
+    [ ! -e executed ]
+}
+
+@test "a large pickle takes little memory, of any protocol; so does it as a stream" {
+    for protocol in 4 2; do
+        "$PYTHON" "$ROOT/tests/oracle/large.py" large.pkl 600 $protocol
+        bounded 60 msa-load --split train large.pkl -o large.msa
+        [ "$(stat -c %s large.msa)" -gt 300000000 ]
+    done
+    bounded 60 msa-load --batch 8 large.msa -o again.msa
+    [ "$(stat -c %s again.msa)" -gt 300000000 ]
+    bounded 60 msa-load --info large.msa >out
+    grep -q '^train *2457$' out
+}
+
+@test "the first batch comes before the rest is read: of its file the program has seen a little" {
+    for protocol in 4 2; do
+        "$PYTHON" "$ROOT/tests/oracle/large.py" large.pkl 600 $protocol
+        "$PYTHON" - <<'END'
+import os, re, subprocess
+load = subprocess.Popen(["msa-load", "--split", "train", "large.pkl"], stdout=subprocess.PIPE)
+assert len(load.stdout.read(300000)) == 300000  # then the pipe is full, and msa-load waits
+seen = int(re.search(r"RssFile:\s+(\d+) kB", open(f"/proc/{load.pid}/status").read())[1])
+load.stdout.close()
+load.wait()
+assert seen < 60000, f"{seen} kB of the file"
+END
+    done
+}
+
+@test "data that the parameters are not for" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    line "msa-load --train --epochs 1 data.pkl | msa-encode -p run/e --dim 16 --heads 2 | msa-decompose -p run/d |
+        msa-predict -p run/p | msa-loss | msa-backprop"
+    [ "$status" -eq 0 ]
+    change_data 'for s in d.values(): s["audio"] = np.ones((len(s["audio"]), 16, 9))'
+    line "msa-load changed.pkl | msa-encode -p run/e -o out.msa"
+    [ "$status" -eq 3 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "msa-encode: run/e: tensor 'audio_encoder.encoder.pos_encoder.proj.weight': shape [16,8] but expected [16,9]" ]]
+    [ ! -e out.msa ]
+    change_data 'for s in d.values(): s["text"] = s["text"][:, :5]'
+    line "msa-load changed.pkl | msa-encode -p run/e | msa-metrics"
+    [ "$status" -eq 3 ] || [ "$status" -eq 5 ]
+    [[ "${#lines[@]}" -eq 1 && $output == *"position_embeddings': shape [1,11,16] but expected [1,6,16]" ]]
+}
+
+@test "an empty split" {
+    change_data 'd["valid"] = {key: x[:0] for key, x in d["valid"].items()}'
+    wrong "changed.pkl: no samples in split 'valid'" msa-load --split valid changed.pkl
+    msa-load changed.pkl | msa-dump | grep -c 'split valid' | grep -qx 0
+    change_data 'd["train"] = {key: x[:0] for key, x in d["train"].items()}'
+    wrong "changed.pkl: no samples in split 'train'" msa-load --train changed.pkl
+    change_data 'del d["test"]'
+    wrong "changed.pkl: no samples in split 'test'" msa-load --split test changed.pkl
+    change_data 'd = {name: {key: x[:0] for key, x in s.items()} for name, s in d.items()}'
+    wrong "changed.pkl: no samples" msa-load changed.pkl
+}
+
+@test "a set without labels is predicted, but not trained on" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    MSA_BIN="$BUILD/bin" "$ROOT/pipelines/train" data.pkl model --dim 16 --heads 2 --epochs 1 --quiet
+    change_data 'd = {name: {key: x for key, x in s.items() if "label" not in key} for name, s in d.items()}'
+    MSA_BIN="$BUILD/bin" run "$ROOT/pipelines/evaluate" model changed.pkl --predictions some.tsv
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "msa-metrics: warning: no labels arrive: there is nothing to judge against" ]
+    [[ "${#lines[@]}" -eq 3 && ${lines[2]} =~ ^test\ +6$ ]]
+    MSA_BIN="$BUILD/bin" "$ROOT/pipelines/evaluate" model data.pkl --predictions all.tsv >table
+    cmp <(cut -f 1,2,4 all.tsv) <(cut -f 1,2,4 some.tsv)
+    [ "$(cut -f 3 some.tsv | sort -u)" = $'\nlabel' ]
+    wrong "changed.pkl: no labels to train on ('regression_labels')" msa-load --train changed.pkl
+    msa-load changed.pkl -o changed.msa # nor as a kept stream
+    MSA_BIN="$BUILD/bin" "$ROOT/pipelines/evaluate" model changed.msa --predictions kept.tsv -q >table
+    cmp some.tsv kept.tsv
+    wrong "changed.msa: no labels to train on ('label')" msa-load --train changed.msa
+    line "msa-load --split test changed.pkl | msa-encode -p model/encode.safetensors |
+        msa-decompose -p model/decompose.safetensors | msa-predict -p model/predict.safetensors | msa-loss | msa-metrics -q"
+    [ "$status" -eq 0 ]
+    [[ $output == *"msa-loss: warning: no labels arrive: no losses are computed"* ]]
+}
+
+@test "labels and ids of splits that are not used do not matter; an id may come again in another split" {
+    change_data 'd["test"]["regression_labels"][:] = np.nan; d["test"]["id"][:] = "same"; d["valid"]["id"][0] = d["train"]["id"][0]'
+    msa-load --split train changed.pkl -o out.msa
+    msa-load --split valid changed.pkl -o out.msa
+    wrong "test: sample 0, 'regression_labels': nan but expected a finite number" msa-load changed.pkl
+}
