@@ -5,6 +5,7 @@
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
+# make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -13,13 +14,18 @@ MAKEFLAGS += --no-builtin-rules
 
 CC      := gcc
 Q        = $(if $(V),,@echo "  $@"; )
-O       := $(if $(SAN),build/san,.)
-OBJ     := $(if $(SAN),build/san/obj,build/obj)
+KIND    := $(if $(FUZZING),fuzz,$(if $(SAN),san))
+O       := $(if $(KIND),build/$(KIND),.)
+OBJ     := $(if $(KIND),build/$(KIND)/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS  := -std=c11 -D_GNU_SOURCE -I. -O2 -g -fno-common $(WARN)
 LDLIBS  := -lmsgpackc -ljansson -lz -ldl -lm
 ifneq ($(SAN),)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifneq ($(FUZZING),)
+CC      := clang-19
+CFLAGS  += -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*.c common/*/*.c))
@@ -63,22 +69,38 @@ UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) all
+units: $(UNITS) $(FUZZERS) all
 
 $(O)/bin $(O)/lib:
 	mkdir -p $@
 
+# Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
+FUZZED      := frames back pickle safetensors options
+FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
+FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz frames_mutate $(if $(FUZZING),,replay))
+$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+fuzzers: $(FUZZERS)
+
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit.
-TESTS := $(UNITS) $(wildcard tests/*.bats)
+TESTS := $(UNITS) $(FUZZERS) $(wildcard tests/*.bats)
 test: units
 	O=$(O) prove --timer -j 2 --exec 'tests/run' $(TESTS)
 check: setup lint
 	@$(MAKE) --no-print-directory test
 
+# --- fuzzing ------------------------------------------------------------------------------------
+FUZZ_SECONDS := 60
+fuzz:
+	tests/setup fuzz
+	@$(MAKE) --no-print-directory FUZZING=1 fuzzers
+	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZED)
+
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step .ci/run
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step tests/fuzz/run .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -104,5 +126,5 @@ bench: all
 clean:
 	rm -rf bin lib build demo
 
-.PHONY: all units test check lint options setup demo bench clean
+.PHONY: all units fuzzers fuzz test check lint options setup demo bench clean
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
