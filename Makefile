@@ -64,6 +64,15 @@ $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
 	$(Q)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
+# Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
+FUZZED      := frames back pickle safetensors options
+FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
+FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz frames_mutate $(if $(FUZZING),,replay))
+$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+fuzzers: $(FUZZERS)
+
 # Unit tests: tests/unit/NAME.c is a program of its own.
 UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
@@ -73,15 +82,6 @@ units: $(UNITS) $(FUZZERS) all
 
 $(O)/bin $(O)/lib:
 	mkdir -p $@
-
-# Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
-FUZZED      := frames back pickle safetensors options
-FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
-FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz frames_mutate $(if $(FUZZING),,replay))
-$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
-fuzzers: $(FUZZERS)
 
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit.

@@ -1,6 +1,6 @@
 /* Fuzzes the way back: what a peer sends to the stage that listens, through the socket. */
-#include "common/nn/optimizer.h"
 #include "common/stream/back.h"
+#include "common/nn/optimizer.h"
 #include "common/stream/control.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -56,13 +56,15 @@ static void collect(struct values *values, msgpack_object *v)
 /* A value that readers should have thought of. */
 static msgpack_object surprise(struct stream *s)
 {
-    static const uint64_t whole[] = {0,         1,          2,         3,          64,
-                                     127,       128,        65535,     1u << 20,   INT32_MAX,
+    static const uint64_t whole[] = {0,         1,          2,          3,          64,
+                                     127,       128,        65535,      1u << 20,   INT32_MAX,
                                      1u << 31,  UINT32_MAX, 1ull << 32, 1ull << 61, 1ull << 62,
                                      INT64_MAX, 1ull << 63, UINT64_MAX};
-    static const double real[] = {0, -1, .5, 1e300, -1e-300, 3e38, __builtin_inf(), __builtin_nan("")};
-    static const char *const words[] = {"", "train", "eval", "back", "text", "audio", "y", "\xff",
-                                        "<f4", "<f8", "|b1", "|O", "1:msa-gdwg", "a\nb"};
+    static const double real[] = {
+        0, -1, .5, 1e300, -1e-300, 3e38, __builtin_inf(), __builtin_nan("")};
+    static const char *const words[] = {"",      "train", "eval",       "back", "text",
+                                        "audio", "y",     "\xff",       "<f4",  "<f8",
+                                        "|b1",   "|O",    "1:msa-gdwg", "a\nb"};
     const char *word = words[draw(s, sizeof words / sizeof *words)];
     switch (draw(s, 8)) {
     case 0:
@@ -183,7 +185,7 @@ static void change_frames(struct stream *s)
         s->pieces[other] = one;
         break;
     case 3:
-        s->pieces[at].kind = (uint8_t)"HDCMGEX?"[draw(s, 8)];
+        s->pieces[at].kind = (uint8_t) "HDCMGEX?"[draw(s, 8)];
         break;
     case 4:
         s->pieces[at].flags ^= FRAME_NO_CRC;
