@@ -186,6 +186,11 @@ uint32_t reader_count(const struct reader *r)
     return r->in->count;
 }
 
+bool reader_started(const struct reader *r)
+{
+    return r->in->started;
+}
+
 int reader_fd(const struct reader *r)
 {
     return r->in->fd;
