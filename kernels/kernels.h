@@ -38,6 +38,9 @@ struct kernels {
 struct device {
     const char *name; /* "cpu", "cuda:0", "test" */
     int threads;      /* that its kernels use, at least 1 */
+    /* Why a kernel could not do its work; NULL: all have. It stays: what the device holds means
+     * nothing any more. Whoever takes numbers from the device looks at it (device_copy_out). */
+    const char *failed;
     void *state;      /* the device's own */
     /* 64-byte aligned, undefined contents; NULL when there is not enough. */
     void *(*allocate)(struct device *d, size_t bytes);
