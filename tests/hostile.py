@@ -4,7 +4,7 @@
     hostile.py line            makes the streams that the others read, with a small training line
     hostile.py cuts            each program, its stream cut at every byte
     hostile.py flips           each bit of a small stream flipped, in msa-dump, msa-gdwg and msa-metrics
-    hostile.py sample N        N random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
+    hostile.py sample          400 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
     hostile.py gzip            a gzipped stream, cut at every byte and with every bit flipped
     hostile.py bodies          frames that claim what is not so
     hostile.py surprise        a stage that writes what it reads as nobody would, but as anybody may
@@ -24,6 +24,7 @@ import msgpack
 
 CORRUPT, CUT = 3, 4
 PATIENCE = 20  # seconds for one program
+SAMPLES = 400
 ROOM = 16 << 20  # memory that a program may take beyond what a good stream takes
 STRIDE = int(os.environ.get("STRIDE", "1"))
 ADDRESS = f"@msa-hostile-{os.getpid()}"
@@ -207,13 +208,13 @@ def flips():
         print(f"msa-{program}: {8 * len(data)} bits")
 
 
-def sample(count):
+def sample():
     """Through a pipe, as in a line."""
     draw = random.Random(1)
     for program in ("encode", "metrics", "dump"):
         data = read(f"in.{program}")
         usual = usual_memory(program, f"in.{program}")
-        for i in range(count):
+        for i in range(0, SAMPLES, STRIDE):
             cut = draw.random() < 0.25
             damaged = data[: draw.randrange(len(data))] if cut else flipped(data, draw.randrange(8 * len(data)))
             with open(write("bad.msa", damaged), "rb") as f:
@@ -438,7 +439,7 @@ def surprise():
 def main(what, *arguments):
     if what in ("cuts", "flips", "sample", "gzip", "bodies"):
         listen()
-    {"line": line, "cuts": cuts, "flips": flips, "sample": lambda n: sample(int(n)), "gzip": gzipped,
+    {"line": line, "cuts": cuts, "flips": flips, "sample": sample, "gzip": gzipped,
      "bodies": bodies, "surprise": surprise}[what](*arguments)
     sys.exit(problems > 0)
 

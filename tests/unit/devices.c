@@ -144,8 +144,7 @@ static void too_long(struct msa *m)
     assert_null(d->failed);
     d->k.attention_forward(d, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
     assert_non_null(d->failed);
-    float *x = place(d, (float[]){1}, 1);
-    device_copy_out(m, d, &number, x, sizeof number);
+    device_copy_out(m, d, &number, NULL, 0);
 }
 
 static void a_kernel_without_memory_fails_the_run(void **state)
