@@ -7,9 +7,11 @@
     hostile.py sample          400 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
     hostile.py gzip            a gzipped stream, cut at every byte and with every bit flipped
     hostile.py bodies          frames that claim what is not so
+    hostile.py parameters      safetensors files that are none, or lie
     hostile.py surprise        a stage that writes what it reads as nobody would, but as anybody may
 
 Works in the current folder. STRIDE=N takes every Nth case. Prints what is wrong; status 1 if anything is."""
+import json
 import os
 import random
 import signal
@@ -404,6 +406,80 @@ def prefixes(program, header):
     refuse(program, "bytes behind the end", stream([header, ("E", {"frames": 1})]) + b"\0", [CORRUPT], "bytes behind the end")
 
 
+# --- parameters ---
+
+
+def safetensors(header, data=b"", length=None):
+    header = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def entry(shape, begin, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+ONE = b'"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+PARAMETERS = {
+    "an empty file": (b"", "0 bytes"),
+    "7 bytes": (b"\0" * 7, "7 bytes"),
+    "a header of 2^64-1 bytes": (safetensors({}, length=2**64 - 1), "header of 18446744073709551615 bytes"),
+    "a header longer than the file": (safetensors({}, length=3), "header of 3 bytes in a file of 10"),
+    "a header of 1 GiB of which 10 bytes are there": (safetensors(b" " * 10, length=1 << 30), "header of 1073741824 bytes"),
+    "an empty header": (safetensors(b""), "header, byte"),
+    "no JSON": (safetensors(b"hello"), "header, byte"),
+    "JSON that is cut off": (safetensors(b'{"x":'), "header, byte"),
+    "something behind the JSON": (safetensors(b"{}{}"), "header, byte"),
+    "an array": (safetensors([]), "no JSON object"),
+    "nested deeply": (safetensors(b'{"x":' + b"[" * 100000 + b"]" * 100000 + b"}"), "header, byte"),
+    "a name that is not UTF-8": (safetensors(b'{"\xff":1}'), "header, byte"),
+    "a name with a zero": (safetensors(b'{"a\\u0000b":1}'), "header, byte"),
+    "a name twice": (safetensors(b"{" + ONE + b"," + ONE + b"}", bytes(8)), "duplicate"),
+    "a note twice": (safetensors(b'{"__metadata__":{"a":"1","a":"2"}}'), "duplicate"),
+    "notes that are a list": (safetensors({"__metadata__": []}), "__metadata__ is no object"),
+    "a note that is a number": (safetensors({"__metadata__": {"a": 1}}), "__metadata__: 'a' is no string"),
+    "a tensor that is a number": (safetensors({"x": 3}), "tensor 'x'"),
+    "another dtype": (safetensors({"x": entry([2], 0, 4, "BF16")}, bytes(4)), "dtype BF16 but expected F32"),
+    "no shape": (safetensors({"x": {"dtype": "F32", "data_offsets": [0, 4]}}, bytes(4)), "its shape is no list"),
+    "no offsets": (safetensors({"x": {"dtype": "F32", "shape": [1]}}, bytes(4)), "data_offsets"),
+    "three offsets": (safetensors({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4, 8]}}, bytes(8)), "data_offsets"),
+    "a negative size": (safetensors({"x": entry([-1], 0, 4)}, bytes(4)), "size 0 of its shape is impossible"),
+    "a size of 1.0": (safetensors({"x": entry([1.0], 0, 4)}, bytes(4)), "size 0 of its shape is impossible"),
+    "a size of 2^64": (safetensors({"x": entry([2**64], 0, 4)}, bytes(4)), "header, byte"),
+    "sizes that overflow": (safetensors({"x": entry([2**62, 4], 0, 0)}), "size 1 of its shape is impossible"),
+    "bytes that overflow": (safetensors({"x": entry([2**62], 0, 0)}), "0 bytes but expected"),
+    "rank 9": (safetensors({"x": entry([1] * 9, 0, 4)}, bytes(4)), "its shape is no list"),
+    "a negative offset": (safetensors({"x": entry([1], -4, 0)}, bytes(4)), "data_offsets"),
+    "an offset of 0.0": (safetensors({"x": entry([1], 0.0, 4)}, bytes(4)), "data_offsets"),
+    "an end before the begin": (safetensors({"x": entry([1], 4, 0)}, bytes(4)), "data_offsets"),
+    "too few bytes for the shape": (safetensors({"x": entry([2], 0, 4)}, bytes(4)), "4 bytes but expected 2 values"),
+    "an end behind the file": (safetensors({"x": entry([2], 0, 8)}, bytes(4)), "tensors end at 8 of the data but expected 4"),
+    "1 TiB in a file of 100 bytes": (safetensors({"x": entry([2**38], 0, 2**40)}, bytes(4)), "tensors end at 1099511627776"),
+    "two that overlap": (safetensors({"x": entry([2], 0, 8), "y": entry([1], 4, 8)}, bytes(8)), "tensor 'y' starts at 4"),
+    "the same bytes twice": (safetensors({"x": entry([1], 0, 4), "y": entry([1], 0, 4)}, bytes(4)), "starts at 0"),
+    "a gap": (safetensors({"x": entry([1], 0, 4), "y": entry([1], 8, 12)}, bytes(12)), "tensor 'y' starts at 8"),
+    "a gap before": (safetensors({"x": entry([1], 4, 8)}, bytes(8)), "tensor 'x' starts at 4"),
+    "bytes behind": (safetensors({"x": entry([1], 0, 4)}, bytes(8)), "tensors end at 4"),
+    "a name that commands the terminal": (safetensors({"\x1b[2J\n": entry([1], 0, 2)}, bytes(2)), "tensor '?[2J?'"),
+    "none of the parameters": (safetensors({"x": entry([1], 0, 4)}, bytes(4)), "no tensor 'T_simi_proj."),
+}
+
+
+def parameters():
+    """Files of parameters that are none, through msa-decompose."""
+    usual["decompose"] = usual_memory("decompose", "in.decompose")
+    os.rename("run/decompose", "whole")
+    for what, (data, text) in PARAMETERS.items():
+        refuse_parameters(what, data, text)
+    data = read("whole")
+    for size in range(0, len(data), 7 * STRIDE):
+        refuse_parameters(f"cut at {size} of {len(data)}", data[:size], "run/decompose: ")
+
+
+def refuse_parameters(what, data, text):
+    write("run/decompose", data)
+    refuse("decompose", what, read("in.decompose"), [CORRUPT], text)
+
+
 # --- valid but surprising ---
 
 
@@ -452,12 +528,9 @@ def surprise():
         number += 1
 
 
-def main(what, *arguments):
-    if what in ("cuts", "flips", "sample", "gzip", "bodies"):
+if __name__ == "__main__":
+    if sys.argv[1] == "cuts":
         listen()
-    {"line": line, "cuts": cuts, "flips": flips, "sample": sample, "gzip": gzipped,
-     "bodies": bodies, "surprise": surprise}[what](*arguments)
+    {"line": line, "cuts": cuts, "flips": flips, "sample": sample, "gzip": gzipped, "bodies": bodies,
+     "parameters": parameters, "surprise": surprise}[sys.argv[1]]()
     sys.exit(problems > 0)
-
-
-main(*sys.argv[1:])

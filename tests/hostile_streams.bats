@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Streams that are cut, damaged or lie, in every program that reads them: one line and status 3 or 4, nothing is left behind,
+# Streams that are cut, damaged or lie, in every program that reads them, and parameter files that do: one line and status 3 or 4, nothing is left behind,
 # and memory follows the bytes that came. Streams that are only unusual work.
 load helper
 
@@ -19,6 +19,7 @@ surprise() {
 @test "400 flips and cuts of recorded streams" { hostile sample; }
 @test "a gzipped stream that is cut or damaged" { hostile gzip; }
 @test "frames that claim what is not so" { hostile bodies; }
+@test "parameter files that claim what is not so" { hostile parameters; }
 
 @test "odd encodings, orders, keys and tensors change no result" {
     local load="msa-load --split test --batch 3 $GOLDEN/data.pkl" between="" name
