@@ -10,7 +10,8 @@
 
 struct job {
     struct fuzz fuzz;
-    int out; /* a file for what is passed on; -1: nothing is */
+    int out;               /* a file for what is passed on */
+    struct schema arrived; /* of the header */
 };
 
 static struct reader *open_input(struct fuzz *f)
@@ -22,6 +23,7 @@ static struct reader *open_input(struct fuzz *f)
 static void on_header(struct msa *m, const struct frame *f, struct writer *w)
 {
     struct header *h = header_parse(m, f);
+    ((struct job *)m)->arrived = h->schema;
     schema_floats(m, &h->schema, "audio", 3);
     schema_add(m, &h->schema, "y", F4, 1, (size_t[]){0}, h->train);
     schema_remove(&h->schema, "text");
@@ -29,12 +31,15 @@ static void on_header(struct msa *m, const struct frame *f, struct writer *w)
     header_write(h, w);
 }
 
-/* The first record's tensors are held against the header's promises too. */
+/* A record's tensors are held against the header's promises. */
 static void on_record(struct msa *m, struct reader *r, struct frame *f, struct writer *w)
 {
     struct record record;
     enum frame_kind kind = f->kind;
     record_parse(m, &record, r, f);
+    const struct schema *s = &((struct job *)m)->arrived;
+    for (int i = 0; kind == FRAME_DATA && i < s->count; i++)
+        record_promised(&record, &s->entries[i]);
     static const float numbers[1];
     if (!record_find(&record, "y"))
         record_put(m, &record, tensor_of("y", F4, numbers, 2, (size_t[]){record.samples, 0}));
