@@ -11,7 +11,7 @@ hostile() {
     [ "$status" -eq 0 ] || { echo "$output" && return 1; }
 }
 surprise() {
-    printf "%s '%s/hostile.py' surprise" "$PYTHON" "$BATS_TEST_DIRNAME"
+    printf "%s '%s/surprise.py'" "$PYTHON" "$BATS_TEST_DIRNAME"
 }
 
 @test "a stream that is cut at any byte, in any program" { hostile cuts; }
@@ -89,4 +89,13 @@ END
     line "cat none.msa | $rest"
     [ "$output" = "msa-metrics: no samples arrived" ]
     [ "$(cut -d ' ' -f 2- statuses)" = "0 0 0 0 0 0 0 1" ]
+}
+
+@test "a header with as many keys as fit is passed on, and refused by a program that would add one" {
+    local fill='body.update({f"key{i}": i for i in range(256 - len(body))})' forge="$BATS_TEST_DIRNAME/forge.py"
+    line "msa-load --split test $GOLDEN/data.pkl | $PYTHON '$forge' 'if kind == \"H\": $fill' | msa-gdwg | msa-dump"
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    line "msa-load --split test $GOLDEN/data.pkl | $PYTHON '$forge' 'if kind == \"H\": del body[\"need\"]; $fill' | msa-gdwg -o out"
+    [ "$output" = "msa-gdwg: a map of 257 pairs, with those of this program, but at most 256 fit" ]
+    [ ! -e out ]
 }

@@ -26,7 +26,7 @@ static void gzip_release(void *memory)
     deflateEnd(&((struct output_gzip *)memory)->z);
 }
 
-/* Its header has a checksum, so that no byte of the file may be wrong. */
+/* Its header has a checksum, so that no change of a byte is overlooked. */
 static struct output_gzip *gzip_open(struct msa *m)
 {
     enum { UNIX = 3 };
