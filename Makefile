@@ -6,6 +6,7 @@
 # make check      set-up, lint, all tests
 # make check-all  the same, and all tests with sanitizers too
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
+# make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
@@ -18,14 +19,19 @@ MAKEFLAGS += --no-builtin-rules
 CC       = gcc
 CFLAGS   = -O2 -g
 Q        = $(if $(V),,@echo "  $@"; )
-O       := $(if $(SAN),build/san,.)
-OBJ     := $(if $(SAN),build/san/obj,build/obj)
+KIND    := $(if $(FUZZING),fuzz,$(if $(SAN),san))
+O       := $(if $(KIND),build/$(KIND),.)
+OBJ     := $(if $(KIND),build/$(KIND)/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 FLAGS   := -std=c11 -D_GNU_SOURCE -I. -fno-common $(WARN)
 COMPILE  = $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 LDLIBS  := -lmsgpackc -ljansson -lz -ldl -lm
 ifneq ($(SAN),)
 FLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifneq ($(FUZZING),)
+CC      := clang-19
+FLAGS   += -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*.c common/*/*.c))
@@ -61,12 +67,21 @@ $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
 	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
+# Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
+FUZZED      := frames back kept pickle safetensors options
+FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
+FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz sets frames_mutate $(if $(FUZZING),,replay))
+$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(LDFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+fuzzers: $(FUZZERS)
+
 # Unit tests: tests/unit/NAME.c is a program of its own.
 UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) $(OBJ)/fault.so all | $(OBJ)/lib
+units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so all | $(OBJ)/lib
 # They find kernels as the programs do: in lib beside the folder they are in.
 $(OBJ)/lib: | $(O)/lib
 	@mkdir -p $(@D)
@@ -83,7 +98,7 @@ $(O)/bin $(O)/lib:
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
 # come first, so that none of them is left to run alone at the end.
 LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines margin examples)
-SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS)
+SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units
 	O=$(O) $(PROVE) $(LONG) $(SHORT)
@@ -97,9 +112,16 @@ check-all: setup
 	@$(MAKE) --no-print-directory lint
 	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
+# --- fuzzing ------------------------------------------------------------------------------------
+FUZZ_SECONDS := 60
+fuzz:
+	tests/setup fuzz
+	@$(MAKE) --no-print-directory FUZZING=1 fuzzers
+	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZED)
+
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/faults/*.c)
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step .ci/run
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/options tests/setup tests/bench/step tests/fuzz/run .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -178,5 +200,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units test check check-all lint options setup demo bench clean install uninstall dist
+.PHONY: all units fuzzers fuzz test check check-all lint options setup demo bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

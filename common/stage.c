@@ -254,12 +254,12 @@ struct reader *stage_open_input(struct msa *m)
     return reader_open_path(m, m->operand_count ? m->operands[0] : "-");
 }
 
-/* The end of a training line has no use but with what stands before it: where not even a header
- * came, a program there has failed, and said why. */
+/* The end of a training line has no use but with what stands before it: where not a byte came from
+ * there, a program has failed, and said why. */
 static void nothing_came(void *closure)
 {
     struct stage *s = closure;
-    if (reader_count(s->in) == 0)
+    if (!reader_started(s->in))
         msa_fail(s->m, MSA_OTHER, "%s: no stream", s->m->program);
 }
 
@@ -282,7 +282,7 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
     *s = (struct stage){.m = m, .ops = ops, .self = self};
     m->stream = s;
     s->in = stage_open_input(m);
-    if (ops->turn)
+    if (ops->turn && m->operand_count == 0)
         reader_on_cut(s->in, nothing_came, s);
     read_header(s);
     begin(s);

@@ -262,12 +262,14 @@ static void on_header(struct stage *s)
     t->arrived = s->header->schema;
     t->device = device_open(t->m, t->m->common.device, t->m->common.threads);
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
+    t->params.fixed = !training(t);
     t->tape = tape_new(t->m, t->device, s->header->seed);
     if (training(t)) {
         begin_training(t);
     } else if (t->settings->params) {
         t->given = safetensors_open(t->m, t->settings->params);
         compare_notes(t);
+        t->params.given = t->settings->init.count ? NULL : t->given;
     } else if (t->settings->init.count == 0) {
         msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
     }

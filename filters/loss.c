@@ -262,7 +262,7 @@ static double one_task(struct loss *l, enum task task)
     l->operand_count = 0;
     tape_reset(&l->tape, l->record->train, (uint32_t)l->record->step);
     struct var *loss = tasks[task](l);
-    l->device->copy_out(l->device, &number, loss->data, sizeof number);
+    device_copy_out(l->m, l->device, &number, loss->data, sizeof number);
     if (l->record->train) {
         tape_seed(&l->tape, loss, NULL);
         tape_backward(&l->tape);

@@ -38,7 +38,10 @@ struct kernels {
 struct device {
     const char *name; /* "cpu:v3", "cuda:0", "test" */
     int threads;      /* that its kernels use, at least 1 */
-    void *state;      /* the device's own */
+    /* Why a kernel could not do its work; NULL: all have. It stays: what the device holds means
+     * nothing any more. Whoever takes numbers from the device looks at it (device_copy_out). */
+    const char *failed;
+    void *state; /* the device's own */
     /* 64-byte aligned, undefined contents; NULL when there is not enough. */
     void *(*allocate)(struct device *d, size_t bytes);
     void (*release)(struct device *d, void *memory); /* NULL is fine */

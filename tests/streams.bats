@@ -51,7 +51,7 @@ refused() {
 
 @test "headers that promise what cannot be" {
     line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init none >/dev/null"
-    refused "header: 'audio' is <f4 [0,8,0] but expected <f4 of rank 3 without empty dimensions"
+    refused "header: 'audio' is <f4 [0,8,0] but expected <f4 of rank 3, dimensions from 1 to 65536"
     line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 1]') | msa-decompose --init none >/dev/null"
     refused "header: 'h_text' is of width 1"
     line "$LOAD | $ENCODE | $DECOMPOSE | $PREDICT | $(forge_header 'body["schema"]["s_audio"]["shape"] = [0, 8]') | msa-loss >/dev/null"
@@ -60,6 +60,19 @@ refused() {
     refused "msa-encode: standardize of 'audio': one of mean and scale is missing"
     line "$TRAIN | $(golden_model | sed 's/ -p/ -f -p/g') | msa-loss | $(forge_header 'body["steps"] = body["epochs"] = 2**62') | msa-backprop"
     refused "msa-backprop: header: 4611686018427387904 steps"
+}
+
+@test "headers that promise more than there is make nobody take memory for it" {
+    line "$TRAIN | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 2**31]') | msa-encode -p run/encode.safetensors >/dev/null"
+    refused "header: 'audio' is <f4 [0,8,2147483648] but expected <f4 of rank 3, dimensions from 1 to 65536"
+    line "$TRAIN | $(golden_model) | msa-loss | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    # 65536 features of width 32 would be 8 MB; with sanitizers memory is another matter
+    [ "${O:-.}" != . ] || ulimit -d 60000
+    line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 2**16]') | msa-encode --threads 1 -p run/encode.safetensors >/dev/null"
+    refused "run/encode.safetensors: tensor 'audio_encoder.encoder.pos_encoder.proj.weight': shape [32,6] but expected [32,65536]"
+    line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 2**16]') | msa-decompose --threads 1 -p run/decompose.safetensors >/dev/null"
+    refused "run/decompose.safetensors: tensor 'T_simi_proj."
 }
 
 @test "gradients of a loss that are not like its tensors" {

@@ -122,6 +122,8 @@ struct pickle *pickle_open(struct msa *m, const char *path)
     p->m = m;
     p->path = path;
     p->map = file_map(m, path);
+    if (p->map.size == 0)
+        msa_fail(m, MSA_CORRUPT, "%s: the file is empty", path);
     machine->at = p->map.bytes;
     machine->end = p->map.bytes + p->map.size;
     p->root = pickle_run(machine);

@@ -88,7 +88,7 @@ struct pickle_value **pickle_pop_mark(struct pickle_machine *m, size_t *n)
     *n = m->values.count - from;
     m->marks.count--;
     m->values.count = from;
-    return values(&m->values) + from;
+    return from || *n ? values(&m->values) + from : NULL;
 }
 
 void pickle_op_mark(struct pickle_machine *m, size_t unused)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PREFIX = 8, HEADER_MAX = 100 << 20, DATA_ALIGNMENT = 64 };
+enum { PREFIX = 8, HEADER_MAX = 8 << 20, DATA_ALIGNMENT = 64 };
 
 /* ---- Reading ---- */
 

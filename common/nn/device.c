@@ -114,3 +114,10 @@ struct device *device_open(struct msa *m, const char *name, long threads)
         return open_kind(m, "test", 0, threads, false);
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
 }
+
+void device_copy_out(struct msa *m, struct device *d, void *to_host, const void *from, size_t bytes)
+{
+    d->copy_out(d, to_host, from, bytes);
+    if (d->failed)
+        msa_fail(m, MSA_DEVICE, "device %s: %s", d->name, d->failed);
+}

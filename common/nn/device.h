@@ -15,5 +15,9 @@
  * Objects are looked for in lib and lib/msa beside the directory of the executable, and nowhere
  * else, so that programs which are moved together with these find them. */
 struct device *device_open(struct msa *m, const char *name, long threads);
+/* The device's copy_out; fails the run with MSA_DEVICE where a kernel has failed since it was
+ * opened. So what a kernel left undone reaches neither a stream nor a file. */
+void device_copy_out(struct msa *m, struct device *d, void *to_host, const void *from,
+                     size_t bytes);
 
 #endif

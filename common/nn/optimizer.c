@@ -1,5 +1,6 @@
 /* Learning rate schedule, and the optimizer's part of a G frame. */
 #include "common/nn/optimizer.h"
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,6 +32,8 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
     const value *name = value_get(map, "name");
     const char *no_decay = value_text(g->zone, map, "no_decay");
     double lr = value_real(&g->map, "lr", NAN);
+    if (g->step == LONG_MAX)
+        msa_fail(m, MSA_CORRUPT, "way back: a gradient of step %ld", LONG_MAX);
     if (!isfinite(lr))
         msa_fail(m, MSA_CORRUPT, "way back: the gradient of step %lld names no learning rate",
                  (long long)g->step);

@@ -1,5 +1,6 @@
 /* Named parameters. */
 #include "common/nn/params.h"
+#include "common/nn/device.h"
 #include "common/nn/random.h"
 #include <fnmatch.h>
 #include <stdio.h>
@@ -42,6 +43,27 @@ static bool is_frozen(const struct params *p, const char *name)
     return false;
 }
 
+/* The parameter's tensor in a file, in its shape; NULL: the file has none of that name. */
+static const struct safetensor *find_one(const struct params *p, const struct safetensors *file,
+                                         const char *name, const struct parameter *one)
+{
+    char found[128], expected[128];
+    const struct safetensor *t = safetensors_find(file, name);
+    if (t && !tensor_same_shape(t->rank, t->shape, one->var.rank, one->var.shape))
+        msa_fail(p->m, MSA_CORRUPT, "%s: tensor '%s': shape %s but expected %s", file->path, name,
+                 tensor_shape_text(found, t->rank, t->shape),
+                 tensor_shape_text(expected, one->var.rank, one->var.shape));
+    return t;
+}
+
+static _Noreturn void missing(struct params *p, const char *path, const char *prefix,
+                              const struct parameter *one)
+{
+    char shape[128];
+    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s%s', expected with shape %s", path, prefix,
+             one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
+}
+
 static struct parameter *append(struct params *p, const char *name, int rank, const size_t *shape)
 {
     if (p->count == p->capacity) {
@@ -60,6 +82,8 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
             one->var.count > SIZE_MAX / sizeof(float))
             msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", name);
     }
+    if (p->given && !find_one(p, p->given, name, one))
+        missing(p, p->given->path, "", one);
     one->var.data = floats(p, one->var.count, false);
     return one;
 }
@@ -81,12 +105,14 @@ struct var *params_add(struct params *p, const char *name, enum start start, flo
                        const size_t *shape)
 {
     struct parameter *one = append(p, name, rank, shape);
-    one->var.wants = !is_frozen(p, name);
+    one->var.wants = !p->fixed && !is_frozen(p, name);
     if (one->var.wants) {
         one->var.grad = floats(p, one->var.count, true);
         one->m = floats(p, one->var.count, true);
         one->v = floats(p, one->var.count, true);
     }
+    if (p->given)
+        return &one->var;
     if (start != START_UNIFORM) {
         p->device->k.fill(p->device, one->var.data, start == START_ONE, one->var.count);
         return &one->var;
@@ -120,15 +146,11 @@ bool params_trained(const struct params *p)
 static bool load_one(struct params *p, const struct safetensors *file, const char *prefix,
                      const struct parameter *one, float *to)
 {
-    char name[320], found[128], expected[128];
+    char name[320];
     snprintf(name, sizeof name, "%s%s", prefix, one->name);
-    const struct safetensor *t = safetensors_find(file, name);
+    const struct safetensor *t = find_one(p, file, name, one);
     if (!t)
         return false;
-    if (!tensor_same_shape(t->rank, t->shape, one->var.rank, one->var.shape))
-        msa_fail(p->m, MSA_CORRUPT, "%s: tensor '%s': shape %s but expected %s", file->path, name,
-                 tensor_shape_text(found, t->rank, t->shape),
-                 tensor_shape_text(expected, one->var.rank, one->var.shape));
     p->device->copy_in(p->device, to, t->data, t->count * sizeof(float));
     return true;
 }
@@ -144,14 +166,6 @@ void params_load(struct params *p, const struct safetensors *file)
             load_one(p, file, SECOND_MOMENT, one, one->v);
         }
     }
-}
-
-static _Noreturn void missing(struct params *p, const char *path, const char *prefix,
-                              const struct parameter *one)
-{
-    char shape[128];
-    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s%s', expected with shape %s", path, prefix,
-             one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
 }
 
 void params_require(struct params *p, const char *path)
@@ -183,7 +197,7 @@ static struct safetensor copy_out(struct params *p, const struct parameter *one,
                            .count = one->var.count};
     float *host = msa_calloc(p->m, t.count, sizeof *host);
     memcpy(t.shape, one->var.shape, sizeof one->var.shape);
-    p->device->copy_out(p->device, host, from, t.count * sizeof *host);
+    device_copy_out(p->m, p->device, host, from, t.count * sizeof *host);
     t.data = host;
     return t;
 }

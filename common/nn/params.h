@@ -32,6 +32,8 @@ struct params {
     struct device *device;
     uint64_t seed;
     const struct option_list *frozen; /* globs of names that are not trained; may be NULL */
+    bool fixed;                       /* none is trained: evaluation */
+    const struct safetensors *given;  /* has them all; NULL: none does, or it is not known */
     int count, capacity;
     struct parameter **list;
 };
@@ -39,7 +41,9 @@ struct params {
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen);
 
-/* A parameter of that name and shape, its starting values drawn. */
+/* A parameter of that name and shape, its starting values drawn. Where `given` is known, it must
+ * have it in that shape (MSA_CORRUPT as below), before memory is taken for it; values are those
+ * that params_load will bring. */
 struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
                        const size_t *shape);
 /* Numbers that belong to the parameters but are not trained; host[count]. */

@@ -1,5 +1,6 @@
 /* The tape. */
 #include "common/nn/tape.h"
+#include "common/nn/device.h"
 #include <string.h>
 
 struct tape tape_new(struct msa *m, struct device *device, uint64_t seed)
@@ -86,7 +87,7 @@ const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *fr
         to->data = msa_realloc(t->m, to->data, count * sizeof *to->data);
         to->capacity = count;
     }
-    t->device->copy_out(t->device, to->data, from, count * sizeof *to->data);
+    device_copy_out(t->m, t->device, to->data, from, count * sizeof *to->data);
     return to->data;
 }
 

@@ -19,6 +19,10 @@ void body_reference(struct body *b, const void *bytes, size_t size)
 
 void body_map(struct body *b, size_t pairs)
 {
+    if (pairs > BODY_PAIRS)
+        msa_fail(b->m, MSA_FAILED,
+                 "a map of %zu pairs, with those of this program, but at most %d fit", pairs,
+                 BODY_PAIRS);
     msgpack_pack_map(&b->packer, pairs);
 }
 

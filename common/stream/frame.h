@@ -67,6 +67,7 @@ void reader_on_cut(struct reader *r, void (*cut)(void *closure), void *closure);
  * behind them are MSA_CORRUPT, always when the input is a file, else when they are seen). */
 bool reader_next(struct reader *r, struct frame *f);
 uint32_t reader_count(const struct reader *r); /* frames read */
+bool reader_started(const struct reader *r);   /* a byte has been read */
 int reader_fd(const struct reader *r);         /* to poll */
 bool reader_buffered(const struct reader *r);  /* bytes are waiting inside, do not poll */
 void reader_close(struct reader *r);

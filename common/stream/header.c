@@ -26,13 +26,14 @@ const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, 
 {
     const struct schema_entry *e = schema_find(s, name);
     char shape[128];
-    bool empty = false;
+    bool fits = true;
     for (int i = 1; e && i < e->rank; i++)
-        empty = empty || e->shape[i] == 0;
-    if (e && (e->dtype != F4 || e->rank != rank || empty))
+        fits = fits && e->shape[i] > 0 && e->shape[i] <= SCHEMA_MOST;
+    if (e && (e->dtype != F4 || e->rank != rank || !fits))
         msa_fail(m, MSA_CORRUPT,
-                 "header: '%s' is %s %s but expected <f4 of rank %d without empty dimensions", name,
-                 dtype_names[e->dtype], tensor_shape_text(shape, e->rank, e->shape), rank);
+                 "header: '%s' is %s %s but expected <f4 of rank %d, dimensions from 1 to %d", name,
+                 dtype_names[e->dtype], tensor_shape_text(shape, e->rank, e->shape), rank,
+                 SCHEMA_MOST);
     return e;
 }
 

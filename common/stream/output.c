@@ -26,12 +26,16 @@ static void gzip_release(void *memory)
     deflateEnd(&((struct output_gzip *)memory)->z);
 }
 
+/* Its header has a checksum, so that no change of a byte is overlooked. */
 static struct output_gzip *gzip_open(struct msa *m)
 {
+    enum { UNIX = 3 };
     struct output_gzip *gzip = msa_alloc(m, sizeof *gzip);
+    gzip->header = (gz_header){.os = UNIX, .hcrc = true};
     if (deflateInit2(&gzip->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
         Z_OK)
         msa_fail(m, MSA_FAILED, "out of memory");
+    deflateSetHeader(&gzip->z, &gzip->header);
     msa_at_free(gzip, gzip_release);
     return gzip;
 }

@@ -10,6 +10,7 @@ enum { OUTPUT_PACKED = 1 << 16 };
 
 struct output_gzip {
     z_stream z;
+    gz_header header;
     uint8_t packed[OUTPUT_PACKED];
 };
 

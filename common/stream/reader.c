@@ -134,6 +134,8 @@ static void check_prefix(struct reader *r, const struct prefix *p)
         INPUT_CORRUPT(r->in, "flagged to be without CRC but has %08x", p->crc);
     if (p->seq != r->in->count)
         INPUT_CORRUPT(r->in, "number %u but expected %u", p->seq, r->in->count);
+    if (p->length == 0)
+        INPUT_CORRUPT(r->in, "without a body");
     if (p->length > frame_limit(r->m))
         INPUT_CORRUPT(r->in, "a body of %u bytes but at most %zu are allowed (--max-frame)",
                       p->length, frame_limit(r->m));
@@ -205,6 +207,11 @@ bool reader_next(struct reader *r, struct frame *f)
 uint32_t reader_count(const struct reader *r)
 {
     return r->in->count;
+}
+
+bool reader_started(const struct reader *r)
+{
+    return r->in->started;
 }
 
 int reader_fd(const struct reader *r)

@@ -15,15 +15,18 @@ struct schema_entry {
     bool gradient; /* a gradient by it is wanted on the way back */
 };
 
+enum { SCHEMA_MOST = 65536 };
+
 struct schema {
     int count;
     struct schema_entry entries[RECORD_TENSORS];
 };
 
 const struct schema_entry *schema_find(const struct schema *s, const char *name);
-/* The same for a tensor that must be float32 of that rank, with something in each sample; else
- * fails the run with MSA_CORRUPT: "header: 'audio' is <f8 [0,50] but expected <f4 of rank 3 without
- * empty dimensions". */
+/* The same for a tensor that must be float32 of that rank, with something in each sample and no
+ * more than SCHEMA_MOST in a dimension, as whoever makes parameters by it needs; else fails the run
+ * with MSA_CORRUPT: "header: 'audio' is <f8 [0,50] but expected <f4 of rank 3, dimensions from 1 to
+ * 65536". */
 const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, const char *name,
                                          int rank);
 void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank,

@@ -141,6 +141,8 @@ void cpu_attention_forward(struct device *d, float *y, float *lse, const float *
     struct attention a = attention_of(qkv, pad, length, dim, heads, drop);
     int threads = workers(d, batch * heads * length * length);
     float *scratch = cpu_scratch(d, (size_t)threads * room_size(length, 1) * sizeof *scratch);
+    if (!scratch)
+        return;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t task = 0; task < batch * heads; task++) {
         struct room room = room_of(scratch, length, 1);
@@ -226,6 +228,8 @@ void cpu_attention_backward(struct device *d, float *dqkv, const float *dy, cons
     struct attention a = attention_of(qkv, pad, length, dim, heads, drop);
     int threads = workers(d, batch * heads * length * length);
     float *scratch = cpu_scratch(d, (size_t)threads * room_size(length, 2) * sizeof *scratch);
+    if (!scratch)
+        return;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t task = 0; task < batch * heads; task++) {
         struct room room = room_of(scratch, length, 2);

@@ -70,13 +70,13 @@ static inline void sum_columns(float *total, const float *x, size_t rows, size_t
 }
 
 /* Working memory of one kernel call, 64-byte aligned, good until the next call of it; the device
- * keeps it. Ends the process when there is not enough, since a kernel cannot fail. Not for use
- * inside a parallel region. */
+ * keeps it. NULL when there is not enough: the device has failed then, and the kernel returns. Not
+ * for use inside a parallel region. */
 void *cpu_scratch(struct device *d, size_t bytes);
 
 /* c[m,n] = alpha op(a)[m,k] op(b)[k,n] + beta c, where op transposes for 'T' and not for 'N', and
  * lda, ldb, ldc are the lengths of the rows as they are stored. Takes all threads, or one inside a
- * parallel region. */
+ * parallel region. The device has failed when there is not enough memory for it. */
 void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
                  float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
                  float *c, size_t ldc);

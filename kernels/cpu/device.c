@@ -47,10 +47,13 @@ static void cpu_close(struct device *d)
     free(cpu);
 }
 
-static _Noreturn void give_up(const char *why)
+static const char no_memory[] = "not enough memory for a kernel";
+
+/* Several threads may find this out at once. */
+static void fail(const struct device *d, const char *why)
 {
-    fprintf(stderr, "msa: kernel: %s\n", why);
-    abort();
+    struct cpu *cpu = d->state;
+    __atomic_store_n(&cpu->device.failed, why, __ATOMIC_RELAXED);
 }
 
 void *cpu_scratch(struct device *d, size_t bytes)
@@ -59,9 +62,9 @@ void *cpu_scratch(struct device *d, size_t bytes)
     if (bytes > cpu->scratch_size) {
         cpu_release(d, cpu->scratch);
         cpu->scratch = cpu_allocate(d, bytes);
-        cpu->scratch_size = bytes;
+        cpu->scratch_size = cpu->scratch ? bytes : 0;
         if (!cpu->scratch)
-            give_up("not enough memory");
+            fail(d, no_memory);
     }
     return cpu->scratch;
 }
@@ -76,8 +79,7 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
         dnnl_sgemm(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
                    (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc);
     if (status != dnnl_success)
-        give_up(status == dnnl_out_of_memory ? "not enough memory"
-                                             : "dnnl_sgemm refused its arguments");
+        fail(d, status == dnnl_out_of_memory ? no_memory : "dnnl_sgemm refused its arguments");
 }
 
 __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;

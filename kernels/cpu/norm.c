@@ -129,6 +129,8 @@ void cpu_norm_backward(struct device *d, float *dx, float *dz, float *dgain, flo
     size_t blocks = (rows + ROWS - 1) / ROWS;
     float *parts = cpu_scratch(d, blocks * 2 * dim * sizeof *parts);
     int threads = workers(d, rows * dim);
+    if (!parts)
+        return;
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (size_t block = 0; block < blocks; block++) {
         float *gains = parts + block * 2 * dim, *biases = gains + dim, mean_g, mean_gx;

@@ -110,6 +110,7 @@ static void test_close(struct device *d)
         struct device *outer = d;                                                                  \
         d = protect(outer, PROT_READ | PROT_WRITE);                                                \
         d->k.name arguments;                                                                       \
+        outer->failed = d->failed;                                                                 \
         protect(outer, PROT_NONE);                                                                 \
     }
 #include "kernels/table.def"

@@ -134,12 +134,40 @@ static void test_device_locks_its_memory(void **state)
     with_device("cpu", check_open);
 }
 
+/* --- kernels that cannot do their work */
+
+/* A block of scores has 130 rows: with these positions it takes almost SIZE_MAX bytes. */
+static void too_long(struct msa *m)
+{
+    const size_t length = SIZE_MAX / (130 * sizeof(float)) - 64;
+    struct device *d = device_open(m, m->settings, 1);
+    float number;
+    assert_null(d->failed);
+    d->k.attention_forward(d, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
+    assert_non_null(d->failed);
+    device_copy_out(m, d, &number, NULL, 0);
+}
+
+static void a_kernel_without_memory_fails_the_run(void **state)
+{
+    (void)state;
+    char *const all[] = {"cpu", "test"};
+    for (int i = 0; i < 2; i++) {
+        struct msa m = {.program = "devices", .settings = all[i]};
+        char error[64];
+        snprintf(error, sizeof error, "device %s: not enough memory for a kernel", all[i]);
+        assert_int_equal(msa_run(&m, too_long), MSA_DEVICE);
+        assert_string_equal(m.error, error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_what_is_there),
         cmocka_unit_test(memory_is_aligned_and_bounded),
         cmocka_unit_test(test_device_locks_its_memory),
+        cmocka_unit_test(a_kernel_without_memory_fails_the_run),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""Streams that are cut, damaged or lie, through the real programs: what each says, its status, its memory.
+
+    hostile.py line            makes the streams that the others read, with a small training line
+    hostile.py cuts            each program, its stream cut at every byte
+    hostile.py flips           each bit of a small stream flipped, in msa-dump, msa-gdwg and msa-metrics
+    hostile.py sample          400 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
+    hostile.py gzip            a gzipped stream, cut at every byte and with every bit flipped
+    hostile.py bodies          frames that claim what is not so
+    hostile.py parameters      safetensors files that are none, or lie
+
+Works in the current folder. STRIDE=N takes every Nth case. Prints what is wrong; status 1 if anything is."""
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+
+import msgpack
+from hostile_cases import BODIES, HEADERS, PARAMETERS, RECORDS, TENSORS, floats
+
+CORRUPT, CUT = 3, 4
+PATIENCE = 60  # seconds for one program
+SAMPLES = 400
+ROOM = 16 << 20  # memory that a program may take beyond what a good stream takes
+STRIDE = int(os.environ.get("STRIDE", "1"))
+ADDRESS = f"@msa-hostile-{os.getpid()}"
+problems = 0
+
+
+def problem(*words):
+    global problems
+    problems += 1
+    print(*words, flush=True)
+    if problems == 20:
+        sys.exit("too many problems")
+
+
+# --- streams ---
+
+
+def frame(kind, number, body, flags=0):
+    body = body if isinstance(body, bytes) else msgpack.packb(body)
+    fields = struct.pack("<BcHII", 1, kind.encode(), flags, number, len(body))
+    return b"\xd8M" + fields + struct.pack("<I", 0 if flags else zlib.crc32(body, zlib.crc32(fields))) + body
+
+
+def stream(frames):
+    """Of (kind, body), numbered, with an end where there is none."""
+    frames = list(frames)
+    if frames[-1][0] not in "EX":
+        frames.append(("E", {"frames": len(frames)}))
+    return b"".join(frame(kind, i, body) for i, (kind, body) in enumerate(frames))
+
+
+def frames(data):
+    """Of a stream, as (kind, body); tensors stay maps."""
+    found, at = [], 0
+    while at < len(data):
+        kind, length = chr(data[at + 3]), struct.unpack_from("<I", data, at + 10)[0]
+        found.append((kind, msgpack.unpackb(data[at + 18 : at + 18 + length], strict_map_key=False)))
+        at += 18 + length
+    return found
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+# --- programs ---
+
+
+def command(program, path):
+    """The command that reads a stream, and leaves nothing where it fails."""
+    files = {"encode": "-p run/encode", "decompose": "-p run/decompose", "predict": "-p run/predict", "loss": "--tasks msr"}
+    out = "" if program in ("dump", "metrics", "backprop") else "-o out"
+    return f"msa-{program} -q {files.get(program, '')} {out} {path}".split()
+
+
+class Result:
+    def __init__(self, program, path, stdin=None):
+        process = subprocess.Popen(command(program, path), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        signal.alarm(PATIENCE)
+        self.out, self.err = process.stdout.read(), process.stderr.read().decode(errors="replace")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = self.status = os.waitstatus_to_exitcode(status)
+        signal.alarm(0)
+        self.memory = usage.ru_maxrss << 10
+        self.left = os.path.exists("out")
+        if self.left:
+            os.unlink("out")
+
+    def refused(self, program, statuses, what, text=""):
+        """It failed with one of these statuses and one line, and left nothing."""
+        lines = self.err.splitlines()
+        if self.status not in statuses:
+            problem(f"{what}: msa-{program} ends with {self.status} but expected {statuses}: {self.err.strip()}")
+        elif len(lines) != 1 or not lines[0].startswith(f"msa-{program}: ") or text not in lines[0]:
+            problem(f"{what}: msa-{program} says '{self.err.strip()}' but expected one line with '{text}'")
+        elif self.left or (program == "metrics" and self.out):
+            problem(f"{what}: msa-{program} left something")
+
+
+def usual_memory(program, path):
+    """Of a stream that is as it should be."""
+    result = Result(program, path)
+    if result.status:
+        sys.exit(f"msa-{program} {path}: {result.status}: {result.err}")
+    return result.memory
+
+
+# --- the line ---
+
+
+def listen():
+    """Somebody who takes what msa-backprop sends back."""
+    end = socket.socket(socket.AF_UNIX)
+    end.bind("\0" + ADDRESS[1:])
+    end.listen(8)
+
+    def take():
+        while True:
+            peer = end.accept()[0]
+            while peer.recv(1 << 16):
+                pass
+            peer.close()
+
+    threading.Thread(target=take, daemon=True).start()
+
+
+def small(program):
+    """What the program reads, without what it does not need: few bytes to cut."""
+    needs, kept = PROGRAMS[program], []
+    for kind, body in frames(read(f"in.{program}")):
+        if kind == "H":
+            body = {k: v for k, v in body.items() if k in ("mode", "family", "schema", "steps", "epochs", "back")}
+            body["schema"] = {k: v for k, v in body["schema"].items() if k in needs}
+            body["back"] = ADDRESS if body["mode"] == "train" else ""
+        if kind == "D":
+            body["tensors"] = {k: v for k, v in body["tensors"].items() if k in needs}
+        if kind in "HDC" and kind not in (k for k, _ in kept):
+            kept.append((kind, body))
+    return stream(kept)
+
+
+def tiny():
+    """A stream that is good for all that do not compute."""
+    header = {"mode": "eval", "family": "mosi", "schema": {"y": {"dtype": "<f4", "shape": [0], "gradient": False}}}
+    record = {"id": ["a"], "tensors": {"y": floats(1), "label": floats(1)}}
+    return stream([("H", header), ("D", record), ("C", {"epoch": 1})])
+
+
+def line():
+    """The streams between the stages of a small line: in.PROGRAM, what that program reads."""
+    def run(text):
+        subprocess.run(["bash", "-ec", "set -o pipefail; " + text], check=True)
+
+    ones = "text=1,vision=1,audio=1"
+    run(f"mkdir -p run; msa-synth --samples 6,2,2 --frames {ones} --width {ones} -o s.pkl")
+    run(f"msa-load --train --epochs 1 --batch 2 --drop vision,audio s.pkl | msa-encode -f -p run/encode --dim 8 --heads 1 --layers {ones} |"
+        "msa-decompose -f -p run/decompose | msa-predict -f -p run/predict | msa-loss -q | msa-gdwg -q | tee train.msa | msa-backprop")
+    run("msa-load --split test --drop vision,audio s.pkl -o in.encode; msa-encode -p run/encode in.encode -o in.decompose;"
+        "msa-decompose -p run/decompose in.decompose -o in.predict; msa-predict -p run/predict in.predict -o in.loss;"
+        "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp train.msa in.backprop")
+
+
+PROGRAMS = {  # and the tensors that each must have
+    "encode": ["text"],
+    "decompose": ["h_text"],
+    "predict": ["s_text", "d_text"],
+    "loss": ["y", "label"],
+    "gdwg": [],
+    "metrics": ["y", "label"],
+    "dump": ["text"],
+    "backprop": ["y", "y@msr"],
+}
+
+
+# --- cut and damaged ---
+
+
+def cuts():
+    for program in PROGRAMS:
+        data = small(program)
+        usual_memory(program, write("whole.msa", data))
+        for size in range(0, len(data), STRIDE):
+            Result(program, write("cut.msa", data[:size])).refused(program, [CUT], f"cut at {size} of {len(data)}")
+        print(f"msa-{program}: {len(data)} bytes")
+
+
+def flipped(data, bit):
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def flips():
+    data = tiny()
+    for program in ("dump", "gdwg", "metrics"):
+        usual_memory(program, write("whole.msa", data))
+        for bit in range(0, 8 * len(data), STRIDE):
+            Result(program, write("bad.msa", flipped(data, bit))).refused(program, [CORRUPT, CUT], f"bit {bit} flipped")
+        print(f"msa-{program}: {8 * len(data)} bits")
+
+
+def sample():
+    """Through a pipe, as in a line."""
+    draw = random.Random(1)
+    for program in ("encode", "metrics", "dump"):
+        data = read(f"in.{program}")
+        usual = usual_memory(program, f"in.{program}")
+        for i in range(0, SAMPLES, STRIDE):
+            cut = draw.random() < 0.25
+            damaged = data[: draw.randrange(len(data))] if cut else flipped(data, draw.randrange(8 * len(data)))
+            with open(write("bad.msa", damaged), "rb") as f:
+                result = Result(program, "-", f)
+            what = f"sample {i}, " + (f"cut at {len(damaged)}" if cut else "one bit flipped")
+            result.refused(program, [CUT] if cut else [CORRUPT, CUT], what)
+            if result.memory > usual + ROOM:
+                problem(f"{what}: msa-{program} takes {result.memory} bytes, and {usual} for a good stream")
+
+
+def gzipped():
+    """Bits that nothing depends on, those that fill up the last byte of each compressed frame, may pass."""
+    subprocess.run(["msa-gdwg", "-z", "-o", "whole.gz", write("whole.msa", tiny())], check=True)
+    data, whole, passed = read("whole.gz"), Result("dump", "whole.gz").out, 0
+    for size in range(0, len(data), STRIDE):
+        Result("dump", write("cut.gz", data[:size])).refused("dump", [CUT], f"gzip cut at {size} of {len(data)}")
+    for bit in range(0, 8 * len(data), STRIDE):
+        result = Result("dump", write("bad.gz", flipped(data, bit)))
+        if result.status == 0 and result.out == whole:
+            passed += 1
+        else:
+            result.refused("dump", [CORRUPT, CUT], f"gzip, bit {bit} flipped")
+    if passed > 7 * (whole.count(b"\n") + 1):
+        problem(f"{passed} flipped bits of a gzip file are not seen")
+    print(f"{8 * len(data)} bits, of which {passed} do not matter")
+
+
+# --- lies ---
+
+def refuse(program, what, data, statuses, text):
+    result = Result(program, write("bad.msa", data))
+    result.refused(program, statuses, what, text)
+    most = usual[program] + ROOM + 64 * len(data)
+    if result.memory > most:
+        problem(f"{what}: msa-{program} takes {result.memory} bytes but expected at most {most}")
+
+
+usual = {}
+
+
+def bodies():
+    for program in ("dump", "gdwg", "encode", "metrics"):
+        usual[program] = usual_memory(program, f"in.{program}")
+        header = frames(read(f"in.{program}"))[0]
+        for what, (body, text) in BODIES.items():
+            for kind in "DCM" if program != "dump" else "D":
+                refuse(program, f"{what} in {kind}", stream([header, (kind, body)]), [CORRUPT], "frame 1: body: " + text)
+            refuse(program, f"{what} in H", stream([("H", body)]), [CORRUPT], "frame 0: body: " + text)
+        for what, (body, text) in {**TENSORS, **({} if program == "dump" else RECORDS)}.items():
+            refuse(program, what, stream([header, ("D", body)]), [CORRUPT], text)
+        for what, (body, text) in HEADERS.items() if program != "dump" else ():
+            refuse(program, what, stream([("H", body)]), [CORRUPT], text)
+        prefixes(program, header)
+
+
+def prefixes(program, header):
+    """Frames whose prefix lies; a frame of 1 GiB of which 10 bytes are there is a stream cut off."""
+    def lie(what, text, offset, value, statuses=(CORRUPT,), checksum=True):
+        good, bad = frame("H", 0, header[1]), bytearray(frame("D", 1, {"tensors": {}}))
+        bad[offset : offset + len(value)] = value
+        if checksum:
+            bad[14:18] = struct.pack("<I", zlib.crc32(bad[18:], zlib.crc32(bad[2:14])))
+        refuse(program, what, good + bytes(bad), list(statuses), text)
+
+    lie("a body of 1 GiB", "cut off after 1 frames", 10, struct.pack("<I", 1 << 30), [CUT])
+    lie("a body of 4 GiB", "at most 1073741824 are allowed", 10, b"\xff" * 4)
+    lie("no body", "without a body", 10, bytes(4))
+    lie("number 2", "number 2 but expected 1", 6, b"\x02")
+    lie("version 2", "version 2", 2, b"\x02")
+    lie("kind Q", "kind 51 ('Q')", 3, b"Q")
+    lie("a second header", "kind 48 ('H')", 3, b"H")
+    lie("an unknown flag", "unknown flags 0002", 4, b"\x02")
+    lie("a CRC that is not to be checked", "flagged to be without CRC", 4, b"\x01")
+    lie("a wrong CRC", "CRC ", 14, b"\0\0\0\0", checksum=False)
+    if program != "dump":
+        refuse(program, "a gradient", stream([header, ("G", {"tensors": {}})]), [CORRUPT], "frame 1: kind 'G'")
+    refuse(program, "an end that miscounts", stream([header, ("E", {"frames": 7})]), [CORRUPT], "whose 'frames' is not 1")
+    refuse(program, "bytes behind the end", stream([header, ("E", {"frames": 1})]) + b"\0", [CORRUPT], "bytes behind the end")
+
+
+# --- parameters ---
+
+
+def parameters():
+    """Files of parameters that are none, through msa-decompose."""
+    usual["decompose"] = usual_memory("decompose", "in.decompose")
+    os.rename("run/decompose", "whole")
+    for what, (data, text) in PARAMETERS.items():
+        refuse_parameters(what, data, text)
+    data = read("whole")
+    for size in range(0, len(data), 7 * STRIDE):
+        refuse_parameters(f"cut at {size} of {len(data)}", data[:size], "run/decompose: ")
+
+
+def refuse_parameters(what, data, text):
+    write("run/decompose", data)
+    refuse("decompose", what, read("in.decompose"), [CORRUPT], text)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "cuts":
+        listen()
+    {"line": line, "cuts": cuts, "flips": flips, "sample": sample, "gzip": gzipped, "bodies": bodies,
+     "parameters": parameters}[sys.argv[1]]()
+    sys.exit(problems > 0)
