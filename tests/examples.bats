@@ -20,6 +20,12 @@ setup_file() {
         --epochs 12 --quiet
     "$ROOT/pipelines/evaluate" run data.pkl --predictions predictions.tsv >/dev/null
     cp run/*.safetensors .
+    msa-load --train --epochs 1 data.pkl | msa-dump -t --record in.msa |
+        msa-encode -p one.safetensors --dim 16 --heads 2 | msa-dump -t --record out.msa |
+        msa-decompose -p two.safetensors | msa-predict -p three.safetensors | msa-loss | msa-backprop
+    msa-load data.pkl | tee one.msa >other.msa
+    cp -r run one
+    cp -r run other
     ln -s "$ROOT/pipelines" "$ROOT/tests" .
     mkdir path && ln -s "$(command -v "$PYTHON")" path/python3 # one that has the packages
 }

@@ -110,7 +110,7 @@ def complete(command):
 
 
 def trains(command):
-    return "msa-load --train" in command or "pipelines/train" in command
+    return re.search("msa-load --train|pipelines/train|msa-dump --replay", command)
 
 
 def small(command):
