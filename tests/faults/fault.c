@@ -1,8 +1,8 @@
 /* A library to preload: one call fails that else would not, in the manner of SQLite's tests.
  *
  *   MSA_FAULT=KIND:N    the Nth call of that kind fails; KIND:N+ that one and all later ones
- *   MSA_FAULT_LOG=FILE  gets a line "fired CALL" when it has, and at the end "leaked BYTES CALLS"
- * when memory that the program took was not given back
+ *   MSA_FAULT_LOG=FILE  gets "fired CALL" when one has; at the end "calls NUMBER", of that kind,
+ * and "leaked BYTES CALLS" when memory was not given back
  *
  * Kinds are malloc, read, write, fsync, rename, mmap, connect and open, each with its relatives.
  * Memory is counted that the program, its kernels and the libraries whose results it checks ask
@@ -207,6 +207,7 @@ void free(void *memory)
 
 __attribute__((destructor)) static void end(void)
 {
+    note("calls %ld\n", calls);
     if (live_count)
         note("leaked %zu bytes in %zu calls\n", live_bytes, live_count);
 }
