@@ -101,7 +101,7 @@ LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipe
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units
-	O=$(O) $(PROVE) $(LONG) $(SHORT)
+	@O=$(O) $(PROVE) $(LONG) $(SHORT)
 check: setup lint
 	@$(MAKE) --no-print-directory test
 # Both builds in one run of prove, whose summary is that of both. tests/run knows build/san/tests/X.bats.
@@ -110,7 +110,7 @@ check-all: setup
 	@$(MAKE) --no-print-directory -j 2 units
 	@$(MAKE) --no-print-directory -j 2 SAN=1 units
 	@$(MAKE) --no-print-directory lint
-	O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
+	@O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
 # --- fuzzing ------------------------------------------------------------------------------------
 FUZZ_SECONDS := 60

@@ -1,23 +1,11 @@
 /* msa-load: a data set as a stream of records; in training also the beginning and the end of the
- * way back, and the commit.
- *
- * Training: each epoch its records in an order drawn from the seed, then validation, then a control
- * (checkpoint). A record is sent only while at most two have had no gradient yet; after a control
- * nothing is sent before it has come back. */
+ * way back, and the commit. */
 #include "common/cli/option.h"
-#include "common/cli/progress.h"
-#include "common/data/batch.h"
 #include "common/data/info.h"
-#include "common/data/order.h"
-#include "common/stage.h"
-#include "common/stream/checkpoint.h"
-#include "common/stream/finite.h"
-#include <poll.h>
+#include "common/source.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { AHEAD = 2 };
 enum { SPLIT_ALL = SPLITS };
 enum { FAMILY_AUTO = FAMILIES };
 
@@ -33,19 +21,7 @@ struct load {
     struct msa *m;
     const struct settings *settings;
     struct dataset *data;
-    struct batcher batcher;
-    struct stage stage;
-    struct progress progress;
-    struct order order;
-    uint32_t *indices; /* room for a split in its own order */
-    long waiting;      /* training records sent whose gradient has not come */
-    long answered;     /* training records whose gradient has come */
-    long step;         /* training steps done */
-    long checkpoint;   /* the last that was sent */
-    bool stop;
-    bool replaces;          /* the commit of an earlier training is to go */
-    struct commit *resumed; /* what the training goes on from; NULL: it begins */
-    struct header *lasting; /* the header of commits */
+    struct source source;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -84,42 +60,7 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-/* --- the way back --- */
-
-static void take_gradient(struct load *l)
-{
-    struct frame f;
-    struct record g;
-    stage_await(&l->stage, FRAME_GRADIENT, &f);
-    record_parse(l->m, &g, back_reader(l->stage.next), &f);
-    if (!l->waiting-- || g.step != l->answered)
-        frame_fail(l->m, &g.frame, NULL, "a gradient of step %jd but expected one of step %ld",
-                   (intmax_t)g.step, l->answered);
-    l->answered++;
-    record_check_finite(&g, NULL, false);
-    record_free(&g);
-    if (l->replaces) /* not before the whole line stands */
-        unlink(l->settings->state);
-    l->replaces = false;
-}
-
-/* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
-static void while_blocked(void *closure, int fd)
-{
-    struct load *l = closure;
-    struct pollfd ends[2] = {{.fd = fd, .events = POLLOUT},
-                             {.fd = back_fd(l->stage.next), .events = POLLIN}};
-    poll(ends, 2, STAGE_PATIENCE);
-    if (back_ready(l->stage.next))
-        take_gradient(l);
-}
-
 /* --- header --- */
-
-static long steps_per_epoch(const struct load *l)
-{
-    return (long)((l->order.count + (size_t)l->settings->batch - 1) / (size_t)l->settings->batch);
-}
 
 static struct header *make_header(struct load *l)
 {
@@ -134,58 +75,20 @@ static struct header *make_header(struct load *l)
         h->range = family_range((enum family)family);
     }
     h->epochs = s->train ? s->epochs : 0;
-    h->steps = s->train ? steps_per_epoch(l) : 0;
-    batcher_schema(&l->batcher, &h->schema);
+    h->steps = s->train ? source_steps(&l->source) : 0;
+    batcher_schema(&l->source.batcher, &h->schema);
     if (s->standardize)
         value_set(l->m, h->zone, &h->map, "standardize",
-                  batcher_standardization(&l->batcher, h->zone));
+                  batcher_standardization(&l->source.batcher, h->zone));
     return h;
 }
 
-/* --- records --- */
-
-static void send_batch(struct load *l, enum split split, bool train, long epoch, long step,
-                       const uint32_t *index, size_t count)
-{
-    struct record r;
-    record_new(l->m, &r);
-    r.epoch = epoch;
-    r.step = step;
-    r.train = train;
-    batcher_fill(&l->batcher, &r, split, index, count);
-    record_check_finite(&r, &r, true);
-    record_write(&r, l->stage.out, FRAME_DATA);
-    record_free(&r);
-}
-
-/* A split in its own order. */
-static void send_split(struct load *l, enum split split, long epoch)
-{
-    size_t n = l->data->split[split].count, size = (size_t)l->settings->batch;
-    for (size_t i = 0; i < n; i++)
-        l->indices[i] = (uint32_t)i;
-    for (size_t at = 0; at < n; at += size)
-        send_batch(l, split, false, epoch, (long)(at / size), l->indices + at,
-                   n - at < size ? n - at : size);
-}
-
-static void warn_of_zeroed(struct load *l)
-{
-    if (l->data->zeroed)
-        msa_warn(l->m, "%s: %zu values were not finite and became 0", l->data->path,
-                 l->data->zeroed);
-    l->data->zeroed = 0;
-}
-
-/* --- training --- */
-
-/* --- checkpoints --- */
-
 /* What a training that is resumed must have in common with what it was. */
-static value settings_value(struct load *l, const struct header *h, msgpack_zone *zone)
+static value settings_value(struct load *l, const struct header *h)
 {
     const struct settings *s = l->settings;
     const struct dataset_split *split = l->data->split;
+    msgpack_zone *zone = h->zone;
     value v = value_map();
     value_set(l->m, zone, &v, "seed", value_of_int(s->seed));
     value_set(l->m, zone, &v, "epochs", value_of_int(s->epochs));
@@ -202,117 +105,12 @@ static value settings_value(struct load *l, const struct header *h, msgpack_zone
     return v;
 }
 
-/* The only commit: everything downstream has saved. */
-static void commit(struct load *l, struct control *c)
-{
-    value state = value_map();
-    value_set(l->m, c->zone, &state, "settings", settings_value(l, l->stage.header, c->zone));
-    control_add_state(l->m, c, l->stage.position, state);
-    commit_write(l->m, l->settings->state, &(struct commit){l->lasting, *c});
-}
-
-/* How a training was begun is not part of it: a resumed one leaves the same commit. */
-static void forget_option(struct msa *m, const char *option)
-{
-    char **kept = msa_calloc(m, (size_t)m->argc + 1, sizeof *kept);
-    int count = 0;
-    for (int i = 0; i < m->argc; i++)
-        if (strcmp(m->argv[i], option) != 0)
-            kept[count++] = m->argv[i];
-    m->argv = kept;
-    m->argc = count;
-}
-
-/* Where the training goes on; all stages learn it from the header. */
-static void resume(struct load *l, struct header *h)
-{
-    l->resumed = commit_read(l->m, l->settings->state);
-    resume_put(h, l->resumed);
-    forget_option(l->m, "--resume");
-    value settings = settings_value(l, h, h->zone);
-    resume_state(h, &settings);
-    if (!l->resumed)
-        return;
-    const value *at = &l->resumed->control.map;
-    l->step = l->answered = (long)value_int(at, "step", 0);
-    l->checkpoint = (long)value_int(at, "checkpoint", 0);
-    l->stop = value_bool(at, "stop", false);
-    msa_say(l->m, "going on from checkpoint %ld, step %ld", l->checkpoint, l->step);
-}
-
-static void prepare_state(struct load *l, struct header *h)
-{
-    if (!l->settings->state)
-        return;
-    file_claim(l->m, l->settings->state);
-    file_check(l->m, l->settings->state);
-    if (l->settings->resume)
-        resume(l, h);
-    else
-        l->replaces = file_exists(l->settings->state);
-}
-
-static void checkpoint(struct load *l, long epoch, bool epoch_done)
-{
-    struct control c = control_new(l->m);
-    value_set(l->m, c.zone, &c.map, "epoch", value_of_int(epoch));
-    value_set(l->m, c.zone, &c.map, "step", value_of_int(l->step));
-    value_set(l->m, c.zone, &c.map, "checkpoint", value_of_int(++l->checkpoint));
-    value_set(l->m, c.zone, &c.map, "epoch_done", value_of_bool(epoch_done));
-    control_write(&c, l->stage.out, FRAME_CONTROL);
-    control_free(&c);
-    c = stage_await_control(&l->stage);
-    l->stop = value_bool(&c.map, "stop", false);
-    if (l->settings->state)
-        commit(l, &c);
-    control_free(&c);
-}
-
-static void validate(struct load *l, long epoch, bool epoch_done)
-{
-    while (l->waiting)
-        take_gradient(l);
-    progress_clear(&l->progress); /* msa-metrics has rows to show */
-    send_split(l, VALID, epoch);
-    checkpoint(l, epoch, epoch_done);
-}
-
-/* An epoch from sample `at` of its order. */
-static void train_epoch(struct load *l, long epoch, size_t at)
-{
-    size_t size = (size_t)l->settings->batch, n = l->order.count;
-    const uint32_t *samples = order_of(&l->order, epoch);
-    for (; at < n && !l->stop; at += size) {
-        while (l->waiting >= AHEAD)
-            take_gradient(l);
-        send_batch(l, TRAIN, true, epoch, l->step++, samples + at, n - at < size ? n - at : size);
-        l->waiting++;
-        bool done = at + size >= n;
-        progress_show(&l->progress, false, "epoch %ld/%ld  step %zu/%ld", epoch,
-                      l->settings->epochs, at / size + 1, l->stage.header->steps);
-        long every = l->settings->validate_every;
-        if (done || (every && l->step % every == 0))
-            validate(l, epoch, done);
-    }
-}
-
-static void train(struct load *l)
-{
-    long steps = l->stage.header->steps, epoch = l->step / steps + 1;
-    size_t at = (size_t)(l->step % steps) * (size_t)l->settings->batch;
-    writer_on_wait(l->stage.out, while_blocked, l);
-    for (; epoch <= l->settings->epochs && !l->stop; epoch++, at = 0) {
-        train_epoch(l, epoch, at);
-        warn_of_zeroed(l);
-    }
-}
-
 static void evaluate(struct load *l)
 {
     for (int i = 0; i < SPLITS; i++)
         if (l->settings->split == SPLIT_ALL || l->settings->split == i)
-            send_split(l, (enum split)i, 0);
-    warn_of_zeroed(l);
+            source_send(&l->source, (enum split)i, 0);
+    dataset_warn_of_zeroed(l->data);
 }
 
 /* --- the program --- */
@@ -348,35 +146,37 @@ static void check_splits(struct load *l)
             dataset_check(l->data, (enum split)i);
 }
 
-static size_t largest_split(const struct load *l)
-{
-    size_t most = 0;
-    for (int i = 0; i < SPLITS; i++)
-        most = l->data->split[i].count > most ? l->data->split[i].count : most;
-    return most;
-}
-
 static void prepare_batches(struct load *l)
 {
-    size_t batch = (size_t)l->settings->batch, most = largest_split(l);
     const char *drop = l->settings->drop;
     bool dropped[MODALITIES] = {false};
     if (drop)
         option_subset(l->m, "drop", drop, modality_names, MODALITIES);
     for (int i = 0; i < MODALITIES; i++)
         dropped[i] = drop && option_names(drop, modality_names[i]);
-    l->batcher = batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
-                             batch < most ? batch : most);
-    if (!batcher_has_features(&l->batcher))
+    l->source.batcher =
+        batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
+                    (size_t)l->settings->batch);
+    if (!batcher_has_features(&l->source.batcher))
         msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
 }
 
-static void prepare_order(struct load *l)
+static struct header *prepare(struct load *l)
 {
     const struct settings *s = l->settings;
-    l->indices = msa_calloc(l->m, largest_split(l) + 1, sizeof *l->indices);
-    l->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
-                         !s->no_shuffle);
+    struct source *source = &l->source;
+    source->m = l->m;
+    source->batch = (size_t)s->batch;
+    source->validate_every = s->validate_every;
+    source->state = s->state;
+    prepare_batches(l);
+    source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
+                              !s->no_shuffle);
+    struct header *h = make_header(l);
+    source->settings = settings_value(l, h);
+    if (s->state)
+        source_claim_state(source, h, s->resume);
+    return h;
 }
 
 /* To people, or to a file: no stream is made. */
@@ -409,18 +209,12 @@ static void run(struct msa *m)
         return;
     }
     check_splits(l);
-    prepare_batches(l);
-    prepare_order(l);
-    struct header *h = make_header(l);
-    prepare_state(l, h);
-    stage_open_source(&l->stage, m, h);
-    l->lasting = l->resumed ? l->resumed->header : commit_header(h);
-    l->progress = progress_start(m);
+    source_open(&l->source, prepare(l));
     if (l->settings->train)
-        train(l);
+        source_train(&l->source);
     else
         evaluate(l);
-    stage_end(&l->stage);
+    stage_end(&l->source.stage);
     dataset_close(l->data);
 }
 

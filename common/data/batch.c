@@ -7,7 +7,9 @@
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size)
 {
-    struct batcher b = {.m = m, .data = data, .non_finite = non_finite, .size = size};
+    size_t most = dataset_largest(data);
+    struct batcher b = {
+        .m = m, .data = data, .non_finite = non_finite, .size = size < most ? size : most};
     for (int i = 0; i < data->schema.count; i++) {
         int modality = name_modality(data->schema.entries[i].name);
         b.dropped[i] = modality >= 0 && dropped[modality];

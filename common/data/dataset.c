@@ -33,6 +33,21 @@ enum family family_named(struct msa *m, const char *name)
     msa_fail(m, MSA_FAILED, "the stream names family '%s', which is neither sims nor mosi", name);
 }
 
+size_t dataset_largest(const struct dataset *d)
+{
+    size_t most = 0;
+    for (int i = 0; i < SPLITS; i++)
+        most = d->split[i].count > most ? d->split[i].count : most;
+    return most;
+}
+
+void dataset_warn_of_zeroed(struct dataset *d)
+{
+    if (d->zeroed)
+        msa_warn(d->m, "%s: %zu values were not finite and became 0", d->path, d->zeroed);
+    d->zeroed = 0;
+}
+
 int dataset_family(const struct dataset *d)
 {
     if (d->header->family[0])

@@ -73,6 +73,9 @@ int dataset_find(const struct dataset *d, const char *name);  /* -1: no such ten
 size_t dataset_elements(const struct dataset *d, int tensor); /* of one sample */
 size_t dataset_bytes(const struct dataset *d, int tensor);    /* of one sample */
 bool dataset_is_label(const struct dataset *d, int tensor);
+size_t dataset_largest(const struct dataset *d); /* samples of its largest split */
+/* A line on stderr where values became 0, once for those so far. */
+void dataset_warn_of_zeroed(struct dataset *d);
 /* By the header, else by the labels; -1: nothing tells. */
 int dataset_family(const struct dataset *d);
 

@@ -1,0 +1,194 @@
+/* The beginning of a line.
+ *
+ * A training record is sent only while at most two have had no gradient yet; after a control
+ * nothing is sent before it has come back. */
+#include "common/source.h"
+#include "common/stream/finite.h"
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AHEAD = 2 };
+
+/* --- the way back --- */
+
+static void take_gradient(struct source *s)
+{
+    struct frame f;
+    struct record g;
+    stage_await(&s->stage, FRAME_GRADIENT, &f);
+    record_parse(s->m, &g, back_reader(s->stage.next), &f);
+    if (!s->waiting-- || g.step != s->answered)
+        frame_fail(s->m, &g.frame, NULL, "a gradient of step %jd but expected one of step %ld",
+                   (intmax_t)g.step, s->answered);
+    s->answered++;
+    record_check_finite(&g, NULL, false);
+    record_free(&g);
+    if (s->replaces) /* not before the whole line stands */
+        unlink(s->state);
+    s->replaces = false;
+}
+
+/* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
+static void while_blocked(void *closure, int fd)
+{
+    struct source *s = closure;
+    struct pollfd ends[2] = {{.fd = fd, .events = POLLOUT},
+                             {.fd = back_fd(s->stage.next), .events = POLLIN}};
+    poll(ends, 2, STAGE_PATIENCE);
+    if (back_ready(s->stage.next))
+        take_gradient(s);
+}
+
+/* --- records --- */
+
+static void send_batch(struct source *s, enum split split, bool train, long epoch, long step,
+                       const uint32_t *index, size_t count)
+{
+    struct record r;
+    record_new(s->m, &r);
+    r.epoch = epoch;
+    r.step = step;
+    r.train = train;
+    batcher_fill(&s->batcher, &r, split, index, count);
+    record_check_finite(&r, &r, true);
+    record_write(&r, s->stage.out, FRAME_DATA);
+    record_free(&r);
+}
+
+/* Samples of the batch that begins at `at` of n. */
+static size_t batch_at(const struct source *s, size_t at, size_t n)
+{
+    return n - at < s->batch ? n - at : s->batch;
+}
+
+void source_send(struct source *s, enum split split, long epoch)
+{
+    size_t n = s->batcher.data->split[split].count;
+    for (size_t i = 0; i < n; i++)
+        s->indices[i] = (uint32_t)i;
+    for (size_t at = 0; at < n; at += s->batch)
+        send_batch(s, split, false, epoch, (long)(at / s->batch), s->indices + at,
+                   batch_at(s, at, n));
+}
+
+/* --- the commit --- */
+
+/* Everything downstream has saved. */
+static void commit(struct source *s, struct control *c)
+{
+    value state = value_map();
+    value_set(s->m, c->zone, &state, "settings", s->settings);
+    control_add_state(s->m, c, s->stage.position, state);
+    commit_write(s->m, s->state, &(struct commit){s->lasting, *c});
+}
+
+/* How a training was begun is not part of it: a resumed one leaves the same commit. */
+static void forget_option(struct msa *m, const char *option)
+{
+    char **kept = msa_calloc(m, (size_t)m->argc + 1, sizeof *kept);
+    int count = 0;
+    for (int i = 0; i < m->argc; i++)
+        if (strcmp(m->argv[i], option) != 0)
+            kept[count++] = m->argv[i];
+    m->argv = kept;
+    m->argc = count;
+}
+
+/* Where the training goes on; all stages learn it from the header. */
+static void resume(struct source *s, struct header *h)
+{
+    s->resumed = commit_read(s->m, s->state);
+    resume_put(h, s->resumed);
+    forget_option(s->m, "--resume");
+    resume_state(h, &s->settings);
+    if (!s->resumed)
+        return;
+    const value *at = &s->resumed->control.map;
+    s->step = s->answered = (long)value_int(at, "step", 0);
+    s->checkpoint = (long)value_int(at, "checkpoint", 0);
+    s->stop = value_bool(at, "stop", false);
+    msa_say(s->m, "going on from checkpoint %ld, step %ld", s->checkpoint, s->step);
+}
+
+void source_claim_state(struct source *s, struct header *h, bool resumed)
+{
+    file_claim(s->m, s->state);
+    file_check(s->m, s->state);
+    if (resumed)
+        resume(s, h);
+    else
+        s->replaces = file_exists(s->state);
+}
+
+/* --- training --- */
+
+static void checkpoint(struct source *s, long epoch, bool epoch_done)
+{
+    struct control c = control_new(s->m);
+    value_set(s->m, c.zone, &c.map, "epoch", value_of_int(epoch));
+    value_set(s->m, c.zone, &c.map, "step", value_of_int(s->step));
+    value_set(s->m, c.zone, &c.map, "checkpoint", value_of_int(++s->checkpoint));
+    value_set(s->m, c.zone, &c.map, "epoch_done", value_of_bool(epoch_done));
+    control_write(&c, s->stage.out, FRAME_CONTROL);
+    control_free(&c);
+    c = stage_await_control(&s->stage);
+    s->stop = value_bool(&c.map, "stop", false);
+    if (s->state)
+        commit(s, &c);
+    control_free(&c);
+}
+
+static void validate(struct source *s, long epoch, bool epoch_done)
+{
+    while (s->waiting)
+        take_gradient(s);
+    progress_clear(&s->progress); /* msa-metrics has rows to show */
+    source_send(s, VALID, epoch);
+    checkpoint(s, epoch, epoch_done);
+}
+
+/* An epoch from sample `at` of its order. */
+static void train_epoch(struct source *s, long epoch, size_t at)
+{
+    size_t n = s->order.count;
+    const uint32_t *samples = order_of(&s->order, epoch);
+    for (; at < n && !s->stop; at += s->batch) {
+        while (s->waiting >= AHEAD)
+            take_gradient(s);
+        send_batch(s, TRAIN, true, epoch, s->step++, samples + at, batch_at(s, at, n));
+        s->waiting++;
+        bool done = at + s->batch >= n;
+        progress_show(&s->progress, false, "epoch %ld/%ld  step %zu/%ld", epoch,
+                      s->stage.header->epochs, at / s->batch + 1, s->stage.header->steps);
+        if (done || (s->validate_every && s->step % s->validate_every == 0))
+            validate(s, epoch, done);
+    }
+}
+
+void source_train(struct source *s)
+{
+    const struct header *h = s->stage.header;
+    long epoch = s->step / h->steps + 1;
+    size_t at = (size_t)(s->step % h->steps) * s->batch;
+    writer_on_wait(s->stage.out, while_blocked, s);
+    for (; epoch <= h->epochs && !s->stop; epoch++, at = 0) {
+        train_epoch(s, epoch, at);
+        dataset_warn_of_zeroed(s->batcher.data);
+    }
+}
+
+/* --- the whole --- */
+
+long source_steps(const struct source *s)
+{
+    return (long)((s->order.count + s->batch - 1) / s->batch);
+}
+
+void source_open(struct source *s, struct header *h)
+{
+    s->indices = msa_calloc(s->m, dataset_largest(s->batcher.data) + 1, sizeof *s->indices);
+    stage_open_source(&s->stage, s->m, h);
+    s->lasting = s->resumed ? s->resumed->header : commit_header(h);
+    s->progress = progress_start(s->m);
+}
