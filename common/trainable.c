@@ -103,7 +103,7 @@ static void find_old(struct trainable *t)
 static void clear_old(struct trainable *t)
 {
     unlink(t->settings->params);
-    saves_keep(t->m, t->settings->params, 0, 0);
+    saves_remove(t->m, t->settings->params);
     t->replaces = false;
 }
 
@@ -156,7 +156,7 @@ static void on_committed(struct stage *s)
     const char *path = t->settings->params;
     if (t->best)
         save(t, path, t->checkpoint, false);
-    unlink(saves_path(t->m, path, t->checkpoint - 2));
+    saves_remove_one(t->m, path, t->checkpoint - 2);
 }
 
 /* FILE.N. */
@@ -200,7 +200,7 @@ static void restore(struct trainable *t, long n)
     compare_settings(t, file);
     params_restore(&t->params, file);
     safetensors_close(t->m, file);
-    saves_keep(t->m, t->settings->params, n - 1, n);
+    saves_remove_one(t->m, t->settings->params, n + 1);
     t->checkpoint = n;
     t->best = resume_best(t->stage->header);
     on_committed(t->stage);

@@ -7,7 +7,7 @@ struct order order_new(struct msa *m, size_t samples, double fraction, uint64_t 
 {
     struct order o = {.m = m, .seed = seed, .shuffled = shuffled};
     struct random r = random_stream(seed, "fraction", 0);
-    size_t wanted = (size_t)ceil(fraction * (double)samples - 1e-9);
+    size_t wanted = (size_t)fmax(ceil(fraction * (double)samples - 1e-9), samples > 0);
     o.taken = msa_calloc(m, samples + 1, sizeof *o.taken);
     o.places = msa_calloc(m, samples + 1, sizeof *o.places);
     o.samples = msa_calloc(m, samples + 1, sizeof *o.samples);

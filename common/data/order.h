@@ -15,7 +15,8 @@ struct order {
     uint32_t *samples; /* [count], of the epoch at hand */
 };
 
-/* Takes the share `fraction` of `samples` samples, rounded up. Its memory is the run's. */
+/* Takes the share `fraction` of `samples` samples, rounded up, one at
+ * least. Its memory is the run's. */
 struct order order_new(struct msa *m, size_t samples, double fraction, uint64_t seed,
                        bool shuffled);
 /* The samples of an epoch, [count], until the next call. */

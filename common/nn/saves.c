@@ -49,7 +49,13 @@ bool saves_others(struct msa *m, const char *path, long first, long last)
     return visit_others(m, path, first, last, false);
 }
 
-void saves_keep(struct msa *m, const char *path, long first, long last)
+void saves_remove(struct msa *m, const char *path)
 {
-    visit_others(m, path, first, last, true);
+    visit_others(m, path, 0, 0, true);
+}
+
+void saves_remove_one(struct msa *m, const char *path, long n)
+{
+    unlink(saves_path(m, path, n));
+    unlink(msa_format(m, "%s.%ld.tmp", path, n));
 }

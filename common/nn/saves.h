@@ -9,7 +9,9 @@ const char *saves_path(struct msa *m, const char *path, long n);
 /* Are there others than those from `first` to `last`, be they whole or what a killed run left of
  * them? */
 bool saves_others(struct msa *m, const char *path, long first, long last);
-/* Removes these others. */
-void saves_keep(struct msa *m, const char *path, long first, long last);
+/* Removes all. */
+void saves_remove(struct msa *m, const char *path);
+/* Removes FILE.N, and what is left of it if it was being written. */
+void saves_remove_one(struct msa *m, const char *path, long n);
 
 #endif

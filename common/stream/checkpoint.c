@@ -155,10 +155,16 @@ const value *resume_state(const struct header *h, const value *settings)
     return state;
 }
 
+static bool is_number(const value *v)
+{
+    return v && (v->type == MSGPACK_OBJECT_FLOAT32 || v->type == MSGPACK_OBJECT_FLOAT64 ||
+                 v->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+                 v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER);
+}
+
 double resume_number(const struct header *h, const value *state, const char *key)
 {
-    double number = value_real(state, key, __builtin_nan(""));
-    if (__builtin_isnan(number))
+    if (!is_number(value_get(state, key)))
         msa_fail(h->m, MSA_CORRUPT, "header: the state to be resumed has no number '%s'", key);
-    return number;
+    return value_real(state, key, 0);
 }

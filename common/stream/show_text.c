@@ -9,7 +9,7 @@
 
 static void print_values(FILE *to, const struct tensor *t, const value *id)
 {
-    size_t rows = t->rank ? t->shape[0] : 1, width = rows ? t->count / rows : 0;
+    size_t rows = !t->count ? 0 : t->rank ? t->shape[0] : 1, width = rows ? t->count / rows : 0;
     bool whole = dtype_whole(t->dtype);
     for (size_t i = 0; i < rows; i++) {
         fputs("        ", to);

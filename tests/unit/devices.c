@@ -151,7 +151,7 @@ static void too_long(struct msa *m)
 static void a_kernel_without_memory_fails_the_run(void **state)
 {
     (void)state;
-    char *const all[] = {"cpu", "test"};
+    char *const all[] = {"cpu:base", "test"};
     for (int i = 0; i < 2; i++) {
         struct msa m = {.program = "devices", .settings = all[i]};
         char error[64];
