@@ -52,7 +52,8 @@ static int modality_named(struct msa *m, const char *option, const char *name)
 static void set_layers(struct msa *m, void *closure, const char *key, const char *text)
 {
     struct encode *e = closure;
-    e->layers[modality_named(m, "layers", key)] = option_int(m, "layers", text, 1, ENCODER_LAYERS);
+    e->layers[modality_named(m, "layers", key)] =
+        option_int(m, "layers", text, 1, TRANSFORMER_LAYERS);
 }
 
 static long usual_layers(const struct trainable *t, int modality)
@@ -94,7 +95,7 @@ static void build_one(struct trainable *t, struct encode *e, int modality)
         .dim = (size_t)trainable_int(t, "dim", e->settings->dim, 768, MOST_DIM),
         .heads = (size_t)trainable_int(t, "heads", e->settings->heads, 8, MOST_HEADS),
         .layers = (size_t)trainable_int(t, key, e->layers[modality], usual_layers(t, modality),
-                                        ENCODER_LAYERS),
+                                        TRANSFORMER_LAYERS),
         .dropout = (float)e->settings->dropout};
     if (shape.dim % shape.heads)
         msa_fail(t->m, MSA_USAGE, "--dim %zu is no multiple of --heads %zu", shape.dim,

@@ -5,18 +5,18 @@
 
 static const float NORM_EPS = 1e-5F;
 
-static struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim)
+/* PyTorch's names and starting values of a layer. */
+static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
 {
-    struct transformer_layer l = {.prefix = prefix};
+    struct transformer_layer l = {.name = prefix};
     size_t wide = 3 * dim;
-    l.in_proj.weight =
-        params_add(p, layer_name(p, prefix, "self_attn.in_proj_weight"), START_UNIFORM,
-                   sqrtf(6 / (float)(dim + wide)), 2, (size_t[]){wide, dim});
-    l.in_proj.bias =
+    l.qkv.weight = params_add(p, layer_name(p, prefix, "self_attn.in_proj_weight"), START_UNIFORM,
+                              sqrtf(6 / (float)(dim + wide)), 2, (size_t[]){wide, dim});
+    l.qkv.bias =
         params_add(p, layer_name(p, prefix, "self_attn.in_proj_bias"), START_ZERO, 0, 1, &wide);
-    l.out_proj.weight = params_add(p, layer_name(p, prefix, "self_attn.out_proj.weight"),
-                                   START_UNIFORM, 1 / sqrtf((float)dim), 2, (size_t[]){dim, dim});
-    l.out_proj.bias =
+    l.out.weight = params_add(p, layer_name(p, prefix, "self_attn.out_proj.weight"), START_UNIFORM,
+                              1 / sqrtf((float)dim), 2, (size_t[]){dim, dim});
+    l.out.bias =
         params_add(p, layer_name(p, prefix, "self_attn.out_proj.bias"), START_ZERO, 0, 1, &dim);
     l.linear1 = linear_layer(p, layer_name(p, prefix, "linear1"), dim, dim);
     l.linear2 = linear_layer(p, layer_name(p, prefix, "linear2"), dim, dim);
@@ -36,6 +36,7 @@ static void standardization(struct params *p, struct encoder *e, const float *me
 struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
                               const float *mean, const float *scale)
 {
+    float rate = shape.dropout;
     struct encoder e = {.prefix = msa_strndup(p->m, prefix, strlen(prefix)), .shape = shape};
     const char *entry = layer_name(p, prefix, "encoder.pos_encoder");
     e.cls = params_add(p, layer_name(p, entry, "cls_token"), START_ONE, 0, 3,
@@ -43,8 +44,9 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     e.proj = linear_layer(p, layer_name(p, entry, "proj"), shape.features, shape.dim);
     e.positions = params_add(p, layer_name(p, entry, "position_embeddings"), START_ZERO, 0, 3,
                              (size_t[]){1, 1 + shape.frames, shape.dim});
+    e.stack = (struct transformer){shape.heads, NORM_EPS, rate, rate, rate, shape.layers, {{0}}};
     for (size_t i = 0; i < shape.layers; i++)
-        e.layers[i] = transformer_layer(
+        e.stack.layers[i] = layer(
             p, msa_format(p->m, "%s.encoder.transformer_encoder.layers.%zu", prefix, i), shape.dim);
     e.norm = norm_layer(p, layer_name(p, prefix, "layernorm"), shape.dim);
     if (mean)
@@ -52,27 +54,11 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     return e;
 }
 
-/* h = LN1(x + drop(MHA(x))), y = LN2(h + drop(W2 drop(gelu(W1 h + b1)) + b2)). */
-static struct var *layer_apply(struct tape *t, const struct transformer_layer *l, struct var *x,
-                               const uint8_t *pad, size_t heads, float rate)
-{
-    struct var *a = op_attention(t, linear_apply(t, &l->in_proj, x), pad, heads,
-                                 dropout_at(t, rate, l->prefix, "self_attn"));
-    a = linear_apply(t, &l->out_proj, a);
-    struct var *h = op_norm(t, x, a, l->norm1.gain, l->norm1.bias, NORM_EPS,
-                            dropout_at(t, rate, l->prefix, "dropout1"));
-    struct var *f =
-        op_gelu(t, linear_apply(t, &l->linear1, h), dropout_at(t, rate, l->prefix, "dropout"));
-    f = linear_apply(t, &l->linear2, f);
-    return op_norm(t, h, f, l->norm2.gain, l->norm2.bias, NORM_EPS,
-                   dropout_at(t, rate, l->prefix, "dropout2"));
-}
-
 /* Padding is found on the raw features; standardization leaves it 0. */
 static struct var *prepare(struct tape *t, const struct encoder *e, struct var *x, uint8_t **pad)
 {
     size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
-    *pad = arena_take(&t->memory, batch * (1 + frames));
+    *pad = tape_take(t, batch * (1 + frames));
     t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);
     if (!e->mean)
         return x;
@@ -84,13 +70,11 @@ static struct var *prepare(struct tape *t, const struct encoder *e, struct var *
 
 struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x)
 {
-    float rate = e->shape.dropout;
     uint8_t *pad;
     x = prepare(t, e, x, &pad);
     x = op_positions(t, linear_apply(t, &e->proj, x), e->cls, e->positions,
-                     dropout_at(t, rate, e->prefix, "encoder.pos_encoder"));
-    for (size_t i = 0; i < e->shape.layers; i++)
-        x = layer_apply(t, &e->layers[i], x, pad, e->shape.heads, rate);
+                     dropout_at(t, e->shape.dropout, e->prefix, "encoder.pos_encoder"));
+    x = transformer_apply(t, &e->stack, x, pad);
     x = op_norm(t, x, NULL, e->norm.gain, e->norm.bias, NORM_EPS, (struct dropout){0});
-    return op_mean(t, x);
+    return op_mean(t, x, NULL);
 }

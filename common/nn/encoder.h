@@ -5,20 +5,12 @@
 #ifndef MSA_ENCODER_H
 #define MSA_ENCODER_H
 
-#include "common/nn/layers.h"
-
-enum { ENCODER_LAYERS = 24 };
+#include "common/nn/transformer.h"
 
 struct encoder_shape {
     size_t features, frames; /* of the input [B,L,F] */
     size_t dim, heads, layers;
     float dropout;
-};
-
-struct transformer_layer {
-    const char *prefix;
-    struct linear_layer in_proj, out_proj, linear1, linear2;
-    struct norm_layer norm1, norm2;
 };
 
 struct encoder {
@@ -27,7 +19,7 @@ struct encoder {
     struct linear_layer proj;
     struct var *cls, *positions; /* [1,1,D], [1,1+L,D] */
     struct var *mean, *scale;    /* [F] each: standardization; NULL: none */
-    struct transformer_layer layers[ENCODER_LAYERS];
+    struct transformer stack;
     struct norm_layer norm;
 };
 

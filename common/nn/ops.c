@@ -104,6 +104,33 @@ struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop)
     return n->y;
 }
 
+struct masked {
+    struct node node;
+    struct var *y, *x;
+    struct dropout drop;
+};
+
+static void dropout_backward(struct tape *t, struct node *node)
+{
+    struct masked *n = (struct masked *)node;
+    const float *dy = tape_gradient(n->y);
+    bool add;
+    float *dx = dy ? tape_into(t, n->x, &add) : NULL;
+    if (dx)
+        K.dropout_backward(t->device, dx, dy, n->x->count, &n->drop, add);
+}
+
+struct var *op_dropout(struct tape *t, struct var *x, struct dropout drop)
+{
+    if (drop.rate <= 0)
+        return x;
+    struct masked *n = tape_node(t, sizeof *n, dropout_backward);
+    n->x = x, n->drop = drop;
+    n->y = tape_var(t, x->wants, x->rank, x->shape);
+    K.dropout_forward(t->device, n->y->data, x->data, x->count, &n->drop);
+    return n->y;
+}
+
 struct norm {
     struct node node;
     struct var *y, *x, *z, *gain, *bias;
@@ -131,9 +158,9 @@ struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *ga
     n->x = x, n->z = z, n->gain = gain, n->bias = bias, n->drop = drop;
     n->y =
         tape_var(t, x->wants || (z && z->wants) || gain->wants || bias->wants, x->rank, x->shape);
-    n->mean = arena_take(&t->memory, rows_of(x) * sizeof(float));
-    n->rstd = arena_take(&t->memory, rows_of(x) * sizeof(float));
-    n->sum = z ? arena_take(&t->memory, x->count * sizeof(float)) : NULL;
+    n->mean = tape_take(t, rows_of(x) * sizeof(float));
+    n->rstd = tape_take(t, rows_of(x) * sizeof(float));
+    n->sum = z ? tape_take(t, x->count * sizeof(float)) : NULL;
     K.norm_forward(t->device, n->y->data, n->sum, n->mean, n->rstd, x->data, z ? z->data : NULL,
                    gain->data, bias->data, rows_of(x), last_of(x), eps, &n->drop);
     return n->y;
@@ -170,6 +197,37 @@ struct var *op_positions(struct tape *t, struct var *e, struct var *cls, struct 
     return n->y;
 }
 
+struct embedding {
+    struct node node;
+    struct var *y, *words, *positions, *types;
+    struct tokens tokens;
+};
+
+static void embedding_backward(struct tape *t, struct node *node)
+{
+    struct embedding *n = (struct embedding *)node;
+    const float *dy = tape_gradient(n->y);
+    bool always;
+    if (!dy)
+        return;
+    float *dwords = tape_into(t, n->words, &always), *dtypes = tape_into(t, n->types, &always);
+    float *dpositions = tape_into(t, n->positions, &always);
+    K.embedding_backward(t->device, dwords, dpositions, dtypes, dy, n->tokens.word, n->tokens.type,
+                         n->tokens.batch, n->tokens.length, last_of(n->y));
+}
+
+struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
+                         struct var *positions, struct var *types)
+{
+    struct embedding *n = tape_node(t, sizeof *n, embedding_backward);
+    n->words = words, n->positions = positions, n->types = types, n->tokens = tokens;
+    n->y = tape_var(t, words->wants || positions->wants || types->wants, 3,
+                    (size_t[]){tokens.batch, tokens.length, last_of(words)});
+    K.embedding_forward(t->device, n->y->data, words->data, positions->data, types->data,
+                        tokens.word, tokens.type, tokens.batch, tokens.length, last_of(words));
+    return n->y;
+}
+
 struct attention {
     struct node node;
     struct var *y, *qkv;
@@ -198,7 +256,7 @@ struct var *op_attention(struct tape *t, struct var *qkv, const uint8_t *pad, si
     size_t batch = qkv->shape[0], length = qkv->shape[1], dim = qkv->shape[2] / 3;
     n->qkv = qkv, n->pad = pad, n->heads = heads, n->drop = drop;
     n->y = tape_var(t, qkv->wants, 3, (size_t[]){batch, length, dim});
-    n->lse = arena_take(&t->memory, batch * heads * length * sizeof(float));
+    n->lse = tape_take(t, batch * heads * length * sizeof(float));
     K.attention_forward(t->device, n->y->data, n->lse, qkv->data, pad, batch, length, dim, heads,
                         &n->drop);
     return n->y;
@@ -207,6 +265,7 @@ struct var *op_attention(struct tape *t, struct var *qkv, const uint8_t *pad, si
 struct mean {
     struct node node;
     struct var *y, *x;
+    const uint8_t *pad;
 };
 
 static void mean_backward(struct tape *t, struct node *node)
@@ -216,15 +275,16 @@ static void mean_backward(struct tape *t, struct node *node)
     bool add;
     float *dx = dy ? tape_into(t, n->x, &add) : NULL;
     if (dx)
-        K.mean_backward(t->device, dx, dy, n->x->shape[0], n->x->shape[1], n->x->shape[2], add);
+        K.mean_backward(t->device, dx, dy, n->pad, n->x->shape[0], n->x->shape[1], n->x->shape[2],
+                        add);
 }
 
-struct var *op_mean(struct tape *t, struct var *x)
+struct var *op_mean(struct tape *t, struct var *x, const uint8_t *pad)
 {
     struct mean *n = tape_node(t, sizeof *n, mean_backward);
-    n->x = x;
+    n->x = x, n->pad = pad;
     n->y = tape_var(t, x->wants, 2, (size_t[]){x->shape[0], x->shape[2]});
-    K.mean_forward(t->device, n->y->data, x->data, x->shape[0], x->shape[1], x->shape[2]);
+    K.mean_forward(t->device, n->y->data, x->data, pad, x->shape[0], x->shape[1], x->shape[2]);
     return n->y;
 }
 

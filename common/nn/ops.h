@@ -16,15 +16,25 @@ struct var *op_linear(struct tape *t, struct var *x, struct var *w,
                       struct var *b); /* [..,in] -> [..,out] */
 struct var *op_gelu(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop);
+struct var *op_dropout(struct tape *t, struct var *x, struct dropout drop);
 /* LayerNorm of x + drop(z), or of x alone when z is NULL. */
 struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *gain,
                     struct var *bias, float eps, struct dropout drop);
 struct var *op_positions(struct tape *t, struct var *e, struct var *cls, struct var *positions,
                          struct dropout drop); /* [B,L,D] -> [B,1+L,D] */
+/* Tokens on the device: rows of the tables of words and types, [batch,length] each. */
+struct tokens {
+    size_t batch, length;
+    const int32_t *word, *type;
+};
+/* Tables [*,D] -> [B,L,D] */
+struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
+                         struct var *positions, struct var *types);
 /* qkv [B,S,3D], pad [B,S] of the device (padding_mask) -> [B,S,D] */
 struct var *op_attention(struct tape *t, struct var *qkv, const uint8_t *pad, size_t heads,
                          struct dropout drop);
-struct var *op_mean(struct tape *t, struct var *x); /* [B,S,D] -> [B,D] */
+/* [B,S,D] -> [B,D]; pad [B,S] of the device marks what is left out, NULL: nothing */
+struct var *op_mean(struct tape *t, struct var *x, const uint8_t *pad);
 struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
 

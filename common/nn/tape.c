@@ -8,6 +8,8 @@ struct tape tape_new(struct msa *m, struct device *device, uint64_t seed)
     return (struct tape){.m = m,
                          .device = device,
                          .memory = arena_new(m, device),
+                         .passing = arena_new(m, device),
+                         .spare = arena_new(m, device),
                          .nodes = arena_new(m, NULL),
                          .seed = seed};
 }
@@ -16,9 +18,36 @@ void tape_reset(struct tape *t, bool train, uint32_t step)
 {
     arena_reset(&t->memory);
     arena_reset(&t->nodes);
+    t->passes = false;
     t->last = NULL;
     t->train = train;
     t->step = step;
+}
+
+void tape_pass(struct tape *t)
+{
+    struct arena before = t->passing;
+    t->passing = t->spare;
+    t->spare = before;
+    arena_reset(&t->passing);
+    t->passes = true;
+}
+
+void tape_keep(struct tape *t)
+{
+    t->passes = false;
+}
+
+void *tape_take(struct tape *t, size_t bytes)
+{
+    return arena_take(t->passes ? &t->passing : &t->memory, bytes);
+}
+
+void *tape_upload(struct tape *t, const void *from, size_t bytes)
+{
+    void *to = tape_take(t, bytes);
+    t->device->copy_in(t->device, to, from, bytes);
+    return to;
 }
 
 static struct var *describe(struct tape *t, int rank, const size_t *shape)
@@ -36,7 +65,7 @@ struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape)
 {
     struct var *v = describe(t, rank, shape);
     v->wants = wants && t->train;
-    v->data = arena_take(&t->memory, v->count * sizeof(float));
+    v->data = tape_take(t, v->count * sizeof(float));
     return v;
 }
 
@@ -74,7 +103,7 @@ static struct var *owner(struct var *x)
 void tape_seed(struct tape *t, struct var *x, const float *host)
 {
     struct var *v = owner(x);
-    v->grad = arena_take(&t->memory, v->count * sizeof(float));
+    v->grad = tape_take(t, v->count * sizeof(float));
     if (host)
         t->device->copy_in(t->device, v->grad, host, v->count * sizeof(float));
     else
@@ -118,7 +147,7 @@ float *tape_into(struct tape *t, struct var *x, bool *add)
     struct var *v = owner(x);
     *add = v->grad != NULL;
     if (!v->grad)
-        v->grad = arena_take(&t->memory, v->count * sizeof(float));
+        v->grad = tape_take(t, v->count * sizeof(float));
     return v->grad;
 }
 

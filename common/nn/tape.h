@@ -34,8 +34,11 @@ struct node {
 struct tape {
     struct msa *m;
     struct device *device;
-    struct arena memory; /* the device's */
-    struct arena nodes;  /* the host's */
+    struct arena memory;  /* the device's */
+    struct arena passing; /* the device's too, of what nobody comes back for: tape_pass */
+    struct arena spare;   /* what `passing` was before */
+    bool passes;          /* memory is taken from `passing` */
+    struct arena nodes;   /* the host's */
     struct node *last;
     bool train; /* record nodes, draw dropout */
     uint64_t seed;
@@ -45,6 +48,17 @@ struct tape {
 struct tape tape_new(struct msa *m, struct device *device, uint64_t seed);
 /* Forgets everything of the step before; `train` and `step` are of the next one. */
 void tape_reset(struct tape *t, bool train, uint32_t step);
+
+/* Has memory taken, until the next call or tape_keep, where it is good until the call after the
+ * next: for a layer by which no gradient is wanted, so that a stack of them takes the memory of
+ * two. */
+void tape_pass(struct tape *t);
+/* Has memory taken where it is good until tape_reset, as it is after that. */
+void tape_keep(struct tape *t);
+/* Memory of the device, 64-byte aligned, undefined. */
+void *tape_take(struct tape *t, size_t bytes);
+/* The same with `bytes` of the host's in it. */
+void *tape_upload(struct tape *t, const void *from, size_t bytes);
 
 /* A variable of that shape with undefined data. */
 struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape);

@@ -26,8 +26,10 @@ static const double tolerance = 2e-5;
 PAIR(linear, linear, 3, 6, false);
 PAIR(gelu, elementwise, 1, 0, false);
 PAIR(tanh, elementwise, 1, 0, false);
+PAIR(dropout, elementwise, 1, 0, false);
 PAIR(norm, norm, 4, 6, false);
 PAIR(positions, positions, 3, 6, false);
+PAIR(embedding, embedding, 3, 7, false);
 PAIR(attention, attention, 1, 0, false);
 PAIR(mean, mean, 1, 0, false);
 PAIR(columns, columns, 1, 0, true);
@@ -47,6 +49,8 @@ static struct problem problems[] = {
     {.pair = &gelu_pair, .n = {70001}, .rate = .5f},
     {.pair = &tanh_pair, .n = {29}},
     {.pair = &tanh_pair, .n = {70001}, .rate = .1f},
+    {.pair = &dropout_pair, .n = {29}},
+    {.pair = &dropout_pair, .n = {70001}, .rate = .1f},
     {.pair = &norm_pair, .n = {5, 19}, .real = 1e-5f},
     {.pair = &norm_pair, .n = {5, 19}, .real = 1e-5f, .rate = .4f},
     {.pair = &norm_pair, .n = {5, 19}, .real = 1e-5f, .kind = 1},
@@ -54,6 +58,8 @@ static struct problem problems[] = {
     {.pair = &positions_pair, .n = {3, 4, 11}},
     {.pair = &positions_pair, .n = {3, 4, 11}, .rate = .5f},
     {.pair = &positions_pair, .n = {2, 33, 1027}, .rate = .5f},
+    {.pair = &embedding_pair, .n = {3, 5, 11, 7}},
+    {.pair = &embedding_pair, .n = {9, 33, 385, 13}},
     {.pair = &attention_pair, .n = {2, 11, 12, 3}},
     {.pair = &attention_pair, .n = {2, 11, 12, 3}, .rate = .5f},
     {.pair = &attention_pair, .n = {2, 16, 16, 1}, .rate = .25f},
@@ -61,6 +67,8 @@ static struct problem problems[] = {
     {.pair = &attention_pair, .n = {1, 1041, 4, 1}, .rate = .5f},
     {.pair = &mean_pair, .n = {3, 7, 70}},
     {.pair = &mean_pair, .n = {2, 131, 517}},
+    {.pair = &mean_pair, .n = {3, 7, 70}, .kind = 1},
+    {.pair = &mean_pair, .n = {4, 131, 517}, .kind = 1},
     {.pair = &columns_pair, .n = {5, 17, 6, 7}},
     {.pair = &columns_pair, .n = {50, 3000, 1000, 2000}},
     {.pair = &regression_pair, .n = {33}, .real = .7f, .kind = REGRESSION_SMOOTHL1},
@@ -113,6 +121,8 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
                        .dout = place(d, e->dout, p->out, 0),
                        .pad = place_bytes(d, p->pad, rows * sizeof *p->pad),
                        .classes = place_bytes(d, p->classes, rows * sizeof *p->classes),
+                       .words = place_bytes(d, p->words, rows * sizeof *p->words),
+                       .types = place_bytes(d, p->types, rows * sizeof *p->types),
                        .target = place_bytes(d, p->target, rows * sizeof *p->target)};
     for (int i = 0; i < p->pair->inputs; i++)
         m.in[i] = place(d, e->in[i], p->counts[i], 0);
@@ -123,8 +133,8 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
 
 static void free_memory(struct device *d, struct memory *m)
 {
-    void *all[] = {m->in[0],    m->in[1], m->in[2], m->in[3], m->saved[0], m->saved[1],
-                   m->saved[2], m->out,   m->dout,  m->pad,   m->classes,  m->target};
+    void *all[] = {m->in[0], m->in[1], m->in[2], m->in[3],   m->saved[0], m->saved[1], m->saved[2],
+                   m->out,   m->dout,  m->pad,   m->classes, m->words,    m->types,    m->target};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         d->release(d, all[i]);
 }

@@ -33,11 +33,15 @@ static void make_problem(struct problem *p)
     size_t rows = p->n[0] * p->n[1] + p->n[0];
     p->pad = calloc(rows, sizeof *p->pad);
     p->classes = calloc(rows, sizeof *p->classes);
+    p->words = calloc(rows, sizeof *p->words);
+    p->types = calloc(rows, sizeof *p->types);
     p->target = calloc(rows, sizeof *p->target);
     for (size_t i = 0; i < rows; i++) {
         /* padding at the end of the second sample and, by itself, within the first */
         p->pad[i] = p->n[1] && (i == 4 || i % p->n[1] > p->n[1] - i / p->n[1] * p->n[1] / 5);
         p->classes[i] = p->n[1] ? (int32_t)(i * 7 % p->n[1]) : 0;
+        p->words[i] = p->n[3] ? (int32_t)(i * i % p->n[3]) : 0;
+        p->types[i] = (int32_t)(i / 3 % 2);
         p->target[i] = (float)draw(900, i);
     }
 }
@@ -47,6 +51,8 @@ static void free_problem(struct problem *p)
     free(p->factors);
     free(p->pad);
     free(p->classes);
+    free(p->words);
+    free(p->types);
     free(p->target);
 }
 

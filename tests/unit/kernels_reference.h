@@ -16,7 +16,7 @@ struct pair;
 struct problem {
     const struct pair *pair;
     size_t n[5]; /* sizes, in the order of the kernel's */
-    int kind;    /* of loss; norm: 1 without z */
+    int kind;    /* of loss; norm: 1 without z; mean: 1 without padding */
     float real;  /* phi, tau, eps */
     float rate;  /* of dropout */
     /* Filled in by the pair's shape function and the harness: */
@@ -26,6 +26,7 @@ struct problem {
     double *factors;            /* [masked] of dropout */
     uint8_t *pad;               /* [batch,length] of attention */
     int32_t *classes;           /* [rows] of the cross-entropy */
+    int32_t *words, *types;     /* [batch,length] of the embedding */
     float *target;              /* [n] of the regression losses */
 };
 
@@ -33,7 +34,7 @@ struct problem {
 struct memory {
     float *in[INPUTS], *din[INPUTS], *out, *dout, *saved[SAVED];
     uint8_t *pad;
-    int32_t *classes;
+    int32_t *classes, *words, *types;
     float *target;
 };
 
@@ -104,7 +105,7 @@ static void linear_backward(struct device *d, const struct problem *p, const str
                          p->n[1], p->n[2], add & 1);
 }
 
-/* --- gelu, tanh: x */
+/* --- gelu, tanh, dropout: x */
 static void elementwise_shape(struct problem *p)
 {
     p->counts[0] = p->out = p->masked = p->n[0];
@@ -144,6 +145,24 @@ static void tanh_backward(struct device *d, const struct problem *p, const struc
                           const struct dropout *drop, unsigned add)
 {
     d->k.tanh_backward(d, m->din[0], m->dout, m->in[0], p->n[0], drop, add & 1);
+}
+
+static void dropout_reference(const struct problem *p, double *out, double *const in[])
+{
+    for (size_t i = 0; i < p->n[0]; i++)
+        out[i] = p->factors[i] * in[0][i];
+}
+
+static void dropout_forward(struct device *d, const struct problem *p, const struct memory *m,
+                            const struct dropout *drop)
+{
+    d->k.dropout_forward(d, m->out, m->in[0], p->n[0], drop);
+}
+
+static void dropout_backward(struct device *d, const struct problem *p, const struct memory *m,
+                             const struct dropout *drop, unsigned add)
+{
+    d->k.dropout_backward(d, m->din[0], m->dout, p->n[0], drop, add & 1);
 }
 
 /* --- norm: x gain bias z */
@@ -275,7 +294,7 @@ static void attention_backward(struct device *d, const struct problem *p, const 
                             p->n[1], p->n[2], p->n[3], drop, add & 1);
 }
 
-/* --- mean, columns: x */
+/* --- mean, columns: x; mean of kind 1 leaves padding out */
 static void mean_shape(struct problem *p)
 {
     p->counts[0] = p->n[0] * p->n[1] * p->n[2];
@@ -285,9 +304,12 @@ static void mean_shape(struct problem *p)
 static void mean_reference(const struct problem *p, double *out, double *const in[])
 {
     for (size_t i = 0; i < p->out; i++) {
-        out[i] = 0;
-        for (size_t s = 0; s < p->n[1]; s++)
-            out[i] += in[0][(i / p->n[2] * p->n[1] + s) * p->n[2] + i % p->n[2]] / (double)p->n[1];
+        size_t first = i / p->n[2] * p->n[1];
+        double sum = 0, count = 0;
+        for (size_t s = first; s < first + p->n[1]; s++)
+            if (!p->kind || !p->pad[s])
+                sum += in[0][s * p->n[2] + i % p->n[2]], count++;
+        out[i] = sum / count;
     }
 }
 
@@ -295,14 +317,52 @@ static void mean_forward(struct device *d, const struct problem *p, const struct
                          const struct dropout *drop)
 {
     (void)drop;
-    d->k.mean_forward(d, m->out, m->in[0], p->n[0], p->n[1], p->n[2]);
+    d->k.mean_forward(d, m->out, m->in[0], p->kind ? m->pad : NULL, p->n[0], p->n[1], p->n[2]);
 }
 
 static void mean_backward(struct device *d, const struct problem *p, const struct memory *m,
                           const struct dropout *drop, unsigned add)
 {
     (void)drop;
-    d->k.mean_backward(d, m->din[0], m->dout, p->n[0], p->n[1], p->n[2], add & 1);
+    d->k.mean_backward(d, m->din[0], m->dout, p->kind ? m->pad : NULL, p->n[0], p->n[1], p->n[2],
+                       add & 1);
+}
+
+/* --- embedding: words positions types; n: batch, length, dim, words; two types, drawn with the
+ * classes' numbers */
+enum { EMBEDDING_TYPES = 2 };
+
+static void embedding_shape(struct problem *p)
+{
+    p->counts[0] = p->n[3] * p->n[2], p->counts[1] = p->n[1] * p->n[2];
+    p->counts[2] = EMBEDDING_TYPES * p->n[2];
+    p->out = p->n[0] * p->n[1] * p->n[2];
+}
+
+static void embedding_reference(const struct problem *p, double *out, double *const in[])
+{
+    size_t length = p->n[1], dim = p->n[2];
+    for (size_t i = 0; i < p->out; i++) {
+        size_t token = i / dim, j = i % dim;
+        out[i] = in[0][(size_t)p->words[token] * dim + j] + in[1][token % length * dim + j] +
+                 in[2][(size_t)p->types[token] * dim + j];
+    }
+}
+
+static void embedding_forward(struct device *d, const struct problem *p, const struct memory *m,
+                              const struct dropout *drop)
+{
+    (void)drop;
+    d->k.embedding_forward(d, m->out, m->in[0], m->in[1], m->in[2], m->words, m->types, p->n[0],
+                           p->n[1], p->n[2]);
+}
+
+static void embedding_backward(struct device *d, const struct problem *p, const struct memory *m,
+                               const struct dropout *drop, unsigned add)
+{
+    (void)drop, (void)add;
+    d->k.embedding_backward(d, m->din[0], m->din[1], m->din[2], m->dout, m->words, m->types,
+                            p->n[0], p->n[1], p->n[2]);
 }
 
 static void columns_shape(struct problem *p)
