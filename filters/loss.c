@@ -186,9 +186,7 @@ static const float *label_of(struct loss *l, int label)
 /* A host array of 4-byte numbers on the device, for this step. */
 static void *upload(struct loss *l, const void *host, size_t count)
 {
-    void *to = arena_take(&l->tape.memory, count * 4);
-    l->device->copy_in(l->device, to, host, count * 4);
-    return to;
+    return tape_upload(&l->tape, host, count * 4);
 }
 
 static struct var *task_msr(struct loss *l)
