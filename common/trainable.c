@@ -91,7 +91,7 @@ static void find_old(struct trainable *t)
 {
     const char *path = t->settings->params;
     bool resumed = resume_checkpoint(t->stage->header) == 0;
-    t->replaces = file_exists(path) || saves_others(t->m, path, resumed, resumed);
+    t->replaces = file_exists(path) || saves_others(t->m, path, resumed);
     if (t->replaces && !t->settings->force)
         msa_fail(t->m, MSA_FAILED,
                  "'%s' (or a checkpoint of it) exists%s: -f trains anew and replaces it", path,

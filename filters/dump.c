@@ -64,8 +64,7 @@ static const struct option options[] = {
      "compare two streams or two parameter files, and exit with 1 if they differ"},
     {0, "tolerance", "X", OPTION_REAL, FIELD(tolerance), "0", 0, 1e300,
      "with --diff: numbers a and b are equal when |a-b| is at most X times the largest of 1, |a| "
-     "and "
-     "|b|"},
+     "and |b|"},
     {0},
 };
 #undef FIELD

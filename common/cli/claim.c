@@ -24,8 +24,8 @@ static socklen_t address_of(struct msa *m, const char *path, struct sockaddr_un 
 {
     struct stat folder;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *parent = slash ? msa_strndup(m, path, (size_t)(slash + 1 - path)) : NULL;
-    if (stat(parent ? parent : ".", &folder) != 0)
+    char *parent = file_folder(m, path);
+    if (stat(parent, &folder) != 0)
         msa_fail_errno(m, "cannot write '%s'", path);
     msa_free(m, parent);
     size_t length = strlen(name);

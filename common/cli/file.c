@@ -77,9 +77,8 @@ FILE *file_stream(struct msa *m, struct file *f)
 /* Makes a rename in the directory of `path` last. */
 static void sync_directory(struct msa *m, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *directory = slash ? msa_strndup(m, path, (size_t)(slash - path) + 1) : NULL;
-    int fd = open(directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *directory = file_folder(m, path);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         cannot_write(m, path);
     bool failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot, and need not */
@@ -227,4 +226,10 @@ void file_unmap(struct mapping map)
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+char *file_folder(struct msa *m, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? msa_strndup(m, path, (size_t)(slash + 1 - path)) : msa_strndup(m, ".", 1);
 }

@@ -69,5 +69,7 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
 struct mapping spool_map(struct msa *m, const struct spool *s);
 
 bool file_exists(const char *path);
+/* The folder that PATH is in, "." or with a slash at its end; msa_free it. */
+char *file_folder(struct msa *m, const char *path);
 
 #endif

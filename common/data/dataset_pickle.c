@@ -55,7 +55,6 @@ static void find_fields(struct dataset *d, enum split at, const struct pickle_va
     struct fields *fields = &set_of(d)->splits[at];
     const char *first = NULL;
     *fields = (struct fields){.dict = dict};
-    split->own = fields;
     for (int field = 0; field < FIELDS; field++) {
         const struct pickle_value *v = pickle_get(dict, field_key(field));
         if (!v || v->kind == PICKLE_NONE)

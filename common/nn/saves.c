@@ -1,5 +1,6 @@
 /* Checkpoints of a parameter file. */
 #include "common/nn/saves.h"
+#include "common/cli/file.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <stdlib.h>
@@ -23,17 +24,17 @@ static long number_of(const char *entry, const char *name)
     return !*end || strcmp(end, ".tmp") == 0 ? n : 0;
 }
 
-static bool visit_others(struct msa *m, const char *path, long first, long last, bool removes)
+static bool visit_others(struct msa *m, const char *path, long but, bool removes)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = msa_strndup(m, slash ? path : ".", slash ? (size_t)(slash + 1 - path) : 1);
+    char *folder = file_folder(m, path);
     DIR *entries = opendir(folder);
     bool found = false;
     if (!entries)
         msa_fail_errno(m, "cannot look into '%s'", folder);
     for (struct dirent *e; (e = readdir(entries));) {
         long n = number_of(e->d_name, name);
-        if (!n || (n >= first && n <= last))
+        if (!n || n == but)
             continue;
         found = true;
         if (removes)
@@ -44,14 +45,14 @@ static bool visit_others(struct msa *m, const char *path, long first, long last,
     return found;
 }
 
-bool saves_others(struct msa *m, const char *path, long first, long last)
+bool saves_others(struct msa *m, const char *path, long but)
 {
-    return visit_others(m, path, first, last, false);
+    return visit_others(m, path, but, false);
 }
 
 void saves_remove(struct msa *m, const char *path)
 {
-    visit_others(m, path, 0, 0, true);
+    visit_others(m, path, 0, true);
 }
 
 void saves_remove_one(struct msa *m, const char *path, long n)

@@ -6,9 +6,8 @@
 
 /* FILE.N; owned by the run. */
 const char *saves_path(struct msa *m, const char *path, long n);
-/* Are there others than those from `first` to `last`, be they whole or what a killed run left of
- * them? */
-bool saves_others(struct msa *m, const char *path, long first, long last);
+/* Are there others than FILE.BUT (0: any), be they whole or what a killed run left of them? */
+bool saves_others(struct msa *m, const char *path, long but);
 /* Removes all. */
 void saves_remove(struct msa *m, const char *path);
 /* Removes FILE.N, and what is left of it if it was being written. */

@@ -37,6 +37,20 @@ int fuzz_descriptor(const uint8_t *data, size_t size)
     return fd;
 }
 
+static void close_null(void *file)
+{
+    fclose(*(FILE **)file);
+}
+
+FILE *fuzz_null(struct msa *m)
+{
+    FILE **null = msa_alloc(m, sizeof *null);
+    *null = fopen("/dev/null", "w");
+    fuzz_expect(*null, "/dev/null");
+    msa_at_free(null, close_null);
+    return *null;
+}
+
 void fuzz_expect(bool holds, const char *what)
 {
     if (holds)

@@ -8,6 +8,8 @@
 
 #include "common/cli/msa.h"
 
+#include <stdio.h>
+
 /* What libFuzzer calls, and may call. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
@@ -30,6 +32,8 @@ enum msa_status fuzz_run_file(struct fuzz *f, const uint8_t *data, size_t size,
                               void (*body)(struct msa *));
 /* A descriptor of a file in memory that holds these bytes, at its beginning. */
 int fuzz_descriptor(const uint8_t *data, size_t size);
+/* A file that takes everything; it goes with the run. */
+FILE *fuzz_null(struct msa *m);
 /* Ends the process, as a finding, unless the condition holds. */
 void fuzz_expect(bool holds, const char *what);
 
