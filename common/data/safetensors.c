@@ -18,14 +18,27 @@ enum { PREFIX = 8, HEADER_MAX = 8 << 20, DATA_ALIGNMENT = 64 };
 struct reading {
     struct msa *m;
     struct safetensors *s;
+    bool foreign;  /* dtypes other than F32 are allowed */
     size_t header; /* bytes */
     size_t data;   /* bytes */
     char wrong[512];
     struct span {
         size_t begin, end;
         struct safetensor *tensor;
+        const struct dtype_name *dtype;
     } * spans; /* of the tensors, in the data */
 };
+
+/* The dtypes of the format: bytes of a number, and whether it is a real one. */
+static const struct dtype_name {
+    const char *name;
+    size_t size;
+    bool real;
+} dtype_list[] = {{"F32", 4, true},   {"F16", 2, true},      {"BF16", 2, true},    {"F64", 8, true},
+                  {"I64", 8, false},  {"I32", 4, false},     {"I16", 2, false},    {"I8", 1, false},
+                  {"U64", 8, false},  {"U32", 4, false},     {"U16", 2, false},    {"U8", 1, false},
+                  {"BOOL", 1, false}, {"F8_E4M3", 1, false}, {"F8_E5M2", 1, false}};
+enum { F32, F16, BF16, F64, DTYPE_LIST = sizeof dtype_list / sizeof *dtype_list };
 
 static bool wrong(struct reading *r, const char *format, ...) MSA_PRINTF(2, 3);
 static bool wrong(struct reading *r, const char *format, ...)
@@ -78,24 +91,35 @@ static bool read_shape(struct reading *r, struct safetensor *t, const json_t *sh
     return true;
 }
 
+static bool read_dtype(struct reading *r, const struct safetensor *t, struct span *span,
+                       const json_t *entry)
+{
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    for (int i = 0; dtype && i < (r->foreign ? DTYPE_LIST : 1); i++)
+        if (strcmp(dtype, dtype_list[i].name) == 0)
+            span->dtype = &dtype_list[i];
+    return span->dtype ||
+           wrong(r, "tensor '%s': dtype %.16s but expected %s", t->name, dtype ? dtype : "missing",
+                 r->foreign ? "one of the format" : "F32");
+}
+
 static bool read_tensor(struct reading *r, struct safetensor *t, struct span *span,
                         const json_t *entry)
 {
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     const json_t *offsets = json_object_get(entry, "data_offsets");
     size_t bytes;
     span->tensor = t;
-    if (!dtype || strcmp(dtype, "F32") != 0)
-        return wrong(r, "tensor '%s': dtype %.16s but expected F32", t->name,
-                     dtype ? dtype : "missing");
+    if (!read_dtype(r, t, span, entry))
+        return false;
     if (!read_shape(r, t, json_object_get(entry, "shape")))
         return false;
     if (json_array_size(offsets) != 2 || !size_of(json_array_get(offsets, 0), &span->begin) ||
         !size_of(json_array_get(offsets, 1), &span->end) || span->end < span->begin)
         return wrong(r, "tensor '%s': its data_offsets are no begin and end", t->name);
-    if (__builtin_mul_overflow(t->count, sizeof(float), &bytes) || span->end - span->begin != bytes)
-        return wrong(r, "tensor '%s': %zu bytes but expected %zu values of 4", t->name,
-                     span->end - span->begin, t->count);
+    if (__builtin_mul_overflow(t->count, span->dtype->size, &bytes) ||
+        span->end - span->begin != bytes)
+        return wrong(r, "tensor '%s': %zu bytes but expected %zu values of %zu", t->name,
+                     span->end - span->begin, t->count, span->dtype->size);
     return true;
 }
 
@@ -172,19 +196,70 @@ static void parse(struct reading *r)
             *c = '?';
 }
 
-/* Where each tensor's numbers are; then their order. A file whose header has an odd length has them
- * where no float may be: copied then. */
+static float as_float(const uint8_t *from, int dtype)
+{
+    union {
+        uint32_t bits;
+        float number;
+    } shifted = {0};
+    _Float16 half;
+    double wide;
+    switch (dtype) {
+    case F16:
+        memcpy(&half, from, sizeof half);
+        return (float)half;
+    case F64:
+        memcpy(&wide, from, sizeof wide);
+        return (float)wide;
+    default: /* F32, or its upper half */
+        memcpy((char *)&shifted.bits + (dtype == BF16 ? 2 : 0), from, dtype_list[dtype].size);
+        return shifted.number;
+    }
+}
+
+/* A tensor's numbers: where they are, or a copy where they are no floats or where no float may be;
+ * none of a dtype that holds no reals. */
+static void place_one(struct reading *r, const struct span *span, const uint8_t *from)
+{
+    struct safetensor *t = span->tensor;
+    int dtype = (int)(span->dtype - dtype_list);
+    t->data = (const void *)from;
+    if (dtype == F32 && (uintptr_t)from % sizeof(float) == 0)
+        return;
+    t->data = t->converted = span->dtype->real ? msa_calloc(r->m, t->count, sizeof(float)) : NULL;
+    for (size_t i = 0; t->converted && i < t->count; i++)
+        t->converted[i] = as_float(from + i * span->dtype->size, dtype);
+}
+
+static void leave_out(struct reading *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->s->count; i++)
+        if (r->s->tensors[i].data)
+            r->s->tensors[kept++] = r->s->tensors[i];
+        else
+            msa_free(r->m, (char *)r->s->tensors[i].name);
+    r->s->count = kept;
+}
+
+/* Where each tensor's numbers are; then their order. */
 static void place(struct reading *r)
 {
     const uint8_t *data = r->s->map.bytes + PREFIX + r->header;
-    if ((uintptr_t)data % sizeof(float)) {
-        r->s->copy = msa_alloc(r->m, r->data);
-        data = memcpy(r->s->copy, data, r->data);
-    }
     for (size_t i = 0; i < r->s->count; i++)
-        r->spans[i].tensor->data = (const void *)(data + r->spans[i].begin);
-    qsort(r->s->tensors, r->s->count, sizeof *r->s->tensors, compare_tensors);
+        place_one(r, &r->spans[i], data + r->spans[i].begin);
+    leave_out(r);
+    safetensors_sort(r->m, r->s);
     msa_free(r->m, r->spans);
+}
+
+void safetensors_sort(struct msa *m, struct safetensors *s)
+{
+    qsort(s->tensors, s->count, sizeof *s->tensors, compare_tensors);
+    for (size_t i = 1; i < s->count; i++)
+        if (strcmp(s->tensors[i - 1].name, s->tensors[i].name) == 0)
+            msa_fail(m, MSA_CORRUPT, "%s: two tensors are called '%s'", s->path,
+                     s->tensors[i].name);
 }
 
 static void unmap(void *s)
@@ -204,10 +279,10 @@ bool safetensors_resembles(const char *path)
     return begins;
 }
 
-struct safetensors *safetensors_open(struct msa *m, const char *path)
+static struct safetensors *open_file(struct msa *m, const char *path, bool foreign)
 {
     struct safetensors *s = msa_alloc(m, sizeof *s);
-    struct reading r = {.m = m, .s = s};
+    struct reading r = {.m = m, .s = s, .foreign = foreign};
     msa_at_free(s, unmap);
     s->path = path;
     s->map = file_map(m, path);
@@ -227,17 +302,28 @@ struct safetensors *safetensors_open(struct msa *m, const char *path)
     return s;
 }
 
+struct safetensors *safetensors_open(struct msa *m, const char *path)
+{
+    return open_file(m, path, false);
+}
+
+struct safetensors *safetensors_open_foreign(struct msa *m, const char *path)
+{
+    return open_file(m, path, true);
+}
+
 void safetensors_close(struct msa *m, struct safetensors *s)
 {
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         msa_free(m, (char *)s->tensors[i].name);
+        msa_free(m, s->tensors[i].converted);
+    }
     for (size_t i = 0; i < s->metadata_count; i++) {
         msa_free(m, (char *)s->metadata[i][0]);
         msa_free(m, (char *)s->metadata[i][1]);
     }
     msa_free(m, s->tensors);
     msa_free(m, s->metadata);
-    msa_free(m, s->copy);
     msa_free(m, s);
 }
 

@@ -10,6 +10,7 @@ struct safetensor {
     size_t shape[8];
     size_t count;
     const float *data; /* into the mapped file, or the caller's */
+    float *converted;  /* what `data` is where the file has them in another form; else NULL */
 };
 
 struct safetensors {
@@ -19,7 +20,6 @@ struct safetensors {
     size_t metadata_count;
     const char *(*metadata)[2]; /* key, value; sorted by key */
     struct mapping map;         /* of a file that was read */
-    void *copy;                 /* of its data, where they are not aligned in the file; else NULL */
 };
 
 /* Is it a regular file that begins as these do, with a length and a '{'? */
@@ -29,6 +29,12 @@ bool safetensors_resembles(const char *path);
  * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by
  * the run. */
 struct safetensors *safetensors_open(struct msa *m, const char *path);
+/* The same for a file that others wrote: halves (F16, BF16) and doubles (F64) are converted, and
+ * tensors of other dtypes are left out. */
+struct safetensors *safetensors_open_foreign(struct msa *m, const char *path);
+/* After names have been changed: puts the tensors in order. Fails the run with MSA_CORRUPT when two
+ * have one name now. */
+void safetensors_sort(struct msa *m, struct safetensors *s);
 void safetensors_close(struct msa *m, struct safetensors *s);
 const struct safetensor *safetensors_find(const struct safetensors *s,
                                           const char *name); /* NULL: not there */

@@ -1,0 +1,179 @@
+/* BERT, with Hugging Face's parameter names. */
+#include "common/nn/bert.h"
+#include <math.h>
+#include <string.h>
+
+enum { IDS, MASK, SEGMENTS, ROWS }; /* of a sample of text_bert */
+
+/* ---- Parameters ---- */
+
+/* Where no checkpoint gives them: uniform, of Hugging Face's deviation, .02. */
+static const float BOUND = .034641016F;
+
+static struct var *table(struct params *p, const char *prefix, const char *name, size_t rows,
+                         size_t dim)
+{
+    return params_add(p, msa_format(p->m, "%s.embeddings.%s.weight", prefix, name), START_UNIFORM,
+                      BOUND, 2, (size_t[]){rows, dim});
+}
+
+static struct linear_layer dense(struct params *p, const char *prefix, const char *name, size_t in,
+                                 size_t out)
+{
+    return (struct linear_layer){
+        params_add(p, msa_format(p->m, "%s.%s.weight", prefix, name), START_UNIFORM, BOUND, 2,
+                   (size_t[]){out, in}),
+        params_add(p, msa_format(p->m, "%s.%s.bias", prefix, name), START_ZERO, 0, 1, &out)};
+}
+
+/* Query, key and value as one layer, [3 dim,dim]. */
+static struct linear_layer joint(struct params *p, const char *prefix, size_t dim)
+{
+    static const char *const parts[] = {"query", "key", "value"};
+    const char *weights[3], *biases[3];
+    for (int i = 0; i < 3; i++) {
+        weights[i] = msa_format(p->m, "%s.attention.self.%s.weight", prefix, parts[i]);
+        biases[i] = msa_format(p->m, "%s.attention.self.%s.bias", prefix, parts[i]);
+    }
+    return (struct linear_layer){
+        params_stack(p, 3, weights, START_UNIFORM, BOUND, 2, (size_t[]){dim, dim}),
+        params_stack(p, 3, biases, START_ZERO, 0, 1, &dim)};
+}
+
+static struct transformer_layer layer(struct params *p, const char *prefix,
+                                      const struct bert_config *c)
+{
+    return (struct transformer_layer){
+        .name = prefix,
+        .qkv = joint(p, prefix, c->dim),
+        .out = dense(p, prefix, "attention.output.dense", c->dim, c->dim),
+        .norm1 = norm_layer(p, layer_name(p, prefix, "attention.output.LayerNorm"), c->dim),
+        .linear1 = dense(p, prefix, "intermediate.dense", c->dim, c->wide),
+        .linear2 = dense(p, prefix, "output.dense", c->wide, c->dim),
+        .norm2 = norm_layer(p, layer_name(p, prefix, "output.LayerNorm"), c->dim)};
+}
+
+struct bert bert_layers(struct params *p, const char *prefix, const struct bert_config *config,
+                        enum bert_pool pool)
+{
+    struct bert b = {
+        .name = msa_strndup(p->m, prefix, strlen(prefix)),
+        .config = *config,
+        .pool = pool,
+        .words = table(p, prefix, "word_embeddings", config->words, config->dim),
+        .positions = table(p, prefix, "position_embeddings", config->positions, config->dim),
+        .types = table(p, prefix, "token_type_embeddings", config->types, config->dim),
+        .norm = norm_layer(p, layer_name(p, prefix, "embeddings.LayerNorm"), config->dim),
+        .stack = {.heads = config->heads,
+                  .eps = (float)config->eps,
+                  .attention = (float)config->attention,
+                  .hidden = (float)config->hidden,
+                  .count = config->layers}};
+    for (size_t i = 0; i < config->layers; i++)
+        b.stack.layers[i] = layer(p, msa_format(p->m, "%s.encoder.layer.%zu", prefix, i), config);
+    if (pool == POOL_POOLER)
+        b.pooler = dense(p, prefix, "pooler.dense", config->dim, config->dim);
+    return b;
+}
+
+/* ---- A batch ---- */
+
+static int64_t number_at(const struct tensor *tokens, size_t sample, int row, size_t token)
+{
+    int64_t number;
+    size_t at = (sample * ROWS + (size_t)row) * tokens->shape[2] + token;
+    memcpy(&number, (const uint8_t *)tokens->data + at * sizeof number, sizeof number);
+    return number;
+}
+
+/* One behind the last token that any sample's mask marks; at least 1. */
+static size_t longest(const struct tensor *tokens)
+{
+    size_t length = 1;
+    for (size_t i = 0; i < tokens->shape[0]; i++)
+        for (size_t at = tokens->shape[2]; at > length; at--)
+            if (number_at(tokens, i, MASK, at - 1)) {
+                length = at;
+                break;
+            }
+    return length;
+}
+
+static int32_t row_of_table(struct msa *m, const struct frame *frame, const struct tensor *tokens,
+                            size_t sample, int row, size_t token, size_t rows)
+{
+    int64_t number = number_at(tokens, sample, row, token);
+    if (number < 0 || (uint64_t)number >= rows)
+        frame_fail(m, frame, tokens->name,
+                   "sample %zu, token %zu: %s %jd but expected one from 0 to %zu", sample, token,
+                   row == IDS ? "id" : "type", (intmax_t)number, rows - 1);
+    return (int32_t)number;
+}
+
+struct bert_batch bert_read(struct msa *m, const struct bert *b, const struct frame *frame,
+                            const struct tensor *tokens, bool cut)
+{
+    struct bert_batch r = {.batch = tokens->shape[0],
+                           .length = cut ? longest(tokens) : tokens->shape[2]};
+    if (r.length > b->config.positions)
+        frame_fail(m, frame, tokens->name, "%zu tokens but the network has %zu positions", r.length,
+                   b->config.positions);
+    r.word = msa_calloc(m, r.batch * r.length, sizeof *r.word);
+    r.type = msa_calloc(m, r.batch * r.length, sizeof *r.type);
+    r.pad = msa_calloc(m, r.batch * r.length, sizeof *r.pad);
+    for (size_t at = 0; at < r.batch * r.length; at++) {
+        size_t i = at / r.length, token = at % r.length;
+        r.word[at] = row_of_table(m, frame, tokens, i, IDS, token, b->config.words);
+        r.type[at] = row_of_table(m, frame, tokens, i, SEGMENTS, token, b->config.types);
+        r.pad[at] = !number_at(tokens, i, MASK, token);
+    }
+    for (size_t i = 0; i < r.batch; i++)
+        if (!memchr(r.pad + i * r.length, 0, r.length))
+            r.pad[i * r.length] = 0;
+    return r;
+}
+
+void bert_batch_free(struct msa *m, struct bert_batch *batch)
+{
+    msa_free(m, batch->word);
+    msa_free(m, batch->type);
+    msa_free(m, batch->pad);
+}
+
+/* ---- Forward ---- */
+
+/* The vector of each sample's first token: a mean that leaves all others out. */
+static struct var *first_tokens(struct tape *t, struct var *x)
+{
+    size_t batch = x->shape[0], length = x->shape[1];
+    uint8_t *others = msa_alloc(t->m, batch * length);
+    memset(others, 1, batch * length);
+    for (size_t i = 0; i < batch; i++)
+        others[i * length] = 0;
+    const uint8_t *pad = tape_upload(t, others, batch * length);
+    msa_free(t->m, others);
+    return op_mean(t, x, pad);
+}
+
+struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch)
+{
+    size_t tokens = batch->batch * batch->length;
+    const uint8_t *pad = tape_upload(t, batch->pad, tokens);
+    struct tokens rows = {batch->batch, batch->length,
+                          tape_upload(t, batch->word, tokens * sizeof *batch->word),
+                          tape_upload(t, batch->type, tokens * sizeof *batch->type)};
+    struct var *x = op_embedding(t, rows, b->words, b->positions, b->types);
+    x = op_norm(t, x, NULL, b->norm.gain, b->norm.bias, b->stack.eps, (struct dropout){0});
+    x = op_dropout(t, x, dropout_at(t, b->stack.hidden, b->name, "embeddings.dropout"));
+    x = transformer_apply(t, &b->stack, x, pad);
+    switch (b->pool) {
+    case POOL_NONE:
+        return x;
+    case POOL_MEAN:
+        return op_mean(t, x, pad);
+    case POOL_CLS:
+        return first_tokens(t, x);
+    default:
+        return op_tanh(t, linear_apply(t, &b->pooler, first_tokens(t, x)), (struct dropout){0});
+    }
+}
