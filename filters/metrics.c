@@ -6,7 +6,7 @@
  * prints a table; or -t. */
 #include "common/cli/option.h"
 #include "common/data/predictions.h"
-#include "common/data/scores_print.h"
+#include "common/data/scores_rows.h"
 #include "common/data/scores_state.h"
 #include "common/data/verdict.h"
 #include "common/stage.h"
@@ -28,10 +28,8 @@ struct metrics {
     const struct settings *settings;
     struct stage *stage; /* NULL with --from-tsv */
     struct scores scores;
-    bool started; /* has seen a record */
-    struct log *log;
-    int64_t log_kept;                    /* bytes of it that an earlier run committed */
-    struct scores_columns logged, shown; /* columns of the log and of the table on stderr */
+    bool started;            /* has seen a record */
+    struct scores_rows rows; /* of a training */
     struct file *predictions;
     struct judge judge;
     struct assertion *assertions; /* [settings->assertions.count] */
@@ -109,13 +107,8 @@ static void resume(struct metrics *x, const struct header *h)
     const value *state = resume_state(h, &settings);
     if (!state)
         return;
-    x->log_kept = (int64_t)resume_number(h, state, "log");
-    x->judge.waited = (int64_t)resume_number(h, state, "waited");
-    x->judge.remembers = value_get(state, "best");
-    if (x->judge.remembers) {
-        x->judge.best = resume_number(h, state, "best");
-        x->judge.best_epoch = (int64_t)resume_number(h, state, "best_epoch");
-    }
+    x->rows.kept = (int64_t)resume_number(h, state, "log");
+    judge_take_state(&x->judge, h, state);
     scores_take_state(&x->scores, value_get(state, "splits"));
 }
 
@@ -158,7 +151,7 @@ static void on_record(struct stage *s, struct record *r)
     if (!x->started) {
         check_keys(x);
         if (x->settings->log) /* not before the whole line stands: an old log is lost */
-            x->log = log_open(x->m, x->settings->log, x->log_kept);
+            x->rows.log = log_open(x->m, x->settings->log, x->rows.kept);
     }
     x->started = true;
     if (x->predictions)
@@ -167,46 +160,12 @@ static void on_record(struct stage *s, struct record *r)
 
 /* ---- a checkpoint of a training ---- */
 
-static void give_verdict(struct metrics *x, struct control *c, struct verdict *v)
+static struct verdict give_verdict(struct metrics *x, struct control *c)
 {
-    struct scores_split *valid = NULL;
-    double number;
-    for (int i = 0; i < x->scores.count; i++)
-        if (strcmp(x->scores.splits[i].name, split_names[VALID]) == 0)
-            valid = &x->scores.splits[i];
-    if (!valid || !valid->samples)
-        msa_fail(x->m, MSA_CORRUPT,
-                 "--select judges on the valid split, but no sample of it has come");
-    if (!scores_value(&x->scores, valid, x->settings->select, &number))
-        msa_fail(x->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split",
-                 x->settings->select);
-    *v = judge_next(&x->judge, valid->epoch, number);
-    value_set(x->m, c->zone, &c->map, "best", value_of_bool(v->best));
-    value_set(x->m, c->zone, &c->map, "stop", value_of_bool(v->stop));
-}
-
-static void show_row(struct metrics *x, const struct scores_split *p, bool best)
-{
-    if (x->m->common.quiet)
-        return;
-    if (!x->shown.count) {
-        x->shown = scores_columns_progress(&x->scores);
-        scores_table(stderr, &x->scores, NULL, &x->shown);
-        fputc('\n', stderr);
-    }
-    scores_table(stderr, &x->scores, p, &x->shown);
-    fputs(best ? " *\n" : "\n", stderr);
-}
-
-static void log_row(struct metrics *x, const struct scores_split *p)
-{
-    char line[SCORES_LINE];
-    if (!x->logged.count) {
-        x->logged = scores_columns_log(&x->scores);
-        if (!x->log_kept)
-            log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, NULL, &x->logged));
-    }
-    log_line(x->m, x->log, "%s", scores_tsv(line, &x->scores, p, &x->logged));
+    struct verdict v = judge_scores(&x->judge, &x->scores, x->settings->select);
+    value_set(x->m, c->zone, &c->map, "best", value_of_bool(v.best));
+    value_set(x->m, c->zone, &c->map, "stop", value_of_bool(v.stop));
+    return v;
 }
 
 /* In the middle of an epoch only validation is complete; the training split is gathered on. */
@@ -219,14 +178,12 @@ static void on_control(struct stage *s, struct control *c)
         return;
     scores_judge(&x->scores);
     if (x->settings->select)
-        give_verdict(x, c, &verdict);
+        verdict = give_verdict(x, c);
     for (int i = 0; i < x->scores.count; i++) {
         struct scores_split *p = &x->scores.splits[i];
         if (!p->samples || (p->train && !epoch_done))
             continue;
-        show_row(x, p, verdict.best && !p->train);
-        if (x->log)
-            log_row(x, p);
+        scores_row(&x->rows, &x->scores, p, verdict.best && !p->train);
         struct control message = scores_message(&x->scores, p);
         control_write(&message, s->out, FRAME_METRICS);
         control_free(&message);
@@ -240,12 +197,9 @@ static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct metrics *x = s->self;
     value state = value_map();
-    value_set(x->m, c->zone, &state, "waited", value_of_int(x->judge.waited));
-    if (x->judge.remembers) {
-        value_set(x->m, c->zone, &state, "best", value_of_real(x->judge.best));
-        value_set(x->m, c->zone, &state, "best_epoch", value_of_int(x->judge.best_epoch));
-    }
-    value_set(x->m, c->zone, &state, "log", value_of_int(x->log ? log_sync(x->m, x->log) : 0));
+    judge_put_state(&x->judge, x->m, c->zone, &state);
+    value_set(x->m, c->zone, &state, "log",
+              value_of_int(x->rows.log ? log_sync(x->m, x->rows.log) : 0));
     value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
     value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
     control_add_state(x->m, c, s->position, state);
@@ -253,35 +207,21 @@ static void on_checkpoint(struct stage *s, struct control *c)
 
 /* ---- the result of an evaluation ---- */
 
-static void print_rows(struct metrics *x, FILE *to)
-{
-    struct scores_columns columns = scores_columns_result(&x->scores);
-    char line[SCORES_LINE];
-    for (int i = x->settings->json ? 0 : -1; i < x->scores.count; i++) {
-        const struct scores_split *p = i < 0 ? NULL : &x->scores.splits[i];
-        if (x->settings->json) {
-            scores_json(to, &x->scores, p, &columns);
-        } else if (x->settings->tsv) {
-            fprintf(to, "%s\n", scores_tsv(line, &x->scores, p, &columns));
-        } else {
-            scores_table(to, &x->scores, p, &columns);
-            fputc('\n', to);
-        }
-    }
-}
-
 static void print_result(struct metrics *x)
 {
     const char *path = x->m->common.output;
+    enum scores_format format = x->settings->json  ? SCORES_JSON
+                                : x->settings->tsv ? SCORES_TSV
+                                                   : SCORES_TABLE;
     if (x->stage && x->stage->out) {
-        if (!x->m->common.quiet || x->settings->json || x->settings->tsv)
-            print_rows(x, stderr);
+        if (!x->m->common.quiet || format != SCORES_TABLE)
+            scores_print(stderr, &x->scores, format);
     } else if (path && strcmp(path, "-") != 0) {
         struct file *file = file_create(x->m, path);
-        print_rows(x, file_stream(x->m, file));
+        scores_print(file_stream(x->m, file), &x->scores, format);
         file_commit(x->m, file);
     } else {
-        print_rows(x, stdout);
+        scores_print(stdout, &x->scores, format);
         fflush(stdout);
     }
 }
@@ -301,8 +241,8 @@ static void conclude(struct metrics *x)
 static void on_end(struct stage *s)
 {
     struct metrics *x = s->self;
-    if (x->log)
-        log_close(x->m, x->log);
+    if (x->rows.log)
+        log_close(x->m, x->rows.log);
     if (x->predictions)
         file_commit(x->m, x->predictions);
     if (!s->header->train)

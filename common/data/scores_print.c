@@ -165,6 +165,29 @@ void scores_json(FILE *to, const struct scores *s, const struct scores_split *p,
     fputc('\n', to);
 }
 
+static void print_row(FILE *to, const struct scores *s, const struct scores_split *p,
+                      const struct scores_columns *columns, enum scores_format format)
+{
+    char line[SCORES_LINE];
+    if (format == SCORES_JSON) {
+        scores_json(to, s, p, columns);
+    } else if (format == SCORES_TSV) {
+        fprintf(to, "%s\n", scores_tsv(line, s, p, columns));
+    } else {
+        scores_table(to, s, p, columns);
+        fputc('\n', to);
+    }
+}
+
+void scores_print(FILE *to, const struct scores *s, enum scores_format format)
+{
+    struct scores_columns columns = scores_columns_result(s);
+    if (format != SCORES_JSON)
+        print_row(to, s, NULL, &columns, format);
+    for (int i = 0; i < s->count; i++)
+        print_row(to, s, &s->splits[i], &columns, format);
+}
+
 struct control scores_message(const struct scores *s, const struct scores_split *p)
 {
     struct control c = control_new(s->m);

@@ -34,6 +34,10 @@ const char *scores_tsv(char line[SCORES_LINE], const struct scores *s, const str
 void scores_json(FILE *to, const struct scores *s, const struct scores_split *p,
                  const struct scores_columns *columns);
 
+enum scores_format { SCORES_TABLE, SCORES_TSV, SCORES_JSON };
+/* The result: a row for each split, below a head where the format has one. */
+void scores_print(FILE *to, const struct scores *s, enum scores_format format);
+
 /* The map of an M frame; the caller frees it. */
 struct control scores_message(const struct scores *s, const struct scores_split *p);
 

@@ -1,6 +1,7 @@
 /* Verdicts on scores. */
 #include "common/data/verdict.h"
 #include "common/cli/option.h"
+#include "common/stream/checkpoint.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,44 @@ struct verdict judge_next(struct judge *j, int64_t epoch, double number)
     }
     return (struct verdict){.best = better, .stop = j->patience && j->waited >= j->patience};
 }
+
+struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key)
+{
+    const struct scores_split *valid = NULL;
+    double number;
+    for (int i = 0; i < s->count; i++)
+        if (strcmp(s->splits[i].name, split_names[VALID]) == 0)
+            valid = &s->splits[i];
+    if (!valid || !valid->samples)
+        msa_fail(s->m, MSA_CORRUPT,
+                 "--select judges on the valid split, but no sample of it has come");
+    if (!scores_value(s, valid, key, &number))
+        msa_fail(s->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split", key);
+    return judge_next(j, valid->epoch, number);
+}
+
+/* --- checkpoints --- */
+
+void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state)
+{
+    value_set(m, zone, state, "waited", value_of_int(j->waited));
+    if (j->remembers) {
+        value_set(m, zone, state, "best", value_of_real(j->best));
+        value_set(m, zone, state, "best_epoch", value_of_int(j->best_epoch));
+    }
+}
+
+void judge_take_state(struct judge *j, const struct header *h, const value *state)
+{
+    j->waited = (int64_t)resume_number(h, state, "waited");
+    j->remembers = value_get(state, "best");
+    if (j->remembers) {
+        j->best = resume_number(h, state, "best");
+        j->best_epoch = (int64_t)resume_number(h, state, "best_epoch");
+    }
+}
+
+/* --- assertions --- */
 
 struct assertion assertion_parse(struct msa *m, const char *text)
 {

@@ -23,6 +23,13 @@ struct verdict {
  * nothing else each checkpoint counts as the best, so that training always leaves parameters
  * behind. */
 struct verdict judge_next(struct judge *j, int64_t epoch, double number);
+/* The verdict on the scores of the valid split, by `key` (scores_value). Fails the run where no
+ * sample of it has come, or there is no such number of it. */
+struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key);
+
+/* What the verdicts to come depend on, into the state that a checkpoint keeps, and out of it. */
+void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state);
+void judge_take_state(struct judge *j, const struct header *h, const value *state);
 
 /* "mae<0.75", with < <= > or >=. */
 struct assertion {

@@ -1,0 +1,233 @@
+/* The files of trainable stages. */
+#include "common/trainable_files.h"
+#include "common/nn/device.h"
+#include "common/nn/saves.h"
+#include "common/stream/checkpoint.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool training(const struct trainable *t)
+{
+    return t->stage->header->train;
+}
+
+/* --- what is kept with the parameters --- */
+
+void trainable_note(struct trainable *t, const char *key, const char *text)
+{
+    int i = 0;
+    while (i < t->note_count && strcmp(t->notes[i][0], key) != 0)
+        i++;
+    if (i == TRAINABLE_NOTES)
+        msa_fail(t->m, MSA_FAILED, "more than %d notes on parameters", TRAINABLE_NOTES);
+    t->note_count += i == t->note_count;
+    t->notes[i][0] = msa_strndup(t->m, key, strlen(key));
+    t->notes[i][1] = msa_strndup(t->m, text, strlen(text));
+}
+
+const char *trainable_noted(const struct trainable *t, const char *key)
+{
+    return t->given ? safetensors_metadata(t->given, key) : NULL;
+}
+
+const struct safetensor *trainable_given(const struct trainable *t, const char *name)
+{
+    return t->given ? safetensors_find(t->given, name) : NULL;
+}
+
+/* A whole number of the file, from 1 to `most`. */
+static long noted_int(struct trainable *t, const char *key, const char *text, long most)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (*end || number < 1 || number > most)
+        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s' but expected a number from 1 to %ld",
+                 t->given->path, key, text, most);
+    return number;
+}
+
+long trainable_int(struct trainable *t, const char *key, long given, long initial, long most)
+{
+    const char *text = trainable_noted(t, key);
+    long kept = text ? noted_int(t, key, text, most) : initial;
+    if (text && given && kept != given)
+        msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %ld", key, given, t->given->path,
+                 kept);
+    long result = given ? given : kept;
+    trainable_note(t, key, msa_format(t->m, "%ld", result));
+    return result;
+}
+
+/* --- whose files they are --- */
+
+/* FILE and its checkpoints of an earlier training are in the way. Where a resumed training begins
+ * again, for nothing was committed, its first checkpoint may be there. */
+static void find_old(struct trainable *t)
+{
+    const char *path = t->settings->params;
+    bool resumed = resume_checkpoint(t->stage->header) == 0;
+    t->replaces = file_exists(path) || saves_others(t->m, path, resumed);
+    if (t->replaces && !t->settings->force)
+        msa_fail(t->m, MSA_FAILED,
+                 "'%s' (or a checkpoint of it) exists%s: -f trains anew and replaces it", path,
+                 resumed ? ", and no commit to resume it from" : "");
+    file_check(t->m, path);
+}
+
+void trainable_files_clear(struct trainable *t)
+{
+    unlink(t->settings->params);
+    saves_remove(t->m, t->settings->params);
+    t->replaces = false;
+}
+
+/* Two stages that save into one file would each lose the other's parameters. */
+static void claim_in_line(struct trainable *t)
+{
+    struct header *h = t->stage->header;
+    const value *found = value_get(&h->map, "parameters");
+    value files = found && found->type == MSGPACK_OBJECT_ARRAY ? *found : value_array();
+    for (uint32_t i = 0; i < files.via.array.size; i++)
+        if (value_equals(&files.via.array.ptr[i], t->settings->params))
+            msa_fail(t->m, MSA_USAGE, "-p '%s' is the file of a stage before too",
+                     t->settings->params);
+    value_push(t->m, h->zone, &files, value_str(t->m, h->zone, t->settings->params));
+    value_set(t->m, h->zone, &h->map, "parameters", files);
+}
+
+void trainable_files_claim(struct trainable *t)
+{
+    if (!t->settings->params)
+        msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+    claim_in_line(t);
+    file_claim(t->m, t->settings->params);
+    if (resume_checkpoint(t->stage->header) < 1)
+        find_old(t);
+}
+
+/* --- evaluation --- */
+
+/* Evaluation takes the family of a set without labels from the parameters, and warns when stages
+ * were trained apart. */
+static void compare_notes(struct trainable *t)
+{
+    struct header *h = t->stage->header;
+    const char *family = trainable_noted(t, "family"),
+               *checkpoint = trainable_noted(t, "checkpoint");
+    if (!h->family[0] && family)
+        snprintf(h->family, sizeof h->family, "%s", family);
+    if (!checkpoint)
+        return;
+    long mine = strtol(checkpoint, NULL, 10);
+    long others = (long)value_int(&h->map, "checkpoint", mine);
+    if (mine != others)
+        msa_warn(t->m, "%s is of checkpoint %ld but the stages before are of %ld", t->given->path,
+                 mine, others);
+    value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
+}
+
+void trainable_files_open(struct trainable *t)
+{
+    if (t->settings->params) {
+        t->given = safetensors_open(t->m, t->settings->params);
+        compare_notes(t);
+        t->params.given = t->settings->init.count ? NULL : t->given;
+    } else if (t->settings->init.count == 0) {
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
+    }
+}
+
+/* --- checkpoints --- */
+
+static void save(struct trainable *t, const char *path, long checkpoint, bool moments)
+{
+    const char *all[TRAINABLE_NOTES + 4][2];
+    size_t count = 0;
+    all[count][0] = "program", all[count++][1] = t->m->program;
+    all[count][0] = "version", all[count++][1] = MSA_VERSION;
+    all[count][0] = "checkpoint", all[count++][1] = msa_format(t->m, "%ld", checkpoint);
+    all[count][0] = "seed";
+    all[count++][1] = msa_format(t->m, "%llu", (unsigned long long)t->params.seed);
+    for (int i = 0; i < t->note_count; i++, count++)
+        memcpy(all[count], t->notes[i], sizeof all[count]);
+    params_save(&t->params, path, moments, all, count);
+}
+
+void trainable_files_committed(struct trainable *t)
+{
+    const char *path = t->settings->params;
+    if (t->best)
+        save(t, path, t->checkpoint, false);
+    saves_remove_one(t->m, path, t->checkpoint - 2);
+}
+
+void trainable_files_checkpoint(struct trainable *t, const struct control *c)
+{
+    t->checkpoint = (long)value_int(&c->map, "checkpoint", 0);
+    t->best = value_bool(&c->map, "best", true);
+    if (t->checkpoint < 1)
+        msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
+    save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true);
+}
+
+/* --- a training that is resumed --- */
+
+/* What tells where the numbers were computed, and not how. */
+static bool of_machine(const char *key)
+{
+    return strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
+}
+
+static void compare_settings(struct trainable *t, const struct safetensors *file)
+{
+    for (int i = 0; i < t->note_count; i++) {
+        const char *key = t->notes[i][0], *now = t->notes[i][1];
+        const char *before = safetensors_metadata(file, key);
+        if (before && strcmp(before, now) == 0)
+            continue;
+        if (!of_machine(key))
+            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not with %s", file->path, key,
+                     before ? before : "unknown", now);
+        msa_warn(t->m, "%s was trained with %s %s, and not with %s: the last bits may differ",
+                 file->path, key, before ? before : "unknown", now);
+    }
+}
+
+/* Goes on from checkpoint N, as committed; what was saved after it goes. */
+static void restore(struct trainable *t, long n)
+{
+    struct safetensors *file = safetensors_open(t->m, saves_path(t->m, t->settings->params, n));
+    compare_settings(t, file);
+    params_restore(&t->params, file);
+    safetensors_close(t->m, file);
+    saves_remove_one(t->m, t->settings->params, n + 1);
+    t->checkpoint = n;
+    t->best = resume_best(t->stage->header);
+    trainable_files_committed(t);
+}
+
+/* --- values to begin with --- */
+
+static void load_initial(struct trainable *t)
+{
+    for (int i = 0; i < t->settings->init.count; i++) {
+        struct safetensors *file = safetensors_open(t->m, t->settings->init.values[i]);
+        params_load(&t->params, file);
+        safetensors_close(t->m, file);
+    }
+    if (t->given)
+        params_load(&t->params, t->given);
+    if (!training(t))
+        params_require(&t->params, t->given ? t->given->path : "--init");
+}
+
+void trainable_files_load(struct trainable *t)
+{
+    long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
+    if (n > 0)
+        restore(t, n);
+    else
+        load_initial(t);
+}

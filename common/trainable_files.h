@@ -1,0 +1,24 @@
+/* The files of a trainable stage: those with initial values, FILE (-p), its checkpoints FILE.N, and
+ * going on from one of them. What is kept with the parameters (trainable_note, trainable_int) is
+ * here too. */
+#ifndef MSA_TRAINABLE_FILES_H
+#define MSA_TRAINABLE_FILES_H
+
+#include "common/trainable.h"
+
+/* Training: FILE is this run's and of no other stage in the line. What an earlier training left in
+ * its place fails the run, or is to be replaced (t->replaces). */
+void trainable_files_claim(struct trainable *t);
+/* Evaluation: opens FILE as t->given. */
+void trainable_files_open(struct trainable *t);
+/* Values of the parameters, which have been made: of a checkpoint, or initial ones. */
+void trainable_files_load(struct trainable *t);
+/* Removes what an earlier training left. */
+void trainable_files_clear(struct trainable *t);
+/* Saves FILE.N, of the checkpoint that is on its way back. */
+void trainable_files_checkpoint(struct trainable *t, const struct control *c);
+/* The last checkpoint is safe everywhere: FILE if it is the best so far or nobody judges; what is
+ * older than N-1 goes. */
+void trainable_files_committed(struct trainable *t);
+
+#endif
