@@ -15,8 +15,10 @@ const struct option trainable_options[] = {
      "seed"},
     {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,
      "train even if the parameter file exists already, and replace it"},
-    {0, "freeze", "GLOB", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
-     "do not train parameters whose names match this shell pattern; repeatable"},
+    {0, "freeze", "GLOB[@N]", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
+     "do not train parameters whose names match this shell pattern, or with GLOB@N not for the "
+     "first "
+     "N epochs; repeatable"},
     {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
      "multiply the learning rate of the line by X in this stage"},
     {0},
@@ -58,11 +60,11 @@ static void on_header(struct stage *s)
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->params.fixed = !training(t);
     t->tape = tape_new(t->m, t->device, s->header->seed);
+    trainable_files_open(t);
     if (training(t))
         begin_training(t);
-    else
-        trainable_files_open(t);
     t->model->build(t);
+    params_check_frozen(&t->params);
     trainable_files_load(t);
 }
 
@@ -101,12 +103,23 @@ static struct tensor host_tensor(struct trainable *t, struct trainable_end *end,
     return tensor_of(end->name, F4, host, end->var->rank, end->var->shape);
 }
 
-void trainable_output(struct trainable *t, const char *name, struct var *var)
+void trainable_initial(struct trainable *t, struct safetensors *file)
+{
+    params_source(&t->params, file, true);
+}
+
+const struct tensor *trainable_promised(const struct trainable *t, const char *name)
+{
+    return record_promised(t->record, trainable_arrives(t, name));
+}
+
+float *trainable_output(struct trainable *t, const char *name, struct var *var)
 {
     struct trainable_end *end = &t->outputs[t->output_count++];
     snprintf(end->name, sizeof end->name, "%s", name);
     end->var = var;
     record_put(t->m, t->record, host_tensor(t, end, var->data));
+    return end->host.data;
 }
 
 static void on_record(struct stage *s, struct record *r)
@@ -114,6 +127,8 @@ static void on_record(struct stage *s, struct record *r)
     struct trainable *t = s->self;
     t->record = r;
     t->input_count = t->output_count = 0;
+    if (r->train && training(t))
+        params_epoch(&t->params, (long)r->epoch);
     tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
     t->model->forward(t);
 }
@@ -142,7 +157,8 @@ static void on_gradient(struct stage *s, struct record *g)
         if (t->inputs[i].var->wants)
             seed(t, g, &t->inputs[i]);
     for (int i = 0; i < t->output_count; i++) {
-        seed(t, g, &t->outputs[i]);
+        if (t->outputs[i].var->wants)
+            seed(t, g, &t->outputs[i]);
         record_remove(g, t->outputs[i].name);
     }
     tape_backward(&t->tape);

@@ -74,14 +74,21 @@ long trainable_int(struct trainable *t, const char *key, long given, long initia
 void trainable_note(struct trainable *t, const char *key, const char *value);
 /* In evaluation: what the file has noted; NULL in training, or when it has not. */
 const char *trainable_noted(const struct trainable *t, const char *key);
+/* What the last file with initial values, in evaluation FILE, has noted; NULL: none has. */
+const char *trainable_initial_note(const struct trainable *t, const char *key);
+/* For build(), before parameters are made: one more file with initial values, which those that
+ * options name go before. */
+void trainable_initial(struct trainable *t, struct safetensors *file);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 
 /* For forward(): a tensor that arrives, F4, uploaded; fails the run with MSA_CORRUPT when this
  * record's is not as the schema promised. */
 struct var *trainable_input(struct trainable *t, const char *name);
-/* Gives the record a tensor. */
-void trainable_output(struct trainable *t, const char *name, struct var *var);
+/* The same for a tensor of another dtype or rank, which stays where it is. */
+const struct tensor *trainable_promised(const struct trainable *t, const char *name);
+/* Gives the record a tensor. Returns its numbers, which may be changed until forward() ends. */
+float *trainable_output(struct trainable *t, const char *name, struct var *var);
 /* Takes an input out of the record and the schema (call with the record at hand: in forward();
  * without: in build()). */
 void trainable_drop(struct trainable *t, const char *name);

@@ -32,6 +32,14 @@ const char *trainable_noted(const struct trainable *t, const char *key)
     return t->given ? safetensors_metadata(t->given, key) : NULL;
 }
 
+const char *trainable_initial_note(const struct trainable *t, const char *key)
+{
+    const char *found = NULL;
+    for (int i = t->params.source_count; i-- > 0 && !found;)
+        found = safetensors_metadata(t->params.sources[i], key);
+    return found;
+}
+
 const struct safetensor *trainable_given(const struct trainable *t, const char *name)
 {
     return t->given ? safetensors_find(t->given, name) : NULL;
@@ -107,7 +115,7 @@ void trainable_files_claim(struct trainable *t)
         find_old(t);
 }
 
-/* --- evaluation --- */
+/* --- files to begin with --- */
 
 /* Evaluation takes the family of a set without labels from the parameters, and warns when stages
  * were trained apart. */
@@ -130,13 +138,14 @@ static void compare_notes(struct trainable *t)
 
 void trainable_files_open(struct trainable *t)
 {
-    if (t->settings->params) {
-        t->given = safetensors_open(t->m, t->settings->params);
-        compare_notes(t);
-        t->params.given = t->settings->init.count ? NULL : t->given;
-    } else if (t->settings->init.count == 0) {
-        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
-    }
+    const struct trainable_settings *set = t->settings;
+    for (int i = 0; i < set->init.count; i++)
+        params_source(&t->params, safetensors_open(t->m, set->init.values[i]), false);
+    if (training(t) || !set->params)
+        return;
+    t->given = safetensors_open(t->m, set->params);
+    params_source(&t->params, t->given, false);
+    compare_notes(t);
 }
 
 /* --- checkpoints --- */
@@ -208,26 +217,11 @@ static void restore(struct trainable *t, long n)
     trainable_files_committed(t);
 }
 
-/* --- values to begin with --- */
-
-static void load_initial(struct trainable *t)
-{
-    for (int i = 0; i < t->settings->init.count; i++) {
-        struct safetensors *file = safetensors_open(t->m, t->settings->init.values[i]);
-        params_load(&t->params, file);
-        safetensors_close(t->m, file);
-    }
-    if (t->given)
-        params_load(&t->params, t->given);
-    if (!training(t))
-        params_require(&t->params, t->given ? t->given->path : "--init");
-}
-
 void trainable_files_load(struct trainable *t)
 {
     long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
     if (n > 0)
         restore(t, n);
-    else
-        load_initial(t);
+    if (!training(t) && t->params.source_count == 0)
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
 }

@@ -9,9 +9,11 @@
 /* Training: FILE is this run's and of no other stage in the line. What an earlier training left in
  * its place fails the run, or is to be replaced (t->replaces). */
 void trainable_files_claim(struct trainable *t);
-/* Evaluation: opens FILE as t->given. */
+/* Opens the files that give the parameters values: --init FILE and, in evaluation, FILE (t->given),
+ * which counts most. */
 void trainable_files_open(struct trainable *t);
-/* Values of the parameters, which have been made: of a checkpoint, or initial ones. */
+/* The parameters have been made: a training that is resumed goes on from its checkpoint. Fails an
+ * evaluation that no file has given values. */
 void trainable_files_load(struct trainable *t);
 /* Removes what an earlier training left. */
 void trainable_files_clear(struct trainable *t);

@@ -1,16 +1,24 @@
-/* msa-encode: each modality's frames [B,L,F] -> one vector [B,D] (msa-model(7), Encoders). */
+/* msa-encode: each modality's frames [B,L,F], and text's tokens [B,3,L] -> one vector [B,D]
+ * (msa-model(7), Encoders, Text). */
 #include "common/data/names.h"
+#include "common/nn/bert.h"
 #include "common/nn/encoder.h"
 #include "common/trainable.h"
 #include <stdio.h>
 
 struct settings {
     struct trainable_settings trainable;
-    const char *only, *layers;
+    const char *only, *layers, *bert;
     long dim, heads;
     double dropout;
     bool keep;
+    int text, pool; /* enum text; enum bert_pool, or POOL_AUTO */
 };
+
+enum text { TEXT_FEATURES, TEXT_BERT, TEXT_AUTO };
+enum { POOL_AUTO = POOL_NONE + 1 };
+static const char *const pool_names[] = {"pooler", "cls", "mean", "none"};
+static const char tokens_name[] = "text_bert", bert_name[] = "text_encoder.extractor";
 
 enum { MOST_DIM = 65536, MOST_HEADS = 1024 };
 
@@ -19,6 +27,8 @@ struct encode {
     bool encodes[MODALITIES];
     long layers[MODALITIES]; /* as --layers says; 0: not said */
     struct encoder encoders[MODALITIES];
+    bool tokens; /* text comes as tokens, and goes through: */
+    struct bert bert;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -26,8 +36,21 @@ static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
      "encode these modalities alone, of text,vision,audio; the others pass; evaluation takes it "
      "from the parameters"},
+    {0, "text", "features|bert|auto", OPTION_CHOICE, FIELD(text), "auto", 0, 0,
+     "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT with "
+     "--bert, and with parameters that are of one"},
+    {0, "bert", "DIR", OPTION_TEXT, FIELD(bert), NULL, 0, 0,
+     "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json and "
+     "model.safetensors, or the latter beside the former"},
+    {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(pool), "auto", 0, 0,
+     "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
+     "all; "
+     "none leaves one a token, as features text (not in training); auto: pooler; evaluation takes "
+     "it "
+     "from the parameters"},
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
-     "width D of the encoders: 768 unless given; evaluation takes it from the parameters"},
+     "width D of the encoders: BERT's or 768 unless given; evaluation takes it from the "
+     "parameters"},
     {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, MOST_HEADS,
      "attention heads: 8 unless given; evaluation takes it from the parameters"},
     {0, "layers", "LIST", OPTION_TEXT, FIELD(layers), NULL, 0, 0,
@@ -82,7 +105,8 @@ static const float *standardization(struct trainable *t, const char *modality, c
     return v && t->stage->header->train ? host->data : NULL;
 }
 
-static void build_one(struct trainable *t, struct encode *e, int modality)
+/* Frames. */
+static void build_encoder(struct trainable *t, struct encode *e, int modality, size_t dim)
 {
     const char *name = modality_names[modality];
     const struct schema_entry *entry = trainable_arrives(t, name);
@@ -92,7 +116,7 @@ static void build_one(struct trainable *t, struct encode *e, int modality)
     struct encoder_shape shape = {
         .frames = entry->shape[1],
         .features = entry->shape[2],
-        .dim = (size_t)trainable_int(t, "dim", e->settings->dim, 768, MOST_DIM),
+        .dim = dim,
         .heads = (size_t)trainable_int(t, "heads", e->settings->heads, 8, MOST_HEADS),
         .layers = (size_t)trainable_int(t, key, e->layers[modality], usual_layers(t, modality),
                                         TRANSFORMER_LAYERS),
@@ -107,6 +131,75 @@ static void build_one(struct trainable *t, struct encode *e, int modality)
     e->encoders[modality] = encoder_layers(&t->params, prefix, shape, mean, scale);
 }
 
+/* ---- BERT ---- */
+
+/* Of --bert, whose weights are initial values, or of the file that has such parameters. */
+static bool find_config(struct trainable *t, const struct encode *e, struct bert_config *config)
+{
+    if (e->settings->bert) {
+        struct bert_checkpoint found = bert_open(t->m, e->settings->bert, bert_name);
+        trainable_initial(t, found.weights);
+        *config = found.config;
+        return true;
+    }
+    const char *kept = trainable_initial_note(t, "bert");
+    if (kept)
+        *config = bert_config_parse(t->m, "the parameters' note 'bert'", kept, strlen(kept));
+    return kept != NULL;
+}
+
+static enum bert_pool find_pool(struct trainable *t, const struct encode *e)
+{
+    const char *kept = trainable_noted(t, "pool");
+    int given = e->settings->pool, pool = given == POOL_AUTO ? POOL_POOLER : given;
+    for (int i = 0; kept && given == POOL_AUTO && i < POOL_AUTO; i++)
+        if (strcmp(kept, pool_names[i]) == 0)
+            pool = i;
+    if (pool == POOL_NONE && t->stage->header->train)
+        msa_fail(t->m, MSA_USAGE, "--pool none makes features to keep, and does not train");
+    return (enum bert_pool)pool;
+}
+
+/* Text is encoded from tokens: BERT's configuration, if it is to. */
+static bool wants_bert(struct trainable *t, const struct encode *e, struct bert_config *config)
+{
+    const struct settings *s = e->settings;
+    bool chosen =
+        s->text == TEXT_BERT || (s->text == TEXT_AUTO && (s->bert || trainable_noted(t, "bert")));
+    if (s->bert && !chosen)
+        msa_fail(t->m, MSA_USAGE, "--bert is for --text bert");
+    if (!chosen || (s->only && !option_names(s->only, modality_names[TEXT])))
+        return false;
+    if (!trainable_arrives(t, tokens_name) && s->text == TEXT_AUTO && !s->bert)
+        return false;
+    if (!trainable_arrives(t, tokens_name))
+        msa_fail(t->m, MSA_FAILED, "no 'text_bert' arrives (msa-tokenize makes it of texts)");
+    if (!find_config(t, e, config))
+        msa_fail(t->m, MSA_USAGE, "--text bert needs --bert DIR, or parameters that are of one");
+    return true;
+}
+
+static void check_tokens(const struct trainable *t)
+{
+    const struct schema_entry *entry = trainable_arrives(t, tokens_name);
+    char shape[128];
+    if (entry->dtype != I8 || entry->rank != 3 || entry->shape[1] != 3 || entry->shape[2] < 1)
+        msa_fail(t->m, MSA_CORRUPT, "header: 'text_bert' is %s %s but expected <i8 [*,3,*]",
+                 dtype_names[entry->dtype], tensor_shape_text(shape, entry->rank, entry->shape));
+}
+
+static void build_bert(struct trainable *t, struct encode *e, const struct bert_config *config)
+{
+    enum bert_pool pool = find_pool(t, e);
+    check_tokens(t);
+    e->tokens = true;
+    e->bert = bert_layers(&t->params, bert_name, config, pool);
+    trainable_note(t, "bert", bert_config_text(t->m, config));
+    trainable_note(t, "pool", pool_names[pool]);
+}
+
+/* ---- All modalities ---- */
+
 /* Evaluation's parameters know which modalities they are for. */
 static bool has_parameters(const struct trainable *t, const char *modality)
 {
@@ -115,54 +208,110 @@ static bool has_parameters(const struct trainable *t, const char *modality)
     return !t->given || trainable_given(t, name);
 }
 
-static bool wanted(const struct encode *e, const struct trainable *t, int modality)
+/* Are its frames to be encoded? */
+static bool wants_frames(const struct encode *e, const struct trainable *t, int modality)
 {
     const char *name = modality_names[modality];
     const char *only = e->settings->only;
-    if (!trainable_arrives(t, name) ||
+    if (!trainable_arrives(t, name) || (modality == TEXT && e->tokens) ||
         (only ? !option_names(only, name) : !has_parameters(t, name)))
         return false;
     schema_floats(t->m, &t->arrived, name, 3);
     return true;
 }
 
+/* What has been encoded leaves the record and the schema. */
+static void drop_encoded(struct trainable *t, const struct encode *e)
+{
+    bool features = e->tokens && e->bert.pool == POOL_NONE;
+    for (int i = 0; i < MODALITIES && !e->settings->keep; i++) {
+        if (e->encodes[i] && !(i == TEXT && features))
+            trainable_drop(t, modality_names[i]);
+        if (e->encodes[i] && i == TEXT)
+            trainable_drop(t, tokens_name);
+    }
+}
+
+static void declare(struct trainable *t, const struct encode *e, size_t dim)
+{
+    char name[TENSOR_NAME + 1];
+    for (int i = 0; i < MODALITIES; i++) {
+        if (!e->encodes[i])
+            continue;
+        if (i == TEXT && e->tokens && e->bert.pool == POOL_NONE)
+            trainable_declare(t, modality_names[TEXT], 3,
+                              (size_t[]){0, trainable_arrives(t, tokens_name)->shape[2], dim});
+        else
+            trainable_declare(t, name_vector(name, 'h', i), 2, (size_t[]){0, dim});
+    }
+}
+
 static void build(struct trainable *t)
 {
     struct encode *e = t->self;
+    struct bert_config config;
+    bool bert = wants_bert(t, e, &config);
+    long usual = bert ? (long)config.dim : 768;
+    size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, usual, MOST_DIM);
     int any = 0;
+    if (bert && dim != config.dim)
+        msa_fail(t->m, MSA_USAGE, "--dim %zu, but BERT's vectors are of width %zu", dim,
+                 config.dim);
+    if (bert)
+        build_bert(t, e, &config);
     for (int i = 0; i < MODALITIES; i++) {
-        e->encodes[i] = wanted(e, t, i);
-        if (e->encodes[i])
-            build_one(t, e, i);
+        bool frames = wants_frames(e, t, i);
+        e->encodes[i] = frames || (i == TEXT && bert);
+        if (frames)
+            build_encoder(t, e, i, dim);
         any += e->encodes[i];
     }
     if (!any)
         msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
                  e->settings->only ? " of those that --only names" : "",
                  t->given ? " that the parameters are for" : "");
-    for (int i = 0; i < MODALITIES; i++) {
-        char name[TENSOR_NAME + 1];
-        if (!e->encodes[i])
-            continue;
-        trainable_declare(t, name_vector(name, 'h', i), 2, (size_t[]){0, e->encoders[i].shape.dim});
-        if (!e->settings->keep)
-            trainable_drop(t, modality_names[i]);
-    }
+    declare(t, e, dim);
+    drop_encoded(t, e);
     trainable_note(t, "dropout", msa_format(t->m, "%g", e->settings->dropout));
+}
+
+/* Features per token are 0 where there is none, as padding is. */
+static void clear_padding(float *features, const struct bert_batch *batch, size_t dim)
+{
+    for (size_t i = 0; i < batch->batch * batch->length; i++)
+        if (batch->pad[i])
+            memset(features + i * dim, 0, dim * sizeof *features);
+}
+
+static void forward_bert(struct trainable *t, struct encode *e)
+{
+    const struct bert *b = &e->bert;
+    char name[TENSOR_NAME + 1];
+    bool features = b->pool == POOL_NONE;
+    struct bert_batch batch =
+        bert_read(t->m, b, &t->record->frame, trainable_promised(t, tokens_name), !features);
+    struct var *h = bert_apply(&t->tape, b, &batch);
+    float *made =
+        trainable_output(t, features ? modality_names[TEXT] : name_vector(name, 'h', TEXT), h);
+    if (features)
+        clear_padding(made, &batch, b->config.dim);
+    bert_batch_free(t->m, &batch);
 }
 
 static void forward(struct trainable *t)
 {
     struct encode *e = t->self;
     for (int i = 0; i < MODALITIES; i++) {
-        if (!e->encodes[i])
-            continue;
         char name[TENSOR_NAME + 1];
-        struct var *x = trainable_input(t, modality_names[i]);
-        trainable_output(t, name_vector(name, 'h', i), encoder_apply(&t->tape, &e->encoders[i], x));
-        if (!e->settings->keep)
-            trainable_drop(t, modality_names[i]);
+        if (i == TEXT && e->tokens) {
+            forward_bert(t, e);
+        } else if (e->encodes[i]) {
+            struct var *x = trainable_input(t, modality_names[i]);
+            trainable_output(t, name_vector(name, 'h', i),
+                             encoder_apply(&t->tape, &e->encoders[i], x));
+        }
     }
+    drop_encoded(t, e);
 }
 
 static void run(struct msa *m)
@@ -184,6 +333,8 @@ static const struct example examples[] = {
      "look at the vectors of the test split"},
     {"msa-load --train data.pkl | msa-encode --only text -p text.safetensors | ...",
      "the same line with text alone"},
+    {"msa-load data.pkl | msa-encode --only text --bert minilm --pool mean -z -o text.msa.gz",
+     "what a BERT makes of the texts, computed once for all trainings on text.msa.gz"},
     {0},
 };
 

@@ -17,10 +17,15 @@ def read(path):
     return metadata, {name: (t["shape"], data[slice(*t["data_offsets"])]) for name, t in head.items()}
 
 
-arguments = sys.argv[1:]
-checkpoint = None
-if arguments[0] == "--checkpoint":
-    checkpoint = arguments[1]
-    arguments = arguments[2:]
-(metadata, a), (_, b) = map(read, arguments)
-sys.exit(0 if a and a == b and checkpoint in (None, metadata["checkpoint"]) else 1)
+
+def main(arguments):
+    checkpoint = None
+    if arguments[0] == "--checkpoint":
+        checkpoint = arguments[1]
+        arguments = arguments[2:]
+    (metadata, a), (_, b) = map(read, arguments)
+    return 0 if a and a == b and checkpoint in (None, metadata["checkpoint"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -17,9 +17,9 @@ json_t **json_holder(struct msa *m)
  * for. */
 char *json_text(struct msa *m, const json_t *value)
 {
-    size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
     char *text = msa_alloc(m, size + 1);
-    if (!size || json_dumpb(value, text, size, JSON_COMPACT) != size)
+    if (!size || json_dumpb(value, text, size, JSON_COMPACT | JSON_ENCODE_ANY) != size)
         msa_fail(m, MSA_FAILED, "out of memory for JSON");
     return text;
 }

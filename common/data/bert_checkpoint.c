@@ -156,7 +156,9 @@ struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *pr
     struct stat status;
     bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     const char *weights = folder ? msa_format(m, "%s/model.safetensors", path) : path;
-    b.config = read_config(m, msa_format(m, "%s/config.json", file_folder(m, weights)));
+    const char *slash = strrchr(weights, '/');
+    int length = slash ? (int)(slash + 1 - weights) : 0;
+    b.config = read_config(m, msa_format(m, "%.*sconfig.json", length, weights));
     b.weights = safetensors_open_foreign(m, weights);
     for (size_t i = 0; i < b.weights->count; i++)
         b.weights->tensors[i].name = new_name(m, b.weights->tensors[i].name, prefix);

@@ -3,7 +3,9 @@
 #include "common/nn/device.h"
 #include "common/nn/random.h"
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_MOMENT  "exp_avg."
@@ -15,13 +17,27 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
     return (struct params){.m = m, .device = device, .seed = seed, .frozen = frozen};
 }
 
-/* Parameters go with the run. */
+/* Parameters that lie one behind the other, and all of them as one variable. */
+struct stack {
+    struct var var;
+    struct device *device;
+};
+
+/* Parameters go with the run, as stacks do. */
 static void release(void *memory)
 {
     const struct parameter *one = memory;
-    float *all[] = {one->var.data, one->var.grad, one->m, one->v};
+    float *all[] = {one->m, one->v, one->stack ? NULL : one->var.data,
+                    one->stack ? NULL : one->var.grad};
     for (int i = 0; i < 4; i++)
         one->device->release(one->device, all[i]);
+}
+
+static void release_stack(void *memory)
+{
+    const struct stack *stack = memory;
+    stack->device->release(stack->device, stack->var.data);
+    stack->device->release(stack->device, stack->var.grad);
 }
 
 static float *floats(struct params *p, size_t count, bool zero)
@@ -35,12 +51,49 @@ static float *floats(struct params *p, size_t count, bool zero)
     return memory;
 }
 
-static bool is_frozen(const struct params *p, const char *name)
+/* Epochs that "GLOB@N" says; LONG_MAX for a "GLOB". `length` is the glob's. */
+static long frozen_epochs(const char *text, size_t *length)
 {
-    for (int i = 0; p->frozen && i < p->frozen->count; i++)
-        if (fnmatch(p->frozen->values[i], name, 0) == 0)
-            return true;
-    return false;
+    char *end;
+    const char *at = strrchr(text, '@');
+    long epochs = at && at[1] >= '0' && at[1] <= '9' ? strtol(at + 1, &end, 10) : 0;
+    bool whole = !epochs || *end;
+    *length = whole ? strlen(text) : (size_t)(at - text);
+    return whole ? LONG_MAX : epochs;
+}
+
+/* For how many epochs this glob freezes the parameter. */
+static long frozen_by(const struct params *p, const char *text, const char *name)
+{
+    size_t length;
+    long epochs = frozen_epochs(text, &length);
+    char *glob = msa_strndup(p->m, text, length);
+    bool matches = fnmatch(glob, name, 0) == 0;
+    msa_free(p->m, glob);
+    return matches ? epochs : 0;
+}
+
+/* Where several globs match, the longest time counts. */
+static long frozen(const struct params *p, const char *name)
+{
+    long most = 0;
+    for (int i = 0; p->frozen && i < p->frozen->count; i++) {
+        long epochs = frozen_by(p, p->frozen->values[i], name);
+        most = epochs > most ? epochs : most;
+    }
+    return most;
+}
+
+void params_check_frozen(struct params *p)
+{
+    for (int i = 0; p->frozen && i < p->frozen->count; i++) {
+        bool matches = false;
+        for (int k = 0; k < p->count && !matches; k++)
+            matches = frozen_by(p, p->frozen->values[i], p->list[k]->name);
+        if (!matches)
+            msa_fail(p->m, MSA_USAGE, "--freeze: '%s' matches no parameter (the first is '%s')",
+                     p->frozen->values[i], p->count ? p->list[0]->name : "");
+    }
 }
 
 /* The parameter's tensor in a file, in its shape; NULL: the file has none of that name. */
@@ -64,6 +117,26 @@ static _Noreturn void missing(struct params *p, const char *path, const char *pr
              one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
 }
 
+/* The parameter's tensor in the last source that has one; NULL: none has. */
+static const struct safetensor *find_source(struct params *p, const struct parameter *one)
+{
+    const struct safetensor *found = NULL;
+    for (int i = p->source_count; i-- > 0 && !found;)
+        found = find_one(p, p->sources[i], one->name, one);
+    if (!found && p->fixed && p->source_count && !one->buffer)
+        missing(p, p->sources[p->source_count - 1]->path, "", one);
+    return found;
+}
+
+void params_source(struct params *p, struct safetensors *file, bool first)
+{
+    size_t size = sizeof(struct safetensors *), count = (size_t)p->source_count++;
+    p->sources = msa_realloc(p->m, p->sources, (count + 1) * size);
+    if (first)
+        memmove(p->sources + 1, p->sources, count * size);
+    p->sources[first ? 0 : count] = file;
+}
+
 static struct parameter *append(struct params *p, const char *name, int rank, const size_t *shape)
 {
     if (p->count == p->capacity) {
@@ -82,9 +155,6 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
             one->var.count > SIZE_MAX / sizeof(float))
             msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", name);
     }
-    if (p->given && !find_one(p, p->given, name, one))
-        missing(p, p->given->path, "", one);
-    one->var.data = floats(p, one->var.count, false);
     return one;
 }
 
@@ -101,44 +171,121 @@ static struct random stream_of(const struct params *p, const char *name)
     return random_stream(p->seed, layer ? first : name, 0);
 }
 
-struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
-                       const size_t *shape)
+static void draw(struct params *p, const struct parameter *one, enum start start, float bound)
 {
-    struct parameter *one = append(p, name, rank, shape);
-    one->var.wants = !p->fixed && !is_frozen(p, name);
-    if (one->var.wants) {
-        one->var.grad = floats(p, one->var.count, true);
-        one->m = floats(p, one->var.count, true);
-        one->v = floats(p, one->var.count, true);
-    }
-    if (p->given)
-        return &one->var;
     if (start != START_UNIFORM) {
         p->device->k.fill(p->device, one->var.data, start == START_ONE, one->var.count);
-        return &one->var;
+        return;
     }
-    struct random r = stream_of(p, name);
+    struct random r = stream_of(p, one->name);
     float *host = msa_calloc(p->m, one->var.count, sizeof *host);
     for (size_t i = 0; i < one->var.count; i++)
         host[i] = random_uniform(&r, -bound, bound);
     p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
     msa_free(p->m, host);
+}
+
+/* Memory for a parameter that has been described, and for what its training takes. */
+static void take_memory(struct params *p, struct parameter *one)
+{
+    one->frozen = p->fixed || one->buffer ? LONG_MAX : frozen(p, one->name);
+    one->var.wants = one->frozen == 0;
+    bool trained = one->frozen < LONG_MAX;
+    if (!one->stack) {
+        one->var.data = floats(p, one->var.count, false);
+        one->var.grad = trained ? floats(p, one->var.count, true) : NULL;
+    }
+    one->m = trained ? floats(p, one->var.count, true) : NULL;
+    one->v = trained ? floats(p, one->var.count, true) : NULL;
+}
+
+/* Memory, and values of a source, of `host`, or drawn. */
+static void begin(struct params *p, struct parameter *one, const float *host, enum start start,
+                  float bound)
+{
+    const struct safetensor *found = find_source(p, one);
+    take_memory(p, one);
+    if (found || host)
+        p->device->copy_in(p->device, one->var.data, found ? found->data : host,
+                           one->var.count * sizeof(float));
+    else
+        draw(p, one, start, bound);
+}
+
+struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
+                       const size_t *shape)
+{
+    struct parameter *one = append(p, name, rank, shape);
+    begin(p, one, NULL, start, bound);
     return &one->var;
+}
+
+/* The stack's variable as its parts have it: is any of them trained, at some time? */
+static void join(struct params *p, struct stack *stack, struct parameter *const *parts, int count)
+{
+    const struct var *like = &parts[0]->var;
+    bool trained = false;
+    for (int i = 0; i < count; i++) {
+        find_source(p, parts[i]);
+        trained = trained || (!p->fixed && frozen(p, parts[i]->name) < LONG_MAX);
+    }
+    stack->var = *like;
+    if (__builtin_mul_overflow(like->shape[0], (size_t)count, &stack->var.shape[0]) ||
+        __builtin_mul_overflow(like->count, (size_t)count, &stack->var.count) ||
+        stack->var.count > SIZE_MAX / sizeof(float))
+        msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", parts[0]->name);
+    stack->var.data = floats(p, stack->var.count, false);
+    stack->var.grad = trained ? floats(p, stack->var.count, true) : NULL;
+}
+
+struct var *params_stack(struct params *p, int count, const char *const *names, enum start start,
+                         float bound, int rank, const size_t *shape)
+{
+    struct stack *stack = msa_alloc(p->m, sizeof *stack);
+    int first = p->count;
+    stack->device = p->device;
+    msa_at_free(stack, release_stack);
+    for (int i = 0; i < count; i++)
+        append(p, names[i], rank, shape);
+    join(p, stack, p->list + first, count);
+    for (int i = 0; i < count; i++) {
+        struct parameter *one = p->list[first + i];
+        size_t at = (size_t)i * one->var.count;
+        one->stack = stack;
+        one->var.data = stack->var.data + at;
+        one->var.grad = stack->var.grad ? stack->var.grad + at : NULL;
+        begin(p, one, NULL, start, bound);
+        stack->var.wants = stack->var.wants || one->var.wants;
+    }
+    return &stack->var;
 }
 
 struct var *params_buffer(struct params *p, const char *name, int rank, const size_t *shape,
                           const float *host)
 {
     struct parameter *one = append(p, name, rank, shape);
-    one->buffer = one->loaded = true;
-    p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
+    one->buffer = true;
+    begin(p, one, host, START_ZERO, 0);
     return &one->var;
+}
+
+void params_epoch(struct params *p, long epoch)
+{
+    for (int i = 0; i < p->count; i++)
+        if (p->list[i]->stack)
+            p->list[i]->stack->var.wants = false;
+    for (int i = 0; i < p->count; i++) {
+        struct parameter *one = p->list[i];
+        one->var.wants = epoch > one->frozen;
+        if (one->stack && one->var.wants)
+            one->stack->var.wants = true;
+    }
 }
 
 bool params_trained(const struct params *p)
 {
     for (int i = 0; i < p->count; i++)
-        if (p->list[i]->var.wants)
+        if (p->list[i]->frozen < LONG_MAX)
             return true;
     return false;
 }
@@ -153,26 +300,6 @@ static bool load_one(struct params *p, const struct safetensors *file, const cha
         return false;
     p->device->copy_in(p->device, to, t->data, t->count * sizeof(float));
     return true;
-}
-
-void params_load(struct params *p, const struct safetensors *file)
-{
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        if (load_one(p, file, "", one, one->var.data))
-            one->loaded = true;
-        if (one->m) {
-            load_one(p, file, FIRST_MOMENT, one, one->m);
-            load_one(p, file, SECOND_MOMENT, one, one->v);
-        }
-    }
-}
-
-void params_require(struct params *p, const char *path)
-{
-    for (int i = 0; i < p->count; i++)
-        if (!p->list[i]->loaded)
-            missing(p, path, "", p->list[i]);
 }
 
 void params_restore(struct params *p, const struct safetensors *file)

@@ -22,18 +22,21 @@ struct parameter {
     char *name;
     struct var var; /* on the device for the whole run; var.wants: it is trained */
     float *m, *v;   /* AdamW's moments, on the device; NULL for what is not trained */
+    long frozen;    /* epochs for which it is not trained; LONG_MAX: all */
     bool buffer;    /* kept with the parameters, never trained */
-    bool loaded;    /* a file gave it */
     struct device *device;
+    struct stack *stack; /* that it is part of; NULL: of none */
 };
 
 struct params {
     struct msa *m;
     struct device *device;
     uint64_t seed;
-    const struct option_list *frozen; /* globs of names that are not trained; may be NULL */
-    bool fixed;                       /* none is trained: evaluation */
-    const struct safetensors *given;  /* has them all; NULL: none does, or it is not known */
+    const struct option_list *frozen; /* "GLOB" or "GLOB@N" of names that are not trained, at all or
+                                         for N epochs; may be NULL */
+    bool fixed;                       /* none is trained, and a file must give each: evaluation */
+    int source_count;
+    struct safetensors **sources; /* files with values; the last that has one gives it */
     int count, capacity;
     struct parameter **list;
 };
@@ -41,22 +44,29 @@ struct params {
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen);
 
-/* A parameter of that name and shape, its starting values drawn. Where `given` is known, it must
- * have it in that shape (MSA_CORRUPT as below), before memory is taken for it; values are those
- * that params_load will bring. */
+/* A file whose values are taken by name; behind those there are, or before all. */
+void params_source(struct params *p, struct safetensors *file, bool first);
+
+/* A parameter of that name and shape. Its values are those of the last source that has them, else
+ * drawn. Fails the run with MSA_CORRUPT, before memory is taken for it, when the shape there is
+ * another ("FILE: tensor 'NAME': shape [32,10] but expected [32,12]"), or when it must be in a
+ * source and is not ("FILE: no tensor 'NAME', expected with shape [32,12]"). */
 struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
                        const size_t *shape);
-/* Numbers that belong to the parameters but are not trained; host[count]. */
+/* `count` parameters of one shape [n,…], one behind the other in memory, as one variable
+ * [count n,…]. */
+struct var *params_stack(struct params *p, int count, const char *const *names, enum start start,
+                         float bound, int rank, const size_t *shape);
+/* Numbers that belong to the parameters but are not trained; host[count], unless a source has
+ * them. */
 struct var *params_buffer(struct params *p, const char *name, int rank, const size_t *shape,
                           const float *host);
-bool params_trained(const struct params *p); /* is any of them trained? */
+bool params_trained(const struct params *p); /* is any of them trained, in any epoch? */
 
-/* Takes the values of all parameters that the file has by name, and their moments where it has
- * those. Fails the run with MSA_CORRUPT when a shape differs: "FILE: tensor 'NAME': shape [32,10]
- * but expected [32,12]". */
-void params_load(struct params *p, const struct safetensors *file);
-/* Fails the run when a parameter was in no file: "FILE: no tensor 'NAME', shape [32,12]". */
-void params_require(struct params *p, const char *path);
+/* Fails the run with MSA_USAGE when a glob of `frozen` matches none of them. */
+void params_check_frozen(struct params *p);
+/* What is trained in this epoch, from 1: var.wants of all. */
+void params_epoch(struct params *p, long epoch);
 /* Takes everything, values and moments, from a file that has them all; else fails the run with
  * MSA_CORRUPT: "FILE: no tensor 'exp_avg.NAME', expected with shape [32,12]". */
 void params_restore(struct params *p, const struct safetensors *file);
@@ -65,7 +75,7 @@ void params_save(struct params *p, const char *path, bool moments, const char *c
                  size_t metadata_count);
 
 void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained; their gradients are those of the
+/* One optimizer step on all that are trained now; their gradients are those of the
  * last backward pass. */
 void params_update(struct params *p, const struct optimizer *o);
 

@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# Text by BERT: what Hugging Face's transformers computes with the same weights (tests/oracle/bert.py made the files), and what
+# a user meets on the way.
+load helper
+
+setup_file() {
+    export BERT=$BATS_TEST_DIRNAME/golden/bert
+}
+
+expect() {
+    "$PYTHON" "$ROOT/tests/golden/first_step.py" "$@"
+}
+
+# $1: pool, then more options
+test_vectors() {
+    msa-load --split test "$BERT/data.pkl" | msa-encode --pool "$@" -o "$1.msa"
+}
+
+# A training line whose loss is the sum of h_text, each number times a known weight.
+scalar() {
+    line "msa-load --train --epochs ${EPOCHS:-1} --batch ${BATCH:-32} --no-shuffle $BERT/data.pkl | msa-encode $1 -p text |
+        $PYTHON $ROOT/tests/interop/scalar_stage.py h_text | msa-backprop ${2:---lr 0 --beta1 0}"
+    [ "$status" -eq 0 ] || { echo "$output"; false; }
+    [ -z "$output" ]
+}
+
+vectors() {
+    msa-dump --json --values --tensor h_text "$1" | jq -ce 'select(.kind == "D").tensors'
+}
+
+@test "each pool gives what transformers gives, on the CPU and on the device whose memory only kernels can touch" {
+    for pool in pooler cls mean none; do
+        test_vectors $pool --bert "$BERT"
+        expect bert $pool.msa "$BERT" $pool
+        test_vectors $pool --bert "$BERT" --device test
+        expect bert $pool.msa "$BERT" $pool
+    done
+}
+
+@test "gradients are those of transformers" {
+    for pool in pooler mean; do
+        rm -f text text.1
+        scalar "--bert $BERT --pool $pool"
+        expect bert_gradient text.1 "$BERT" $pool
+        rm -f text text.1
+        scalar "--bert $BERT --pool $pool --device test"
+        expect bert_gradient text.1 "$BERT" $pool
+    done
+}
+
+# Its words are halves, hence the tolerance.
+@test "a file of the old names, with bert. in front and numbers that are none of the network" {
+    mkdir old
+    cp "$BERT/old.safetensors" old/model.safetensors
+    cp "$BERT/config.json" old
+    for bert in old old/model.safetensors; do
+        test_vectors mean --bert $bert
+        TOLERANCE=2e-3 expect bert mean.msa "$BERT" mean
+    done
+}
+
+@test "what was trained needs no BERT beside it: dimensions and pool are with the parameters" {
+    scalar "--bert $BERT --pool cls" "--lr 1e-3 --warmup 0"
+    msa-load --split test "$BERT/data.pkl" | msa-encode -p text -o trained.msa
+    msa-load --split test "$BERT/data.pkl" | msa-encode --init text --text bert --pool cls -o again.msa
+    msa-load --split test "$BERT/data.pkl" | msa-encode --bert "$BERT" --pool cls -o before.msa
+    [ "$(vectors trained.msa)" = "$(vectors again.msa)" ]
+    [ "$(vectors trained.msa)" != "$(vectors before.msa)" ]
+    run -2 --separate-stderr bash -c "msa-load --split test $BERT/data.pkl | msa-encode -p text --dim 32 -o x.msa"
+    [[ "$stderr" = *"--dim: 32 given but text has 24"* ]]
+}
+
+@test "features per token of --pool none are text as any other, with padding of zeros" {
+    msa-load "$BERT/data.pkl" | msa-encode --bert "$BERT" --pool none -o features.msa
+    line "msa-load --train --epochs 1 features.msa | msa-encode --dim 8 --heads 2 -p frames |
+        $PYTHON $ROOT/tests/interop/scalar_stage.py h_text | msa-backprop"
+    [ "$status" -eq 0 ]
+    # five samples of 3, 5, 7, 9 and 12 tokens of 12
+    [ "$(msa-load --info --json --split test features.msa | jq .splits.test.tensors.text.padding)" -eq 24 ]
+    line "msa-load --train $BERT/data.pkl | msa-encode --bert $BERT --pool none -p x | msa-backprop"
+    [ "$status" -ne 0 ]
+    [[ "$output" = *"--pool none makes features to keep, and does not train"* ]]
+}
+
+# same A B GLOB: the tensors of both files whose names match, stripped of the network's prefix, are the same
+same() {
+    "$PYTHON" - "$ROOT" "$@" <<'END'
+import fnmatch, sys
+sys.path.insert(0, sys.argv[1] + "/tests")
+sys.argv, (_, a, b, glob) = sys.argv[:1], sys.argv[1:]
+from same_tensors import read
+a, b = ({name.removeprefix("text_encoder.extractor."): x for name, x in read(path)[1].items()} for path in (a, b))
+names = fnmatch.filter(a, glob)
+sys.exit(not names or any(a[name] != b[name] for name in names))
+END
+}
+
+@test "parameters that match a glob stay as they are: all epochs, or the first N" {
+    EPOCHS=3 scalar "--bert $BERT --pool mean --freeze text_encoder.extractor.encoder.layer.[01].* --freeze '*embeddings*@2'" \
+        "--lr 1e-3 --warmup 0"
+    same "$BERT/model.safetensors" text.3 "encoder.layer.[01].*"
+    same "$BERT/model.safetensors" text.2 "embeddings.*"
+    run ! same "$BERT/model.safetensors" text.2 "encoder.layer.2.output.dense.weight"
+    run ! same "$BERT/model.safetensors" text.3 "embeddings.word_embeddings.weight"
+    [ "$(msa-load --split test "$BERT/data.pkl" | msa-encode -p text | msa-dump --json | jq -c 'select(.kind == "D") | [.tensors[].name]')" \
+        = '["label","h_text"]' ]
+}
+
+# An optimizer counts the updates of each parameter: those that begin later, as if they were the first.
+@test "a run that is frozen for its first epochs begins as one that is not" {
+    EPOCHS=1 scalar "--bert $BERT --pool mean --freeze *LayerNorm*" "--lr 1e-3 --warmup 0 --schedule constant"
+    mv text.1 first
+    rm text
+    EPOCHS=2 scalar "--bert $BERT --pool mean --freeze *LayerNorm* --freeze *@1" "--lr 1e-3 --warmup 0 --schedule constant"
+    same "$BERT/model.safetensors" text.1 "*encoder*"
+    same first text.2 "encoder.*"
+}
+
+@test "numbers that the network has no row for" {
+    "$PYTHON" - "$BERT" <<'END'
+import pickle, sys
+for name, row, number in ("id", 0, 60), ("type", 2, 2), ("minus", 0, -1):
+    data = pickle.load(open(sys.argv[1] + "/data.pkl", "rb"))
+    data["test"]["text_bert"][2, row, 1] = number
+    pickle.dump(data, open(name + ".pkl", "wb"))
+END
+    for name in id type minus; do
+        run -3 --separate-stderr bash -c "set -o pipefail; msa-load --split test $name.pkl | msa-encode --bert $BERT -o x.msa"
+        [ "$(wc -l <<<"$stderr")" -eq 1 ]
+        [[ "$stderr" = *"frame 1, tensor 'text_bert': sample 2, token 1: "* ]]
+    done
+}
+
+@test "a BERT that is none" {
+    mkdir bad
+    cp "$BERT/model.safetensors" bad
+    check() {
+        run -3 --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert bad -o x.msa"
+        [ "$(wc -l <<<"$stderr")" -eq 1 ]
+        [[ "$stderr" = *"$1"* ]] || { echo "$stderr"; false; }
+    }
+    echo '{"hidden_size": 24' >bad/config.json
+    check "bad/config.json: no JSON object"
+    jq '.hidden_act = "relu"' "$BERT/config.json" >bad/config.json
+    check "'hidden_act' is \"relu\" but expected \"gelu\""
+    jq 'del(.num_hidden_layers)' "$BERT/config.json" >bad/config.json
+    check "'num_hidden_layers' is missing but expected a number from 1 to 48"
+    jq '.num_attention_heads = 5' "$BERT/config.json" >bad/config.json
+    check "'hidden_size' 24 is no multiple of 'num_attention_heads' 5"
+    jq '.vocab_size = 61' "$BERT/config.json" >bad/config.json
+    check "word_embeddings.weight': shape [60,24] but expected [61,24]"
+    jq '.num_hidden_layers = 4' "$BERT/config.json" >bad/config.json
+    check "no tensor 'text_encoder.extractor.encoder.layer.3."
+    jq '.max_position_embeddings = 11' "$BERT/config.json" >bad/config.json
+    check "but expected [11,24]"
+    rm bad/model.safetensors
+    run -1 --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert bad -o x.msa"
+    [[ "$stderr" = *"cannot read 'bad/model.safetensors': No such file or directory"* ]]
+}
+
+@test "options that need others" {
+    check() {
+        run "-$1" --separate-stderr bash -c "set -o pipefail; msa-load --split test $2 | msa-encode $3 -o x.msa"
+        [[ "$stderr" = *"$4"* ]] || { echo "$stderr"; false; }
+    }
+    check 2 "$BERT/data.pkl" "--text bert" "--text bert needs --bert DIR, or parameters that are of one"
+    check 2 "$BERT/data.pkl" "--text features --bert $BERT" "--bert is for --text bert"
+    check 2 "$BERT/data.pkl" "--bert $BERT --dim 32" "--dim 32, but BERT's vectors are of width 24"
+    check 1 "$GOLDEN/data.pkl" "--bert $BERT" "no 'text_bert' arrives"
+    check 2 "$BERT/data.pkl" "--bert $BERT --freeze nothing*" "--freeze: 'nothing*' matches no parameter"
+}
