@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_MOMENT  "exp_avg."
-#define SECOND_MOMENT "exp_avg_sq."
+/* A parameter's count of updates in a file: a float32, as PyTorch's, which does not count further.
+ */
+#define STEP "step."
+enum { MOST_UPDATES = 1 << 24 };
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen)
@@ -19,9 +21,10 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
 static void release(void *memory)
 {
     const struct parameter *one = memory;
-    float *all[] = {one->var.data, one->var.grad, one->m, one->v};
-    for (int i = 0; i < 4; i++)
-        one->device->release(one->device, all[i]);
+    one->device->release(one->device, one->var.data);
+    one->device->release(one->device, one->var.grad);
+    for (int i = 0; i < MOMENTS; i++)
+        one->device->release(one->device, one->moments[i]);
 }
 
 static float *floats(struct params *p, size_t count, bool zero)
@@ -56,12 +59,11 @@ static const struct safetensor *find_one(const struct params *p, const struct sa
     return t;
 }
 
-static _Noreturn void missing(struct params *p, const char *path, const char *prefix,
-                              const struct parameter *one)
+static _Noreturn void missing(struct params *p, const char *path, const struct parameter *one)
 {
     char shape[128];
-    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s%s', expected with shape %s", path, prefix,
-             one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
+    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s', expected with shape %s", path, one->name,
+             tensor_shape_text(shape, one->var.rank, one->var.shape));
 }
 
 static struct parameter *append(struct params *p, const char *name, int rank, const size_t *shape)
@@ -83,7 +85,7 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
             msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", name);
     }
     if (p->given && !find_one(p, p->given, name, one))
-        missing(p, p->given->path, "", one);
+        missing(p, p->given->path, one);
     one->var.data = floats(p, one->var.count, false);
     return one;
 }
@@ -106,11 +108,8 @@ struct var *params_add(struct params *p, const char *name, enum start start, flo
 {
     struct parameter *one = append(p, name, rank, shape);
     one->var.wants = !p->fixed && !is_frozen(p, name);
-    if (one->var.wants) {
+    if (one->var.wants)
         one->var.grad = floats(p, one->var.count, true);
-        one->m = floats(p, one->var.count, true);
-        one->v = floats(p, one->var.count, true);
-    }
     if (p->given)
         return &one->var;
     if (start != START_UNIFORM) {
@@ -143,54 +142,61 @@ bool params_trained(const struct params *p)
     return false;
 }
 
-static bool load_one(struct params *p, const struct safetensors *file, const char *prefix,
-                     const struct parameter *one, float *to)
+static bool load_one(struct params *p, const struct safetensors *file, struct parameter *one)
 {
-    char name[320];
-    snprintf(name, sizeof name, "%s%s", prefix, one->name);
-    const struct safetensor *t = find_one(p, file, name, one);
-    if (!t)
-        return false;
-    p->device->copy_in(p->device, to, t->data, t->count * sizeof(float));
-    return true;
+    const struct safetensor *t = find_one(p, file, one->name, one);
+    if (t)
+        p->device->copy_in(p->device, one->var.data, t->data, t->count * sizeof(float));
+    return t != NULL;
 }
 
 void params_load(struct params *p, const struct safetensors *file)
 {
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        if (load_one(p, file, "", one, one->var.data))
-            one->loaded = true;
-        if (one->m) {
-            load_one(p, file, FIRST_MOMENT, one, one->m);
-            load_one(p, file, SECOND_MOMENT, one, one->v);
-        }
-    }
+    for (int i = 0; i < p->count; i++)
+        if (load_one(p, file, p->list[i]))
+            p->list[i]->loaded = true;
 }
 
 void params_require(struct params *p, const char *path)
 {
     for (int i = 0; i < p->count; i++)
         if (!p->list[i]->loaded)
-            missing(p, path, "", p->list[i]);
+            missing(p, path, p->list[i]);
+}
+
+/* How often it was updated, and what of its moments there is. */
+static void restore_updates(struct params *p, const struct safetensors *file, struct parameter *one)
+{
+    char name[320];
+    snprintf(name, sizeof name, STEP "%s", one->name);
+    const struct safetensor *t = safetensors_find(file, name);
+    if (!t || t->count != 1 || !(*t->data >= 0 && *t->data <= MOST_UPDATES))
+        msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s' with a number from 0 to %d", file->path,
+                 name, MOST_UPDATES);
+    one->t = (long)*t->data;
+    for (int i = 0; i < MOMENTS; i++) {
+        snprintf(name, sizeof name, "%s%s", moment_names[i], one->name);
+        if (!(t = find_one(p, file, name, one)))
+            continue;
+        one->moments[i] = floats(p, one->var.count, false);
+        p->device->copy_in(p->device, one->moments[i], t->data, t->count * sizeof(float));
+    }
 }
 
 void params_restore(struct params *p, const struct safetensors *file)
 {
     for (int i = 0; i < p->count; i++) {
         struct parameter *one = p->list[i];
-        if (!load_one(p, file, "", one, one->var.data))
-            missing(p, file->path, "", one);
-        if (one->m && !load_one(p, file, FIRST_MOMENT, one, one->m))
-            missing(p, file->path, FIRST_MOMENT, one);
-        if (one->v && !load_one(p, file, SECOND_MOMENT, one, one->v))
-            missing(p, file->path, SECOND_MOMENT, one);
+        if (!load_one(p, file, one))
+            missing(p, file->path, one);
+        if (one->var.grad)
+            restore_updates(p, file, one);
     }
 }
 
-/* A host copy of a parameter's numbers, as safetensors_write takes it. */
-static struct safetensor copy_out(struct params *p, const struct parameter *one, const char *prefix,
-                                  const float *from)
+/* A host tensor for safetensors_write, of a parameter's shape. */
+static struct safetensor host_tensor(struct params *p, const struct parameter *one,
+                                     const char *prefix, const float *from)
 {
     struct safetensor t = {.name = msa_format(p->m, "%s%s", prefix, one->name),
                            .rank = one->var.rank,
@@ -202,18 +208,28 @@ static struct safetensor copy_out(struct params *p, const struct parameter *one,
     return t;
 }
 
+static struct safetensor count_tensor(struct params *p, const struct parameter *one)
+{
+    float *host = msa_alloc(p->m, sizeof *host);
+    *host = (float)one->t;
+    return (struct safetensor){
+        .name = msa_format(p->m, STEP "%s", one->name), .count = 1, .data = host};
+}
+
 void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
                  size_t metadata_count)
 {
-    struct safetensor *all = msa_calloc(p->m, 3 * (size_t)p->count + 1, sizeof *all);
+    struct safetensor *all = msa_calloc(p->m, (MOMENTS + 2) * (size_t)p->count + 1, sizeof *all);
     size_t count = 0;
     for (int i = 0; i < p->count; i++) {
         const struct parameter *one = p->list[i];
-        all[count++] = copy_out(p, one, "", one->var.data);
-        if (moments && one->m) {
-            all[count++] = copy_out(p, one, FIRST_MOMENT, one->m);
-            all[count++] = copy_out(p, one, SECOND_MOMENT, one->v);
-        }
+        all[count++] = host_tensor(p, one, "", one->var.data);
+        if (!moments || !one->var.grad)
+            continue;
+        all[count++] = count_tensor(p, one);
+        for (int k = 0; k < MOMENTS; k++)
+            if (one->moments[k])
+                all[count++] = host_tensor(p, one, moment_names[k], one->moments[k]);
     }
     safetensors_write(p->m, path, all, count, metadata, metadata_count);
     for (size_t i = 0; i < count; i++) {
@@ -230,13 +246,43 @@ void params_zero_gradients(struct params *p)
             p->device->k.fill(p->device, p->list[i]->var.grad, 0, p->list[i]->var.count);
 }
 
+/* One whose moment is missing after its first update was restored from another file than it needs.
+ */
+static float *keep_moment(struct params *p, struct parameter *one, enum moment moment)
+{
+    if (!one->moments[moment] && one->t)
+        msa_fail(p->m, MSA_CORRUPT, "parameter '%s' was updated %ld times, but has no '%s%s'",
+                 one->name, one->t, moment_names[moment], one->name);
+    if (!one->moments[moment])
+        one->moments[moment] = floats(p, one->var.count, true);
+    return one->moments[moment];
+}
+
+static struct update next_update(struct params *p, struct parameter *one, const struct optimizer *o)
+{
+    float *moments[MOMENTS];
+    for (int i = 0; i < MOMENTS; i++)
+        moments[i] =
+            optimizer_keeps(o, (enum moment)i) ? keep_moment(p, one, (enum moment)i) : NULL;
+    one->t += one->t < MOST_UPDATES;
+    struct update u = optimizer_update(o, one->name, one->t);
+    memcpy(u.moments, moments, sizeof moments);
+    u.n = one->var.count;
+    u.p = one->var.data;
+    u.g = one->var.grad;
+    return u;
+}
+
 void params_update(struct params *p, const struct optimizer *o)
 {
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        if (one->var.wants)
-            p->device->k.adamw(p->device, one->var.data, one->m, one->v, one->var.grad,
-                               one->var.count, o->lr, o->beta1, o->beta2, o->eps,
-                               optimizer_decays(o, one->name) ? o->decay : 0, o->t);
-    }
+    struct update *all = msa_calloc(p->m, (size_t)p->count, sizeof *all);
+    size_t count = 0;
+    for (int i = 0; i < p->count; i++)
+        if (p->list[i]->var.wants)
+            all[count++] = next_update(p, p->list[i], o);
+    if (o->rule == RULE_SGD)
+        p->device->k.sgd(p->device, all, count);
+    else
+        p->device->k.adam(p->device, all, count);
+    msa_free(p->m, all);
 }

@@ -20,10 +20,11 @@ enum start {
 
 struct parameter {
     char *name;
-    struct var var; /* on the device for the whole run; var.wants: it is trained */
-    float *m, *v;   /* AdamW's moments, on the device; NULL for what is not trained */
-    bool buffer;    /* kept with the parameters, never trained */
-    bool loaded;    /* a file gave it */
+    struct var var;          /* on the device for the whole run; var.wants: it is trained */
+    long t;                  /* updates so far */
+    float *moments[MOMENTS]; /* on the device; each is NULL until an optimizer has kept it */
+    bool buffer;             /* kept with the parameters, never trained */
+    bool loaded;             /* a file gave it */
     struct device *device;
 };
 
@@ -51,22 +52,24 @@ struct var *params_buffer(struct params *p, const char *name, int rank, const si
                           const float *host);
 bool params_trained(const struct params *p); /* is any of them trained? */
 
-/* Takes the values of all parameters that the file has by name, and their moments where it has
- * those. Fails the run with MSA_CORRUPT when a shape differs: "FILE: tensor 'NAME': shape [32,10]
- * but expected [32,12]". */
+/* Takes the values of all parameters that the file has by name. Fails the run with MSA_CORRUPT when
+ * a shape differs: "FILE: tensor 'NAME': shape [32,10] but expected [32,12]". */
 void params_load(struct params *p, const struct safetensors *file);
 /* Fails the run when a parameter was in no file: "FILE: no tensor 'NAME', shape [32,12]". */
 void params_require(struct params *p, const char *path);
-/* Takes everything, values and moments, from a file that has them all; else fails the run with
- * MSA_CORRUPT: "FILE: no tensor 'exp_avg.NAME', expected with shape [32,12]". */
+/* Takes everything, values, counts of updates and the moments that are there, from a file that
+ * params_save has written; else fails the run with MSA_CORRUPT: "FILE: no tensor 'step.NAME'
+ * with a number from 0 to 16777216". */
 void params_restore(struct params *p, const struct safetensors *file);
-/* Writes PATH (safetensors_write); with moments as "exp_avg.NAME" and "exp_avg_sq.NAME". */
+/* Writes PATH (safetensors_write); with moments these and the counts of updates too, by PyTorch's
+ * names: "exp_avg.NAME" and so on, "step.NAME". */
 void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
                  size_t metadata_count);
 
 void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained; their gradients are those of the
- * last backward pass. */
+/* One optimizer step on all that are trained; their gradients are those of the last backward pass.
+ * Fails the run with MSA_CORRUPT where what was restored lacks a moment that the optimizer has kept
+ * so far. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif
