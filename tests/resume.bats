@@ -192,6 +192,7 @@ refused() {
     local began="the training that is to be resumed began with"
     refused 's/--seed 3/--seed 4/' "msa-load: $began seed 3, and not with 4"
     refused 's/--batch 5/--batch 5 --drop audio/' "msa-load: $began drop '', and not with 'audio'"
+    refused 's/--batch 5/--batch 5 --label text/' "msa-load: $began label 'label', and not with 'label_text'"
     refused 's/--epochs 40/--epochs 41/' "msa-load: $began epochs 40, and not with 41"
     refused 's/--dropout 0.3/--dropout 0.4/' "msa-encode: run/encode.safetensors.80 was trained with dropout 0.3, and not with 0.4"
     refused 's/--dim 16/--dim 32/' "msa-encode: run/encode.safetensors.80 was trained with dim 16, and not with 32"
