@@ -17,7 +17,7 @@ STEPS, WARM, FROZEN, N, LR = 20, 4, 5, 9, 0.02
 
 
 class HfAdamW(torch.optim.Optimizer):
-    """transformers.AdamW with correct_bias=True; transformers 5 has it no more."""
+    """transformers.AdamW with correct_bias=True, which newer versions of transformers have no more."""
 
     def __init__(self, groups, **settings):
         super().__init__(groups, settings)
