@@ -11,8 +11,9 @@
 #include <string.h>
 
 struct settings {
-    double lr, warmup, decay, beta1, beta2, eps;
+    double lr, warmup, decay, beta1, beta2, eps, momentum;
     int schedule, optimizer;
+    bool amsgrad;
     const char *no_decay, *log;
 };
 
@@ -48,9 +49,14 @@ static const struct option options[] = {
      "epochs over which the learning rate rises from 0, step by step"},
     {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
      "after warm-up: fall to 0 at the end, or stay"},
-    {0, "optimizer", "adamw", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
-     "optimizer; there is one"},
-    {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3, "decoupled weight decay"},
+    {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
+     "rule by which parameters are updated"}, /* the order of enum rule */
+    {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
+     "divide by the largest second moment so far (adamw, adam)"},
+    {0, "momentum", "X", OPTION_REAL, FIELD(momentum), "0", 0, 0.999999,
+     "keep this share of the last step's direction (sgd)"},
+    {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
+     "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
     {0, "no-decay", "LIST", OPTION_TEXT, FIELD(no_decay), "bias", 0, 0,
      "parameters whose names contain one of these words do not decay (comma-separated)"},
     {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999, "decay of the first moment"},
@@ -185,6 +191,9 @@ static value settings_value(struct backprop *b, msgpack_zone *zone)
     value_set(b->m, zone, &v, "schedule", value_of_int(set->schedule));
     value_set(b->m, zone, &v, "decay", value_of_real(set->decay));
     value_set(b->m, zone, &v, "no-decay", value_str(b->m, zone, set->no_decay));
+    value_set(b->m, zone, &v, "optimizer", value_str(b->m, zone, rule_names[set->optimizer]));
+    value_set(b->m, zone, &v, "amsgrad", value_of_bool(set->amsgrad));
+    value_set(b->m, zone, &v, "momentum", value_of_real(set->momentum));
     value_set(b->m, zone, &v, "beta1", value_of_real(set->beta1));
     value_set(b->m, zone, &v, "beta2", value_of_real(set->beta2));
     value_set(b->m, zone, &v, "eps", value_of_real(set->eps));
@@ -228,10 +237,13 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
 {
     struct backprop *b = s->self;
     const struct settings *set = b->settings;
-    struct optimizer o = {.lr = rate(b, s->header, r),
+    struct optimizer o = {.rule = (enum rule)set->optimizer,
+                          .lr = rate(b, s->header, r),
                           .beta1 = set->beta1,
                           .beta2 = set->beta2,
                           .eps = set->eps,
+                          .amsgrad = set->amsgrad,
+                          .momentum = set->momentum,
                           .decay = set->decay,
                           .no_decay = set->no_decay};
     g->epoch = r->epoch;
@@ -253,6 +265,14 @@ static bool never(const struct stage *s)
     return false;
 }
 
+static void check_options(struct msa *m, const struct settings *set)
+{
+    if (set->amsgrad && set->optimizer != RULE_ADAMW && set->optimizer != RULE_ADAM)
+        msa_fail(m, MSA_USAGE, "--amsgrad goes with --optimizer adamw or adam");
+    if (set->momentum != 0 && set->optimizer != RULE_SGD)
+        msa_fail(m, MSA_USAGE, "--momentum goes with --optimizer sgd");
+}
+
 static void run(struct msa *m)
 {
     static const struct stage_ops ops = {.joins = true,
@@ -263,6 +283,7 @@ static void run(struct msa *m)
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;
+    check_options(m, b->settings);
     stage_run(m, &ops, b);
     if (b->log)
         log_close(m, b->log);

@@ -2,6 +2,7 @@
  * way back, and the commit. */
 #include "common/cli/option.h"
 #include "common/data/info.h"
+#include "common/data/names.h"
 #include "common/source.h"
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@ enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
     bool train, no_shuffle, standardize, resume, info, json;
-    int split, family, non_finite;
+    int split, label, family, non_finite;
     long epochs, batch, seed, validate_every;
     double fraction;
     const char *drop, *state;
@@ -45,6 +46,8 @@ static const struct option options[] = {
      "put mean and deviation of each feature into the header, for msa-encode to apply"},
     {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
      "leave these modalities out, of text,vision,audio"},
+    {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
+     "labels to learn and judge by; the joint ones where the set has none of that modality"},
     {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
      "how labels are read and judged; auto: sims when there are unimodal labels"},
     {0, "non-finite", "zero|keep|fail", OPTION_CHOICE, FIELD(non_finite), "zero", 0, 0,
@@ -88,6 +91,7 @@ static value settings_value(struct load *l, const struct header *h)
 {
     const struct settings *s = l->settings;
     const struct dataset_split *split = l->data->split;
+    char label[TENSOR_NAME + 1];
     msgpack_zone *zone = h->zone;
     value v = value_map();
     value_set(l->m, zone, &v, "seed", value_of_int(s->seed));
@@ -99,6 +103,7 @@ static value settings_value(struct load *l, const struct header *h)
     value_set(l->m, zone, &v, "standardize", value_of_bool(s->standardize));
     value_set(l->m, zone, &v, "non-finite", value_of_int(s->non_finite));
     value_set(l->m, zone, &v, "drop", value_str(l->m, zone, s->drop ? s->drop : ""));
+    value_set(l->m, zone, &v, "label", value_str(l->m, zone, name_label(label, s->label)));
     value_set(l->m, zone, &v, "family", value_str(l->m, zone, h->family));
     value_set(l->m, zone, &v, "train samples", value_of_int((int64_t)split[TRAIN].count));
     value_set(l->m, zone, &v, "valid samples", value_of_int((int64_t)split[VALID].count));
@@ -157,6 +162,10 @@ static void prepare_batches(struct load *l)
     l->source.batcher =
         batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
                     (size_t)l->settings->batch);
+    if (l->settings->label != LABEL_JOINT &&
+        !batcher_relabel(&l->source.batcher, (enum modality)l->settings->label))
+        msa_say(l->m, "%s has no labels of %s: the joint ones stay", l->data->path,
+                modality_names[l->settings->label]);
     if (!batcher_has_features(&l->source.batcher))
         msa_fail(l->m, MSA_USAGE, "--drop: no features are left of %s", l->data->path);
 }

@@ -1,31 +1,57 @@
-/* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]
- * (msa-model(7), Heads). */
+/* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]; or
+ * one modality's h_* -> y [B] (msa-model(7), Heads). */
 #include "common/data/names.h"
 #include "common/nn/layers.h"
 #include "common/trainable.h"
 #include <stdio.h>
+#include <string.h>
 
 struct settings {
     struct trainable_settings trainable;
+    int head;
     long classes;
 };
 
-enum { MOST_CLASSES = 7 };
+enum { HEAD_JOINT, HEAD_UNIMODAL, HEAD_AUTO, HEADS = HEAD_AUTO };
+static const char *const head_names[HEADS] = {"joint", "unimodal"};
+enum { MOST_CLASSES = 7, LEAST_DIM = 8 };
 
 struct predict {
     const struct settings *settings;
-    struct features arriving, features; /* that arrive; that the heads are made for */
-    struct mlp decoder, classifier, mono;
+    bool unimodal;
+    struct features arriving, features;   /* that arrive; that the joint heads are made for */
+    char vector[TENSOR_NAME + 1];         /* that the unimodal head is made for */
+    struct mlp decoder, classifier, mono; /* the last two are joint ones */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
+    {0, "head", "joint|unimodal|auto", OPTION_CHOICE, FIELD(head), "auto", 0, 0,
+     "predict from all s_* and d_*, or from the one h_* that arrives; auto: joint, and in "
+     "evaluation what the parameters are for"},
     {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
      "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
      "takes it from the parameters"},
     {0},
 };
 #undef FIELD
+
+/* --- which heads --- */
+
+/* As said; in evaluation as the parameters say, or as they are where they say nothing. */
+static int find_head(struct trainable *t, int given)
+{
+    const char *noted = trainable_noted(t, "head");
+    int kept = noted && strcmp(noted, head_names[HEAD_UNIMODAL]) == 0 ? HEAD_UNIMODAL : HEAD_JOINT;
+    if (t->given && given != HEAD_AUTO && given != kept)
+        msa_fail(t->m, MSA_USAGE, "--head: %s given but %s has %s", head_names[given],
+                 t->given->path, head_names[kept]);
+    int head = given == HEAD_AUTO ? kept : given;
+    trainable_note(t, "head", head_names[head]);
+    return head;
+}
+
+/* --- joint --- */
 
 /* Evaluation's parameters know which features they are for. Zeros stand in for those that do not
  * arrive. */
@@ -47,13 +73,12 @@ static void find_features(struct trainable *t, struct predict *p)
     trainable_note(t, "features", all);
 }
 
-static void build(struct trainable *t)
+static void build_joint(struct trainable *t, struct predict *p)
 {
-    struct predict *p = t->self;
     find_features(t, p);
     size_t dim = 2 * p->features.width, in = (size_t)p->features.count * p->features.width;
     size_t classes = (size_t)trainable_int(t, "classes", p->settings->classes, 3, MOST_CLASSES);
-    if (dim < 8)
+    if (dim < LEAST_DIM)
         msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
                  p->features.width);
     size_t regressor[] = {in, dim, dim / 2, dim / 4, dim / 8, 1};
@@ -85,9 +110,8 @@ static void take_features(struct trainable *t, struct predict *p, struct var **a
     *all = op_concat(&t->tape, p->features.count, parts);
 }
 
-static void forward(struct trainable *t)
+static void forward_joint(struct trainable *t, struct predict *p)
 {
-    struct predict *p = t->self;
     struct var *arriving, *all;
     take_features(t, p, &arriving, &all);
     size_t batch = all->shape[0], count = (size_t)p->arriving.count;
@@ -98,6 +122,71 @@ static void forward(struct trainable *t)
     trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));
     trainable_output(t, "logits", mlp_apply(&t->tape, &p->classifier, all));
     trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
+}
+
+/* --- unimodal --- */
+
+/* The modality of the only h_* that arrives. */
+static int find_vector(struct trainable *t)
+{
+    char name[TENSOR_NAME + 1];
+    int found = -1;
+    for (int i = 0; i < MODALITIES; i++) {
+        if (!trainable_arrives(t, name_vector(name, 'h', i)))
+            continue;
+        if (found >= 0)
+            msa_fail(t->m, MSA_FAILED,
+                     "--head unimodal predicts from one h_*, but h_%s and h_%s arrive: "
+                     "msa-encode --only makes one",
+                     modality_names[found], modality_names[i]);
+        found = i;
+    }
+    if (found < 0)
+        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no h_* arrives");
+    return found;
+}
+
+static void build_unimodal(struct trainable *t, struct predict *p)
+{
+    int modality = find_vector(t);
+    const struct schema_entry *entry =
+        schema_floats(t->m, &t->arrived, name_vector(p->vector, 'h', modality), 2);
+    size_t dim = entry->shape[1], widths[] = {dim, dim / 2, dim / 4, dim / 8, 1};
+    if (p->settings->classes)
+        msa_fail(t->m, MSA_USAGE, "--classes goes with --head joint");
+    if (dim < LEAST_DIM)
+        msa_fail(t->m, MSA_FAILED, "'%s' of width %zu is too narrow for the head (%d)", p->vector,
+                 dim, LEAST_DIM);
+    p->decoder = mlp_layers(
+        &t->params, msa_format(t->m, "%s_decoder.MLP", modality_names[modality]), 4, widths);
+    trainable_declare(t, "y", 1, (size_t[]){0});
+}
+
+static void forward_unimodal(struct trainable *t, struct predict *p)
+{
+    struct var *y = mlp_apply(&t->tape, &p->decoder, trainable_input(t, p->vector));
+    trainable_output(t, "y", tape_view(&t->tape, y, 1, y->shape));
+}
+
+/* --- the stage --- */
+
+static void build(struct trainable *t)
+{
+    struct predict *p = t->self;
+    p->unimodal = find_head(t, p->settings->head) == HEAD_UNIMODAL;
+    if (p->unimodal)
+        build_unimodal(t, p);
+    else
+        build_joint(t, p);
+}
+
+static void forward(struct trainable *t)
+{
+    struct predict *p = t->self;
+    if (p->unimodal)
+        forward_unimodal(t, p);
+    else
+        forward_joint(t, p);
 }
 
 static void run(struct msa *m)
@@ -112,12 +201,15 @@ static const struct example examples[] = {
     {"... | msa-decompose -p decompose.safetensors | msa-predict -p predict.safetensors | "
      "msa-metrics",
      "predict and judge"},
+    {"... | msa-encode --only text -p text.safetensors | msa-predict --head unimodal -p "
+     "head.safetensors | msa-loss --tasks msr --regression mse | msa-backprop",
+     "train an encoder on its own modality"},
     {0},
 };
 
 static const struct program program = {
     .name = "msa-predict",
-    .summary = "predict sentiment from similarity and dissimilarity features",
+    .summary = "predict sentiment from similarity and dissimilarity features, or from one vector",
     .operands = "[FILE]",
     .max_operands = 1,
     .settings_size = sizeof(struct settings),

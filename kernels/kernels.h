@@ -24,6 +24,22 @@ struct dropout {
     uint32_t site; /* the place in the network: the CRC-32 of its name */
 };
 
+/* What optimizers keep with a parameter from step to step. */
+enum moment { MOMENT_FIRST, MOMENT_SECOND, MOMENT_MOST, MOMENT_BUFFER, MOMENTS };
+
+/* A parameter's part of an optimizer step: its memory, and the constants of the step's formula
+ * (table.def), which are computed in double on the host (common/nn/optimizer.c). */
+struct update {
+    size_t n;
+    float *p;                /* [n] */
+    const float *g;          /* [n], the gradient by p */
+    float *moments[MOMENTS]; /* [n] each; NULL: this optimizer has no such one */
+    float l2;                /* share of p that is added to g */
+    float new1, old2, new2, root, eps, before, after; /* Adam's */
+    float momentum;                                   /* gradient descent's */
+    float step;
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

@@ -65,6 +65,25 @@ training() {
     [ "$(wc -l <"$ROOT/tests/interop/predict_stage.py")" -lt 120 ]
 }
 
+# learn OPTIMIZER PREDICT FILE: the losses of each step of three epochs.
+learn() {
+    rm -rf run && mkdir run
+    line "msa-load --train --epochs 3 --batch 5 --no-shuffle $GOLDEN/data.pkl | $(golden_encode) | $(golden_decompose) |
+        $2 --init $GOLDEN/predict.init.safetensors | msa-loss | msa-backprop --lr 1e-2 --warmup 0 --optimizer $1 --log $3"
+}
+
+@test "a stage with parameters in Python learns as msa-predict does, with each optimizer" {
+    for optimizer in "adamw --amsgrad --beta2 0.5 --decay 0.1" "adam --decay 0.1" "hf-adamw --eps 1e-6 --decay 0.1" \
+        "sgd --momentum 0.9 --decay 0.1"; do
+        learn "$optimizer" "msa-predict -p run/predict.safetensors" c.tsv
+        [ "$status" -eq 0 ]
+        learn "$optimizer" "$(predict_stage)" python.tsv
+        [ "$status" -eq 0 ]
+        paste c.tsv python.tsv | awk -F '\t' 'NR > 1 { for (i = 1; i <= NF / 2; i++) { d = $i - $(i + NF / 2)
+            if (d * d > 1e-8 * $i * $i) { print; exit 1 } } } END { if (NR < 10) exit 1 }'
+    done
+}
+
 @test "a stage with parameters in Python is killed, and resumed: the same bytes as if it had not been" {
     mkdir -p whole/run killed/run
     line "cd whole; $(training)"

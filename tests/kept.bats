@@ -101,6 +101,23 @@ got = {key: {name: got[key][name] for name in one} for key, one in want.items()}
     msa-load --split all --seed 4 kept.msa | msa-dump -n 1 | head -n 1 | grep -q 'family sims  range 1  seed 4'
 }
 
+@test "--label: a modality's label in the place of the joint one, which stays where there is no other" {
+    msa-load "$GOLDEN/data.pkl" -o plain.msa
+    for label in text vision audio; do
+        msa-load --label $label "$GOLDEN/data.pkl" -o label.msa
+        samples plain.msa label.msa "assert any(one['label'] != one['label_$label'] for one in want.values())
+for one in want.values(): one['label'] = one['label_$label']"
+        msa-load --label $label plain.msa -o kept.msa
+        samples label.msa kept.msa
+    done
+    msa-synth --family mosi --samples 9,3,3 -o joint.pkl
+    line "msa-load joint.pkl >plain.msa && msa-load --label text joint.pkl >label.msa"
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    samples plain.msa label.msa
+    line "msa-load -v --label text joint.pkl >label.msa"
+    [[ $output == *"msa-load: joint.pkl has no labels of text: the joint ones stay"* ]]
+}
+
 @test "training on kept features is training behind an encoder that is frozen" {
     mkdir one two three
     line "msa-load --train --epochs 3 --batch 5 --no-shuffle --state one/state.msa $GOLDEN/data.pkl |

@@ -8,7 +8,7 @@ training() {
     echo "msa-load --train --epochs ${EPOCHS:-40} --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $GOLDEN/data.pkl |
         msa-encode -p run/encode.safetensors --dim 16 --heads 2 --layers text=1,vision=1,audio=1 --dropout 0.3 ${FORCE-} |
         msa-decompose -p run/decompose.safetensors ${FORCE-} | msa-predict -p run/predict.safetensors ${FORCE-} | msa-loss |
-        msa-gdwg | msa-metrics -q ${SELECT---select mae} --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
+        msa-gdwg | msa-metrics -q ${SELECT---select mae} --log run/metrics.tsv | msa-backprop --lr 1e-3 ${OPTIMIZER-} --log run/steps.tsv"
 }
 
 # What is to come out, in whole/run.
@@ -88,6 +88,22 @@ refused() {
     line "cd killed; $(training --resume)"
     [ "$status" -eq 0 ]
     diff -r {whole,killed}/run
+}
+
+# Each keeps other moments, and all of them a count of updates.
+@test "killed and resumed, with each optimizer" {
+    local EPOCHS=5 OPTIMIZER
+    for OPTIMIZER in "--amsgrad" "--optimizer adam" "--optimizer adam --amsgrad" "--optimizer hf-adamw --eps 1e-6" \
+        "--optimizer sgd" "--optimizer sgd --momentum 0.9"; do
+        rm -rf whole killed
+        undisturbed
+        begin killed
+        steps killed 9
+        kill_one msa-predict
+        line "cd killed; $(training --resume)"
+        [ "$status" -eq 0 ] || { echo "$OPTIMIZER: $output" && false; }
+        diff -r {whole,killed}/run
+    done
 }
 
 @test "a resumed training goes on where it was: it does not compute again what is committed" {
@@ -176,6 +192,7 @@ refused() {
     local began="the training that is to be resumed began with"
     refused 's/--seed 3/--seed 4/' "msa-load: $began seed 3, and not with 4"
     refused 's/--batch 5/--batch 5 --drop audio/' "msa-load: $began drop '', and not with 'audio'"
+    refused 's/--batch 5/--batch 5 --label text/' "msa-load: $began label 'label', and not with 'label_text'"
     refused 's/--epochs 40/--epochs 41/' "msa-load: $began epochs 40, and not with 41"
     refused 's/--dropout 0.3/--dropout 0.4/' "msa-encode: run/encode.safetensors.80 was trained with dropout 0.3, and not with 0.4"
     refused 's/--dim 16/--dim 32/' "msa-encode: run/encode.safetensors.80 was trained with dim 16, and not with 32"
@@ -183,6 +200,8 @@ refused() {
     refused 's/msa-gdwg/& --tau 2/' "msa-gdwg: $began tau 1, and not with 2"
     refused 's/--select mae/--select corr/' "msa-metrics: $began select 'mae', and not with 'corr'"
     refused 's/--lr 1e-3/--lr 1e-4/' "msa-backprop: $began lr 0.001, and not with 0.0001"
+    refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
+    refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
 }
 
 @test "nor without what it goes on from" {

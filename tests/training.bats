@@ -77,6 +77,67 @@ column() {
     [[ $output == *'"mae":'* ]]
 }
 
+# unimodal MODALITY [options of msa-backprop]: an encoder learns from its own modality's labels; LOOK: a stage before the head.
+unimodal() {
+    echo "msa-load --train --epochs ${EPOCHS-8} --batch 16 --label $1 data.pkl |
+        msa-encode --only $1 -p run/$1.safetensors $SMALL | ${LOOK-} msa-predict --head unimodal -p run/head.safetensors |
+        msa-loss --tasks msr --regression mse | msa-metrics -q --select mae | msa-backprop ${*:2} --log run/steps.tsv"
+}
+
+@test "an encoder learns from its own modality alone; fusion begins with it" {
+    make_data 128
+    for modality in text vision audio; do
+        line "$(unimodal $modality --lr 5e-3 --optimizer adam --amsgrad)"
+        [ "$status" -eq 0 ] && [ -z "$output" ] || { echo "$output" && false; }
+        column msr | awk 'NR <= 8 { first += $1 } NR > 56 { last += $1 } END { exit !(last < 0.8 * first) }'
+        [ -z "$(column msc | tr -d '\n')" ]
+        line "msa-load --split test --label $modality data.pkl | msa-encode -p run/$modality.safetensors |
+            msa-predict -p run/head.safetensors -o $modality.msa && msa-metrics --json $modality.msa"
+        [ "$status" -eq 0 ] && [[ $output == *'"mae":'* ]]
+        "$PYTHON" "$ROOT/tests/oracle/unimodal_head.py" forward $modality.msa run/head.safetensors
+        msa-dump -n 1 $modality.msa >shown
+        grep -q " y  *<f4\[\*\]" shown
+        run ! grep -q 'logits\|^ *u ' shown
+        rm run/head.*
+    done
+    local init="--init run/text.safetensors --init run/vision.safetensors --init run/audio.safetensors"
+    line "msa-load --train --epochs 1 --batch 16 data.pkl | $(model | sed "s|msa-encode|& $init --freeze '*'|") | msa-loss | msa-backprop"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+whole, _ = parameters.load("run/encode.safetensors")
+parts = [parameters.load(f"run/{modality}.safetensors")[0] for modality in ("text", "vision", "audio")]
+assert len(whole) == sum(len(part) for part in parts) and all((whole[name] == x).all() for part in parts for name, x in part.items())
+END
+}
+
+@test "the gradients of the unimodal head, by finite differences" {
+    make_data 16
+    local EPOCHS=1 LOOK="msa-dump -t --record seen.msa -q |"
+    line "$(unimodal audio --lr 0 --beta1 0)"
+    [ "$status" -eq 0 ]
+    "$PYTHON" "$ROOT/tests/oracle/unimodal_head.py" gradient seen.msa run/head.safetensors.1
+}
+
+@test "the unimodal head wants one vector, its own parameters, and no classes" {
+    make_data 16
+    local EPOCHS=1
+    line "$(unimodal text)"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test data.pkl | msa-predict --init run/head.safetensors --head unimodal -o out.msa"
+    [ "$output" = "msa-predict: nothing to predict from: no h_* arrives" ]
+    line "msa-load --split test data.pkl | msa-encode $SMALL --init run/text.safetensors --only text |
+        msa-predict -p run/head.safetensors --head joint -o out.msa"
+    [ "$output" = "msa-predict: --head: joint given but run/head.safetensors has unimodal" ]
+    [ "$(cut -d " " -f 4 statuses)" -eq 2 ]
+    line "$(unimodal text | sed 's/--head unimodal/& --classes 3/;s/ -p / -f -p /g')"
+    [ "$output" = "msa-predict: --classes goes with --head joint" ]
+    line "$(unimodal text | sed 's/--only text//;s/ -p / -f -p /g')"
+    [ "$output" = "msa-predict: --head unimodal predicts from one h_*, but h_text and h_vision arrive: msa-encode --only makes one" ]
+}
+
 @test "a frozen stage keeps its parameters; lr-scale 0 too" {
     make_data
     line "msa-load --train --epochs 2 --batch 16 data.pkl | msa-encode -p run/encode.safetensors $SMALL --freeze '*' |

@@ -29,6 +29,10 @@ one_line() {
     one_line 2 "msa-loss: --tasks: 'foo' is none of msr, msc, uni, cl"
     line "$(golden_load) | $(golden_model) | $TAIL --bogus"
     one_line 2 "msa-backprop: unknown option '--bogus'"
+    line "$(golden_load) | $(golden_model) | $TAIL --optimizer hf-adamw --amsgrad"
+    one_line 2 "msa-backprop: --amsgrad goes with --optimizer adamw or adam"
+    line "$(golden_load) | $(golden_model) | $TAIL --momentum 0.9"
+    one_line 2 "msa-backprop: --momentum goes with --optimizer sgd"
     line "$(golden_load) | $(golden_model) | msa-loss | msa-metrics --bogus | msa-backprop"
     one_line 2 "msa-metrics: unknown option '--bogus'"
 }

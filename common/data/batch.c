@@ -8,13 +8,24 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
                            enum non_finite non_finite, size_t size)
 {
     size_t most = dataset_largest(data);
-    struct batcher b = {
-        .m = m, .data = data, .non_finite = non_finite, .size = size < most ? size : most};
+    struct batcher b = {.m = m,
+                        .data = data,
+                        .non_finite = non_finite,
+                        .label = data->labels[LABEL_JOINT],
+                        .size = size < most ? size : most};
     for (int i = 0; i < data->schema.count; i++) {
         int modality = name_modality(data->schema.entries[i].name);
         b.dropped[i] = modality >= 0 && dropped[modality];
     }
     return b;
+}
+
+bool batcher_relabel(struct batcher *b, enum modality modality)
+{
+    bool there = b->data->labels[modality] >= 0;
+    if (there)
+        b->label = b->data->labels[modality];
+    return there;
 }
 
 void batcher_schema(const struct batcher *b, struct schema *schema)
@@ -77,8 +88,9 @@ static void put_tensor(struct batcher *b, struct record *r, enum split split, in
     if (!b->memory[tensor])
         b->memory[tensor] = msa_calloc(b->m, b->size, bytes);
     uint8_t *to = b->memory[tensor];
+    int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
     for (size_t i = 0; i < count; i++)
-        dataset_read(b->data, split, tensor, index[i], b->non_finite, to + i * bytes);
+        dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
     memcpy(shape, e->shape, sizeof shape);
     shape[0] = count;
     record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));

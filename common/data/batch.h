@@ -10,6 +10,7 @@ struct batcher {
     struct dataset *data;
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     enum non_finite non_finite;
+    int label;                    /* whose numbers `label` has: its place in the schema */
     size_t size;                  /* samples a batch */
     void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
 };
@@ -17,6 +18,8 @@ struct batcher {
 /* Drops the tensors of these modalities (name_modality). */
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size);
+/* Gives records this modality's label as `label`; false: the set has none, and all is as before. */
+bool batcher_relabel(struct batcher *b, enum modality modality);
 /* The tensors that a record has; a header's schema. */
 void batcher_schema(const struct batcher *b, struct schema *schema);
 /* Is there anything but labels in a record? */

@@ -1,25 +1,37 @@
 /* What the optimizer is told with each gradient: said once, at msa-backprop, and carried by every G
- * frame. */
+ * frame; and what becomes of it in a parameter's update (msa-backprop(1), Optimizers). */
 #ifndef MSA_OPTIMIZER_H
 #define MSA_OPTIMIZER_H
 
 #include "common/stream/record.h"
+#include "kernels/kernels.h"
+
+enum rule { RULE_ADAMW, RULE_ADAM, RULE_HF_ADAMW, RULE_SGD, RULES };
+extern const char *const rule_names[RULES]; /* "adamw", … */
+extern const char
+    *const moment_names[MOMENTS]; /* "exp_avg.", …: PyTorch's names, before one of a parameter */
 
 struct optimizer {
+    enum rule rule;
     double lr; /* of this step, after warm-up and decay */
     double beta1, beta2, eps;
-    double decay;         /* decoupled weight decay */
+    bool amsgrad;         /* of adamw and adam */
+    double momentum;      /* of sgd; 0: none */
+    double decay;         /* of weights */
     const char *no_decay; /* comma-separated; parameters whose name contains one do not decay */
-    long t;               /* this update's number, from 1 */
 };
 
 /* The rate at `step` (from 0) of `total`: linear from 0 over `warm` steps, then linear to 0 at
  * `total`, or constant. msa-model(7), Training. */
 double optimizer_rate(double lr, long step, long warm, long total, bool linear);
-/* Into a G record's map ("lr", "optimizer"), and out of it; a G without them fails the run with
- * MSA_CORRUPT. */
+/* Into a G record's map ("lr", "optimizer"), and out of it; a G without them, or with an optimizer
+ * that is not known, fails the run with MSA_CORRUPT. */
 void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o);
 struct optimizer optimizer_hear(struct msa *m, const struct record *g);
-bool optimizer_decays(const struct optimizer *o, const char *parameter);
+
+/* Does it keep this moment of each parameter? */
+bool optimizer_keeps(const struct optimizer *o, enum moment moment);
+/* A parameter's update number t, from 1: its constants alone, no memory. */
+struct update optimizer_update(const struct optimizer *o, const char *parameter, long t);
 
 #endif

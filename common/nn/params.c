@@ -1,15 +1,10 @@
-/* Named parameters. */
+/* Named parameters: how they come about. */
 #include "common/nn/params.h"
-#include "common/nn/device.h"
+#include "common/nn/params_parts.h"
 #include "common/nn/random.h"
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define FIRST_MOMENT  "exp_avg."
-#define SECOND_MOMENT "exp_avg_sq."
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen)
@@ -17,20 +12,16 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
     return (struct params){.m = m, .device = device, .seed = seed, .frozen = frozen};
 }
 
-/* Parameters that lie one behind the other, and all of them as one variable. */
-struct stack {
-    struct var var;
-    struct device *device;
-};
-
 /* Parameters go with the run, as stacks do. */
 static void release(void *memory)
 {
     const struct parameter *one = memory;
-    float *all[] = {one->m, one->v, one->stack ? NULL : one->var.data,
-                    one->stack ? NULL : one->var.grad};
-    for (int i = 0; i < 4; i++)
-        one->device->release(one->device, all[i]);
+    if (!one->stack) {
+        one->device->release(one->device, one->var.data);
+        one->device->release(one->device, one->var.grad);
+    }
+    for (int i = 0; i < MOMENTS; i++)
+        one->device->release(one->device, one->moments[i]);
 }
 
 static void release_stack(void *memory)
@@ -40,7 +31,7 @@ static void release_stack(void *memory)
     stack->device->release(stack->device, stack->var.grad);
 }
 
-static float *floats(struct params *p, size_t count, bool zero)
+float *params_floats(struct params *p, size_t count, bool zero)
 {
     float *memory = p->device->allocate(p->device, count * sizeof(float));
     if (!memory)
@@ -51,54 +42,8 @@ static float *floats(struct params *p, size_t count, bool zero)
     return memory;
 }
 
-/* Epochs that "GLOB@N" says; LONG_MAX for a "GLOB". `length` is the glob's. */
-static long frozen_epochs(const char *text, size_t *length)
-{
-    char *end;
-    const char *at = strrchr(text, '@');
-    long epochs = at && at[1] >= '0' && at[1] <= '9' ? strtol(at + 1, &end, 10) : 0;
-    bool whole = !epochs || *end;
-    *length = whole ? strlen(text) : (size_t)(at - text);
-    return whole ? LONG_MAX : epochs;
-}
-
-/* For how many epochs this glob freezes the parameter. */
-static long frozen_by(const struct params *p, const char *text, const char *name)
-{
-    size_t length;
-    long epochs = frozen_epochs(text, &length);
-    char *glob = msa_strndup(p->m, text, length);
-    bool matches = fnmatch(glob, name, 0) == 0;
-    msa_free(p->m, glob);
-    return matches ? epochs : 0;
-}
-
-/* Where several globs match, the longest time counts. */
-static long frozen(const struct params *p, const char *name)
-{
-    long most = 0;
-    for (int i = 0; p->frozen && i < p->frozen->count; i++) {
-        long epochs = frozen_by(p, p->frozen->values[i], name);
-        most = epochs > most ? epochs : most;
-    }
-    return most;
-}
-
-void params_check_frozen(struct params *p)
-{
-    for (int i = 0; p->frozen && i < p->frozen->count; i++) {
-        bool matches = false;
-        for (int k = 0; k < p->count && !matches; k++)
-            matches = frozen_by(p, p->frozen->values[i], p->list[k]->name);
-        if (!matches)
-            msa_fail(p->m, MSA_USAGE, "--freeze: '%s' matches no parameter (the first is '%s')",
-                     p->frozen->values[i], p->count ? p->list[0]->name : "");
-    }
-}
-
-/* The parameter's tensor in a file, in its shape; NULL: the file has none of that name. */
-static const struct safetensor *find_one(const struct params *p, const struct safetensors *file,
-                                         const char *name, const struct parameter *one)
+const struct safetensor *params_find(const struct params *p, const struct safetensors *file,
+                                     const char *name, const struct parameter *one)
 {
     char found[128], expected[128];
     const struct safetensor *t = safetensors_find(file, name);
@@ -109,12 +54,11 @@ static const struct safetensor *find_one(const struct params *p, const struct sa
     return t;
 }
 
-static _Noreturn void missing(struct params *p, const char *path, const char *prefix,
-                              const struct parameter *one)
+_Noreturn void params_missing(struct params *p, const char *path, const struct parameter *one)
 {
     char shape[128];
-    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s%s', expected with shape %s", path, prefix,
-             one->name, tensor_shape_text(shape, one->var.rank, one->var.shape));
+    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s', expected with shape %s", path, one->name,
+             tensor_shape_text(shape, one->var.rank, one->var.shape));
 }
 
 /* The parameter's tensor in the last source that has one; NULL: none has. */
@@ -122,9 +66,9 @@ static const struct safetensor *find_source(struct params *p, const struct param
 {
     const struct safetensor *found = NULL;
     for (int i = p->source_count; i-- > 0 && !found;)
-        found = find_one(p, p->sources[i], one->name, one);
+        found = params_find(p, p->sources[i], one->name, one);
     if (!found && p->fixed && p->source_count && !one->buffer)
-        missing(p, p->sources[p->source_count - 1]->path, "", one);
+        params_missing(p, p->sources[p->source_count - 1]->path, one);
     return found;
 }
 
@@ -188,15 +132,13 @@ static void draw(struct params *p, const struct parameter *one, enum start start
 /* Memory for a parameter that has been described, and for what its training takes. */
 static void take_memory(struct params *p, struct parameter *one)
 {
-    one->frozen = p->fixed || one->buffer ? LONG_MAX : frozen(p, one->name);
+    one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
     one->var.wants = one->frozen == 0;
     bool trained = one->frozen < LONG_MAX;
     if (!one->stack) {
-        one->var.data = floats(p, one->var.count, false);
-        one->var.grad = trained ? floats(p, one->var.count, true) : NULL;
+        one->var.data = params_floats(p, one->var.count, false);
+        one->var.grad = trained ? params_floats(p, one->var.count, true) : NULL;
     }
-    one->m = trained ? floats(p, one->var.count, true) : NULL;
-    one->v = trained ? floats(p, one->var.count, true) : NULL;
 }
 
 /* Memory, and values of a source, of `host`, or drawn. */
@@ -227,15 +169,15 @@ static void join(struct params *p, struct stack *stack, struct parameter *const 
     bool trained = false;
     for (int i = 0; i < count; i++) {
         find_source(p, parts[i]);
-        trained = trained || (!p->fixed && frozen(p, parts[i]->name) < LONG_MAX);
+        trained = trained || (!p->fixed && params_frozen(p, parts[i]->name) < LONG_MAX);
     }
     stack->var = *like;
     if (__builtin_mul_overflow(like->shape[0], (size_t)count, &stack->var.shape[0]) ||
         __builtin_mul_overflow(like->count, (size_t)count, &stack->var.count) ||
         stack->var.count > SIZE_MAX / sizeof(float))
         msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", parts[0]->name);
-    stack->var.data = floats(p, stack->var.count, false);
-    stack->var.grad = trained ? floats(p, stack->var.count, true) : NULL;
+    stack->var.data = params_floats(p, stack->var.count, false);
+    stack->var.grad = trained ? params_floats(p, stack->var.count, true) : NULL;
 }
 
 struct var *params_stack(struct params *p, int count, const char *const *names, enum start start,
@@ -267,103 +209,4 @@ struct var *params_buffer(struct params *p, const char *name, int rank, const si
     one->buffer = true;
     begin(p, one, host, START_ZERO, 0);
     return &one->var;
-}
-
-void params_epoch(struct params *p, long epoch)
-{
-    for (int i = 0; i < p->count; i++)
-        if (p->list[i]->stack)
-            p->list[i]->stack->var.wants = false;
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        one->var.wants = epoch > one->frozen;
-        if (one->stack && one->var.wants)
-            one->stack->var.wants = true;
-    }
-}
-
-bool params_trained(const struct params *p)
-{
-    for (int i = 0; i < p->count; i++)
-        if (p->list[i]->frozen < LONG_MAX)
-            return true;
-    return false;
-}
-
-static bool load_one(struct params *p, const struct safetensors *file, const char *prefix,
-                     const struct parameter *one, float *to)
-{
-    char name[320];
-    snprintf(name, sizeof name, "%s%s", prefix, one->name);
-    const struct safetensor *t = find_one(p, file, name, one);
-    if (!t)
-        return false;
-    p->device->copy_in(p->device, to, t->data, t->count * sizeof(float));
-    return true;
-}
-
-void params_restore(struct params *p, const struct safetensors *file)
-{
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        if (!load_one(p, file, "", one, one->var.data))
-            missing(p, file->path, "", one);
-        if (one->m && !load_one(p, file, FIRST_MOMENT, one, one->m))
-            missing(p, file->path, FIRST_MOMENT, one);
-        if (one->v && !load_one(p, file, SECOND_MOMENT, one, one->v))
-            missing(p, file->path, SECOND_MOMENT, one);
-    }
-}
-
-/* A host copy of a parameter's numbers, as safetensors_write takes it. */
-static struct safetensor copy_out(struct params *p, const struct parameter *one, const char *prefix,
-                                  const float *from)
-{
-    struct safetensor t = {.name = msa_format(p->m, "%s%s", prefix, one->name),
-                           .rank = one->var.rank,
-                           .count = one->var.count};
-    float *host = msa_calloc(p->m, t.count, sizeof *host);
-    memcpy(t.shape, one->var.shape, sizeof one->var.shape);
-    device_copy_out(p->m, p->device, host, from, t.count * sizeof *host);
-    t.data = host;
-    return t;
-}
-
-void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
-                 size_t metadata_count)
-{
-    struct safetensor *all = msa_calloc(p->m, 3 * (size_t)p->count + 1, sizeof *all);
-    size_t count = 0;
-    for (int i = 0; i < p->count; i++) {
-        const struct parameter *one = p->list[i];
-        all[count++] = copy_out(p, one, "", one->var.data);
-        if (moments && one->m) {
-            all[count++] = copy_out(p, one, FIRST_MOMENT, one->m);
-            all[count++] = copy_out(p, one, SECOND_MOMENT, one->v);
-        }
-    }
-    safetensors_write(p->m, path, all, count, metadata, metadata_count);
-    for (size_t i = 0; i < count; i++) {
-        msa_free(p->m, (void *)all[i].name);
-        msa_free(p->m, (void *)all[i].data);
-    }
-    msa_free(p->m, all);
-}
-
-void params_zero_gradients(struct params *p)
-{
-    for (int i = 0; i < p->count; i++)
-        if (p->list[i]->var.grad)
-            p->device->k.fill(p->device, p->list[i]->var.grad, 0, p->list[i]->var.count);
-}
-
-void params_update(struct params *p, const struct optimizer *o)
-{
-    for (int i = 0; i < p->count; i++) {
-        struct parameter *one = p->list[i];
-        if (one->var.wants)
-            p->device->k.adamw(p->device, one->var.data, one->m, one->v, one->var.grad,
-                               one->var.count, o->lr, o->beta1, o->beta2, o->eps,
-                               optimizer_decays(o, one->name) ? o->decay : 0, o->t);
-    }
 }

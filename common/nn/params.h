@@ -20,10 +20,11 @@ enum start {
 
 struct parameter {
     char *name;
-    struct var var; /* on the device for the whole run; var.wants: it is trained */
-    float *m, *v;   /* AdamW's moments, on the device; NULL for what is not trained */
-    long frozen;    /* epochs for which it is not trained; LONG_MAX: all */
-    bool buffer;    /* kept with the parameters, never trained */
+    struct var var;          /* on the device for the whole run; var.wants: it is trained now */
+    long t;                  /* updates so far */
+    float *moments[MOMENTS]; /* on the device; each is NULL until an optimizer has kept it */
+    long frozen;             /* epochs for which it is not trained; LONG_MAX: all */
+    bool buffer;             /* kept with the parameters, never trained */
     struct device *device;
     struct stack *stack; /* that it is part of; NULL: of none */
 };
@@ -67,16 +68,19 @@ bool params_trained(const struct params *p); /* is any of them trained, in any e
 void params_check_frozen(struct params *p);
 /* What is trained in this epoch, from 1: var.wants of all. */
 void params_epoch(struct params *p, long epoch);
-/* Takes everything, values and moments, from a file that has them all; else fails the run with
- * MSA_CORRUPT: "FILE: no tensor 'exp_avg.NAME', expected with shape [32,12]". */
+/* Takes everything, values, counts of updates and the moments that are there, from a file that
+ * params_save has written; else fails the run with MSA_CORRUPT: "FILE: no tensor 'step.NAME'
+ * with a number from 0 to 16777216". */
 void params_restore(struct params *p, const struct safetensors *file);
-/* Writes PATH (safetensors_write); with moments as "exp_avg.NAME" and "exp_avg_sq.NAME". */
+/* Writes PATH (safetensors_write); with moments these and the counts of updates too, by PyTorch's
+ * names: "exp_avg.NAME" and so on, "step.NAME". */
 void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
                  size_t metadata_count);
 
 void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained now; their gradients are those of the
- * last backward pass. */
+/* One optimizer step on all that are trained now; their gradients are those of the last backward
+ * pass. Fails the run with MSA_CORRUPT where what was restored lacks a moment that the optimizer
+ * has kept so far. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif

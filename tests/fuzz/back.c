@@ -29,7 +29,7 @@ static void on_gradient(struct msa *m, struct back *b, struct frame *f)
     struct record g;
     record_parse(m, &g, back_reader(b), f);
     struct optimizer o = optimizer_hear(m, &g);
-    optimizer_decays(&o, "text_encoder.norm.weight");
+    optimizer_update(&o, "text_encoder.norm.weight", 1);
     record_remove(&g, "y");
     record_free(&g);
 }

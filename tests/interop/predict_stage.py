@@ -3,12 +3,14 @@
 that arrive it predicts y, logits and u. In training it takes the gradients by what it has made, gives those by what it was
 given, and learns; what it has learned is kept in the checkpoint, so that a killed training goes on from there."""
 import argparse
+import copy
 import math
 import os
 import sys
 
 import numpy as np
 import parameters
+from optimizer import Optimizer
 from stage import run
 
 FEATURES = [part + modality for part in ("s_", "d_") for modality in ("text", "vision", "audio")]
@@ -50,7 +52,7 @@ class Predict:
         for some, _ in given:
             p.update((name, some[name].reshape(p[name].shape)) for name in p if name in some)
         self.parameters = {name: np.array(x, np.float32) for name, x in p.items()}
-        self.first, self.second = ({name: np.zeros_like(x) for name, x in self.parameters.items()} for _ in range(2))
+        self.optimizer = Optimizer(self.parameters)
         if training and "resume" not in header and os.path.exists(self.options.params):
             raise FileExistsError(f"'{self.options.params}' exists: training would replace it")
         for name, shape in ("y", [0]), ("logits", [0, self.classes]), ("u", [0, len(self.features)]):
@@ -85,22 +87,16 @@ class Predict:
         dx = dict(zip(self.features, np.split(dx, len(self.features), 1)))
         by.update((name, np.float32(dx[name] + by.get(name, 0))) for name in self.wanted)
 
-    def update(self, gradient):  # AdamW, as msa-backprop(1) has it
-        lr, t, o = gradient["lr"], gradient["step"] + 1, gradient["optimizer"]
-        for name, p in self.parameters.items():
-            g, m, v = self.gradients[name], self.first[name], self.second[name]
-            decays = not any(word and word in name for word in o["no_decay"].split(","))
-            m += (1 - o["beta1"]) * (g - m)
-            v += (1 - o["beta2"]) * (g * g - v)
-            p *= 1 - lr * o["decay"] * decays
-            p -= lr / (1 - o["beta1"]**t) * m / (np.sqrt(v / (1 - o["beta2"]**t)) + o["eps"])
+    def update(self, gradient):
+        self.optimizer.update(gradient, self.gradients)
 
     def state(self):
-        return {"parameters": self.parameters, "exp_avg": self.first, "exp_avg_sq": self.second}
+        return {"parameters": self.parameters, **self.optimizer.kept}
 
     def restore(self, state):
-        for key, mine in self.state().items():
-            mine.update((name, np.array(state[key][name])) for name in mine)
+        state = copy.deepcopy(state)
+        self.parameters.update(state.pop("parameters"))
+        self.optimizer.kept = state
 
     def committed(self, control):  # msa-predict can evaluate with this file too
         if control.get("best", True):

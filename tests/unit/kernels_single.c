@@ -65,40 +65,102 @@ static void padding_is_found_and_left_alone(void **state)
     with_devices(check_padding);
 }
 
-/* Three steps against the formulas in double. */
-static void check_adamw(struct device *d)
+/* --- three optimizer steps on two parameters against the formulas of table.def, in double */
+
+static const struct update constants = {.l2 = .1f,
+                                        .new1 = .1f,
+                                        .old2 = .99f,
+                                        .new2 = .01f,
+                                        .root = .5f,
+                                        .eps = 1e-3f,
+                                        .before = .9f,
+                                        .after = .95f,
+                                        .momentum = .8f,
+                                        .step = .02f};
+
+/* What becomes of number(i) with the slopes number(i + 7), number(i + 8), number(i + 9). */
+static double expected_adam(size_t i, bool amsgrad)
 {
-    const double lr = .01, b1 = .9, b2 = .999, eps = 1e-8, decay = .1;
-    float *start = numbers(ODD, 0), *g = numbers(ODD, 7), *p = malloc(ODD * sizeof *p);
-    float *on_p = place(d, start, ODD), *on_g = place(d, g, ODD);
-    float *m = d->allocate(d, ODD * sizeof *m), *v = d->allocate(d, ODD * sizeof *v);
-    d->k.fill(d, m, 0, ODD);
-    d->k.fill(d, v, 0, ODD);
-    for (long t = 1; t <= 3; t++)
-        d->k.adamw(d, on_p, m, v, on_g, ODD, lr, b1, b2, eps, decay, t);
-    fetch(d, p, on_p, ODD);
-    for (size_t i = 0; i < ODD; i++) {
-        double want = (double)start[i], first = 0, second = 0, slope = (double)g[i];
-        for (int t = 1; t <= 3; t++) {
-            first = b1 * first + (1 - b1) * slope;
-            second = b2 * second + (1 - b2) * slope * slope;
-            want -= lr * decay * want;
-            want -= lr / (1 - pow(b1, t)) * first / (sqrt(second) / sqrt(1 - pow(b2, t)) + eps);
-        }
-        assert_true(fabs((double)p[i] - want) <= 1e-6);
+    const struct update *u = &constants;
+    double p = (double)number(i), m = 0, v = 0, most = 0;
+    for (size_t t = 0; t < 3; t++) {
+        double slope = (double)number(i + 7 + t) + (double)u->l2 * p;
+        m += (double)u->new1 * (slope - m);
+        v = (double)u->old2 * v + (double)u->new2 * slope * slope;
+        most = fmax(most, v);
+        double size = sqrt(amsgrad ? most : v) / (double)u->root + (double)u->eps;
+        p = ((double)u->before * p - (double)u->step * m / size) * (double)u->after;
     }
-    d->release(d, on_g);
-    d->release(d, m);
-    d->release(d, v);
-    free(start);
-    free(g);
-    free(p);
+    return p;
 }
 
-static void adamw_steps(void **state)
+static double expected_sgd(size_t i, bool momentum)
+{
+    const struct update *u = &constants;
+    double p = (double)number(i), buffer = 0;
+    for (size_t t = 0; t < 3; t++) {
+        double slope = (double)number(i + 7 + t) + (double)u->l2 * p;
+        buffer = momentum ? (double)u->momentum * buffer + slope : slope;
+        p -= (double)u->step * buffer;
+    }
+    return p;
+}
+
+static struct update begin(struct device *d, size_t n, bool second, unsigned moments)
+{
+    struct update u = constants;
+    float *start = numbers(n, second);
+    u.n = n;
+    u.p = place(d, start, n);
+    u.g = d->allocate(d, n * sizeof *u.g);
+    for (int k = 0; k < MOMENTS; k++) {
+        if (!(moments >> k & 1))
+            continue;
+        u.moments[k] = d->allocate(d, n * sizeof(float));
+        d->k.fill(d, u.moments[k], 0, n);
+    }
+    free(start);
+    return u;
+}
+
+static void check_steps(struct device *d,
+                        void (*step)(struct device *d, const struct update *all, size_t count),
+                        unsigned moments, double (*expected)(size_t i, bool more), bool more)
+{
+    static const size_t sizes[] = {ODD, 3};
+    static float p[ODD];
+    struct update all[] = {begin(d, sizes[0], 0, moments), begin(d, sizes[1], 1, moments)};
+    for (size_t t = 0; t < 3; t++) {
+        for (size_t i = 0; i < 2; i++) {
+            float *slopes = numbers(sizes[i], i + 7 + t);
+            d->copy_in(d, (float *)all[i].g, slopes, sizes[i] * sizeof *slopes);
+            free(slopes);
+        }
+        step(d, all, 2);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        fetch(d, p, all[i].p, sizes[i]);
+        for (size_t j = 0; j < sizes[i]; j++)
+            assert_true(fabs((double)p[j] - expected(i + j, more)) <= 1e-6);
+        d->release(d, (float *)all[i].g);
+        for (int k = 0; k < MOMENTS; k++)
+            d->release(d, all[i].moments[k]);
+    }
+}
+
+static void check_optimizers(struct device *d)
+{
+    unsigned both = 1 << MOMENT_FIRST | 1 << MOMENT_SECOND;
+    check_steps(d, d->k.adam, both, expected_adam, false);
+    check_steps(d, d->k.adam, both | 1 << MOMENT_MOST, expected_adam, true);
+    check_steps(d, d->k.sgd, 0, expected_sgd, false);
+    check_steps(d, d->k.sgd, 1 << MOMENT_BUFFER, expected_sgd, true);
+}
+
+static void optimizer_steps(void **state)
 {
     (void)state;
-    with_devices(check_adamw);
+    with_devices(check_optimizers);
 }
 
 /* --- what is not a number stays that */
@@ -160,7 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fill),
         cmocka_unit_test(padding_is_found_and_left_alone),
-        cmocka_unit_test(adamw_steps),
+        cmocka_unit_test(optimizer_steps),
         cmocka_unit_test(nan_propagates),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,141 @@
+/* What training does to parameters, and what of it is kept with them. */
+#include "common/nn/device.h"
+#include "common/nn/params_parts.h"
+#include <stdio.h>
+#include <string.h>
+
+/* A parameter's count of updates in a file: a float32, as PyTorch's, which does not count further.
+ */
+#define STEP "step."
+enum { MOST_UPDATES = 1 << 24 };
+
+static bool load_one(struct params *p, const struct safetensors *file, struct parameter *one)
+{
+    const struct safetensor *t = params_find(p, file, one->name, one);
+    if (t)
+        p->device->copy_in(p->device, one->var.data, t->data, t->count * sizeof(float));
+    return t != NULL;
+}
+
+/* How often it was updated, and what of its moments there is. */
+static void restore_updates(struct params *p, const struct safetensors *file, struct parameter *one)
+{
+    char name[320];
+    snprintf(name, sizeof name, STEP "%s", one->name);
+    const struct safetensor *t = safetensors_find(file, name);
+    if (!t || t->count != 1 || !(*t->data >= 0 && *t->data <= MOST_UPDATES))
+        msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s' with a number from 0 to %d", file->path,
+                 name, MOST_UPDATES);
+    one->t = (long)*t->data;
+    for (int i = 0; i < MOMENTS; i++) {
+        snprintf(name, sizeof name, "%s%s", moment_names[i], one->name);
+        if (!(t = params_find(p, file, name, one)))
+            continue;
+        one->moments[i] = params_floats(p, one->var.count, false);
+        p->device->copy_in(p->device, one->moments[i], t->data, t->count * sizeof(float));
+    }
+}
+
+void params_restore(struct params *p, const struct safetensors *file)
+{
+    for (int i = 0; i < p->count; i++) {
+        struct parameter *one = p->list[i];
+        if (!load_one(p, file, one))
+            params_missing(p, file->path, one);
+        if (one->var.grad)
+            restore_updates(p, file, one);
+    }
+}
+
+/* A host tensor for safetensors_write, of a parameter's shape. */
+static struct safetensor host_tensor(struct params *p, const struct parameter *one,
+                                     const char *prefix, const float *from)
+{
+    struct safetensor t = {.name = msa_format(p->m, "%s%s", prefix, one->name),
+                           .rank = one->var.rank,
+                           .count = one->var.count};
+    float *host = msa_calloc(p->m, t.count, sizeof *host);
+    memcpy(t.shape, one->var.shape, sizeof one->var.shape);
+    device_copy_out(p->m, p->device, host, from, t.count * sizeof *host);
+    t.data = host;
+    return t;
+}
+
+static struct safetensor count_tensor(struct params *p, const struct parameter *one)
+{
+    float *host = msa_alloc(p->m, sizeof *host);
+    *host = (float)one->t;
+    return (struct safetensor){
+        .name = msa_format(p->m, STEP "%s", one->name), .count = 1, .data = host};
+}
+
+void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
+                 size_t metadata_count)
+{
+    struct safetensor *all = msa_calloc(p->m, (MOMENTS + 2) * (size_t)p->count + 1, sizeof *all);
+    size_t count = 0;
+    for (int i = 0; i < p->count; i++) {
+        const struct parameter *one = p->list[i];
+        all[count++] = host_tensor(p, one, "", one->var.data);
+        if (!moments || !one->var.grad)
+            continue;
+        all[count++] = count_tensor(p, one);
+        for (int k = 0; k < MOMENTS; k++)
+            if (one->moments[k])
+                all[count++] = host_tensor(p, one, moment_names[k], one->moments[k]);
+    }
+    safetensors_write(p->m, path, all, count, metadata, metadata_count);
+    for (size_t i = 0; i < count; i++) {
+        msa_free(p->m, (void *)all[i].name);
+        msa_free(p->m, (void *)all[i].data);
+    }
+    msa_free(p->m, all);
+}
+
+void params_zero_gradients(struct params *p)
+{
+    for (int i = 0; i < p->count; i++)
+        if (p->list[i]->var.grad)
+            p->device->k.fill(p->device, p->list[i]->var.grad, 0, p->list[i]->var.count);
+}
+
+/* One whose moment is missing after its first update was restored from another file than it needs.
+ */
+static float *keep_moment(struct params *p, struct parameter *one, enum moment moment)
+{
+    if (!one->moments[moment] && one->t)
+        msa_fail(p->m, MSA_CORRUPT, "parameter '%s' was updated %ld times, but has no '%s%s'",
+                 one->name, one->t, moment_names[moment], one->name);
+    if (!one->moments[moment])
+        one->moments[moment] = params_floats(p, one->var.count, true);
+    return one->moments[moment];
+}
+
+static struct update next_update(struct params *p, struct parameter *one, const struct optimizer *o)
+{
+    float *moments[MOMENTS];
+    for (int i = 0; i < MOMENTS; i++)
+        moments[i] =
+            optimizer_keeps(o, (enum moment)i) ? keep_moment(p, one, (enum moment)i) : NULL;
+    one->t += one->t < MOST_UPDATES;
+    struct update u = optimizer_update(o, one->name, one->t);
+    memcpy(u.moments, moments, sizeof moments);
+    u.n = one->var.count;
+    u.p = one->var.data;
+    u.g = one->var.grad;
+    return u;
+}
+
+void params_update(struct params *p, const struct optimizer *o)
+{
+    struct update *all = msa_calloc(p->m, (size_t)p->count, sizeof *all);
+    size_t count = 0;
+    for (int i = 0; i < p->count; i++)
+        if (p->list[i]->var.wants)
+            all[count++] = next_update(p, p->list[i], o);
+    if (o->rule == RULE_SGD)
+        p->device->k.sgd(p->device, all, count);
+    else
+        p->device->k.adam(p->device, all, count);
+    msa_free(p->m, all);
+}
