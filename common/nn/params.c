@@ -72,9 +72,9 @@ static const struct safetensor *find_source(struct params *p, const struct param
     return found;
 }
 
-void params_source(struct params *p, struct safetensors *file, bool first)
+void params_source(struct params *p, const struct safetensors *file, bool first)
 {
-    size_t size = sizeof(struct safetensors *), count = (size_t)p->source_count++;
+    size_t size = sizeof *p->sources, count = (size_t)p->source_count++;
     p->sources = msa_realloc(p->m, p->sources, (count + 1) * size);
     if (first)
         memmove(p->sources + 1, p->sources, count * size);

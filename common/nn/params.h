@@ -37,7 +37,7 @@ struct params {
                                          for N epochs; may be NULL */
     bool fixed;                       /* none is trained, and a file must give each: evaluation */
     int source_count;
-    struct safetensors **sources; /* files with values; the last that has one gives it */
+    const struct safetensors **sources; /* files with values; the last that has one gives it */
     int count, capacity;
     struct parameter **list;
 };
@@ -46,7 +46,7 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen);
 
 /* A file whose values are taken by name; behind those there are, or before all. */
-void params_source(struct params *p, struct safetensors *file, bool first);
+void params_source(struct params *p, const struct safetensors *file, bool first);
 
 /* A parameter of that name and shape. Its values are those of the last source that has them, else
  * drawn. Fails the run with MSA_CORRUPT, before memory is taken for it, when the shape there is
