@@ -28,7 +28,6 @@ struct dataset_format;
 
 struct dataset_split {
     size_t count; /* samples; 0: the split is not there */
-    void *own;    /* the format's */
 };
 
 struct dataset {
