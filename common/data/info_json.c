@@ -1,8 +1,8 @@
 /* What is in a data set, as one JSON object. */
+#include "common/cli/json.h"
 #include "common/data/info.h"
 #include "common/stream/utf8.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -102,16 +102,10 @@ static void add_split(const struct info *info, json_t *splits, int split)
         add_tensor(info, tensors, split, i);
 }
 
-static void release(void *root)
-{
-    json_decref(*(json_t **)root);
-}
-
 void info_json(const struct info *info, FILE *to)
 {
     struct msa *m = info->data->m;
-    json_t **root = msa_alloc(m, sizeof(json_t *)), *all = *root = json_object();
-    msa_at_free(root, release);
+    json_t **root = json_holder(m), *all = *root = json_object();
     add_text(m, all, "file", info->data->path);
     add_text(m, all, "format", info->data->format->name);
     add_text(m, all, "family", info->family < 0 ? NULL : family_names[info->family]);
