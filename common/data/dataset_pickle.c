@@ -14,6 +14,20 @@ const char *pickle_field_key(int field)
                                  : label_keys[field - FIELD_LABELS];
 }
 
+const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value *v)
+{
+    const struct pickle_array *a = v->kind == PICKLE_ARRAY ? v->array : NULL;
+    if (!a)
+        snprintf(text, PICKLE_DTYPE, "%s", pickle_kind_name(v->kind));
+    else if (a->kind == 'O')
+        snprintf(text, PICKLE_DTYPE, "object");
+    else
+        snprintf(text, PICKLE_DTYPE, "%c%c%zu",
+                 a->item == 1 || a->kind == 'S' ? '|' : "<>"[a->swapped], a -> kind,
+                 a -> kind == 'U' ? a->item / 4 : a->item);
+    return text;
+}
+
 /* ---- The values of a split ---- */
 
 /* Samples in a value: a list's length, an array's first axis; 1 for what is neither. */
@@ -60,7 +74,8 @@ static void read_splits(struct dataset *d, const struct pickle_value *root)
     for (int at = 0; at < SPLITS; at++) {
         const struct pickle_value *dict = pickle_get(root, split_names[at]);
         if (dict && dict->kind != PICKLE_DICT)
-            msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is no dict", d->path, split_names[at]);
+            msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is %s but expected dict", d->path,
+                     split_names[at], pickle_kind_name(dict->kind));
         if (dict)
             find_fields(d, (enum split)at, dict);
         any |= dict != NULL;
@@ -88,6 +103,28 @@ static bool has(const struct dataset *d, int field)
     return false;
 }
 
+/* Nothing was found that a stage could read. */
+static _Noreturn void no_features(struct dataset *d)
+{
+    const struct pickle_set *set = pickle_set_of(d);
+    char splits[64] = "";
+    if (set->flat)
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: a dict of neither splits ('train', 'valid', 'test') nor a sample's arrays "
+                 "('text', 'vision', 'audio', 'text_bert')",
+                 d->path);
+    for (int at = 0; at < SPLITS; at++)
+        if (set->splits[at].dict)
+            snprintf(splits + strlen(splits), sizeof splits - strlen(splits), "%s%s",
+                     splits[0] ? ", " : "", split_names[at]);
+    if (dataset_largest(d))
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: %s: labels or ids alone, but expected 'text', 'vision', 'audio' or "
+                 "'text_bert' too",
+                 d->path, splits);
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: 0 samples but expected one at least", d->path, splits);
+}
+
 static void make_schema(struct dataset *d)
 {
     const struct pickle_set *set = pickle_set_of(d);
@@ -99,9 +136,7 @@ static void make_schema(struct dataset *d)
     if (has(d, FIELD_BERT))
         add_tensor(d, FIELD_BERT, "text_bert", I8, 3, (size_t[]){0, 3, set->tokens});
     if (d->schema.count == 0)
-        msa_fail(d->m, MSA_CORRUPT,
-                 "%s: no samples: neither splits nor 'text', 'vision', 'audio' or 'text_bert'",
-                 d->path);
+        no_features(d);
     for (int i = LABELS - 1; i >= 0; i--)
         if (has(d, FIELD_LABELS + i))
             add_tensor(d, FIELD_LABELS + i, name_label(name, i), F4, 1, (size_t[]){0});
@@ -115,8 +150,8 @@ static void open_set(struct dataset *d)
     set->pickle = pickle_open(d->m, d->path);
     if (set->pickle->root->kind != PICKLE_DICT)
         msa_fail(d->m, MSA_CORRUPT,
-                 "%s: the pickle holds no dict, but expected one with 'train', 'valid' and 'test'",
-                 d->path);
+                 "%s: the pickle is %s but expected dict, with 'train', 'valid' and 'test'",
+                 d->path, pickle_kind_name(set->pickle->root->kind));
     read_splits(d, set->pickle->root);
     make_schema(d);
 }
@@ -137,19 +172,13 @@ static const char *becomes(const struct dataset *d, const char *key)
     return strcmp(key, pickle_field_key(FIELD_ID)) == 0 ? pickle_field_key(FIELD_ID) : NULL;
 }
 
-static void describe_value(const struct pickle_value *v, char dtype[24], int *rank,
+static void describe_value(const struct pickle_value *v, char dtype[PICKLE_DTYPE], int *rank,
                            const size_t **shape)
 {
     const struct pickle_array *a = v->kind == PICKLE_ARRAY ? v->array : NULL;
     *rank = a ? a->rank : v->kind == PICKLE_LIST || v->kind == PICKLE_DICT;
     *shape = a ? a->shape : &v->length;
-    if (!a)
-        snprintf(dtype, 24, "%s", pickle_kind_name(v->kind));
-    else if (a->kind == 'O')
-        snprintf(dtype, 24, "object");
-    else
-        snprintf(dtype, 24, "%c%c%zu", a->item == 1 || a->kind == 'S' ? '|' : "<>"[a->swapped],
-                 a -> kind, a -> kind == 'U' ? a->item / 4 : a->item);
+    pickle_dtype_text(dtype, v);
 }
 
 static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure)
@@ -157,7 +186,7 @@ static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, 
     const struct pickle_value *dict = pickle_set_of(d)->splits[split].dict;
     for (size_t i = 0; dict && i < dict->length; i++) {
         const struct pickle_value *key = dict->items[2 * i], *v = dict->items[2 * i + 1];
-        char dtype[24];
+        char dtype[PICKLE_DTYPE];
         int rank;
         const size_t *shape;
         if (key->kind != PICKLE_TEXT && key->kind != PICKLE_BYTES)

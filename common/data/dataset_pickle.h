@@ -31,6 +31,10 @@ static inline struct pickle_set *pickle_set_of(const struct dataset *d)
 
 const char *pickle_field_key(int field); /* what the file calls it */
 
+/* What a value is, as NumPy or Python says it: "<f4", "object", "list"; returns text. */
+enum { PICKLE_DTYPE = 24 };
+const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value *v);
+
 /* Fails the run where fields of the splits do not have the shapes and kinds that they are to have,
  * or not the same ones; notes their sizes in the set. */
 void pickle_set_check(struct dataset *d);

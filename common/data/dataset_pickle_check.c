@@ -4,12 +4,13 @@
 #include <string.h>
 
 static const struct pickle_array *array_of(struct dataset *d, enum split at, int field,
-                                           const char *kinds)
+                                           const char *kinds, const char *what)
 {
     const struct pickle_value *v = pickle_set_of(d)->splits[at].of[field];
+    char dtype[PICKLE_DTYPE];
     if (v->kind != PICKLE_ARRAY || !strchr(kinds, v->array->kind))
-        msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is no array of %s", d->path, split_names[at],
-                 pickle_field_key(field), strchr(kinds, 'f') ? "numbers" : "integers");
+        msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is %s but expected an array of %s", d->path,
+                 split_names[at], pickle_field_key(field), pickle_dtype_text(dtype, v), what);
     return v->array;
 }
 
@@ -22,7 +23,7 @@ static const char *array_shape(char text[128], const struct pickle_array *a)
 static void check_features(struct dataset *d, enum split at, int modality)
 {
     struct pickle_set *set = pickle_set_of(d);
-    const struct pickle_array *a = array_of(d, at, modality, "fiub");
+    const struct pickle_array *a = array_of(d, at, modality, "fiub", "numbers");
     const size_t *axes = a->shape + !set->flat;
     int rank = a->rank - !set->flat;
     char shape[128];
@@ -42,7 +43,7 @@ static void check_features(struct dataset *d, enum split at, int modality)
 static void check_text_bert(struct dataset *d, enum split at)
 {
     struct pickle_set *set = pickle_set_of(d);
-    const struct pickle_array *a = array_of(d, at, FIELD_BERT, "iub");
+    const struct pickle_array *a = array_of(d, at, FIELD_BERT, "iub", "integers");
     const size_t *axes = a->shape + !set->flat;
     char shape[128];
     if (a->rank - !set->flat != 2 || a->count == 0 || (axes[0] != 3 && axes[1] != 3))
@@ -66,7 +67,10 @@ static void check_values(struct dataset *d, enum split at, int field)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: %s: '%s' has %zu values but expected one for each of %zu samples", d->path,
                  split_names[at], pickle_field_key(field), v->array->count, d->split[at].count);
-    array_of(d, at, field, field == FIELD_ID ? "iubUSO" : "fiubO");
+    if (field == FIELD_ID)
+        array_of(d, at, field, "iubUSO", "texts or integers");
+    else
+        array_of(d, at, field, "fiubO", "numbers");
 }
 
 static void check_split(struct dataset *d, enum split at)

@@ -12,6 +12,14 @@ static const struct pickle_value *element(const struct pickle_value *v, size_t i
     return v->kind == PICKLE_LIST ? v->items[i] : v;
 }
 
+static _Noreturn void wrong_kind(struct dataset *d, enum split split, int field, size_t i,
+                                 const struct pickle_value *found, const char *expected)
+{
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: sample %zu, '%s': %s but expected %s", d->path,
+             split_names[split], i, pickle_field_key(field), pickle_kind_name(found->kind),
+             expected);
+}
+
 static float read_label(struct dataset *d, enum split split, int field, size_t i)
 {
     const struct pickle_value *v = pickle_set_of(d)->splits[split].of[field],
@@ -24,8 +32,7 @@ static float read_label(struct dataset *d, enum split split, int field, size_t i
     else if (number->kind == PICKLE_INT || number->kind == PICKLE_BOOL)
         label = (float)number->integer;
     else
-        msa_fail(d->m, MSA_CORRUPT, "%s: %s: sample %zu, '%s': %s but expected a number", d->path,
-                 split_names[split], i, pickle_field_key(field), pickle_kind_name(number->kind));
+        wrong_kind(d, split, field, i, number, "a number");
     return label;
 }
 
@@ -65,6 +72,8 @@ char *pickle_set_id(struct dataset *d, enum split split, size_t i)
     if (!v)
         return NULL;
     const struct pickle_value *text = element(v, i);
+    if (text && text->kind != PICKLE_TEXT && text->kind != PICKLE_BYTES && text->kind != PICKLE_INT)
+        wrong_kind(d, split, FIELD_ID, i, text, "text or an integer");
     if (text)
         return pickle_text(p, text);
     if (!strchr("iub", v->array->kind))
