@@ -8,6 +8,11 @@ faults() {
 }
 
 @test "msa-load: every call fails" { faults load; }
+@test "msa-load --info: every call fails" { faults "load --info"; }
+@test "msa-load --info --json: every call fails" { faults "load --info --json"; }
+@test "msa-load --info of a gzipped stream: every call fails" { faults "load --info of a gzipped stream"; }
+@test "msa-load of a gzipped stream: every call fails" { faults "load of a gzipped stream"; }
+@test "msa-load to a gzipped stream: every call fails" { faults "load to a gzipped stream"; }
 @test "msa-encode: every call fails" { faults encode; }
 @test "msa-decompose: every call fails" { faults decompose; }
 @test "msa-predict: every call fails" { faults predict; }

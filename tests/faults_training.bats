@@ -2,9 +2,10 @@
 # Each program in a training line: calls fail one at a time, and the training goes on from there (faults/faults.py).
 load helper
 
+# faults NAME [HOW]: in a training, or one that is "resumed".
 faults() {
     [ "$BUILD" = "$ROOT" ] || skip "the allocator is the sanitizer's"
-    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" training "msa-$1"
+    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" "${2-training}" "msa-$1"
 }
 
 @test "msa-load: calls fail, and the training is resumed" { faults load; }
@@ -15,3 +16,7 @@ faults() {
 @test "msa-gdwg: calls fail, and the training is resumed" { faults gdwg; }
 @test "msa-metrics: calls fail, and the training is resumed" { faults metrics; }
 @test "msa-backprop: calls fail, and the training is resumed" { faults backprop; }
+
+@test "msa-load: calls fail in a resumed training, which is resumed again" { faults load resumed; }
+@test "msa-decompose: calls fail in a resumed training, which is resumed again" { faults decompose resumed; }
+@test "msa-metrics: calls fail in a resumed training, which is resumed again" { faults metrics resumed; }

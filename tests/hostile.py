@@ -3,6 +3,9 @@
 
     hostile.py line            makes the streams that the others read, with a small training line
     hostile.py cuts            each program, its stream cut at every byte
+    hostile.py training        each stage of a training line, its stream cut: at every byte of small frames, and about the ends
+                               of the others and of their prefixes
+    hostile.py backs           each program of that line that joins the way back, what comes on it cut in the same places
     hostile.py flips           each bit of a small stream flipped, in msa-dump, msa-gdwg and msa-metrics
     hostile.py sample          400 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
     hostile.py gzip            a gzipped stream, cut at every byte and with every bit flipped
@@ -10,8 +13,10 @@
     hostile.py parameters      safetensors files that are none, or lie
 
 Works in the current folder. STRIDE=N takes every Nth case. Prints what is wrong; status 1 if anything is."""
+import itertools
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -23,7 +28,8 @@ import zlib
 import msgpack
 from hostile_cases import BODIES, HEADERS, PARAMETERS, RECORDS, TENSORS, floats
 
-CORRUPT, CUT = 3, 4
+CORRUPT, CUT, OTHER = 3, 4, 5
+ENDED = "(cut off after [0-9]+ frames|no stream: the program before ended without a word)"
 PATIENCE = 60  # seconds for one program
 SAMPLES = 400
 ROOM = 16 << 20  # memory that a program may take beyond what a good stream takes
@@ -161,8 +167,24 @@ def tiny():
     return stream([("H", header), ("D", record), ("C", {"epoch": 1})])
 
 
+TRAINING = {  # a line that trains: a stage, and its arguments
+    "encode": "-f -p run/encode.t --dim 8 --heads 1 --layers text=1,vision=1,audio=1",
+    "decompose": "-f -p run/decompose.t",
+    "predict": "-f -p run/predict.t",
+    "loss": "-q",
+    "gdwg": "-q",
+    "metrics": "-q --select mae --log run/metrics.tsv",
+    "dump": "-t --report run/report",
+    "backprop": "--log run/steps.tsv",
+}
+
+
+LOAD = "--train --epochs 1 --batch 6 --drop vision,audio s.pkl"  # of that line
+
+
 def line():
-    """The streams between the stages of a small line: in.PROGRAM, what that program reads."""
+    """The streams between the stages of a small line: in.PROGRAM, what that program reads, and of one that trains
+    both.PROGRAM, both directions before it."""
     def run(text):
         subprocess.run(["bash", "-ec", "set -o pipefail; " + text], check=True)
 
@@ -170,6 +192,8 @@ def line():
     run(f"mkdir -p run; msa-synth --samples 6,2,2 --frames {ones} --width {ones} -o s.pkl")
     run(f"msa-load --train --epochs 1 --batch 2 --drop vision,audio s.pkl | msa-encode -f -p run/encode --dim 8 --heads 1 --layers {ones} |"
         "msa-decompose -f -p run/decompose | msa-predict -f -p run/predict | msa-loss -q | msa-gdwg -q | tee train.msa | msa-backprop")
+    run(f"msa-load {LOAD} | " + " | ".join(
+        f"msa-dump -t --record both.{program} | msa-{program} {arguments}" for program, arguments in TRAINING.items()))
     run("msa-load --split test --drop vision,audio s.pkl -o in.encode; msa-encode -p run/encode in.encode -o in.decompose;"
         "msa-decompose -p run/decompose in.decompose -o in.predict; msa-predict -p run/predict in.predict -o in.loss;"
         "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp train.msa in.backprop")
@@ -197,6 +221,102 @@ def cuts():
         for size in range(0, len(data), STRIDE):
             Result(program, write("cut.msa", data[:size])).refused(program, [CUT], f"cut at {size} of {len(data)}")
         print(f"msa-{program}: {len(data)} bytes")
+
+
+def directions(recording):
+    """What went forward in it, as a stream whose way back leads here, and what came back."""
+    ways, before = ([], [("H", {"mode": "back", "last": True})]), None
+    for kind, body in frames(read(recording)):
+        if kind == "H":
+            body["back"] = ADDRESS
+        came_back = kind == "G" or kind == before == "C"
+        if kind != "E":
+            ways[came_back].append((kind, body))
+        before = None if came_back else kind
+    return map(stream, ways)
+
+
+def places(data):
+    """Where it is cut, in order."""
+    found, at = set(), 0
+    while at < len(data):
+        end = at + 18 + struct.unpack_from("<I", data, at + 10)[0]
+        found.update(range(at, end) if end - at < 100 else
+                     (at, at + 1, at + 2, at + 10, at + 17, at + 18, at + 19, (at + end) // 2, end - 1))
+        at = end
+    return sorted(found)
+
+
+def started(program, arguments):
+    signal.alarm(PATIENCE)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(["msa-" + program, *arguments.split()], stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+def ended(process):
+    """Its status, and what it said."""
+    signal.alarm(PATIENCE)
+    said = process.stderr.read().decode()
+    status = process.wait()
+    signal.alarm(0)
+    return status, said
+
+
+def train(program, data, answers):
+    """A stage of a training line reads this, and msa-dump behind it answers as in a recording.
+    Returns of both (status, stderr)."""
+    stage = started(program, TRAINING[program])
+    behind = subprocess.Popen(["msa-dump", "--answer", answers], stdin=stage.stdout, stderr=subprocess.PIPE)
+    stage.stdin.write(data)
+    stage.stdin.close()
+    stage.stdout.close()
+    return ended(stage), ended(behind)
+
+
+def training():
+    """All but the last, whose stream is cut like any other, by cuts()."""
+    for program, following in itertools.pairwise(TRAINING):
+        (data, _), answers = directions(f"both.{program}"), f"both.{following}"
+        if (whole := train(program, data, answers)) != ((0, ""), (0, "")):
+            sys.exit(f"msa-{program}, not cut: {whole}")
+        left = set(os.listdir("run"))
+        for size in places(data)[::STRIDE]:
+            (status, said), behind = train(program, data[:size], answers)
+            what = f"training cut at {size} of {len(data)}: msa-{program}"
+            if status != CUT or behind != (OTHER, "") or not re.fullmatch(f"msa-{program}: stdin: {ENDED}.*\n", said):
+                problem(f"{what} ends with {status}: {said.strip()}, and msa-dump behind it with {behind}")
+            if more := set(os.listdir("run")) - left:
+                problem(f"{what} leaves {more}")
+        print(f"msa-{program}: {len(places(data))} places in {len(data)} bytes")
+
+
+def answered(program, arguments, data, back):
+    """A program of a training line reads this, and gets these bytes on its way back. Returns its (status, stderr)."""
+    stage, peer = started(program, arguments), socket.socket(socket.AF_UNIX)
+    stage.stdin.write(data)
+    stage.stdin.close()
+    prefix = stage.stdout.read(18)
+    header = msgpack.unpackb(stage.stdout.read(struct.unpack_from("<I", prefix, 10)[0]))
+    peer.connect("\0" + header["back"][1:])
+    peer.sendall(back)
+    peer.close()
+    stage.stdout.read()
+    return ended(stage)
+
+
+def backs():
+    for program, following in itertools.pairwise(["load", *TRAINING]):
+        if program == "loss":  # does not join
+            continue
+        arguments, data = TRAINING.get(program, LOAD), b"" if program == "load" else next(directions(f"both.{program}"))
+        _, back = directions(f"both.{following}")
+        if (whole := answered(program, arguments, data, back)) != (0, ""):
+            sys.exit(f"msa-{program}, not cut: {whole}")
+        for size in places(back)[::STRIDE]:
+            status, said = answered(program, arguments, data, back[:size])
+            if status != CUT or not re.fullmatch(f"msa-{program}: the next program is gone: the way back was cut\n", said):
+                problem(f"way back cut at {size} of {len(back)}: msa-{program} ends with {status}: {said.strip()}")
+        print(f"msa-{program}: {len(places(back))} places in {len(back)} bytes")
 
 
 def flipped(data, bit):
@@ -321,8 +441,8 @@ def refuse_parameters(what, data, text):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "cuts":
+    if sys.argv[1] in ("cuts", "training", "backs"):
         listen()
-    {"line": line, "cuts": cuts, "flips": flips, "sample": sample, "gzip": gzipped, "bodies": bodies,
-     "parameters": parameters}[sys.argv[1]]()
+    {"line": line, "cuts": cuts, "training": training, "backs": backs, "flips": flips, "sample": sample, "gzip": gzipped,
+     "bodies": bodies, "parameters": parameters}[sys.argv[1]]()
     sys.exit(problems > 0)

@@ -15,6 +15,10 @@ surprise() {
 }
 
 @test "a stream that is cut at any byte, in any program" { hostile cuts; }
+@test "a training stream that is cut in any stage: at every byte of small frames, about the ends of the others and their prefixes" {
+    hostile training
+}
+@test "the same of the way back" { hostile backs; }
 @test "a stream with any bit flipped" { hostile flips; }
 @test "400 flips and cuts of recorded streams" { hostile sample; }
 @test "a gzipped stream that is cut or damaged" { hostile gzip; }

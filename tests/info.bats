@@ -124,9 +124,9 @@ pickle.dump(d, open("set.pkl", "wb"), 4)'
     odd_set sims
     msa-load --info set.pkl >table
     grep -qx 'train       40  (2 have the id of another)' table
-    grep -q '^not finite  split      nan      inf     -inf$' table
-    grep -q '^vision      train        1        1        0$' table
-    grep -q '^length  split  frames  padding    min     5%    25%    50%    75%    95%    max$' table
+    grep -q '^not finite  split  nan  inf  -inf$' table
+    grep -q '^vision      train    1    1     0$' table
+    grep -q '^length  split  frames  padding  min  5%  25%  50%  75%  95%  max$' table
     [ "$(awk '{ if (length($0) > most) most = length($0) } END { print most }' table)" -le 120 ]
     "$PYTHON" -c 'import pickle; d = pickle.load(open("set.pkl", "rb"))
 for s in d.values(): s["\033[2J" + "x" * 200] = s["é日本"] = 1; s.update({"key%d" % i: i for i in range(1000)})
@@ -136,6 +136,20 @@ pickle.dump(d, open("set.pkl", "wb"), 4)'
     grep -q '^and [0-9]* more$' table
     grep -q '^é日本' table
     msa-load --info --json set.pkl | "$PYTHON" -c 'import json, sys; assert json.load(sys.stdin)["keys_left_out"] > 1000'
+}
+
+@test "columns stay under their heads, whatever the labels" {
+    for labels in 1e38,-1e38,0.5 1e-38,12345.678,-999999.9 nan,inf,3; do
+        "$PYTHON" -c 'import pickle, sys; import numpy as np
+part = lambda n, y: {"vision": np.full((n, 9, 2), np.nan), "audio": np.zeros((n, 3, 2)), "regression_labels": np.resize(np.array(y, "f4"), n)}
+pickle.dump({"train": part(5000, [float(y) for y in sys.argv[1].split(",")]), "test": part(3, 0.)}, open("set.pkl", "wb"))' $labels
+        msa-load --info set.pkl >table
+        run awk '!NF { table = "" }
+            !table && /^(label|length|not finite) / { table = $1; width = length($0) }
+            table { rows[table]++; if (length($0) != width) print "not as wide as its head: " $0 }
+            END { if (rows["label"] != 3 || rows["length"] != 5 || rows["not"] < 3) print "missing rows" }' table
+        [ -z "$output" ]
+    done
 }
 
 @test "sets without labels, with one sample, with empty splits" {

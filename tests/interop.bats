@@ -46,7 +46,7 @@ predict_stage() {
 training() {
     echo "msa-load --train --epochs 12 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $GOLDEN/data.pkl |
         msa-encode -p run/encode.safetensors --dim 16 --heads 2 --layers text=1,vision=1,audio=1 |
-        msa-decompose -p run/decompose.safetensors | { echo \$BASHPID >pid; exec $(predict_stage); } | msa-loss | msa-gdwg |
+        msa-decompose -p run/decompose.safetensors | $(predict_stage) | msa-loss | msa-gdwg |
         msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
 }
 
@@ -84,19 +84,28 @@ learn() {
     done
 }
 
-@test "a stage with parameters in Python is killed, and resumed: the same bytes as if it had not been" {
+@test "a stage with parameters in Python, and programs around it, are killed, and resumed: the same bytes as if they had not been" {
     mkdir -p whole/run killed/run
     line "cd whole; $(training)"
     [ "$status" -eq 0 ]
     cd killed
-    for at in 5 11 12 30; do
-        rm -f pid
-        timeout -k 5 60 bash -c "$(training --resume)" 2>>err 3>&- &
-        until [ -s pid ] && [ -s run/steps.tsv ] && [ "$(wc -l <run/steps.tsv)" -gt $at ]; do sleep 0.02; done
-        kill -9 "$(<pid)"
-        wait $! || true
+    local at program session
+    while read -r at program; do
+        touch begun
+        setsid timeout -k 5 60 bash -c "$(training --resume)" 2>err 3>&- &
+        session=$!
+        until [ run/steps.tsv -nt begun ] && [ "$(wc -l <run/steps.tsv)" -gt "$at" ]; do sleep 0.02; done
+        pkill -9 -x -s "$session" "$program"
+        wait "$session" || true
         [ "$(wc -l <run/steps.tsv)" -lt 49 ]
-    done
+        grep -E '^(msa-|predict_stage.py:)' err >said
+        [ "$(wc -l <said)" -eq 1 ] || { echo "$program: $(cat err)" && return 1; }
+    done <<<"5 python3
+        11 msa-decompose
+        12 msa-loss
+        20 msa-load
+        30 python3
+        34 msa-backprop"
     for _ in 1 2; do # the second time there is nothing left to do
         line "$(training --resume)"
         [ "$status" -eq 0 ]

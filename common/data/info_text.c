@@ -88,33 +88,85 @@ static void print_keys(const struct info *info, FILE *to)
 
 /* ---- Tables of tensors by split ---- */
 
+enum { COLUMNS = 3 + INFO_CLASSES, NUMBER = 32 };
+
+struct row {
+    int count;
+    char cells[COLUMNS][NUMBER];
+};
+
 /* Which tensors a table is about, and the cells that it has of each. */
 struct table {
     const char *name;
     bool (*has)(const struct info *info, int tensor);
-    void (*head)(const struct info *info, FILE *to);
-    void (*row)(const struct info *info, const struct info_tensor *t, int tensor, FILE *to);
+    void (*head)(const struct info *info, struct row *row);
+    void (*row)(const struct info *info, const struct info_tensor *t, int tensor, struct row *row);
 };
+
+static void put_text(struct row *row, const char *text)
+{
+    snprintf(row->cells[row->count++], NUMBER, "%s", text);
+}
+
+static void put_count(struct row *row, size_t count)
+{
+    snprintf(row->cells[row->count++], NUMBER, "%zu", count);
+}
+
+static void put_number(struct row *row, double number)
+{
+    snprintf(row->cells[row->count++], NUMBER, fabs(number) < 1e6 ? "%.4f" : "%.4g", number);
+}
+
+/* Makes the row of a tensor in a split; false: it has none. */
+static bool make_row(const struct info *info, const struct table *table, int tensor, int split,
+                     struct row *row)
+{
+    row->count = 0;
+    if (!table->has(info, tensor) || !info->shown[split] || !info->data->split[split].count)
+        return false;
+    table->row(info, &info->tensors[split][tensor], tensor, row);
+    return true;
+}
+
+static void widen(int width[COLUMNS], const struct row *row)
+{
+    for (int i = 0; i < row->count; i++)
+        width[i] = widest(width[i], row->cells[i]);
+}
+
+static void print_row(FILE *to, const struct row *row, const int width[COLUMNS])
+{
+    for (int i = 0; i < row->count; i++)
+        fprintf(to, "  %*s", width[i], row->cells[i]);
+    fputc('\n', to);
+}
 
 static void print_table(const struct info *info, FILE *to, const struct table *table)
 {
     const struct schema *schema = &info->data->schema;
-    int width = (int)strlen(table->name), rows = 0;
+    int first = (int)strlen(table->name), width[COLUMNS] = {0};
+    struct row head = {0}, row;
+    bool any = false;
+    table->head(info, &head);
+    widen(width, &head);
     for (int i = 0; i < schema->count; i++)
-        if (table->has(info, i))
-            width = widest(width, schema->entries[i].name);
-    for (int i = 0; i < schema->count; i++)
-        for (int split = 0; split < SPLITS && table->has(info, i); split++) {
-            if (!info->shown[split] || !info->data->split[split].count)
-                continue;
-            if (!rows++) {
-                fprintf(to, "\n%-*s  split", width, table->name);
-                table->head(info, to);
+        for (int split = 0; split < SPLITS; split++)
+            if (make_row(info, table, i, split, &row)) {
+                first = widest(first, schema->entries[i].name);
+                widen(width, &row);
+                any = true;
             }
-            fprintf(to, "%-*s  %-5s", width, schema->entries[i].name, split_names[split]);
-            table->row(info, &info->tensors[split][i], i, to);
-            fputc('\n', to);
-        }
+    if (!any)
+        return;
+    fprintf(to, "\n%-*s  split", first, table->name);
+    print_row(to, &head, width);
+    for (int i = 0; i < schema->count; i++)
+        for (int split = 0; split < SPLITS; split++)
+            if (make_row(info, table, i, split, &row)) {
+                fprintf(to, "%-*s  %-5s", first, schema->entries[i].name, split_names[split]);
+                print_row(to, &row, width);
+            }
 }
 
 static bool is_label(const struct info *info, int tensor)
@@ -122,39 +174,47 @@ static bool is_label(const struct info *info, int tensor)
     return dataset_is_label(info->data, tensor);
 }
 
-static void label_head(const struct info *info, FILE *to)
+static void label_head(const struct info *info, struct row *row)
 {
-    fprintf(to, "      min     mean      max");
+    put_text(row, "min");
+    put_text(row, "mean");
+    put_text(row, "max");
     for (int i = 0; i < info->class_count; i++)
-        fprintf(to, "  %6s", info->class_names[i]);
-    fputc('\n', to);
+        put_text(row, info->class_names[i]);
 }
 
-static void label_row(const struct info *info, const struct info_tensor *t, int tensor, FILE *to)
+static void label_row(const struct info *info, const struct info_tensor *t, int tensor,
+                      struct row *row)
 {
     (void)tensor;
-    fprintf(to, "  %7.4f  %7.4f  %7.4f", t->label.least, t->label.mean, t->label.most);
+    put_number(row, t->label.least);
+    put_number(row, t->label.mean);
+    put_number(row, t->label.most);
     for (int i = 0; i < info->class_count; i++)
-        fprintf(to, "  %*zu", widest(6, info->class_names[i]), t->label.classes[i]);
+        put_count(row, t->label.classes[i]);
 }
 
-static void lengths_head(const struct info *info, FILE *to)
+static void lengths_head(const struct info *info, struct row *row)
 {
     (void)info;
-    fprintf(to, "  frames  padding    min");
+    put_text(row, "frames");
+    put_text(row, "padding");
+    put_text(row, "min");
     for (int i = 0; i < INFO_SHARES; i++)
-        fprintf(to, "    %2d%%", info_shares[i]);
-    fprintf(to, "    max\n");
+        snprintf(row->cells[row->count++], NUMBER, "%d%%", info_shares[i]);
+    put_text(row, "max");
 }
 
-static void lengths_row(const struct info *info, const struct info_tensor *t, int tensor, FILE *to)
+static void lengths_row(const struct info *info, const struct info_tensor *t, int tensor,
+                        struct row *row)
 {
-    size_t frames = info->data->schema.entries[tensor].shape[1];
     const struct info_lengths *l = &t->lengths;
-    fprintf(to, "  %6zu  %7zu  %5zu", frames, l->padding, l->least);
+    put_count(row, info->data->schema.entries[tensor].shape[1]);
+    put_count(row, l->padding);
+    put_count(row, l->least);
     for (int i = 0; i < INFO_SHARES; i++)
-        fprintf(to, "  %5zu", l->shares[i]);
-    fprintf(to, "  %5zu", l->most);
+        put_count(row, l->shares[i]);
+    put_count(row, l->most);
 }
 
 static bool is_not_finite(const struct info *info, int tensor)
@@ -167,17 +227,22 @@ static bool is_not_finite(const struct info *info, int tensor)
     return false;
 }
 
-static void finite_head(const struct info *info, FILE *to)
+static void finite_head(const struct info *info, struct row *row)
 {
     (void)info;
-    fprintf(to, "      nan      inf     -inf\n");
+    put_text(row, "nan");
+    put_text(row, "inf");
+    put_text(row, "-inf");
 }
 
-static void finite_row(const struct info *info, const struct info_tensor *t, int tensor, FILE *to)
+static void finite_row(const struct info *info, const struct info_tensor *t, int tensor,
+                       struct row *row)
 {
     (void)info;
     (void)tensor;
-    fprintf(to, "  %7zu  %7zu  %7zu", t->nan, t->plus, t->minus);
+    put_count(row, t->nan);
+    put_count(row, t->plus);
+    put_count(row, t->minus);
 }
 
 void info_text(const struct info *info, FILE *to)

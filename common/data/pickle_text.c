@@ -120,7 +120,8 @@ char *pickle_text(struct pickle *p, const struct pickle_value *v)
     if (v->kind == PICKLE_INT)
         return msa_format(p->m, "%" PRId64, v->integer);
     if (v->kind != PICKLE_TEXT && v->kind != PICKLE_BYTES)
-        msa_fail(p->m, MSA_CORRUPT, "%s: a value that is no text where text is expected", p->path);
+        msa_fail(p->m, MSA_CORRUPT, "%s: a value of %s but expected text", p->path,
+                 pickle_kind_name(v->kind));
     check_letters(p, v->length);
     char *text = msa_calloc(p->m, v->length + 1, 3);
     clean_utf8(text, v->bytes, v->length);

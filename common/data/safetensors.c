@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PREFIX = 8, HEADER_MAX = 8 << 20, DATA_ALIGNMENT = 64 };
+enum { PREFIX = 8 };
+/* What a header may be, before memory is taken for it: as JSON values, text may take 80 times its
+ * size. Real ones have some 25 kB for 200 tensors, of at most 14 values each. */
+enum { HEADER_MAX = 1 << 20, VALUES_MAX = 1 << 17, DEPTH_MAX = 3 };
 
 /* ---- Reading ---- */
 
@@ -81,13 +84,13 @@ static bool size_of(const json_t *number, size_t *size)
 static bool read_shape(struct reading *r, struct safetensor *t, const json_t *shape)
 {
     if (!json_is_array(shape) || json_array_size(shape) > 8)
-        return wrong(r, "tensor '%s': its shape is no list of at most 8 sizes", t->name);
+        return wrong(r, "tensor '%.160s': its shape is no list of at most 8 sizes", t->name);
     t->rank = (int)json_array_size(shape);
     t->count = 1;
     for (size_t i = 0; i < (size_t)t->rank; i++)
         if (!size_of(json_array_get(shape, i), &t->shape[i]) ||
             __builtin_mul_overflow(t->count, t->shape[i], &t->count))
-            return wrong(r, "tensor '%s': size %zu of its shape is impossible", t->name, i);
+            return wrong(r, "tensor '%.160s': size %zu of its shape is impossible", t->name, i);
     return true;
 }
 
@@ -99,7 +102,7 @@ static bool read_dtype(struct reading *r, const struct safetensor *t, struct spa
         if (strcmp(dtype, dtype_list[i].name) == 0)
             span->dtype = &dtype_list[i];
     return span->dtype ||
-           wrong(r, "tensor '%s': dtype %.16s but expected %s", t->name, dtype ? dtype : "missing",
+           wrong(r, "tensor '%.160s': dtype %.16s but expected %s", t->name, dtype ? dtype : "missing",
                  r->foreign ? "one of the format" : "F32");
 }
 
@@ -115,10 +118,10 @@ static bool read_tensor(struct reading *r, struct safetensor *t, struct span *sp
         return false;
     if (json_array_size(offsets) != 2 || !size_of(json_array_get(offsets, 0), &span->begin) ||
         !size_of(json_array_get(offsets, 1), &span->end) || span->end < span->begin)
-        return wrong(r, "tensor '%s': its data_offsets are no begin and end", t->name);
+        return wrong(r, "tensor '%.160s': its data_offsets are no begin and end", t->name);
     if (__builtin_mul_overflow(t->count, span->dtype->size, &bytes) ||
         span->end - span->begin != bytes)
-        return wrong(r, "tensor '%s': %zu bytes but expected %zu values of %zu", t->name,
+        return wrong(r, "tensor '%.160s': %zu bytes but expected %zu values of %zu", t->name,
                      span->end - span->begin, t->count, span->dtype->size);
     return true;
 }
@@ -133,7 +136,7 @@ static bool read_metadata(struct reading *r, json_t *object)
     json_object_foreach(object, key, value)
     {
         if (!json_is_string(value))
-            return wrong(r, "__metadata__: '%s' is no string", key);
+            return wrong(r, "__metadata__: '%.160s' is no string", key);
         const char **pair = r->s->metadata[r->s->metadata_count++];
         pair[0] = msa_strndup(r->m, key, strlen(key));
         pair[1] = msa_strndup(r->m, json_string_value(value), json_string_length(value));
@@ -170,7 +173,7 @@ static bool check_spans(struct reading *r)
     qsort(r->spans, r->s->count, sizeof *r->spans, compare_spans);
     for (size_t i = 0; i < r->s->count; i++) {
         if (r->spans[i].begin != at)
-            return wrong(r, "tensor '%s' starts at %zu of the data but expected %zu",
+            return wrong(r, "tensor '%.160s' starts at %zu of the data but expected %zu",
                          r->spans[i].tensor->name, r->spans[i].begin, at);
         at = r->spans[i].end;
     }
@@ -178,10 +181,34 @@ static bool check_spans(struct reading *r)
            wrong(r, "tensors end at %zu of the data but expected %zu", at, r->data);
 }
 
+/* Each value of a JSON text but the first follows a '{', '[' or ','. */
+static bool check_values(struct reading *r, const char *text)
+{
+    size_t values = 1;
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < r->header; i++) {
+        char c = text[i];
+        bool opens = !quoted && (c == '{' || c == '['), closes = !quoted && (c == '}' || c == ']');
+        values += opens || (!quoted && c == ',');
+        depth += opens - closes;
+        if (depth > DEPTH_MAX)
+            return wrong(r, "header, byte %zu: nested deeper than %d", i, DEPTH_MAX);
+        if (quoted && c == '\\')
+            i++;
+        else
+            quoted ^= c == '"';
+    }
+    return values <= VALUES_MAX ||
+           wrong(r, "header of %zu values, and at most %d are allowed", values, VALUES_MAX);
+}
+
 static void parse(struct reading *r)
 {
     json_error_t error;
     const char *text = (const char *)r->s->map.bytes + PREFIX;
+    if (!check_values(r, text))
+        return;
     json_t **header = json_holder(r->m);
     *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
     if (!*header)

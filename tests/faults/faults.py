@@ -3,12 +3,15 @@
 time the program must end with one line and a documented status, give its memory back, and leave no file half-written; a
 training must go on with --resume to the same bytes as one without a fault. Prints how many faults there were.
 
-  faults.py BUILD alone PROGRAM      the program on files: each call fails, and in further runs all behind it too
+  faults.py BUILD alone CASE         a program, or one use of it, on files: each call fails, and in further runs all behind
+                                     it too
   faults.py BUILD training PROGRAM   in a training line: each call fails
+  faults.py BUILD resumed PROGRAM    in one that goes on from the middle: the 1st call fails, the 4th, the 16th ...
 
 Allocations are many. Alone each fails, but only every 7th with all behind it; in a line some 40 of them do. With
 FAULTS=all it is each and every one."""
 import filecmp
+import itertools
 import os
 import re
 import shutil
@@ -82,18 +85,11 @@ def check_end(status, lines, leak, name):
         raise Wrong(f"status {status}, but it says {lines}")
 
 
-def stride(once, kind, plus):
-    if kind != "malloc" or ALL:
-        return 1
-    return max(once.count(kind) // 40, 1) if once.in_line else 7 if plus else 1
-
-
 def sweep(once):
     """once(fault) runs with a fault; it returns None when it did not come to pass. Returns how many did."""
     faults = 0
     for kind, plus in [(kind, plus) for kind in KINDS for plus in ([""] if once.in_line else ["", "+"])]:
-        step, n = stride(once, kind, plus), 1
-        while True:
+        for n in once.numbers(kind, plus):
             fault = f"{kind}:{n}{plus}"
             try:
                 if not once(fault):
@@ -101,7 +97,6 @@ def sweep(once):
             except Wrong as e:
                 raise Wrong(f"{fault}: {e}") from None
             faults += 1
-            n += step
     return faults
 
 
@@ -114,6 +109,10 @@ def files(folder):
 class Alone:
     """A command that makes the file `out` of what lies in a folder."""
     in_line = False
+
+    def numbers(self, kind, plus):
+        """Which calls of a kind fail."""
+        return itertools.count(1, 7 if kind == "malloc" and plus and not ALL else 1)
 
     def __init__(self, folder, command, log=False):
         self.folder, self.command, self.log = folder, command, log
@@ -157,14 +156,21 @@ def alone(work):
         cases[step[0]] = case
         source = work / f"{step[0]}.msa"
         source.write_bytes(case.expected)
-    last = {"msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
+    data, kept = str(golden / "data.pkl"), str(work / "kept.msa.gz")
+    subprocess.run([str(build / "bin/msa-load"), "-z", "--batch", "9", data, "-o", kept], check=True)
+    last = {"msa-load --info": ["--info", "-o", "out", data],
+            "msa-load --info --json": ["--info", "--json", "--split", "test", "-o", "out", data],
+            "msa-load --info of a gzipped stream": ["--info", "-o", "out", kept],
+            "msa-load of a gzipped stream": ["--batch", "20", "-o", "out", kept],
+            "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
+            "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
             "msa-synth": ["--samples", "3,2,2", "-o", "out"]}
     for name, arguments in last.items():
         folder = work / name
         folder.mkdir()
         shutil.copy(source, folder / "in.msa")
-        cases[name] = Alone(folder, [name] + arguments, log=name == "msa-dump")
+        cases[name] = Alone(folder, [name.split()[0]] + arguments, log=name == "msa-dump")
     return cases
 
 
@@ -182,15 +188,28 @@ def training(resume):
 class Training:
     in_line = True
 
-    def __init__(self, folder, whole, target):
-        self.folder, self.whole, self.target = folder, whole, target
+    def __init__(self, folder, whole, target, half=None):
+        """`half` is where it goes on from; None: it begins."""
+        self.folder, self.whole, self.target, self.half = folder, whole, target, half
         self.name = training(False)[target][0]
         self.good = set()  # states of the folder from which a training went on well
 
-    def __call__(self, fault):
+    def numbers(self, kind, _):
+        """Which calls of a kind fail."""
+        if self.half and not ALL:
+            return (4**i for i in itertools.count())
+        return itertools.count(1, max(self.count(kind) // 40, 1) if kind == "malloc" and not ALL else 1)
+
+    def begin(self, fault):
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        statuses, said = run(training(False), self.folder, self.target, fault)
+        if self.half:
+            shutil.copytree(self.half, self.folder)
+        else:
+            self.folder.mkdir()
+        return run(training(bool(self.half)), self.folder, self.target, fault)
+
+    def __call__(self, fault):
+        statuses, said = self.begin(fault)
         call, leak = fired(self.folder)
         try:
             check_end(statuses[self.target], said[self.target], leak, self.name)
@@ -204,9 +223,7 @@ class Training:
 
     def count(self, kind):
         """How many calls of that kind there are."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        run(training(False), self.folder, self.target, f"{kind}:{10**9}")
+        self.begin(f"{kind}:{10**9}")
         return int(re.search("^calls (.*)$", (self.folder / "fault.log").read_text(), re.M)[1])
 
     def resume(self):
@@ -228,10 +245,23 @@ def trainings(work):
     return {command[0]: Training(work / command[0], whole, i) for i, command in enumerate(training(False))}
 
 
+def resumed(work):
+    """Ended in the second epoch by a failure of the last program, and gone on with."""
+    cases = trainings(work)
+    half = cases["msa-backprop"]
+    half.begin(f"write:{half.count('write') * 2 // 3}")
+    steps = [(folder / "steps.tsv").read_text().count("\n") for folder in (half.folder, half.whole)]
+    if not (half.folder / "state.msa").exists() or steps[0] >= steps[1]:
+        raise Wrong(f"nothing to go on with: {files(half.folder)}, {steps[0]} of {steps[1]} steps")
+    fired(half.folder)
+    half.folder.rename(work / "half")
+    return {name: Training(work / name, case.whole, case.target, work / "half") for name, case in cases.items()}
+
+
 def main():
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is synced to a disk takes its time
     with tempfile.TemporaryDirectory(dir=memory) as scratch:
-        cases = {"alone": alone, "training": trainings}[sys.argv[2]](Path(scratch))
+        cases = {"alone": alone, "training": trainings, "resumed": resumed}[sys.argv[2]](Path(scratch))
         try:
             print(sweep(cases[sys.argv[3]]), "faults")
         except Wrong as e:

@@ -64,8 +64,8 @@ def executing():
     broken("exec-root", "global", Call(exec, f"open({victim!r}, 'w')"))
     broken("getattr", "global", Call(getattr, [], "append"))
     broken("state", "global '__main__.Call'", State({"a": 1}))
-    broken("set", "no dict", {"train": {1, 2, 3}})
-    broken("bytearray", "no dict", {"train": bytearray(5)}, 5)
+    broken("set", "'train' is list but expected dict", {"train": {1, 2, 3}})
+    broken("bytearray", "'train' is bytes but expected dict", {"train": bytearray(5)}, 5)
     broken("complex", "global 'builtins.complex'", {"train": 1j})
     broken("ordered", "global 'collections.OrderedDict'", __import__("collections").OrderedDict(train=1))
     put("instance", b"\x80\x02(S'" + touch.encode() + b"'\nios\nsystem\n.", "opcode")
@@ -125,10 +125,10 @@ def nesting():
     put("nested-tuples", b"\x80\x04N" + b"\x85" * 2000000 + b".", "1048576 values")
     put("nested-marks", b"\x80\x04" + b"(" * 3000000, "1048576 values")
     deep = b"]" * 200000 + b"a" * 199999
-    put("deep-text", b"\x80\x04}(\x8c\x05train}(\x8c\x04text" + deep + b"uu.", "'text' is no array of numbers")
-    put("deep-split", b"\x80\x04}(\x8c\x05train" + deep + b"u.", "'train' is no dict")
+    put("deep-text", b"\x80\x04}(\x8c\x05train}(\x8c\x04text" + deep + b"uu.", "'text' is list but expected an array of numbers")
+    put("deep-split", b"\x80\x04}(\x8c\x05train" + deep + b"u.", "'train' is list but expected dict")
     put("doubling", b"\x80\x04]\x94" + b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"e\x94" for i in range(200))
-        + b".", "no dict")
+        + b".", "the pickle is list but expected dict")
     put("shared", b"\x80\x04]\x94N\x94" + b"h\x00(" + b"h\x01" * 250000 + b"e"
         + (b"h\x00(" + b"h\x01" * 400000 + b"e") * 60 + b".", "MiB")
     put("many-dicts", b"\x80\x04" + b"}" * 2000000, "1048576 values")
@@ -150,45 +150,45 @@ def recursive():
     own = []
     own.append(own)
     broken("own-label", "list but expected a number", regression_labels=[own] * N)
-    broken("own-id", "no text where text is expected", id=[own] * N)
-    broken("own-list", "no dict", own)
+    broken("own-id", "train: sample 0, 'id': list but expected text or an integer", id=[own] * N)
+    broken("own-list", "the pickle is list but expected dict", own)
     root = {}
     root["train"] = root
-    broken("own-root", "no samples", root)
+    broken("own-root", "train: 0 samples but expected one at least", root)
     data = {"train": {}}
     data["train"]["train"] = data
-    broken("own-split", "no samples", data)
+    broken("own-split", "train: 0 samples but expected one at least", data)
     whole_of_itself = whole()
     whole_of_itself["valid"] = whole_of_itself["train"]
     whole_of_itself["test"] = whole_of_itself["train"]["text"]
-    broken("split-is-array", "'test' is no dict", whole_of_itself)
-    put("memo-holds-itself", b"\x80\x04}\x94(\x8c\x05train}\x94(\x8c\x04text]\x94h\x02auh\x00h\x00u.", "'text' is no array")
+    broken("split-is-array", "'test' is ndarray but expected dict", whole_of_itself)
+    put("memo-holds-itself", b"\x80\x04}\x94(\x8c\x05train}\x94(\x8c\x04text]\x94h\x02auh\x00h\x00u.", "'text' is list but expected an array of numbers")
 
 
 def objects():
     rows = np.empty(N, object)
     rows[:] = [[1, 2]] * N
-    broken("object-text", "'text' is no array of numbers", text=rows)
-    broken("nested-text", "'text' is no array of numbers", text=[[[1., 2.]] * 3] * N)
-    broken("string-text", "'text' is no array of numbers", text=np.full((N, 3, 2), "1.0"))
+    broken("object-text", "'text' is object but expected an array of numbers", text=rows)
+    broken("nested-text", "'text' is list but expected an array of numbers", text=[[[1., 2.]] * 3] * N)
+    broken("string-text", "'text' is <U3 but expected an array of numbers", text=np.full((N, 3, 2), "1.0"))
     broken("str-text", "'id' has 2 samples but expected 1, as 'text' has", {"train": {"text": "words", "id": ["a", "b"]}})
     broken("none-text", "'vision' has 4 samples but expected 0", vision=np.ones((N, 2, 2)), text=np.ones((0, 3, 2)))
     broken("dict-text", "'text'", text={"a": 1})
-    broken("text-labels", "'regression_labels' is no array of numbers", regression_labels=np.array(["a"] * N))
+    broken("text-labels", "'regression_labels' is <U1 but expected an array of numbers", regression_labels=np.array(["a"] * N))
     broken("none-label", "sample 2, 'regression_labels': None but expected a number", regression_labels=[0., 1., None, 2.])
     broken("str-label", "sample 1, 'regression_labels': str but expected a number", regression_labels=[0., "x", 1., 2.])
     broken("list-label", "sample 0, 'regression_labels': list but expected a number", regression_labels=[[0.]] * N)
     broken("object-label", "sample 3, 'regression_labels': str but expected a number",
            regression_labels=np.array([0., 1., 2., "y"], object))
     broken("array-label", "ndarray but expected a number", regression_labels=[np.zeros(3)] * N)
-    broken("float-id", "'id' is no array of", id=np.zeros(N))
-    broken("list-id", "no text where text is expected", id=[[1]] * N)
-    broken("none-id", "no text where text is expected", id=[None] * N)
-    broken("float-bert", "'text_bert' is no array of integers", text_bert=np.zeros((N, 3, 5)))
-    for what, value in (("list", [1, 2]), ("number", 5), ("none", None), ("array", np.zeros(3)), ("text", "data")):
-        put("root-" + what, pickle.dumps(value, 4), "no dict")
+    broken("float-id", "'id' is <f8 but expected an array of texts or integers", id=np.zeros(N))
+    broken("list-id", "train: sample 0, 'id': list but expected text or an integer", id=[[1]] * N)
+    broken("none-id", "train: sample 0, 'id': None but expected text or an integer", id=[None] * N)
+    broken("float-bert", "'text_bert' is <f8 but expected an array of integers", text_bert=np.zeros((N, 3, 5)))
+    for what, value in (("list", [1, 2]), ("int", 5), ("None", None), ("ndarray", np.zeros(3)), ("str", "data")):
+        put("root-" + what, pickle.dumps(value, 4), f"the pickle is {what} but expected dict")
         if value is not None:
-            broken("split-" + what, "'valid' is no dict", {"train": split(), "valid": value})
+            broken("split-" + what, f"'valid' is {what} but expected dict", {"train": split(), "valid": value})
 
 
 def disagreeing():
@@ -197,6 +197,22 @@ def disagreeing():
         broken("short-" + key, first, **{key: split()[key][:3]})
     for key in ("text", "vision", "audio", "regression_labels"):
         broken("missing-" + key, f"train: '{key}' is not there but test has it", **{key: ...})
+    for key in ("text_bert", "regression_labels_T", "regression_labels_V", "regression_labels_A"):
+        value = np.ones((N, 3, 6), int) if key == "text_bert" else np.zeros(N)
+        broken("short-" + key, f"'{key}' has 3 samples but expected 4, as 'text' has", **{key: value[:3]})
+        broken("alone-" + key, f"test: '{key}' is not there but train has it", **{key: value})
+    for letter in "TVA":
+        key = "regression_labels_" + letter
+        broken("label-nan-" + letter, f"train: sample 1, '{key}': nan but expected a finite number",
+               {name: split(**{key: np.array([0, np.nan, 0, 0])}) for name in ("train", "valid", "test")})
+    broken("bert-rows", "'text_bert' is [4,2,6] but expected [N,3,L]", text_bert=np.ones((N, 2, 6), int))
+    broken("bert-flat", "'text_bert' is [4,6] but expected [N,3,L]", text_bert=np.ones((N, 6), int))
+    broken("bert-longer", "valid: 'text_bert' has 6 tokens but expected 5, as in another split",
+           {name: split(text_bert=np.ones((N, 3, 5 + (name == "valid")), int)) for name in ("train", "valid", "test")})
+    broken("wider-text", "valid: 'text' is [4,3,2] but expected [*,3,7], as in another split", text=np.ones((N, 3, 7)))
+    broken("wider-vision", "valid: 'vision' is [4,2,2] but expected [*,2,1], as in another split", vision=np.ones((N, 2, 1)))
+    broken("wide-ids", "'id' has 8 values but expected one for each of 4 samples", id=np.full((N, 2), "a"))
+    broken("one-label", "'regression_labels' has 1 samples but expected 4, as 'text' has", regression_labels=0.5)
     broken("wider", "valid: 'audio' is [4,2,5] but expected [*,2,6], as in another split", audio=np.ones((N, 2, 6)))
     broken("longer", "valid: 'text' is [4,3,2] but expected [*,9,2], as in another split", text=np.ones((N, 9, 2)))
     broken("flat-features", "'audio' is [4] but expected [N,L,F]", audio=np.ones(N))
@@ -204,17 +220,25 @@ def disagreeing():
     broken("no-width", "'audio' is [4,2,0] but expected [N,L,F]", audio=np.ones((N, 2, 0)))
     broken("no-frames", "'audio' is [4,0,5] but expected [N,L,F]", audio=np.ones((N, 0, 5)))
     broken("wide-labels", "has 12 values but expected one for each of 4 samples", regression_labels=np.zeros((N, 3)))
-    broken("no-keys", "no samples", {"train": {}, "valid": {}, "test": {}})
-    broken("other-keys", "no samples", {"train": {"x": 1}})
-    broken("empty-dict", "no samples", {})
+    broken("no-samples", "train, valid, test: 0 samples but expected one at least", {name: split(0) for name in ("train", "valid", "test")})
+    broken("no-samples-train", "train: 0 samples but expected one at least", {"train": split(0)})
+    broken("no-keys", "train, valid, test: 0 samples but expected one at least", {"train": {}, "valid": {}, "test": {}})
+    broken("other-keys", "train: 0 samples but expected one at least", {"train": {"x": 1}})
+    broken("no-features", "train, test: labels or ids alone, but expected 'text'", {name: {key: split()[key] for key in ("id", "regression_labels")} for name in ("train", "test")})
+    broken("other-splits", "a dict of neither splits", {"Train": split()})
+    broken("empty-dict", "a dict of neither splits ('train', 'valid', 'test') nor a sample's arrays", {})
     for value in (np.nan, np.inf, -np.inf):
         labels = np.zeros(N, "f4")
         labels[2] = value
         broken(f"label-{value}".replace("--", "-minus-"), f"train: sample 2, 'regression_labels': {value} but expected a finite number", regression_labels=labels)
     broken("label-large", "inf but expected a finite number", regression_labels=np.full(N, 1e300))
+    for what, labels in (("list", [0., 1., np.nan, 0.]), ("objects", np.array([0., 1., np.nan, 0.], object)), ("column", np.array([[0.], [1.], [np.nan], [0.]]))):
+        broken("label-nan-" + what, "train: sample 2, 'regression_labels': nan but expected a finite number", regression_labels=labels)
     broken("id-same", "train: samples 1 and 3 are both called 'b'", id=list("abcb"))
     broken("id-same-array", "samples 0 and 1 are both called 'a'", id=np.array(list("aabc")))
     broken("id-same-number", "samples 2 and 3 are both called '7'", id=np.array([1, 2, 7, 7]))
+    broken("id-same-objects", "samples 1 and 2 are both called 'a'", id=np.array(["b", "a", "a", "c"], object))
+    broken("id-same-bytes", "samples 0 and 3 are both called 'a'", id=[b"a", b"b", b"c", b"a"])
     broken("long-id", "a text of 70000 letters but expected at most", id=["a", "b", "c", "d" * 70000])
     broken("wide-id", "a text of 70000 letters but expected at most", id=np.array(["a", "b", "c", "d" * 70000]))
 

@@ -240,8 +240,8 @@ static void disagreeing(void **state)
         {"short-audio", "train: 'audio' has 4 samples but expected 5, as 'text' has"},
         {"wide-valid", "valid: 'vision' is [3,2,6] but expected [*,2,5], as in another split"},
         {"no-text", "test: 'text' is not there but valid has it"},
-        {"no-set", "no samples"},
-        {"list", "no dict"},
+        {"no-set", "a dict of neither splits"},
+        {"list", "the pickle is list but expected dict"},
     };
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         struct job job = job_for(state, sets[i][0]);

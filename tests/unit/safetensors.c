@@ -233,6 +233,9 @@ static void lying_headers(void **state)
         {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "duplicate"},
         {"{\"__metadata__\":[]}", 0, "__metadata__ is no object"},
         {"{\"__metadata__\":{\"k\":1}}", 0, "__metadata__: 'k' is no string"},
+        {"{\"x\":[[]]}", 0, "dtype missing"},
+        {"{\"x\":[[[]]]}", 0, "header, byte 7: nested deeper than 3"},
+        {"{\"[{[\\\"{\":[[[]]]}", 0, "header, byte 12: nested deeper than 3"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -255,7 +258,7 @@ static void lying_lengths(void **state)
     expect_corrupt("header of 18446744073709551615 bytes");
     put("a", "\0\0\0\1\0\0\0\0", 8);
     assert_int_equal(truncate("a", 20 << 20), 0);
-    expect_corrupt("at most 8388608");
+    expect_corrupt("at most 1048576");
 }
 
 static void cut(void **state)

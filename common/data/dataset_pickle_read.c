@@ -1,0 +1,84 @@
+/* Data sets in MMSA's layout: a sample's tensors, label and id. */
+#include "common/data/dataset_pickle.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Item i of a list, or of an array of objects; the value itself when it is neither. */
+static const struct pickle_value *element(const struct pickle_value *v, size_t i)
+{
+    if (v->kind == PICKLE_ARRAY)
+        return v->array->kind == 'O' ? &v->array->objects[i] : NULL;
+    return v->kind == PICKLE_LIST ? v->items[i] : v;
+}
+
+static _Noreturn void wrong_kind(struct dataset *d, enum split split, int field, size_t i,
+                                 const struct pickle_value *found, const char *expected)
+{
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: sample %zu, '%s': %s but expected %s", d->path,
+             split_names[split], i, pickle_field_key(field), pickle_kind_name(found->kind),
+             expected);
+}
+
+static float read_label(struct dataset *d, enum split split, int field, size_t i)
+{
+    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[field],
+                              *number = element(v, i);
+    float label = NAN;
+    if (!number)
+        pickle_numbers(pickle_set_of(d)->pickle, v->array, i, 1, &label);
+    else if (number->kind == PICKLE_REAL)
+        label = (float)number->real;
+    else if (number->kind == PICKLE_INT || number->kind == PICKLE_BOOL)
+        label = (float)number->integer;
+    else
+        wrong_kind(d, split, field, i, number, "a number");
+    return label;
+}
+
+/* [3,L], whether the file has that or [L,3]. */
+static void read_text_bert(struct dataset *d, const struct pickle_array *a, size_t i, int64_t *out)
+{
+    size_t tokens = pickle_set_of(d)->tokens, n = 3 * tokens;
+    if (a->shape[a->rank - 2] == 3) {
+        pickle_integers(pickle_set_of(d)->pickle, a, i * n, n, out);
+        return;
+    }
+    for (size_t token = 0; token < tokens; token++) {
+        int64_t row[3];
+        pickle_integers(pickle_set_of(d)->pickle, a, i * n + 3 * token, 3, row);
+        for (size_t k = 0; k < 3; k++)
+            out[k * tokens + token] = row[k];
+    }
+}
+
+void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out)
+{
+    int field = pickle_set_of(d)->field_of[tensor];
+    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[field];
+    size_t n = dataset_elements(d, tensor);
+    if (field >= FIELD_LABELS)
+        *(float *)out = read_label(d, split, field, i);
+    else if (field == FIELD_BERT)
+        read_text_bert(d, v->array, i, out);
+    else
+        pickle_numbers(pickle_set_of(d)->pickle, v->array, i * n, n, out);
+}
+
+char *pickle_set_id(struct dataset *d, enum split split, size_t i)
+{
+    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[FIELD_ID];
+    struct pickle *p = pickle_set_of(d)->pickle;
+    if (!v)
+        return NULL;
+    const struct pickle_value *text = element(v, i);
+    if (text && text->kind != PICKLE_TEXT && text->kind != PICKLE_BYTES && text->kind != PICKLE_INT)
+        wrong_kind(d, split, FIELD_ID, i, text, "text or an integer");
+    if (text)
+        return pickle_text(p, text);
+    if (!strchr("iub", v->array->kind))
+        return pickle_string(p, v->array, i);
+    int64_t number;
+    pickle_integers(p, v->array, i, 1, &number);
+    return msa_format(d->m, "%lld", (long long)number);
+}
