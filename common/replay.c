@@ -79,7 +79,7 @@ static void await(struct stage *s, enum frame_kind kind, const struct frame *sen
 static void play(struct replay *p, const struct frame *f)
 {
     struct stage *s = &p->stage;
-    bool came_back = recording_came_back(&p->order, f->kind);
+    bool came_back = recording_came_back(&p->order, f);
     if (f->kind == FRAME_ERROR)
         fail_as_recorded(s->m, f);
     if (came_back)
@@ -117,6 +117,7 @@ void replay_run(struct msa *m, const struct stage_ops *ops, void *self)
 /* What the stage does comes first, so that its address is that of both. */
 struct answers {
     struct stage_ops ops;
+    void (*see)(struct stage *s, const struct frame *f, bool back); /* the program's */
     struct reader *in;
     struct recording_order order;
 };
@@ -140,7 +141,7 @@ static void next_answer(struct stage *s, enum frame_kind kind, int64_t epoch, in
             msa_fail(s->m, MSA_FAILED, "%s: ends before the answer to step %jd of epoch %jd%s%s",
                      f->from, (intmax_t)step, (intmax_t)epoch, failed ? ": " : "",
                      failed ? frame_reason(s->m, f) : "");
-        if (recording_came_back(&a->order, f->kind))
+        if (recording_came_back(&a->order, f))
             break;
         frame_free(a->in, f);
     }
@@ -168,10 +169,36 @@ static void on_checkpoint(struct stage *s, struct control *c)
     frame_free(((struct answers *)s->ops)->in, &f);
 }
 
+/* Where the line ends well the recording has to end, and well too: before the stage is told. */
+static void check_rest(struct answers *a, struct msa *m)
+{
+    struct frame f;
+    for (bool ended = false; !ended; frame_free(a->in, &f)) {
+        reader_next(a->in, &f);
+        ended = f.kind == FRAME_END;
+        if (f.kind == FRAME_ERROR)
+            msa_fail(m, MSA_FAILED, "%s: ends with a failure, where the line has ended well: %s",
+                     f.from, frame_reason(m, &f));
+        if (recording_came_back(&a->order, &f))
+            msa_fail(m, MSA_FAILED, "%s: frame %u: an answer more than the line has asked for",
+                     f.from, (unsigned)f.seq);
+    }
+}
+
+static void see_answered(struct stage *s, const struct frame *f, bool back)
+{
+    struct answers *a = (struct answers *)s->ops;
+    if (a->see)
+        a->see(s, f, back);
+    if (!back && f->kind == FRAME_END)
+        check_rest(a, s->m);
+}
+
 void answer_run(struct msa *m, struct reader *answers, const struct stage_ops *ops, void *self)
 {
     struct answers *a = msa_alloc(m, sizeof *a);
-    *a = (struct answers){.ops = *ops, .in = answers};
+    *a = (struct answers){.ops = *ops, .see = ops->see, .in = answers};
+    a->ops.see = see_answered;
     a->ops.passes = never;
     a->ops.turn = on_turn;
     a->ops.checkpoint = on_checkpoint;

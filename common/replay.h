@@ -13,8 +13,8 @@ void replay_run(struct msa *m, const struct stage_ops *ops, void *self);
 
 /* Behind: ends the training line that is the program's input, and answers each frame with what came
  * back in the recording `answers` for the same epoch and step. Of the ops, `header`, `see` (of what
- * is answered, too) and `end` are called. Fails the run where the recording
- * has another answer (MSA_CORRUPT), or no more (MSA_FAILED). */
+ * is answered, too) and `end` are called. Fails the run where the recording has another answer
+ * (MSA_CORRUPT), no more, or at the line's end more (MSA_FAILED). */
 void answer_run(struct msa *m, struct reader *answers, const struct stage_ops *ops, void *self);
 
 #endif

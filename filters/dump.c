@@ -9,7 +9,6 @@
 #include "common/replay.h"
 #include "common/stream/show.h"
 #include "common/stream/where.h"
-#include <errno.h>
 #include <string.h>
 
 enum { WHERE_ALL, WHERE_NONFINITE };
@@ -71,47 +70,26 @@ static const struct option options[] = {
 
 /* ---- The report ---- */
 
+/* Where there is something else to do there is a report only if it is asked for. */
 static void open_report(struct dump *d)
 {
     const struct settings *s = d->settings;
     bool streams = s->pass || s->replay;
     const char *path = s->report ? s->report : streams ? NULL : d->m->common.output;
-    d->show = (struct show){.m = d->m, .tensors = s->tensors, .values = s->values};
+    d->show = (struct show){.m = d->m,
+                            .tensors = s->tensors,
+                            .values = s->values,
+                            .json = s->json,
+                            .pipeline = s->pipeline};
     d->where = (struct where){.m = d->m, .tensors = s->tensors};
-    d->quiet = !s->report && (s->record || s->npy || s->replay || s->answer);
-    if (path && strcmp(path, "-") != 0)
-        d->show.to = log_open(d->m, path, 0)->stream;
-    else
+    d->quiet = !path && (s->record || s->npy || s->replay || s->answer);
+    if (!path || strcmp(path, "-") == 0) {
         d->show.to = streams ? stderr : stdout;
-}
-
-/* What has been shown is there to be seen, however the run may end. */
-static void flush(struct dump *d)
-{
-    errno = 0;
-    if (fflush(d->show.to) == 0 && !ferror(d->show.to))
         return;
-    if (errno == EPIPE)
-        msa_fail(d->m, MSA_CLOSED, "the report is closed");
-    msa_fail_errno(d->m, "cannot write the report");
-}
-
-static void show_pipeline(struct dump *d, const struct frame *f)
-{
-    if (d->settings->json)
-        show_pipeline_json(&d->show, f);
-    else
-        show_pipeline_text(&d->show, f, "");
-}
-
-static void report_frame(struct dump *d, const struct frame *f, bool back)
-{
-    if (d->settings->pipeline)
-        show_pipeline(d, f);
-    else if (d->settings->json)
-        show_json(&d->show, f, back);
-    else
-        show_text(&d->show, f, back);
+    }
+    if (s->answer)
+        file_spare(d->m, path, s->answer);
+    d->show.to = log_open(d->m, path, 0)->stream;
 }
 
 /* Only the first that is found is shown. */
@@ -130,15 +108,15 @@ static void write_arrays(struct dump *d, const struct frame *f)
         npy_write(d->m, d->settings->npy, d->frames, (char)f->kind, &tensors[i]);
 }
 
-static void show_frame(struct dump *d, const struct frame *f, bool back)
+static void report_frame(struct dump *d, const struct frame *f, bool back)
 {
     if (d->settings->npy)
         write_arrays(d, f);
     if (d->settings->where == WHERE_NONFINITE)
         search_frame(d, f, back);
     else if (!d->quiet)
-        report_frame(d, f, back);
-    flush(d);
+        show_frame(&d->show, f, back);
+    show_flush(&d->show);
     d->records += f->kind == FRAME_DATA;
 }
 
@@ -156,7 +134,7 @@ static void look(struct dump *d, const struct frame *f, bool back)
     if (f->kind != FRAME_HEADER)
         d->done = is_done(d, back);
     if (!d->done)
-        show_frame(d, f, back);
+        report_frame(d, f, back);
     where_check(&d->where, f, back);
     d->frames++;
 }
@@ -174,10 +152,10 @@ static void on_header(struct stage *s)
     const struct settings *set = d->settings;
     if (set->answer && !s->header->train)
         msa_fail(d->m, MSA_FAILED, "the stream is for evaluation: there is nothing to answer");
-    if (!set->record)
-        return;
-    recording_spare(d->m, set->record, s->in);
-    d->recording = recording_create(d->m, set->record, s->header);
+    if (set->record && set->answer)
+        file_spare(d->m, set->record, set->answer);
+    if (set->record)
+        d->recording = recording_create(d->m, set->record, s->header);
 }
 
 static void on_end(struct stage *s)
@@ -192,13 +170,6 @@ static void on_end(struct stage *s)
 
 /* ---- The end of a line ---- */
 
-/* In a recording the gradient of a training record follows it. In a line at work, which has an
- * address, it never comes here. */
-static bool gradient_follows(const struct frame *f, bool recorded)
-{
-    return recorded && f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
-}
-
 /* The line of a stage that failed is shown as its frame X is; nothing needs to be
  * said on stderr. */
 static void show_all(struct dump *d)
@@ -206,14 +177,11 @@ static void show_all(struct dump *d)
     struct reader *in = stage_open_input(d->m);
     struct recording_order order = {0};
     struct frame f;
-    bool recorded = false;
     while (!d->done && reader_next(in, &f)) {
-        if (f.kind == FRAME_HEADER)
-            recorded = value_equals(value_get(&f.map, "back"), "");
-        look(d, &f, recording_came_back(&order, f.kind));
+        look(d, &f, recording_came_back(&order, &f));
         if (f.kind == FRAME_ERROR)
             d->m->status = MSA_OTHER;
-        d->done = is_done(d, gradient_follows(&f, recorded));
+        d->done = is_done(d, recording_gradient_follows(&order, &f));
         frame_free(in, &f);
     }
     reader_close(in);
@@ -224,11 +192,14 @@ static void show_all(struct dump *d)
 static void show_differences(struct dump *d)
 {
     struct msa *m = d->m;
-    d->compare = compare_new(m, d->settings->tolerance);
+    const struct settings *s = d->settings;
+    d->compare = compare_new(m, (struct compare_choice){.tolerance = s->tolerance,
+                                                        .tensors = s->tensors,
+                                                        .records = s->records});
     m->stream = d; /* at a failure what has been found so far is shown */
     compare_files(d->compare, m, m->operands[0], m->operands[1]);
     compare_report(d->compare, d->show.to, m->common.verbose, m->common.quiet);
-    flush(d);
+    show_flush(&d->show);
     if (!compare_equal(d->compare))
         m->status = MSA_FAILED;
 }
@@ -240,22 +211,20 @@ static void check_options(struct msa *m, const struct settings *s)
     int roles = s->pass + s->replay + (s->answer != NULL) + s->diff;
     if (roles > 1)
         msa_fail(m, MSA_USAGE, "-t, --replay, --answer and --diff exclude each other");
+    if (s->answer && strcmp(s->answer, m->operand_count ? m->operands[0] : "-") == 0)
+        msa_fail(m, MSA_USAGE, "--answer '%s' is the stream that is to be answered", s->answer);
     if (s->record && (!roles || s->diff))
         msa_fail(m, MSA_USAGE, "--record needs -t, --replay or --answer");
     if (s->diff != (m->operand_count == 2))
         msa_fail(m, MSA_USAGE, "two files go with --diff, and --diff with two files");
     if (s->tolerance > 0 && !s->diff)
         msa_fail(m, MSA_USAGE, "--tolerance goes with --diff");
-    if (s->json && (s->diff || s->where != WHERE_ALL))
-        msa_fail(m, MSA_USAGE, "--diff and --where print lines: leave --json out");
-}
-
-static void answer(struct dump *d, const struct stage_ops *ops)
-{
-    struct reader *answers = reader_open_path(d->m, d->settings->answer);
-    if (d->settings->record)
-        recording_spare(d->m, d->settings->record, answers);
-    answer_run(d->m, answers, ops, d);
+    if (s->diff && (s->where != WHERE_ALL || s->npy))
+        msa_fail(m, MSA_USAGE, "--diff goes neither with --where nor with --npy");
+    if ((s->json || s->values || s->pipeline) && (s->diff || s->where != WHERE_ALL))
+        msa_fail(m, MSA_USAGE,
+                 "--diff and --where print lines of their own: leave --json, --values and "
+                 "--pipeline out");
 }
 
 static void run(struct msa *m)
@@ -274,7 +243,7 @@ static void run(struct msa *m)
     else if (s->replay)
         replay_run(m, &ops, d);
     else if (s->answer)
-        answer(d, &ops);
+        answer_run(m, reader_open_path(m, s->answer), &ops, d);
     else if (s->pass)
         stage_run(m, &ops, d);
     else

@@ -45,6 +45,24 @@ forge() {
     [ "${lines[-1]}" = "frames: 4 and 5" ]
 }
 
+@test "one label: in what two training lines have read" {
+    two_data_sets
+    for set in one other; do
+        rm -rf run && mkdir run
+        line "msa-load --train --epochs 2 --batch 5 --no-shuffle $set.pkl | msa-dump -t --record $set.msa | $(golden_model) |
+            msa-loss | msa-backprop --lr 1e-3"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+    done
+    was=$("$PYTHON" -c "import pickle; print('%.9g' % pickle.load(open('one.pkl', 'rb'))['train']['regression_labels'][9])")
+    id=$("$PYTHON" -c "import pickle; print(pickle.load(open('one.pkl', 'rb'))['train']['id'][9])")
+    # in both epochs; what comes back here holds no gradient that depends on it
+    run msa-dump --diff -q one.msa other.msa
+    [ "$status" -eq 1 ]
+    [[ $output == "D tensor 'label': $was and 0.75 in frame 3 at [4], sample $id; 2 of 46 values differ, by at most "* ]] ||
+        { echo "$output" && false; }
+    [ "${#lines[@]}" -eq 1 ]
+}
+
 @test "one label: in what two training lines have done" {
     two_data_sets
     for set in one other; do
@@ -77,7 +95,7 @@ forge() {
     [[ $output == *": nothing and <f4["* ]]
     run msa-dump --diff one/predict.safetensors one.msa
     [ "$status" -eq 2 ]
-    [[ $output == *"'one/predict.safetensors' is a parameter file but 'one.msa' is not"* ]]
+    [[ $output == *"'one/predict.safetensors' is a parameter file but 'one.msa' is a stream: nothing to compare" ]]
 }
 
 @test "the same command twice: no difference, with the way back in the header, and as bytes of gzip" {
@@ -139,4 +157,95 @@ END_OF_CASES
     [ "$status" -eq 2 ]
     run msa-dump --tolerance 1 in.msa
     [ "$status" -eq 2 ]
+}
+
+@test "files that are not there, or empty, beside either kind" {
+    msa-load --split test --batch 2 "$GOLDEN/data.pkl" -o in.msa
+    cp "$GOLDEN/predict.init.safetensors" p.safetensors
+    : >empty
+    for file in in.msa p.safetensors; do
+        for pair in "nothing $file" "$file nothing"; do
+            line "msa-dump --diff $pair"
+            [ "$status" -eq 1 ]
+            [ "$output" = "msa-dump: cannot read 'nothing': No such file or directory" ]
+        done
+        for pair in "empty $file" "$file empty"; do
+            line "msa-dump --diff $pair"
+            [ "$status" -eq 4 ]
+            [ "$output" = "msa-dump: empty: no stream: the file is empty" ]
+        done
+    done
+    run msa-dump --diff p.safetensors "$GOLDEN/data.pkl"
+    [ "$status" -eq 3 ]
+    [[ $output == "msa-dump: $GOLDEN/data.pkl: frame 0: not a stream: "* ]] || { echo "$output" && false; }
+    head -c 100 p.safetensors >short.safetensors
+    run msa-dump --diff p.safetensors short.safetensors
+    [ "$status" -eq 3 ]
+    [[ $output == "msa-dump: short.safetensors: "* ]]
+    line "msa-dump --diff - - <in.msa"
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-dump: stdin cannot be compared with itself" ]
+    line "msa-dump --diff in.msa - <in.msa"
+    [ "$status" -eq 0 ]
+}
+
+@test "--tensor and -n: what is compared; what cannot be asked for" {
+    msa-load --split test --batch 2 "$GOLDEN/data.pkl" -o in.msa
+    forge out.msa 'if kind == "D" and body["step"] == 1: body["split"] = "else"; tensors["label"] = tensors["label"] + np.float32(1); tensors["audio"] = tensors["audio"] + np.float32(1)'
+    run msa-dump --diff out.msa in.msa
+    [ "${#lines[@]}" -eq 3 ]
+    run msa-dump --diff --tensor label,text in.msa out.msa
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "D tensor 'label': "* ]]
+    run msa-dump --diff --tensor text in.msa out.msa
+    [ "$status" -eq 0 ]
+    run msa-dump --diff --tensor txet in.msa out.msa
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-dump: no tensor 'txet' on either side: nothing compared" ]
+    # records behind the last one asked for are not even read
+    head -c -40 out.msa >cut.msa
+    run msa-dump --diff -n 1 in.msa cut.msa
+    [ "$status" -eq 0 ]
+    run msa-dump --diff -n 2 in.msa cut.msa
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 3 ]
+    # parameters
+    cp "$GOLDEN/predict.init.safetensors" a.safetensors
+    cp a.safetensors b.safetensors
+    "$PYTHON" - <<'END_OF_PYTHON'
+import json, struct
+data = bytearray(open("b.safetensors", "rb").read())
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8 : 8 + size])
+name = sorted(name for name in header if name != "__metadata__")[0]
+data[8 + size + header[name]["data_offsets"][0]] ^= 1
+open("b.safetensors", "wb").write(data)
+print(name, file=open("changed", "w"), end="")
+print(sorted(name for name in header if name != "__metadata__")[1], file=open("same", "w"), end="")
+END_OF_PYTHON
+    run msa-dump --diff --tensor "$(cat changed)" a.safetensors b.safetensors
+    [ "$status" -eq 1 ]
+    [[ $output == "tensor '$(cat changed)': "*" 1 of "* ]]
+    run msa-dump --diff --tensor "$(cat same)" a.safetensors b.safetensors
+    [ "$status" -eq 0 ]
+    run msa-dump --diff -n 1 a.safetensors b.safetensors
+    [ "$status" -eq 2 ]
+    for option in --values --json --pipeline "--npy arrays" "--where nonfinite"; do
+        line "msa-dump --diff $option in.msa out.msa"
+        [ "$status" -eq 2 ] || { echo "$option: $output" && false; }
+    done
+    [ ! -e arrays ]
+}
+
+@test "-n: the gradient of the last record still belongs to it" {
+    line "$(golden_load) | $(golden_encode) | msa-dump -t --record in.msa | $(golden_decompose) | $(golden_predict) | msa-loss |
+        msa-backprop"
+    [ "$status" -eq 0 ]
+    forge out.msa 'if kind == "G" and body["step"] == 1: tensors["h_text"] = tensors["h_text"] + np.float32(1)'
+    run msa-dump --diff -n 1 in.msa out.msa
+    [ "$status" -eq 0 ]
+    run msa-dump --diff -n 2 in.msa out.msa
+    [ "$status" -eq 1 ]
+    [[ $output == "G tensor 'h_text': "*" in frame 4 at [0,0], sample "* ]] || { echo "$output" && false; }
 }

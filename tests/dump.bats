@@ -178,3 +178,45 @@ END
     run bash -c "msa-dump --json --values <(msa-load --batch 1 $GOLDEN/data.pkl) | head -n 1 >first; echo \${PIPESTATUS[0]}"
     [ "$output" = 141 ] && grep -q '"kind": "H"' first
 }
+
+@test "what is read is not written over, under whatever name" {
+    line "msa-load --batch 4 $GOLDEN/data.pkl -o in.msa"
+    cp in.msa was.msa
+    ln in.msa hard.msa
+    ln -s in.msa soft.msa
+    # ARGUMENTS
+    while read -r arguments; do
+        line "msa-dump $arguments"
+        [ "$status" -eq 2 ] || { echo "$arguments: $status $output" && false; }
+        [[ $output == "msa-dump: cannot write '"*".msa': it is what is being read" ]] || { echo "$arguments: $output" && false; }
+        cmp in.msa was.msa
+    done <<'END_OF_CASES'
+-o in.msa in.msa
+-o ./in.msa in.msa
+-o hard.msa in.msa
+--report soft.msa in.msa
+--report in.msa soft.msa
+-o in.msa <in.msa
+-o hard.msa - <soft.msa
+-t --report in.msa in.msa -o other.msa
+-t --record soft.msa in.msa -o other.msa
+--replay --record hard.msa in.msa -o other.msa
+--diff -o in.msa in.msa was.msa
+--diff --report hard.msa was.msa in.msa
+END_OF_CASES
+    # a stream is replaced whole, when it has been read
+    msa-dump -t in.msa -o in.msa 2>report.txt
+    msa-dump --diff in.msa was.msa
+    cmp hard.msa was.msa
+}
+
+@test "-o and --report say where the report goes, and that there is one" {
+    line "msa-load --batch 4 $GOLDEN/data.pkl -o in.msa"
+    msa-dump in.msa >report.txt
+    msa-dump --npy arrays -o first.txt in.msa
+    msa-dump -t --record kept.msa --report second.txt -o other.msa in.msa
+    cmp first.txt report.txt
+    cmp second.txt report.txt
+    run msa-dump -t --record kept.msa -o other.msa in.msa
+    [ -z "$output" ]
+}

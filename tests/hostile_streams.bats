@@ -3,11 +3,11 @@
 # and memory follows the bytes that came. Streams that are only unusual work.
 load helper
 
-# hostile WHAT: tests/hostile.py, in a folder with its streams. With sanitizers, which are slow, some cases of each kind.
+# hostile WHAT [SCRIPT]: tests/hostile.py, or SCRIPT, in a folder with its streams. With sanitizers, which are slow, some cases of each kind.
 hostile() {
     "$PYTHON" "$BATS_TEST_DIRNAME/hostile.py" line
     if [ "${O:-.}" != . ]; then export STRIDE=23; fi
-    run "$PYTHON" "$BATS_TEST_DIRNAME/hostile.py" "$@"
+    run "$PYTHON" "$BATS_TEST_DIRNAME/${2:-hostile}.py" "$1"
     [ "$status" -eq 0 ] || { echo "$output" && return 1; }
 }
 surprise() {
@@ -21,6 +21,7 @@ surprise() {
 @test "the same of the way back" { hostile backs; }
 @test "a stream with any bit flipped" { hostile flips; }
 @test "400 flips and cuts of recorded streams" { hostile sample; }
+@test "recordings with a bit flipped, or cut: shown, compared, replayed and as answers" { hostile all hostile_recordings; }
 @test "a gzipped stream that is cut or damaged" { hostile gzip; }
 @test "frames that claim what is not so" { hostile bodies; }
 @test "parameter files that claim what is not so" { hostile parameters; }

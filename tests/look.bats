@@ -55,6 +55,43 @@ END_OF_PYTHON
     [[ $output == "frame 7 (D): epoch 1, step 3 (train): loss 'uni' with inf of samples 0 'video_"* ]]
 }
 
+@test "--where: frames that are no records" {
+    # EXPECTED LINE|KIND|BODY
+    while IFS='|' read -r expected kind body; do
+        "$PYTHON" - "$kind" "$body" <<'END_OF_PYTHON'
+import os, sys
+import numpy as np
+sys.path.insert(0, os.environ["ROOT"] + "/tests/interop")
+from read_stream import Writer
+nan, inf = np.nan, np.inf
+header = {"version": 1, "mode": "eval"}
+kind, body = sys.argv[1], eval(sys.argv[2])
+w = Writer(open("in.msa", "wb"))
+w.write("H", header | body if kind == "H" else header)
+w.write("D", {"tensors": {"a": np.ones(2)}})
+if kind != "H":
+    w.write(kind, body)
+w.write("E", {"frames": w.number})
+END_OF_PYTHON
+        run msa-dump --where nonfinite in.msa
+        [ "$output" = "$expected" ] || { echo "$body: $output" && false; }
+        [ "$status" -eq "$([ -z "$expected" ] && echo 0 || echo 1)" ]
+        run msa-dump --where nonfinite --tensor a in.msa
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
+    done <<'END_OF_CASES'
+frame 2 (C): 'state.4:msa-gdwg.first' with nan at [1]|C|{"epoch": 1, "state": {"3:a": {"n": 1}, "4:msa-gdwg": {"x": .5, "first": np.array([1, nan])}}}
+frame 2 (C): 'state.2:a[1].x' with -inf|C|{"state": {"2:a": [{"x": 1.0}, {"x": -inf}]}}
+frame 2 (C): 'state.2:a' with inf|C|{"state": {"2:a": np.array(inf)}}
+|C|{"state": {"2:a": np.ones(3), "3:b": [1.5, "nan"]}}
+frame 2 (M): 'loss.msr' with nan|M|{"split": "test", "loss": {"msr": nan}, "metrics": {"corr": nan}}
+frame 2 (M): 'metrics.mae' with inf|M|{"metrics": {"corr": nan, "mae": inf}, "loss": {"msr": 1.0}}
+|M|{"split": "test", "metrics": {"corr": nan}, "loss": {"msr": 1.0}}
+frame 2 (C): 'metrics.corr' with nan|C|{"metrics": {"corr": nan}}
+frame 0 (H): 'standardize.text.scale' with inf at [0,2]|H|{"standardize": {"text": {"scale": np.array([[1, 2, inf]])}}}
+END_OF_CASES
+}
+
 @test "--npy: every tensor as NumPy reads it, in the order of frames" {
     msa-load --split test --batch 3 "$GOLDEN/data.pkl" -o in.msa
     run msa-dump --npy arrays in.msa

@@ -185,10 +185,14 @@ if kind == \"G\": body[\"step\"] += 1')"
     cksum <out.msa >before
     run msa-dump -t --record test.msa test.msa -o other.msa
     [ "$status" -eq 2 ]
-    [[ $output == *"--record 'test.msa' would destroy what is being read" ]]
+    [[ $output == *"cannot write 'test.msa': it is what is being read" ]]
     line "msa-dump --replay in.msa | $(encode new) -f | msa-dump --answer out.msa --record out.msa"
-    [[ $output == *"--record 'out.msa' would destroy what is being read"* ]] || { echo "$output" && false; }
+    [[ $output == *"cannot write 'out.msa': it is what is being read"* ]] || { echo "$output" && false; }
+    line "msa-dump --replay in.msa | $(encode new) -f | msa-dump --answer out.msa --report out.msa"
+    [[ $output == *"cannot write 'out.msa': it is what is being read"* ]] || { echo "$output" && false; }
     cksum <out.msa | cmp - before
+    run msa-dump --answer out.msa out.msa
+    [ "$status" -eq 2 ]
     run msa-dump --record x.msa in.msa
     [ "$status" -eq 2 ]
     run msa-dump -t --replay in.msa
@@ -200,4 +204,69 @@ if kind == \"G\": body[\"step\"] += 1')"
     run bash -c "msa-dump -t --record nowhere/x.msa test.msa >/dev/null"
     [ "$status" -eq 1 ]
     [ "$output" = "msa-dump: cannot write 'nowhere/x.msa': No such file or directory" ]
+}
+
+@test "answers that the line has not asked for" {
+    local line
+    record
+    line="msa-dump --replay in.msa | $(encode new) -f | msa-dump --answer other.msa"
+    mkdir new
+    # whole frames more, of the way back or not; frames are numbered anew
+    "$PYTHON" - <<'END_OF_PYTHON'
+import os, sys
+sys.path.insert(0, os.environ["ROOT"] + "/tests/interop")
+from read_stream import Writer, frames, opened
+all = list(frames(opened("out.msa")))
+last = [pair for pair in all if pair[0] == "D" and pair[1]["train"]][-1], [pair for pair in all if pair[0] == "G"][-1]
+for name, more in {"answers": last, "forward": [all[-4]]}.items():
+    w = Writer(open(name + ".msa", "wb"))
+    for kind, body in [*all[:-1], *more]:
+        w.write(kind, body)
+    w.write("E", {"frames": w.number})
+w = Writer(open("failed.msa", "wb"))
+for kind, body in all[:-1]:
+    w.write(kind, body)
+w.write("X", {"who": "msa-loss", "what": "no more"})
+END_OF_PYTHON
+    cp forward.msa other.msa
+    line "$line"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    cp answers.msa other.msa
+    line "$line"
+    [ "$output" = "msa-dump: other.msa: frame 50: an answer more than the line has asked for" ] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 2- statuses)" = "5 5 1" ]
+    cp failed.msa other.msa
+    line "$line"
+    [[ $output == "msa-dump: other.msa: ends with a failure, where the line has ended well: msa-loss: no more" ]] ||
+        { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 2- statuses)" = "5 5 1" ]
+    # behind the last answer
+    head -c -1 out.msa >other.msa
+    line "$line"
+    [[ $output == "msa-dump: other.msa: cut off after 49 frames"* ]] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 2- statuses)" = "5 5 4" ]
+    { cat out.msa && echo; } >other.msa
+    line "$line"
+    [[ $output == "msa-dump: other.msa: frame 50: bytes behind the end of the stream" ]] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 2- statuses)" = "5 5 3" ]
+}
+
+@test "two runs do not record into one file" {
+    msa-load --split test --batch 3 "$GOLDEN/data.pkl" -o in.msa
+    mkfifo pipe
+    msa-dump -t --record kept.msa pipe -o first.msa &
+    first=$!
+    exec 9>pipe
+    head -c -40 in.msa >&9
+    until [ "$(stat -c %s kept.msa)" -gt 0 ]; do sleep 0.01; done
+    run msa-dump -t --record kept.msa in.msa -o second.msa
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-dump: cannot write 'kept.msa': another program is writing it" ]
+    [ ! -e second.msa ]
+    tail -c 40 in.msa >&9
+    exec 9>&-
+    wait $first
+    run msa-dump --diff -q in.msa kept.msa
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
 }

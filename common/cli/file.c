@@ -90,24 +90,34 @@ static void sync_directory(struct msa *m, const char *path)
     msa_free(m, directory);
 }
 
-void file_commit(struct msa *m, struct file *f)
+static void commit(struct msa *m, struct file *f, bool lasting)
 {
+    bool sync = f->temporary && lasting;
     errno = EIO; /* of an earlier write, whose reason is gone */
     if (f->stream && (fflush(f->stream) != 0 || ferror(f->stream)))
         cannot_write(m, f->path);
-    if (f->temporary && fsync(f->fd) != 0)
+    if (sync && fsync(f->fd) != 0)
         cannot_write(m, f->path);
     int closed = f->stream ? fclose(f->stream) : close(f->fd);
     f->stream = NULL;
     f->fd = -1;
     if (closed != 0 || (f->temporary && rename(f->temporary, f->path) != 0))
         cannot_write(m, f->path);
-    if (f->temporary) {
-        msa_free(m, f->temporary);
-        f->temporary = NULL;
+    msa_free(m, f->temporary);
+    f->temporary = NULL;
+    if (sync)
         sync_directory(m, f->path);
-    }
     file_abandon(m, f); /* nothing of it is left but its memory */
+}
+
+void file_commit(struct msa *m, struct file *f)
+{
+    commit(m, f, true);
+}
+
+void file_commit_unsynced(struct msa *m, struct file *f)
+{
+    commit(m, f, false);
 }
 
 void file_abandon(struct msa *m, struct file *f)
@@ -123,6 +133,56 @@ void file_check(struct msa *m, const char *path)
     file_abandon(m, file_create(m, path));
 }
 
+/* ---- In place ---- */
+
+void file_spare(struct msa *m, const char *path, const char *input)
+{
+    struct stat target, source;
+    bool piped = strcmp(input, "-") == 0;
+    if (stat(path, &target) == 0 && S_ISREG(target.st_mode) &&
+        (piped ? fstat(STDIN_FILENO, &source) : stat(input, &source)) == 0 &&
+        target.st_dev == source.st_dev && target.st_ino == source.st_ino)
+        msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", path);
+}
+
+static void spare_operands(struct msa *m, const char *path)
+{
+    if (!m->operand_count)
+        file_spare(m, path, "-");
+    for (int i = 0; i < m->operand_count; i++)
+        file_spare(m, path, m->operands[i]);
+}
+
+static void check_length(struct msa *m, const char *path, int64_t least)
+{
+    struct stat status;
+    int64_t length = stat(path, &status) == 0 ? status.st_size : 0;
+    if (length < least)
+        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd", path,
+                 (intmax_t)length, (intmax_t)least);
+}
+
+int file_open(struct msa *m, const char *path, int64_t kept)
+{
+    struct stat status;
+    bool regular = stat(path, &status) != 0 || S_ISREG(status.st_mode);
+    if (regular) {
+        spare_operands(m, path);
+        file_claim(m, path);
+        check_length(m, path, kept);
+    }
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (fd >= 0 && regular && ftruncate(fd, kept) != 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        fd = -1;
+    }
+    if (fd < 0)
+        cannot_write(m, path);
+    return fd;
+}
+
 /* ---- Logs ---- */
 
 static void log_discard(void *memory)
@@ -132,46 +192,27 @@ static void log_discard(void *memory)
         fclose(log->stream);
 }
 
-/* -1: it is no regular file. */
-static int64_t log_length(struct msa *m, const struct log *log)
-{
-    struct stat status;
-    if (fstat(fileno(log->stream), &status) != 0)
-        cannot_write(m, log->path);
-    return S_ISREG(status.st_mode) ? status.st_size : -1;
-}
-
-static void cut_back(struct msa *m, const struct log *log, int64_t kept)
-{
-    int64_t length = log_length(m, log);
-    if (length < kept)
-        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd",
-                 log->path, (intmax_t)length, (intmax_t)kept);
-    if (ftruncate(fileno(log->stream), kept) != 0)
-        cannot_write(m, log->path);
-}
-
 struct log *log_open(struct msa *m, const char *path, int64_t kept)
 {
     struct log *log = msa_alloc(m, sizeof *log);
     msa_at_free(log, log_discard);
     log->path = msa_strndup(m, path, strlen(path));
-    log->stream = fopen(path, "ae");
-    if (!log->stream)
+    int fd = file_open(m, path, kept);
+    log->stream = fdopen(fd, "a");
+    if (!log->stream) {
+        close(fd);
         cannot_write(m, path);
-    if (log_length(m, log) >= 0) {
-        file_claim(m, path);
-        cut_back(m, log, kept);
     }
     return log;
 }
 
 int64_t log_sync(struct msa *m, struct log *log)
 {
-    int64_t length = log_length(m, log);
-    if (length >= 0 && fsync(fileno(log->stream)) != 0)
+    struct stat status;
+    int fd = fileno(log->stream);
+    if (fstat(fd, &status) != 0 || (S_ISREG(status.st_mode) && fsync(fd) != 0))
         cannot_write(m, log->path);
-    return length < 0 ? 0 : length;
+    return S_ISREG(status.st_mode) ? status.st_size : 0;
 }
 
 void log_line(struct msa *m, struct log *log, const char *format, ...)

@@ -22,6 +22,9 @@ FILE *file_stream(struct msa *m, struct file *f);
 /* Flush, fsync, rename, fsync of the directory; frees f. Fails the run when any of it fails; unless
  * that is the last, PATH is untouched. */
 void file_commit(struct msa *m, struct file *f);
+/* The same without fsync: PATH changes at once, but may not be whole after the machine has failed.
+ * For many files that are easily made again. */
+void file_commit_unsynced(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
@@ -33,9 +36,16 @@ void file_check(struct msa *m, const char *path);
  * writing it". */
 void file_claim(struct msa *m, const char *path);
 
-/* A log, claimed (file_claim): the first `kept` bytes of an existing file stay (a shorter one fails
- * the run), then it is written line by line, each line flushed. Fails the run: "cannot write
- * 'PATH': REASON". Owned by the run. */
+/* Fails the run with MSA_USAGE when PATH and the file `input` ("-": stdin) that the program reads
+ * are the same regular file, whatever they are called: writing the one would destroy the other. */
+void file_spare(struct msa *m, const char *path, const char *input);
+/* Opens PATH to be written in place, at its end: claimed (file_claim), none of the program's
+ * operands (file_spare); the first `kept` bytes of a file that is there stay, a shorter one fails
+ * the run. FIFOs and devices are written as they are. Fails the run: "cannot write 'PATH': REASON".
+ * The descriptor is the caller's. */
+int file_open(struct msa *m, const char *path, int64_t kept);
+
+/* A log, opened so (file_open), then written line by line, each line flushed. Owned by the run. */
 struct log {
     const char *path;
     FILE *stream;

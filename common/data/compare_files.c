@@ -17,8 +17,10 @@ static void compare_parameter(struct compare *c, const struct safetensor *a,
 {
     struct tensor x, y;
     struct spot at = {.kind = ""};
-    snprintf(at.path, sizeof at.path, "tensor '%s'", a ? a->name : b->name);
-    compare_tensors(c, &at, as_tensor(&x, a), as_tensor(&y, b));
+    const char *name = a ? a->name : b->name;
+    snprintf(at.path, sizeof at.path, "tensor '%s'", name);
+    if (compare_wants(c, name))
+        compare_tensors(c, &at, as_tensor(&x, a), as_tensor(&y, b));
 }
 
 static void compare_metadata(struct compare *c, const char *key, const char *a, const char *b)
@@ -30,15 +32,24 @@ static void compare_metadata(struct compare *c, const char *key, const char *a, 
     compare_texts(c, &at, a, b);
 }
 
-static void compare_params(struct compare *c, struct msa *m, const char *a, const char *b)
+static void compare_all_metadata(struct compare *c, const struct safetensors *x,
+                                 const struct safetensors *y)
 {
-    struct safetensors *x = safetensors_open(m, a), *y = safetensors_open(m, b);
     for (size_t i = 0; i < x->metadata_count; i++)
         compare_metadata(c, x->metadata[i][0], x->metadata[i][1],
                          safetensors_metadata(y, x->metadata[i][0]));
     for (size_t i = 0; i < y->metadata_count; i++)
         if (!safetensors_metadata(x, y->metadata[i][0]))
             compare_metadata(c, y->metadata[i][0], NULL, y->metadata[i][1]);
+}
+
+static void compare_params(struct compare *c, struct msa *m, const char *a, const char *b)
+{
+    struct safetensors *x = safetensors_open(m, a), *y = safetensors_open(m, b);
+    if (compare_chosen(c)->records)
+        msa_fail(m, MSA_USAGE, "'%s' is a parameter file: there are no records to compare", a);
+    if (compare_wants(c, NULL))
+        compare_all_metadata(c, x, y);
     for (size_t i = 0; i < x->count; i++)
         compare_parameter(c, &x->tensors[i], safetensors_find(y, x->tensors[i].name));
     for (size_t i = 0; i < y->count; i++)
@@ -48,18 +59,35 @@ static void compare_params(struct compare *c, struct msa *m, const char *a, cons
     safetensors_close(m, y);
 }
 
-void compare_files(struct compare *c, struct msa *m, const char *a, const char *b)
+/* A parameter file and another, which is a stream, unless the reader says what else it is. */
+static _Noreturn void fail_unlike(struct msa *m, const char *params, const char *other)
 {
-    bool params = safetensors_resembles(a);
-    if (params != safetensors_resembles(b))
-        msa_fail(m, MSA_USAGE, "'%s' is a parameter file but '%s' is not: nothing to compare",
-                 params ? a : b, params ? b : a);
-    if (params) {
-        compare_params(c, m, a, b);
-        return;
-    }
+    struct frame f;
+    reader_next(reader_open_path(m, other), &f);
+    msa_fail(m, MSA_USAGE, "'%s' is a parameter file but '%s' is a stream: nothing to compare",
+             params, other);
+}
+
+static void compare_paths(struct compare *c, struct msa *m, const char *a, const char *b)
+{
+    if (strcmp(a, "-") == 0 && strcmp(b, "-") == 0)
+        msa_fail(m, MSA_USAGE, "stdin cannot be compared with itself");
     struct reader *x = reader_open_path(m, a), *y = reader_open_path(m, b);
     compare_streams(c, m, x, y);
     reader_close(x);
     reader_close(y);
+}
+
+void compare_files(struct compare *c, struct msa *m, const char *a, const char *b)
+{
+    const char *tensors = compare_chosen(c)->tensors;
+    bool params = safetensors_resembles(a);
+    if (params != safetensors_resembles(b))
+        fail_unlike(m, params ? a : b, params ? b : a);
+    if (params)
+        compare_params(c, m, a, b);
+    else
+        compare_paths(c, m, a, b);
+    if (tensors && !compare_met(c))
+        msa_fail(m, MSA_FAILED, "no tensor '%s' on either side: nothing compared", tensors);
 }

@@ -50,6 +50,6 @@ void npy_write(struct msa *m, const char *folder, uint64_t number, char kind,
     FILE *to = file_stream(m, file);
     write_header(to, t);
     fwrite(t->data, dtype_size(t->dtype), t->count, to);
-    file_commit(m, file);
+    file_commit_unsynced(m, file);
     msa_free(m, path);
 }

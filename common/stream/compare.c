@@ -1,57 +1,87 @@
 /* Comparing: the places that differ, and the report on them. */
+#include "common/cli/option.h"
 #include "common/stream/compare_place.h"
 #include "common/stream/show.h"
 #include "common/stream/utf8.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <zlib.h>
 
 /* Keys and tensors of other names in each frame would have no end. */
-enum { PLACES = 1 << 14 };
+enum { PLACES = 1 << 14, SLOTS = 2 * PLACES };
 
 struct compare {
     struct msa *m;
-    double tolerance;
-    size_t count, capacity;
-    size_t next; /* where the next spot is looked for first: frames have the same ones in turn */
-    struct place **places;
+    struct compare_choice choice;
+    bool met; /* a tensor that was wanted */
+    size_t count;
+    struct place *first, *last; /* in the order found */
+    struct place *slots[SLOTS]; /* by path and kind: at their hash, or in the next free slot */
 };
 
-struct compare *compare_new(struct msa *m, double tolerance)
+struct compare *compare_new(struct msa *m, struct compare_choice choice)
 {
     struct compare *c = msa_alloc(m, sizeof *c);
-    *c = (struct compare){.m = m, .tolerance = tolerance};
+    c->m = m;
+    c->choice = choice;
     return c;
+}
+
+const struct compare_choice *compare_chosen(const struct compare *c)
+{
+    return &c->choice;
+}
+
+bool compare_wants(struct compare *c, const char *tensor)
+{
+    bool wanted = !c->choice.tensors || (tensor && option_names(c->choice.tensors, tensor));
+    c->met = c->met || (wanted && tensor);
+    return wanted;
+}
+
+bool compare_met(const struct compare *c)
+{
+    return c->met;
 }
 
 /* ---- Places ---- */
 
+/* Where that place is, or would be. */
+static struct place **slot_of(struct compare *c, const char *kind, const char *path)
+{
+    uLong hash = crc32_z(0, (const Bytef *)path, strlen(path));
+    size_t i = crc32_z(hash, (const Bytef *)kind, strlen(kind)) % SLOTS;
+    while (c->slots[i] &&
+           (strcmp(c->slots[i]->path, path) != 0 || strcmp(c->slots[i]->kind, kind) != 0))
+        i = (i + 1) % SLOTS;
+    return &c->slots[i];
+}
+
 static struct place *add_place(struct compare *c, const char *kind, const char *path)
 {
-    if (c->count == c->capacity) {
-        c->capacity = c->capacity ? 2 * c->capacity : 64;
-        c->places = msa_realloc(c->m, c->places, c->capacity * sizeof(struct place *));
-    }
     struct place *p = msa_alloc(c->m, sizeof *p);
     *p = (struct place){.kind = kind, .path = msa_strndup(c->m, path, strlen(path))};
-    c->places[c->count++] = p;
+    if (c->last)
+        c->last->next = p;
+    else
+        c->first = p;
+    c->last = p;
+    c->count++;
     return p;
 }
 
 struct place *compare_place(struct compare *c, const struct spot *at)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        struct place *p = c->places[(c->next + i) % c->count];
-        if (strcmp(p->path, at->path) == 0 && strcmp(p->kind, at->kind) == 0) {
-            c->next = (c->next + i + 1) % c->count;
-            return p;
-        }
-    }
+    struct place **slot = slot_of(c, at->kind, at->path), *p = *slot;
+    if (p)
+        return p;
     if (c->count == PLACES)
-        return c->places[PLACES - 1];
-    bool last = c->count + 1 == PLACES;
-    struct place *p = add_place(c, last ? "" : at->kind, last ? "all others" : at->path);
-    p->noted = at->noted && !last;
+        return c->last;
+    if (c->count + 1 == PLACES)
+        return add_place(c, "", "all others");
+    *slot = p = add_place(c, at->kind, at->path);
+    p->noted = at->noted;
     return p;
 }
 
@@ -67,7 +97,7 @@ bool compare_numbers(const struct compare *c, struct place *p, double a, double 
     double relative = isfinite(distance) ? distance / larger : distance;
     p->absolute = fmax(p->absolute, distance);
     p->relative = fmax(p->relative, distance > 0 ? relative : 0);
-    return whole || !isfinite(distance) || distance > c->tolerance * fmax(1, larger);
+    return whole || !isfinite(distance) || distance > c->choice.tolerance * fmax(1, larger);
 }
 
 bool place_differs(struct place *p)
@@ -119,8 +149,8 @@ void compare_texts(struct compare *c, const struct spot *at, const char *a, cons
 bool compare_equal(const struct compare *c)
 {
     bool equal = true;
-    for (size_t i = 0; i < c->count; i++)
-        equal = equal && (c->places[i]->noted || !c->places[i]->differing);
+    for (const struct place *p = c->first; p; p = p->next)
+        equal = equal && (p->noted || !p->differing);
     return equal;
 }
 
@@ -149,9 +179,7 @@ static void report_place(const struct place *p, FILE *to)
 void compare_report(const struct compare *c, FILE *to, bool all, bool quiet)
 {
     bool notes = !quiet && (all || !compare_equal(c));
-    for (size_t i = 0; i < c->count; i++) {
-        const struct place *p = c->places[i];
+    for (const struct place *p = c->first; p; p = p->next)
         if (all ? !p->noted || notes : p->differing && (!p->noted || notes))
             report_place(p, to);
-    }
 }

@@ -11,21 +11,32 @@
 
 struct compare;
 
-struct compare *compare_new(struct msa *m, double tolerance);
+/* What is compared; zeroed: everything, and numbers have to be the same. */
+struct compare_choice {
+    double tolerance;
+    const char *tensors; /* names, comma-separated: these alone, and no other value; NULL: all */
+    long records;        /* the first ones of streams, with their gradients; 0: all */
+};
+
+struct compare *compare_new(struct msa *m, struct compare_choice choice);
+const struct compare_choice *compare_chosen(const struct compare *c);
+/* Is that tensor to be compared? NULL: is what is no tensor? */
+bool compare_wants(struct compare *c, const char *tensor);
+/* Has one of the tensors been there? */
+bool compare_met(const struct compare *c);
 bool compare_equal(const struct compare *c);
 /* A line for each tensor or value that differs; with `all` for each that does not, too. Differences
  * that are only noted come with others and with `all`, unless `quiet`. Never fails the run. */
 void compare_report(const struct compare *c, FILE *to, bool all, bool quiet);
 
-/* Compares frame by frame, both to their ends. Of the header `back` is left out, and how the
- * programs were called (`pipeline`, `parameters`) only noted. */
+/* Compares frame by frame, both to their ends or the number of records chosen. Of the header `back`
+ * is left out, and how the programs were called (`pipeline`, `parameters`) only noted. */
 void compare_streams(struct compare *c, struct msa *m, struct reader *a, struct reader *b);
 
 /* A place in what is compared: what the report calls it, and where that is now. */
-enum { SPOT_PATH = BODY_DEPTH * (BODY_KEY + 1) + 16 };
 struct spot {
     const char *kind;          /* of the frame: "D", "back C"; "" for none */
-    char path[SPOT_PATH];      /* "tensor 'label'", "loss.msr" */
+    char path[VALUE_PATH];     /* "tensor 'label'", "loss.msr" */
     bool noted;                /* a difference here is only noted */
     const struct frame *frame; /* NULL: none */
     const value *id;           /* of the frame's samples; NULL: not known */

@@ -7,6 +7,7 @@
 enum { PLACE_TEXT = 128, PLACE_FIRST = 768 };
 
 struct place {
+    struct place *next; /* found after this one */
     const char *kind;
     char *path;
     bool noted;

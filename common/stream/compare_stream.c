@@ -8,6 +8,7 @@ struct pair {
     struct compare *c;
     struct msa *m;
     struct recording_order order;
+    long records;        /* compared so far */
     struct record asked; /* of the last record what tells its samples: a gradient names none */
     msgpack_object_kv pairs[2][BODY_PAIRS];
 };
@@ -68,17 +69,25 @@ static void compare_keys(struct pair *p, struct spot *at, const value *a, const 
     at->noted = false;
 }
 
+static void compare_tensor(struct pair *p, struct spot *at, const char *name,
+                           const struct tensor *a, const struct tensor *b)
+{
+    snprintf(at->path, sizeof at->path, "tensor '%s'", name);
+    if (compare_wants(p->c, name))
+        compare_tensors(p->c, at, a, b);
+}
+
 static void compare_all_tensors(struct pair *p, struct spot *at, const struct record *a,
                                 const struct record *b)
 {
     for (int i = 0; i < a->count; i++) {
-        snprintf(at->path, sizeof at->path, "tensor '%s'", a->tensors[i].name);
-        compare_tensors(p->c, at, &a->tensors[i], record_find(b, a->tensors[i].name));
+        const char *name = a->tensors[i].name;
+        compare_tensor(p, at, name, &a->tensors[i], record_find(b, name));
     }
     for (int i = 0; i < b->count; i++) {
-        snprintf(at->path, sizeof at->path, "tensor '%s'", b->tensors[i].name);
-        if (!record_find(a, b->tensors[i].name))
-            compare_tensors(p->c, at, NULL, &b->tensors[i]);
+        const char *name = b->tensors[i].name;
+        if (!record_find(a, name))
+            compare_tensor(p, at, name, NULL, &b->tensors[i]);
     }
 }
 
@@ -96,17 +105,26 @@ static void compare_records(struct pair *p, struct spot *at, const struct frame 
 
 static void compare_frames(struct pair *p, const struct frame *a, const struct frame *b)
 {
-    struct spot at = {.kind = kind_name(a->kind, recording_came_back(&p->order, a->kind)),
-                      .frame = a};
-    compare_keys(p, &at, &a->map, &b->map, false);
-    compare_keys(p, &at, &b->map, &a->map, true);
+    struct spot at = {.kind = kind_name(a->kind, recording_came_back(&p->order, a)), .frame = a};
+    if (compare_wants(p->c, NULL)) {
+        compare_keys(p, &at, &a->map, &b->map, false);
+        compare_keys(p, &at, &b->map, &a->map, true);
+    }
     if (a->kind == FRAME_DATA || a->kind == FRAME_GRADIENT)
         compare_records(p, &at, a, b);
 }
 
 /* ---- Streams ---- */
 
-/* One pair of frames; false: there is no other, or they have gone apart. */
+/* Is that the last frame that was asked for? */
+static bool enough(struct pair *p, const struct frame *f)
+{
+    long most = compare_chosen(p->c)->records;
+    p->records += f->kind == FRAME_DATA;
+    return most && p->records >= most && !recording_gradient_follows(&p->order, f);
+}
+
+/* One pair of frames; false: no other is to be compared, or they have gone apart. */
 static bool compare_next(struct pair *p, struct reader *a, struct reader *b)
 {
     struct frame x, y;
@@ -118,9 +136,10 @@ static bool compare_next(struct pair *p, struct reader *a, struct reader *b)
     else
         compare_texts(p->c, &(struct spot){.kind = "", .path = "kind", .frame = &x},
                       kind_name(x.kind, false), kind_name(y.kind, false));
+    bool more = alike && !enough(p, &x);
     frame_free(a, &x);
     frame_free(b, &y);
-    return alike;
+    return more;
 }
 
 /* Reads on, so that damage is found and frames are counted. */
@@ -131,18 +150,24 @@ static void drain(struct reader *r)
         frame_free(r, &f);
 }
 
-void compare_streams(struct compare *c, struct msa *m, struct reader *a, struct reader *b)
+static void compare_ends(struct compare *c, struct reader *a, struct reader *b)
 {
-    struct pair *p = msa_alloc(m, sizeof *p);
-    *p = (struct pair){.c = c, .m = m};
     char first[16], second[16];
-    while (compare_next(p, a, b))
-        ;
     drain(a);
     drain(b);
     snprintf(first, sizeof first, "%u", reader_count(a));
     snprintf(second, sizeof second, "%u", reader_count(b));
     compare_texts(c, &(struct spot){.kind = "", .path = "frames"}, first, second);
+}
+
+void compare_streams(struct compare *c, struct msa *m, struct reader *a, struct reader *b)
+{
+    struct pair *p = msa_alloc(m, sizeof *p);
+    *p = (struct pair){.c = c, .m = m};
+    while (compare_next(p, a, b))
+        ;
+    if (!compare_chosen(c)->records)
+        compare_ends(c, a, b);
     record_free(&p->asked);
     msa_free(m, p);
 }

@@ -120,13 +120,10 @@ static const value *find(const value *map, const value *key)
     return NULL;
 }
 
-/* Goes on below the path with a key. */
 static void compare_pair(struct compare *c, struct spot *at, const value *key, const value *a,
                          const value *b)
 {
-    size_t length = strlen(at->path);
-    snprintf(at->path + length, sizeof at->path - length, "%s%.*s", length ? "." : "",
-             (int)key->via.str.size, key->via.str.ptr);
+    size_t length = value_path_add(at->path, key);
     compare_values(c, at, a, b);
     at->path[length] = '\0';
 }

@@ -89,7 +89,7 @@ static MSA_PRINTF(2, 3) void add(struct text *text, const char *format, ...)
     text->used += (size_t)length < left ? (size_t)length : left - 1;
 }
 
-static const char *called(double number)
+const char *nonfinite_called(double number)
 {
     return isnan(number) ? "nan" : number < 0 ? "-inf" : "inf";
 }
@@ -132,7 +132,7 @@ void nonfinite_text(const struct nonfinite *n, const struct record *r, const str
     if (said->split[0])
         add(&text, " (%s)", said->split);
     add(&text, ": %s%s '%s' with %s", verb, of == r ? n->kind : "gradient by", n->name,
-        called(n->number));
+        nonfinite_called(n->number));
     if (n->tensor && n->tensor->rank)
         add(&text, " at %s", tensor_place_text(place, n->tensor, n->at));
     if (!n->tensor || n->tensor->rank)

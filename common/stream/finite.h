@@ -19,6 +19,7 @@ size_t tensor_nonfinite(const struct tensor *t);
  * record, in its losses and weights. False: all are finite. */
 bool record_nonfinite(const struct record *r, struct nonfinite *found);
 
+const char *nonfinite_called(double number); /* "nan", "inf", "-inf" */
 /* Says what was found: "epoch 1, step 3 (train): writes tensor 'h_text' with nan at [2,17], in
  * samples 2 'clip_2', 5 'clip_5' and 7 more", where `verb` is "writes ". `of` is the record whose
  * samples `r` tells of: r itself or, where r is a gradient, the record that it answers, NULL when

@@ -1,24 +1,20 @@
 /* Recordings. */
 #include "common/stream/recording.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-bool recording_came_back(struct recording_order *o, enum frame_kind kind)
+bool recording_came_back(struct recording_order *o, const struct frame *f)
 {
-    bool back = kind == FRAME_GRADIENT || (kind == FRAME_CONTROL && o->asked);
-    o->asked = kind == FRAME_CONTROL && !back;
+    if (f->kind == FRAME_HEADER)
+        o->recorded = value_equals(value_get(&f->map, "back"), "");
+    bool back = f->kind == FRAME_GRADIENT || (f->kind == FRAME_CONTROL && o->asked);
+    o->asked = f->kind == FRAME_CONTROL && !back;
     return back;
 }
 
-void recording_spare(struct msa *m, const char *path, const struct reader *in)
+bool recording_gradient_follows(const struct recording_order *o, const struct frame *f)
 {
-    struct stat target, source;
-    if (stat(path, &target) == 0 && fstat(reader_fd(in), &source) == 0 && S_ISREG(target.st_mode) &&
-        target.st_dev == source.st_dev && target.st_ino == source.st_ino)
-        msa_fail(m, MSA_USAGE, "--record '%s' would destroy what is being read", path);
+    return o->recorded && f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
 }
 
 static bool ends_in(const char *text, const char *end)
@@ -29,10 +25,7 @@ static bool ends_in(const char *text, const char *end)
 
 struct writer *recording_create(struct msa *m, const char *path, const struct header *h)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        msa_fail_errno(m, "cannot write '%s'", path);
-    struct writer *w = writer_open(m, fd, path);
+    struct writer *w = writer_open(m, file_open(m, path, 0), path);
     if (ends_in(path, ".gz"))
         writer_gzip(w);
     struct header copy =

@@ -1,7 +1,32 @@
-/* What is looked up in a frame to show it. */
+/* Showing a frame, and what is looked up in it for that. */
 #include "common/stream/show.h"
 #include "common/cli/option.h"
+#include <errno.h>
 #include <string.h>
+
+void show_frame(const struct show *s, const struct frame *f, bool back)
+{
+    if (s->pipeline && s->json)
+        show_pipeline_json(s, f);
+    else if (s->pipeline)
+        show_pipeline_text(s, f, "");
+    else if (s->json)
+        show_json(s, f, back);
+    else
+        show_text(s, f, back);
+}
+
+void show_flush(const struct show *s)
+{
+    errno = 0;
+    if (fflush(s->to) == 0 && !ferror(s->to))
+        return;
+    if (errno == EPIPE)
+        msa_fail(s->m, MSA_CLOSED, "the report is closed");
+    msa_fail_errno(s->m, "cannot write the report");
+}
+
+/* ---- Looking ---- */
 
 bool show_is_tensor(const value *v, struct tensor *t)
 {

@@ -11,13 +11,20 @@ struct show {
     FILE *to;
     const char *tensors; /* names, comma-separated; NULL: all */
     bool values;         /* of the tensors, not only what they are like */
+    bool json;           /* an object a line */
+    bool pipeline;       /* who made the stream, and nothing else */
 };
 
 /* A frame that was read, in either direction. Fails the run with MSA_CORRUPT where a tensor of it
  * is none. */
+void show_frame(const struct show *s, const struct frame *f, bool back);
+/* What has been shown is there to be seen, however the run may end. Fails the run: MSA_CLOSED where
+ * nobody reads it any more, "cannot write the report: REASON". */
+void show_flush(const struct show *s);
+
+/* The two forms of a frame, and of its pipeline: a line, or an object, a program. */
 void show_text(const struct show *s, const struct frame *f, bool back);
 void show_json(const struct show *s, const struct frame *f, bool back);
-/* Who made the stream, of its header: a line, or a JSON object, a program. */
 void show_pipeline_text(const struct show *s, const struct frame *f, const char *indent);
 void show_pipeline_json(const struct show *s, const struct frame *f);
 

@@ -55,6 +55,14 @@ bool value_equals(const value *v, const char *text)
     return v && key_is(v, text, strlen(text));
 }
 
+size_t value_path_add(char path[VALUE_PATH], const value *key)
+{
+    size_t length = strlen(path);
+    snprintf(path + length, VALUE_PATH - length, "%s%.*s", length ? "." : "",
+             (int)key->via.str.size, key->via.str.ptr);
+    return length;
+}
+
 int64_t value_int(const value *map, const char *key, int64_t otherwise)
 {
     const value *v = value_get(map, key);

@@ -17,6 +17,10 @@ const char *value_text(msgpack_zone *zone, const value *map,
 /* Copies the key of a map's pair i, a str, into `key`; returns it. */
 const char *value_key(const value *map, uint32_t i, char key[BODY_KEY + 1]);
 bool value_equals(const value *v, const char *text); /* is it this str? */
+/* Adds a key to the keys that led to its map: "state.sums". Returns the length before, where the
+ * path is to be cut again. */
+enum { VALUE_PATH = BODY_DEPTH * (BODY_KEY + 1) + 16 };
+size_t value_path_add(char path[VALUE_PATH], const value *key);
 int64_t value_int(const value *map, const char *key, int64_t otherwise);
 double value_real(const value *map, const char *key, double otherwise); /* ints count as reals */
 bool value_bool(const value *map, const char *key, bool otherwise);

@@ -8,13 +8,15 @@
 
 struct where {
     struct msa *m;
-    const char *tensors; /* names, comma-separated; NULL: all, and losses and weights */
+    const char *tensors; /* of records, names, comma-separated; NULL: all, and all else */
     struct record asked; /* of the last record what tells its samples */
     msgpack_object_kv pairs[BODY_PAIRS];
 };
 
-/* Looks for NaN and infinities in a frame. Where there are, prints a line, "frame 17 (D): epoch 1,
- * step 3 (train): tensor 'h_text' with nan at [2,17], in samples 2 'clip_2'", and returns true.
+/* Looks for NaN and infinities in a frame: in tensors, losses and weights of a record, and in all
+ * numbers of another frame, tensors too, but that a score of an M may be NaN. Where there are,
+ * prints a line, "frame 17 (D): epoch 1, step 3 (train): tensor 'h_text' with nan at [2,17], in
+ * samples 2 'clip_2'" or "frame 18 (C): 'state.4:a.x' with inf at [1]", and returns true.
  * Fails the run with MSA_CORRUPT where a record is none. */
 bool where_nonfinite(struct where *w, FILE *to, const struct frame *f, bool back);
 

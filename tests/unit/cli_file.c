@@ -96,6 +96,16 @@ static void fails(void (*body)(struct msa *), const char *line)
     assert_int_equal(m.status, MSA_FAILED);
 }
 
+/* In place of libc's. */
+static int syncs;
+
+int fsync(int fd)
+{
+    (void)fd;
+    syncs++;
+    return 0;
+}
+
 /* ---- Replacing ---- */
 
 static void replace(struct msa *m, const char *path)
@@ -123,6 +133,15 @@ static void replace_without_stream(struct msa *m)
     struct file *f = file_create(m, "x");
     assert_int_equal(write(f->fd, "raw", 3), 3);
     file_commit(m, f);
+}
+
+static void replace_unsynced(struct msa *m)
+{
+    struct file *f = file_create(m, "x");
+    fputs("quick", file_stream(m, f));
+    fflush(file_stream(m, f));
+    holds("x", "raw");
+    file_commit_unsynced(m, f);
 }
 
 static void abandon(struct msa *m)
@@ -156,6 +175,10 @@ static void a_commit_replaces_the_file(void **state)
     assert_int_equal(status.st_mode & 0777, 0600);
     succeeds(replace_without_stream);
     holds("x", "raw");
+    assert_int_equal(syncs, 3 * 2); /* the file and its directory, each time */
+    succeeds(replace_unsynced);
+    holds("x", "quick");
+    assert_int_equal(syncs, 3 * 2);
     assert_int_equal(files_here(), 1);
 }
 
@@ -280,6 +303,15 @@ static void log_to_directory(struct msa *m)
     log_open(m, ".", 0);
 }
 
+/* Under whatever name, and what is there stays. */
+static void log_over_input(struct msa *m)
+{
+    m->operands = (char *[]){"other", "log", NULL};
+    m->operand_count = 2;
+    assert_int_equal(symlink("log", "link"), 0);
+    log_open(m, "link", 0);
+}
+
 static void logs_grow_by_lines(void **state)
 {
     (void)state;
@@ -293,6 +325,10 @@ static void logs_grow_by_lines(void **state)
     holds("log", "3\n");
     fails(log_to_full, "cannot write '/dev/full': No space left on device");
     fails(log_to_directory, "cannot write '.': Is a directory");
+    struct msa m = run(log_over_input);
+    assert_string_equal(m.error, "cannot write 'link': it is what is being read");
+    assert_int_equal(m.status, MSA_USAGE);
+    holds("log", "3\n");
 }
 
 /* ---- Mapping ---- */

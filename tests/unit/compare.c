@@ -35,7 +35,7 @@ static void run(void (*body)(struct msa *))
 static void tensors(struct msa *m, double tolerance, enum dtype dtype, const void *a, const void *b,
                     size_t count, const char *report)
 {
-    struct compare *c = compare_new(m, tolerance);
+    struct compare *c = compare_new(m, (struct compare_choice){.tolerance = tolerance});
     struct tensor x = tensor_of("x", dtype, a, 1, &count), y = tensor_of("x", dtype, b, 1, &count);
     compare_tensors(c, &(struct spot){.kind = "", .path = "x"}, &x, &y);
     expected = report;
@@ -90,7 +90,7 @@ static void numbers(void **state)
 static void shapes(struct msa *m)
 {
     static const float data[6];
-    struct compare *c = compare_new(m, 1);
+    struct compare *c = compare_new(m, (struct compare_choice){.tolerance = 1});
     struct tensor x = tensor_of("x", F4, data, 2, (size_t[]){2, 3});
     struct tensor y = tensor_of("x", F4, data, 2, (size_t[]){3, 2});
     struct tensor z = tensor_of("x", I4, data, 2, (size_t[]){2, 3});
@@ -116,7 +116,7 @@ static void values(struct msa *m)
 {
     msgpack_zone *zone = value_zone(m);
     value a = value_map(), b = value_map(), inner = value_map();
-    struct compare *c = compare_new(m, 0);
+    struct compare *c = compare_new(m, (struct compare_choice){0});
     value_set(m, zone, &a, "one", value_of_int(1));
     value_set(m, zone, &a, "nan", value_of_real(NAN));
     value_set(m, zone, &b, "nan", value_of_real(NAN));
@@ -139,7 +139,7 @@ static void values(struct msa *m)
 /* Without end, names would fill the memory. */
 static void names(struct msa *m)
 {
-    struct compare *c = compare_new(m, 0);
+    struct compare *c = compare_new(m, (struct compare_choice){0});
     for (int i = 0; i < 20000; i++) {
         struct spot at = {.kind = ""};
         snprintf(at.path, sizeof at.path, "%d", i);
@@ -174,7 +174,9 @@ static void what_came_back(void **state)
     const char kinds[] = "HDGDDCCDGMCCE";
     const char came[] = "..b...b.b..b.";
     for (size_t i = 0; kinds[i]; i++)
-        assert_int_equal(recording_came_back(&order, (enum frame_kind)kinds[i]), came[i] == 'b');
+        assert_int_equal(
+            recording_came_back(&order, &(struct frame){.kind = (enum frame_kind)kinds[i]}),
+            came[i] == 'b');
 }
 
 int main(void)
