@@ -207,11 +207,12 @@ static void pass_on(struct stage *s, struct frame *f)
 
 void stage_end(struct stage *s)
 {
+    if (s->next)
+        back_await_peer(s->next);
     if (s->out)
         writer_end(s->out);
     if (s->next) {
         struct frame f;
-        back_forward_ended(s->next);
         stage_await(s, FRAME_END, &f);
         frame_free(back_reader(s->next), &f);
     }
