@@ -80,10 +80,12 @@ static void open_report(struct dump *d)
     d->show = (struct show){.m = d->m, .tensors = s->tensors, .values = s->values};
     d->where = (struct where){.m = d->m, .tensors = s->tensors};
     d->quiet = !s->report && (s->record || s->npy || s->replay || s->answer);
-    if (path && strcmp(path, "-") != 0)
-        d->show.to = log_open(d->m, path, 0)->stream;
-    else
-        d->show.to = streams ? stderr : stdout;
+    d->show.to = streams ? stderr : stdout;
+    if (path && strcmp(path, "-") != 0) {
+        struct log *report = log_open(d->m, path, 0);
+        log_begin(d->m, report);
+        d->show.to = report->stream;
+    }
 }
 
 /* What has been shown is there to be seen, however the run may end. */

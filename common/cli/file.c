@@ -1,4 +1,4 @@
-/* Files on disk: replaced whole, written line by line, mapped. */
+/* Files on disk: replaced whole, mapped. */
 #include "common/cli/file.h"
 
 #include <errno.h>
@@ -124,77 +124,6 @@ void file_check(struct msa *m, const char *path)
     file_abandon(m, file_create(m, path));
 }
 
-/* ---- Logs ---- */
-
-static void log_discard(void *memory)
-{
-    struct log *log = memory;
-    if (log->stream)
-        fclose(log->stream);
-}
-
-/* -1: it is no regular file. */
-static int64_t log_length(struct msa *m, const struct log *log)
-{
-    struct stat status;
-    if (fstat(fileno(log->stream), &status) != 0)
-        cannot_write(m, log->path);
-    return S_ISREG(status.st_mode) ? status.st_size : -1;
-}
-
-static void cut_back(struct msa *m, const struct log *log, int64_t kept)
-{
-    int64_t length = log_length(m, log);
-    if (length < kept)
-        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd",
-                 log->path, (intmax_t)length, (intmax_t)kept);
-    if (ftruncate(fileno(log->stream), kept) != 0)
-        cannot_write(m, log->path);
-}
-
-struct log *log_open(struct msa *m, const char *path, int64_t kept)
-{
-    struct log *log = msa_alloc(m, sizeof *log);
-    msa_at_free(log, log_discard);
-    log->path = msa_strndup(m, path, strlen(path));
-    log->stream = fopen(path, "ae");
-    if (!log->stream)
-        cannot_write(m, path);
-    if (log_length(m, log) >= 0) {
-        file_claim(m, path);
-        cut_back(m, log, kept);
-    }
-    return log;
-}
-
-int64_t log_sync(struct msa *m, struct log *log)
-{
-    int64_t length = log_length(m, log);
-    if (length >= 0 && fsync(fileno(log->stream)) != 0)
-        cannot_write(m, log->path);
-    return length < 0 ? 0 : length;
-}
-
-void log_line(struct msa *m, struct log *log, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    bool failed = vfprintf(log->stream, format, arguments) < 0;
-    va_end(arguments);
-    if (failed || putc('\n', log->stream) == EOF || fflush(log->stream) != 0)
-        cannot_write(m, log->path);
-}
-
-void log_close(struct msa *m, struct log *log)
-{
-    FILE *stream = log->stream;
-    log->stream = NULL;
-    if (fclose(stream) != 0)
-        cannot_write(m, log->path);
-    msa_free(m, (char *)log->path);
-    msa_free(m, log);
-}
-
 /* ---- Mapping ---- */
 
 struct mapping file_map(struct msa *m, const char *path)
@@ -222,6 +151,14 @@ void file_unmap(struct mapping map)
 {
     if (map.bytes)
         munmap((void *)map.bytes, map.size);
+}
+
+void file_remove(struct msa *m, const char *path)
+{
+    if (unlink(path) == 0)
+        sync_directory(m, path);
+    else if (errno != ENOENT)
+        msa_fail_errno(m, "cannot remove '%s'", path);
 }
 
 bool file_exists(const char *path)

@@ -24,6 +24,9 @@ FILE *file_stream(struct msa *m, struct file *f);
 void file_commit(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
+/* Removes PATH, which need not be there, for good. Fails the run: "cannot remove 'PATH': REASON".
+ */
+void file_remove(struct msa *m, const char *path);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
 void file_check(struct msa *m, const char *path);
 
@@ -33,15 +36,23 @@ void file_check(struct msa *m, const char *path);
  * writing it". */
 void file_claim(struct msa *m, const char *path);
 
-/* A log, claimed (file_claim): the first `kept` bytes of an existing file stay (a shorter one fails
- * the run), then it is written line by line, each line flushed. Fails the run: "cannot write
- * 'PATH': REASON". Owned by the run. */
+/* A log, claimed (file_claim) and written line by line, each line flushed. Owned by the run. Fails
+ * the run: "cannot write 'PATH': REASON". */
 struct log {
     const char *path;
-    FILE *stream;
+    int64_t kept; /* bytes of the file that stay */
+    bool begun;
+    int fd;           /* until it has begun; -1: there is no file yet */
+    FILE *stream;     /* into `held` until it has begun, then into the file */
+    char *held;       /* malloc'd */
+    size_t held_size; /* bytes */
 };
+/* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
 struct log *log_open(struct msa *m, const char *path, int64_t kept);
-/* Its length in bytes, now on the disk; 0 when it is no regular file. */
+/* Lines so far, and those to come, go into the file, behind its first `kept` bytes; what follows
+ * these is lost. A log that loses nothing begins by itself, with its first line. */
+void log_begin(struct msa *m, struct log *log);
+/* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. */
 int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
 void log_close(struct msa *m, struct log *log);
