@@ -6,9 +6,6 @@
 #include "common/stream/finite.h"
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { AHEAD = 2 };
 
 /* --- the way back --- */
 
@@ -24,8 +21,8 @@ static void take_gradient(struct source *s)
     s->answered++;
     record_check_finite(&g, NULL, false);
     record_free(&g);
-    if (s->replaces) /* not before the whole line stands */
-        unlink(s->state);
+    if (s->replaces) /* not before the whole line stands, and before anything else of it goes */
+        file_remove(s->m, s->state);
     s->replaces = false;
 }
 
@@ -108,7 +105,10 @@ static void resume(struct source *s, struct header *h)
     s->step = s->answered = (long)value_int(at, "step", 0);
     s->checkpoint = (long)value_int(at, "checkpoint", 0);
     s->stop = value_bool(at, "stop", false);
-    msa_say(s->m, "going on from checkpoint %ld, step %ld", s->checkpoint, s->step);
+    bool ended = s->stop || s->step == header_training_steps(s->resumed->header);
+    msa_say(s->m, "%s checkpoint %ld, step %ld",
+            ended ? "nothing is left to do: the training has ended with" : "going on from",
+            s->checkpoint, s->step);
 }
 
 void source_claim_state(struct source *s, struct header *h, bool resumed)
@@ -154,7 +154,7 @@ static void train_epoch(struct source *s, long epoch, size_t at)
     size_t n = s->order.count;
     const uint32_t *samples = order_of(&s->order, epoch);
     for (; at < n && !s->stop; at += s->batch) {
-        while (s->waiting >= AHEAD)
+        while (s->waiting >= STAGE_AHEAD)
             take_gradient(s);
         send_batch(s, TRAIN, true, epoch, s->step++, samples + at, batch_at(s, at, n));
         s->waiting++;

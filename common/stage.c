@@ -50,7 +50,7 @@ static void write_header(struct stage *s)
 
 void stage_open_source(struct stage *s, struct msa *m, struct header *header)
 {
-    *s = (struct stage){.m = m, .header = header, .position = 1};
+    *s = (struct stage){.m = m, .header = header, .position = header_position(header) + 1};
     m->stream = s;
     open_output(s);
     write_header(s);
@@ -184,6 +184,18 @@ static void on_control(struct stage *s, struct frame *f)
     control_free(&c);
 }
 
+/* More records than STAGE_AHEAD, or something behind the last record, tell that msa-load has taken
+ * a gradient. */
+static void note_standing(struct stage *s, const struct frame *f)
+{
+    bool more = f->kind == FRAME_DATA && ++s->records > STAGE_AHEAD;
+    if (s->stands || !(more || f->kind == FRAME_CONTROL || f->kind == FRAME_END))
+        return;
+    s->stands = true;
+    if (s->ops->stands)
+        s->ops->stands(s);
+}
+
 /* After a control msa-load sends nothing before it has committed the checkpoint; but a failure may
  * come from anywhere. */
 static void note_commit(struct stage *s, const struct frame *f)
@@ -207,11 +219,12 @@ static void pass_on(struct stage *s, struct frame *f)
 
 void stage_end(struct stage *s)
 {
+    if (s->next)
+        back_await_peer(s->next);
     if (s->out)
         writer_end(s->out);
     if (s->next) {
         struct frame f;
-        back_forward_ended(s->next);
         stage_await(s, FRAME_END, &f);
         frame_free(back_reader(s->next), &f);
     }
@@ -292,6 +305,7 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
         reader_next(s->in, &f);
         ended = f.kind == FRAME_END;
         see(s, &f, false);
+        note_standing(s, &f);
         note_commit(s, &f);
         one_frame(s, &f);
     }

@@ -12,7 +12,10 @@
 #include "common/stream/back.h"
 #include "common/stream/control.h"
 
-enum { STAGE_PATIENCE = 1000 }; /* ms: how long to wait at most before looking at the way back */
+enum {
+    STAGE_PATIENCE = 1000, /* ms: how long to wait at most before looking at the way back */
+    STAGE_AHEAD = 2        /* training records that a source has sent and has no gradient of */
+};
 
 struct stage;
 
@@ -24,6 +27,9 @@ struct stage_ops {
     bool (*passes)(const struct stage *s);
     /* Sees and changes s->header, before it is written. */
     void (*header)(struct stage *s);
+    /* The whole line stands: msa-load has taken a gradient, and has deleted the commit of an
+     * earlier training. Not before may what that has left be touched. */
+    void (*stands)(struct stage *s);
     /* Changes a record, before it is written. */
     void (*record)(struct stage *s, struct record *r);
     /* The line turns round here: makes the gradient of a training record. */
@@ -51,6 +57,8 @@ struct stage {
     void *self; /* the program's own */
     struct header *header;
     int position;            /* in the header's pipeline, from 1 */
+    int records;             /* that came, until the line stands */
+    bool stands;             /* the whole line does */
     bool checkpointed;       /* a checkpoint went back, and is not known to be committed */
     struct reader *in;       /* NULL: a source */
     struct writer *out;      /* NULL: the line ends here */

@@ -176,6 +176,11 @@ static void on_update(struct stage *s, const struct record *g)
     struct optimizer o = optimizer_hear(t->m, g);
     o.lr *= t->settings->lr_scale;
     params_update(&t->params, &o);
+}
+
+static void on_stands(struct stage *s)
+{
+    struct trainable *t = s->self;
     if (t->replaces)
         trainable_files_clear(t);
 }
@@ -196,6 +201,7 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
 {
     static const struct stage_ops ops = {.joins = true,
                                          .header = on_header,
+                                         .stands = on_stands,
                                          .record = on_record,
                                          .gradient = on_gradient,
                                          .update = on_update,

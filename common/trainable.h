@@ -49,7 +49,7 @@ struct trainable {
     struct safetensors *given; /* -p FILE in evaluation; NULL in training */
     long checkpoint;           /* the last that was saved; 0: none */
     bool best;                 /* were its parameters the best so far */
-    bool replaces;             /* files of an earlier training are to go with the first step */
+    bool replaces;             /* files of an earlier training are to go */
     int note_count;
     const char *notes[TRAINABLE_NOTES][2];
     struct record *record; /* at hand */

@@ -88,7 +88,6 @@ void trainable_files_clear(struct trainable *t)
 {
     unlink(t->settings->params);
     saves_remove(t->m, t->settings->params);
-    t->replaces = false;
 }
 
 /* Two stages that save into one file would each lose the other's parameters. */

@@ -30,8 +30,8 @@ struct sum {
 struct backprop {
     struct msa *m;
     const struct settings *settings;
-    struct log *log;
-    int64_t logged;  /* bytes of the log that an earlier run committed */
+    struct log *log; /* NULL: none is written */
+    bool started;    /* has seen a record */
     long steps;      /* of the whole training */
     int extra_count; /* tasks of one's own, logged behind the four */
     char extra[EXTRA_TASKS][BODY_KEY + 1];
@@ -160,12 +160,12 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
 {
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
     char line[LINE];
-    if (!b->log) { /* not before the whole line stands: an old log is lost */
-        b->log = log_open(b->m, b->settings->log, b->logged);
+    if (!b->started) {
         find_extra(b, losses);
-        if (!b->logged)
+        if (!b->log->kept)
             log_columns(b);
     }
+    b->started = true;
     snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
     for (int i = 0; i < TASKS; i++)
         cell(line, sizeof line, losses, tasks[i]);
@@ -184,20 +184,9 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
 
 static value settings_value(struct backprop *b, msgpack_zone *zone)
 {
-    const struct settings *set = b->settings;
-    value v = value_map();
-    value_set(b->m, zone, &v, "lr", value_of_real(set->lr));
-    value_set(b->m, zone, &v, "warmup", value_of_real(set->warmup));
-    value_set(b->m, zone, &v, "schedule", value_of_int(set->schedule));
-    value_set(b->m, zone, &v, "decay", value_of_real(set->decay));
-    value_set(b->m, zone, &v, "no-decay", value_str(b->m, zone, set->no_decay));
-    value_set(b->m, zone, &v, "optimizer", value_str(b->m, zone, rule_names[set->optimizer]));
-    value_set(b->m, zone, &v, "amsgrad", value_of_bool(set->amsgrad));
-    value_set(b->m, zone, &v, "momentum", value_of_real(set->momentum));
-    value_set(b->m, zone, &v, "beta1", value_of_real(set->beta1));
-    value_set(b->m, zone, &v, "beta2", value_of_real(set->beta2));
-    value_set(b->m, zone, &v, "eps", value_of_real(set->eps));
-    return v;
+    return resume_settings(
+        b->m, zone, options,
+        "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
 }
 
 /* The settings with which the training goes on, and how much of the log is safe. */
@@ -219,11 +208,21 @@ static void on_header(struct stage *s)
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
-    if (__builtin_mul_overflow(s->header->steps, s->header->epochs, &b->steps) || b->steps < 1)
+    b->steps = header_training_steps(s->header);
+    if (!b->steps)
         msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",
                  s->header->steps, s->header->epochs);
     const value *state = resume_state(s->header, &settings);
-    b->logged = state ? (int64_t)resume_number(s->header, state, "log") : 0;
+    resume_line(s->header);
+    if (b->settings->log)
+        b->log = log_open(b->m, b->settings->log, resume_log(b->m, state));
+}
+
+static void on_stands(struct stage *s)
+{
+    struct backprop *b = s->self;
+    if (b->log)
+        log_begin(b->m, b->log);
 }
 
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
@@ -255,7 +254,7 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
                  "frame %u: no gradient arrives (no tensor NAME@TASK): does msa-loss stand before?",
                  (unsigned)r->frame.seq);
     optimizer_say(b->m, g, &o);
-    if (b->settings->log)
+    if (b->log)
         log_step(b, r, o.lr);
 }
 
@@ -278,6 +277,7 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = never,
                                          .header = on_header,
+                                         .stands = on_stands,
                                          .turn = turn,
                                          .checkpoint = on_checkpoint};
     struct backprop *b = msa_alloc(m, sizeof *b);

@@ -89,7 +89,9 @@ static void open_report(struct dump *d)
     }
     if (s->answer)
         file_spare(d->m, path, s->answer);
-    d->show.to = log_open(d->m, path, 0)->stream;
+    struct log *report = log_open(d->m, path, 0);
+    log_begin(d->m, report);
+    d->show.to = report->stream;
 }
 
 /* Only the first that is found is shown. */

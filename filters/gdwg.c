@@ -152,11 +152,7 @@ static void on_record(struct stage *s, struct record *r)
 
 static value settings_value(struct gdwg *g, msgpack_zone *zone)
 {
-    value settings = value_map();
-    value_set(g->m, zone, &settings, "tasks", value_str(g->m, zone, g->settings->tasks));
-    value_set(g->m, zone, &settings, "tau", value_of_real(g->settings->tau));
-    value_set(g->m, zone, &settings, "stage-steps", value_of_int(g->settings->stage_steps));
-    return settings;
+    return resume_settings(g->m, zone, options, "tasks,tau,stage-steps");
 }
 
 static value tasks_value(struct gdwg *g, msgpack_zone *zone)
@@ -187,7 +183,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
 }
 
 /* The tasks that a checkpoint knows are those that arrive, among those of --tasks. */
-static void take_tasks(struct gdwg *g, const struct header *h, const value *tasks)
+static void take_tasks(struct gdwg *g, const value *tasks)
 {
     int kept = 0;
     for (int k = 0; k < g->count; k++) {
@@ -195,9 +191,9 @@ static void take_tasks(struct gdwg *g, const struct header *h, const value *task
         if (!task)
             continue;
         memmove(g->names[kept], g->names[k], sizeof g->names[k]);
-        g->sum[kept] = resume_number(h, task, "sum");
-        g->first[kept] = resume_number(h, task, "first");
-        g->weight[kept] = resume_number(h, task, "weight");
+        g->sum[kept] = resume_number(g->m, task, "sum");
+        g->first[kept] = resume_number(g->m, task, "first");
+        g->weight[kept] = resume_number(g->m, task, "weight");
         kept++;
     }
     g->count = kept;
@@ -213,11 +209,11 @@ static void on_header(struct stage *s)
     if (!state)
         return;
     g->started = true;
-    g->stage = (int64_t)resume_number(h, state, "stage");
-    g->epoch = (int64_t)resume_number(h, state, "epoch");
-    g->steps = (int64_t)resume_number(h, state, "steps");
-    g->samples = resume_number(h, state, "samples");
-    take_tasks(g, h, value_get(state, "tasks"));
+    g->stage = resume_int(g->m, state, "stage");
+    g->epoch = resume_int(g->m, state, "epoch");
+    g->steps = resume_int(g->m, state, "steps");
+    g->samples = resume_number(g->m, state, "samples");
+    take_tasks(g, resume_map(g->m, state, "tasks"));
 }
 
 static void run(struct msa *m)

@@ -89,24 +89,18 @@ static struct header *make_header(struct load *l)
 /* What a training that is resumed must have in common with what it was. */
 static value settings_value(struct load *l, const struct header *h)
 {
-    const struct settings *s = l->settings;
     const struct dataset_split *split = l->data->split;
-    char label[TENSOR_NAME + 1];
     msgpack_zone *zone = h->zone;
-    value v = value_map();
-    value_set(l->m, zone, &v, "seed", value_of_int(s->seed));
-    value_set(l->m, zone, &v, "epochs", value_of_int(s->epochs));
-    value_set(l->m, zone, &v, "batch", value_of_int(s->batch));
-    value_set(l->m, zone, &v, "validate-every", value_of_int(s->validate_every));
-    value_set(l->m, zone, &v, "no-shuffle", value_of_bool(s->no_shuffle));
-    value_set(l->m, zone, &v, "fraction", value_of_real(s->fraction));
-    value_set(l->m, zone, &v, "standardize", value_of_bool(s->standardize));
-    value_set(l->m, zone, &v, "non-finite", value_of_int(s->non_finite));
-    value_set(l->m, zone, &v, "drop", value_str(l->m, zone, s->drop ? s->drop : ""));
-    value_set(l->m, zone, &v, "label", value_str(l->m, zone, name_label(label, s->label)));
+    value v = resume_settings(l->m, zone, options,
+                              "seed,epochs,batch,validate-every,no-shuffle,fraction,standardize,"
+                              "non-finite,drop,label");
     value_set(l->m, zone, &v, "family", value_str(l->m, zone, h->family));
     value_set(l->m, zone, &v, "train samples", value_of_int((int64_t)split[TRAIN].count));
     value_set(l->m, zone, &v, "valid samples", value_of_int((int64_t)split[VALID].count));
+    value_set(l->m, zone, &v, "CRC-32 of train ids and labels",
+              value_of_int(dataset_crc(l->data, TRAIN)));
+    value_set(l->m, zone, &v, "CRC-32 of valid ids and labels",
+              value_of_int(dataset_crc(l->data, VALID)));
     return v;
 }
 
@@ -182,9 +176,10 @@ static struct header *prepare(struct load *l)
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
     struct header *h = make_header(l);
-    source->settings = settings_value(l, h);
-    if (s->state)
+    if (s->state) {
+        source->settings = settings_value(l, h);
         source_claim_state(source, h, s->resume);
+    }
     return h;
 }
 

@@ -8,6 +8,7 @@
 #include "common/nn/device.h"
 #include "common/nn/ops.h"
 #include "common/stage.h"
+#include "common/stream/checkpoint.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -144,6 +145,11 @@ static void check_columns(struct loss *l)
                  l->features.count);
 }
 
+static value settings_value(struct loss *l, msgpack_zone *zone)
+{
+    return resume_settings(l->m, zone, options, "tasks,regression,phi,contrast,tau-m,weights");
+}
+
 static void on_header(struct stage *s)
 {
     struct loss *l = s->self;
@@ -155,6 +161,8 @@ static void on_header(struct stage *s)
     check_columns(l);
     l->device = device_open(l->m, l->m->common.device, l->m->common.threads);
     l->tape = tape_new(l->m, l->device, h->seed);
+    value settings = settings_value(l, h->zone);
+    resume_state(h, &settings);
 }
 
 /* --- one task --- */
@@ -284,9 +292,19 @@ static void on_record(struct stage *s, struct record *r)
     value_set(l->m, r->zone, &r->map, "weight", weights);
 }
 
+/* It keeps nothing, and does not join: its settings come back with the control that goes down. */
+static void on_control(struct stage *s, struct control *c)
+{
+    struct loss *l = s->self;
+    value state = value_map();
+    value_set(l->m, c->zone, &state, "settings", settings_value(l, c->zone));
+    control_add_state(l->m, c, s->position, state);
+}
+
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {.header = on_header, .record = on_record};
+    static const struct stage_ops ops = {
+        .header = on_header, .record = on_record, .control = on_control};
     struct loss *l = msa_alloc(m, sizeof *l);
     l->m = m;
     l->settings = m->settings;

@@ -93,23 +93,20 @@ static void check_options(struct metrics *x, bool train)
 
 static value settings_value(struct metrics *x, msgpack_zone *zone)
 {
-    const struct settings *s = x->settings;
-    value v = value_map();
-    value_set(x->m, zone, &v, "select", value_str(x->m, zone, s->select ? s->select : ""));
-    value_set(x->m, zone, &v, "select-after", value_of_int(s->select_after));
-    value_set(x->m, zone, &v, "patience", value_of_int(s->patience));
-    return v;
+    return resume_settings(x->m, zone, options, "select,select-after,patience");
 }
 
-static void resume(struct metrics *x, const struct header *h)
+/* Begins, or goes on. */
+static void begin(struct metrics *x, const struct header *h)
 {
     value settings = settings_value(x, h->zone);
     const value *state = resume_state(h, &settings);
+    if (x->settings->log)
+        x->rows.log = log_open(x->m, x->settings->log, resume_log(x->m, state));
     if (!state)
         return;
-    x->rows.kept = (int64_t)resume_number(h, state, "log");
-    judge_take_state(&x->judge, h, state);
-    scores_take_state(&x->scores, value_get(state, "splits"));
+    judge_take_state(&x->judge, x->m, state);
+    scores_take_state(&x->scores, resume_map(x->m, state, "splits"));
 }
 
 static void on_header(struct stage *s)
@@ -130,7 +127,7 @@ static void on_header(struct stage *s)
         x->predictions = predictions_create(x->m, x->settings->predictions);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
-    resume(x, h);
+    begin(x, h);
 }
 
 /* ---- records ---- */
@@ -148,14 +145,18 @@ static void on_record(struct stage *s, struct record *r)
 {
     struct metrics *x = s->self;
     const struct scores_split *p = scores_add_record(&x->scores, &s->header->schema, r);
-    if (!x->started) {
+    if (!x->started)
         check_keys(x);
-        if (x->settings->log) /* not before the whole line stands: an old log is lost */
-            x->rows.log = log_open(x->m, x->settings->log, x->rows.kept);
-    }
     x->started = true;
     if (x->predictions)
         predictions_write(x->m, x->predictions, &x->scores, p, r);
+}
+
+static void on_stands(struct stage *s)
+{
+    struct metrics *x = s->self;
+    if (x->rows.log)
+        log_begin(x->m, x->rows.log);
 }
 
 /* ---- a checkpoint of a training ---- */
@@ -273,6 +274,7 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = passes,
                                          .header = on_header,
+                                         .stands = on_stands,
                                          .record = on_record,
                                          .control = on_control,
                                          .checkpoint = on_checkpoint,

@@ -2,48 +2,7 @@
 # A training that is killed, at any program, as often as one likes, and resumed ends with the same bytes as one that was
 # not: parameters, checkpoints, commit and logs.
 load helper
-
-# The training line, working in run/; $1: more options of msa-load. Mid-epoch checkpoints, dropout, a best one on the way.
-training() {
-    echo "msa-load --train --epochs ${EPOCHS:-40} --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $GOLDEN/data.pkl |
-        msa-encode -p run/encode.safetensors --dim 16 --heads 2 --layers text=1,vision=1,audio=1 --dropout 0.3 ${FORCE-} |
-        msa-decompose -p run/decompose.safetensors ${FORCE-} | msa-predict -p run/predict.safetensors ${FORCE-} | msa-loss |
-        msa-gdwg | msa-metrics -q ${SELECT---select mae} --log run/metrics.tsv | msa-backprop --lr 1e-3 ${OPTIMIZER-} --log run/steps.tsv"
-}
-
-# What is to come out, in whole/run.
-undisturbed() {
-    mkdir -p whole/run
-    line "cd whole; $(training)"
-    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
-}
-
-# begin FOLDER [options of msa-load]: the line in the background, in a session of its own, whose number is in $session.
-begin() {
-    mkdir -p "$1/run"
-    setsid timeout -k 5 60 bash -c "cd $1; $(training "${2-}")" 2>>"$1.err" 3>&- &
-    session=$!
-}
-
-# Kills that program of what was begun, and waits for the rest.
-kill_one() {
-    local end=0
-    until pkill -9 -x -s "$session" "$1"; do
-        kill -0 "$session" || return 1
-        sleep 0.01
-    done
-    wait "$session" || end=$?
-    [ $end -ne 0 ]
-}
-
-# Waits until that many steps are in the log.
-steps() {
-    for _ in $(seq 1000); do
-        [ ! -s "$1/run/steps.tsv" ] || [ "$(wc -l <"$1/run/steps.tsv")" -le "$2" ] || return 0
-        sleep 0.02
-    done
-    return 1
-}
+load resume.bash
 
 # killed NAME: killed in the 3rd of 40 epochs and, resumed, twice about the 14th.
 killed() {
@@ -57,15 +16,6 @@ killed() {
     line "cd killed; $(training --resume) -v"
     [ "$status" -eq 0 ] || { echo "$output" && return 1; }
     diff -r {whole,killed}/run
-}
-
-# refused SED LINE: the line changed by SED cannot resume, with that message, what the unchanged one began.
-refused() {
-    line "cd again; $(training --resume | sed "$1")"
-    [ "$status" -ne 0 ]
-    [[ $output == "$2"* ]] || { echo "$output" && return 1; }
-    [ "$(wc -l <<<"$output")" -eq 1 ]
-    diff -r {whole,again}/run
 }
 
 @test "msa-load is killed" { killed msa-load; }
@@ -90,22 +40,6 @@ refused() {
     diff -r {whole,killed}/run
 }
 
-# Each keeps other moments, and all of them a count of updates.
-@test "killed and resumed, with each optimizer" {
-    local EPOCHS=5 OPTIMIZER
-    for OPTIMIZER in "--amsgrad" "--optimizer adam" "--optimizer adam --amsgrad" "--optimizer hf-adamw --eps 1e-6" \
-        "--optimizer sgd" "--optimizer sgd --momentum 0.9"; do
-        rm -rf whole killed
-        undisturbed
-        begin killed
-        steps killed 9
-        kill_one msa-predict
-        line "cd killed; $(training --resume)"
-        [ "$status" -eq 0 ] || { echo "$OPTIMIZER: $output" && false; }
-        diff -r {whole,killed}/run
-    done
-}
-
 @test "a resumed training goes on where it was: it does not compute again what is committed" {
     begin killed
     steps killed 30
@@ -126,6 +60,9 @@ refused() {
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     diff -r {whole,again}/run
+    line "cd again; $(training "--resume -v")"
+    [ "$status" -eq 0 ]
+    [ "$output" = "msa-load: nothing is left to do: the training has ended with checkpoint 80, step 160" ]
 }
 
 @test "killed between the last commit and the end: the best parameters still come to their place" {
@@ -146,91 +83,6 @@ refused() {
     line "cd again; $(training --resume)"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     diff -r {whole,again}/run
-}
-
-@test "nothing is committed, but there are parameters: they are not lost to a wrong --state" {
-    undisturbed
-    cp -a whole again
-    rm again/run/state.msa
-    line "cd again; $(training --resume)"
-    [ "$status" -ne 0 ]
-    [[ $output == "msa-encode: 'run/encode.safetensors' (or a checkpoint of it) exists, and no commit to resume it from: -f trains"* ]]
-    run diff -r {whole,again}/run
-    [ "$output" = "Only in whole/run: state.msa" ]
-    FORCE=-f line "cd again; $(FORCE=-f training --resume)"
-    [ "$status" -eq 0 ]
-    diff -r {whole,again}/run
-}
-
-@test "a fresh training without -f touches nothing of an old one; with -f nothing of it is left" {
-    undisturbed
-    cp -a whole again
-    line "cd again; $(training)"
-    [ "$status" -ne 0 ]
-    [[ $output == "msa-encode: 'run/encode.safetensors' (or a checkpoint of it) exists: -f trains anew and replaces it" ]]
-    diff -r {whole,again}/run
-    line "cd again; $(FORCE=-f EPOCHS=1 training)"
-    [ "$status" -eq 0 ]
-    [ "$(cd again/run && echo encode.safetensors.*)" = "encode.safetensors.1 encode.safetensors.2" ]
-    mkdir -p fresh/run
-    line "cd fresh; $(EPOCHS=1 training)"
-    rm {fresh,again}/run/state.msa # holds the command line
-    diff -r {fresh,again}/run
-}
-
-@test "with -f, a training that fails before its first step leaves the old one whole" {
-    undisturbed
-    cp -a whole again
-    line "cd again; $(FORCE=-f training | sed 's/msa-loss/msa-loss --tasks no/')"
-    [ "$status" -ne 0 ]
-    diff -r {whole,again}/run
-}
-
-@test "a training cannot be resumed with other settings" {
-    undisturbed
-    cp -a whole again
-    local began="the training that is to be resumed began with"
-    refused 's/--seed 3/--seed 4/' "msa-load: $began seed 3, and not with 4"
-    refused 's/--batch 5/--batch 5 --drop audio/' "msa-load: $began drop '', and not with 'audio'"
-    refused 's/--batch 5/--batch 5 --label text/' "msa-load: $began label 'label', and not with 'label_text'"
-    refused 's/--epochs 40/--epochs 41/' "msa-load: $began epochs 40, and not with 41"
-    refused 's/--dropout 0.3/--dropout 0.4/' "msa-encode: run/encode.safetensors.80 was trained with dropout 0.3, and not with 0.4"
-    refused 's/--dim 16/--dim 32/' "msa-encode: run/encode.safetensors.80 was trained with dim 16, and not with 32"
-    refused 's/msa-predict/& --freeze T\*/' "msa-predict: run/predict.safetensors.80 was trained with freeze "
-    refused 's/msa-gdwg/& --tau 2/' "msa-gdwg: $began tau 1, and not with 2"
-    refused 's/--select mae/--select corr/' "msa-metrics: $began select 'mae', and not with 'corr'"
-    refused 's/--lr 1e-3/--lr 1e-4/' "msa-backprop: $began lr 0.001, and not with 0.0001"
-    refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
-    refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
-}
-
-@test "nor without what it goes on from" {
-    undisturbed
-    cp -a whole complete
-    cp -a whole again
-    rm {whole,again}/run/decompose.safetensors.80
-    refused '' "msa-decompose: cannot read 'run/decompose.safetensors.80': No such file or directory"
-    cp complete/run/decompose.safetensors.80 whole/run
-    cp complete/run/decompose.safetensors.80 again/run
-    head -c 100 complete/run/state.msa | tee whole/run/state.msa >again/run/state.msa
-    refused '' "msa-load: run/state.msa: cut off after 0 frames"
-    cp complete/run/encode.safetensors whole/run/state.msa
-    cp complete/run/encode.safetensors again/run/state.msa
-    refused '' "msa-load: run/state.msa: "
-    line "msa-load --train --resume $GOLDEN/data.pkl | msa-dump"
-    [[ $output == *"--resume needs --state FILE"* ]]
-    [ "$(cat statuses)" = "5 2 5" ]
-}
-
-@test "a log that is shorter than what was committed of it" {
-    begin killed
-    steps killed 20
-    kill_one msa-load
-    head -n 3 killed/run/steps.tsv >short
-    cp short killed/run/steps.tsv
-    line "cd killed; $(training --resume)"
-    [ "$status" -ne 0 ]
-    [[ $output == "msa-backprop: cannot go on with 'run/steps.tsv': "*" bytes but expected at least "* ]]
 }
 
 @test "two trainings at once in one place: the second waits, and fails" {
@@ -273,4 +125,20 @@ refused() {
     (cd killed && "${train[@]}" --resume)
     rm {whole,killed}/run/curves.*
     diff -r {whole,killed}/run
+}
+
+# Each keeps other moments, and all of them a count of updates.
+@test "killed and resumed, with each optimizer" {
+    local EPOCHS=5 OPTIMIZER
+    for OPTIMIZER in "--amsgrad" "--optimizer adam" "--optimizer adam --amsgrad" "--optimizer hf-adamw --eps 1e-6" \
+        "--optimizer sgd" "--optimizer sgd --momentum 0.9"; do
+        rm -rf whole killed
+        undisturbed
+        begin killed
+        steps killed 9
+        kill_one msa-predict
+        line "cd killed; $(training --resume)"
+        [ "$status" -eq 0 ] || { echo "$OPTIMIZER: $output" && false; }
+        diff -r {whole,killed}/run
+    done
 }

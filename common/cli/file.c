@@ -1,4 +1,4 @@
-/* Files on disk: replaced whole, written line by line, mapped. */
+/* Files on disk: replaced whole, mapped. */
 #include "common/cli/file.h"
 
 #include <errno.h>
@@ -145,7 +145,7 @@ void file_spare(struct msa *m, const char *path, const char *input)
         msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", path);
 }
 
-static void spare_operands(struct msa *m, const char *path)
+void file_spare_operands(struct msa *m, const char *path)
 {
     if (!m->operand_count)
         file_spare(m, path, "-");
@@ -153,86 +153,17 @@ static void spare_operands(struct msa *m, const char *path)
         file_spare(m, path, m->operands[i]);
 }
 
-static void check_length(struct msa *m, const char *path, int64_t least)
+int file_open(struct msa *m, const char *path)
 {
     struct stat status;
-    int64_t length = stat(path, &status) == 0 ? status.st_size : 0;
-    if (length < least)
-        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd", path,
-                 (intmax_t)length, (intmax_t)least);
-}
-
-int file_open(struct msa *m, const char *path, int64_t kept)
-{
-    struct stat status;
-    bool regular = stat(path, &status) != 0 || S_ISREG(status.st_mode);
-    if (regular) {
-        spare_operands(m, path);
+    if (stat(path, &status) != 0 || S_ISREG(status.st_mode)) {
+        file_spare_operands(m, path);
         file_claim(m, path);
-        check_length(m, path, kept);
     }
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd >= 0 && regular && ftruncate(fd, kept) != 0) {
-        int reason = errno;
-        close(fd);
-        errno = reason;
-        fd = -1;
-    }
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         cannot_write(m, path);
     return fd;
-}
-
-/* ---- Logs ---- */
-
-static void log_discard(void *memory)
-{
-    struct log *log = memory;
-    if (log->stream)
-        fclose(log->stream);
-}
-
-struct log *log_open(struct msa *m, const char *path, int64_t kept)
-{
-    struct log *log = msa_alloc(m, sizeof *log);
-    msa_at_free(log, log_discard);
-    log->path = msa_strndup(m, path, strlen(path));
-    int fd = file_open(m, path, kept);
-    log->stream = fdopen(fd, "a");
-    if (!log->stream) {
-        close(fd);
-        cannot_write(m, path);
-    }
-    return log;
-}
-
-int64_t log_sync(struct msa *m, struct log *log)
-{
-    struct stat status;
-    int fd = fileno(log->stream);
-    if (fstat(fd, &status) != 0 || (S_ISREG(status.st_mode) && fsync(fd) != 0))
-        cannot_write(m, log->path);
-    return S_ISREG(status.st_mode) ? status.st_size : 0;
-}
-
-void log_line(struct msa *m, struct log *log, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    bool failed = vfprintf(log->stream, format, arguments) < 0;
-    va_end(arguments);
-    if (failed || putc('\n', log->stream) == EOF || fflush(log->stream) != 0)
-        cannot_write(m, log->path);
-}
-
-void log_close(struct msa *m, struct log *log)
-{
-    FILE *stream = log->stream;
-    log->stream = NULL;
-    if (fclose(stream) != 0)
-        cannot_write(m, log->path);
-    msa_free(m, (char *)log->path);
-    msa_free(m, log);
 }
 
 /* ---- Mapping ---- */
@@ -262,6 +193,14 @@ void file_unmap(struct mapping map)
 {
     if (map.bytes)
         munmap((void *)map.bytes, map.size);
+}
+
+void file_remove(struct msa *m, const char *path)
+{
+    if (unlink(path) == 0)
+        sync_directory(m, path);
+    else if (errno != ENOENT)
+        msa_fail_errno(m, "cannot remove '%s'", path);
 }
 
 bool file_exists(const char *path)

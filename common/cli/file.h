@@ -27,6 +27,9 @@ void file_commit(struct msa *m, struct file *f);
 void file_commit_unsynced(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
+/* Removes PATH, which need not be there, for good. Fails the run: "cannot remove 'PATH': REASON".
+ */
+void file_remove(struct msa *m, const char *path);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
 void file_check(struct msa *m, const char *path);
 
@@ -39,19 +42,30 @@ void file_claim(struct msa *m, const char *path);
 /* Fails the run with MSA_USAGE when PATH and the file `input` ("-": stdin) that the program reads
  * are the same regular file, whatever they are called: writing the one would destroy the other. */
 void file_spare(struct msa *m, const char *path, const char *input);
-/* Opens PATH to be written in place, at its end: claimed (file_claim), none of the program's
- * operands (file_spare); the first `kept` bytes of a file that is there stay, a shorter one fails
- * the run. FIFOs and devices are written as they are. Fails the run: "cannot write 'PATH': REASON".
- * The descriptor is the caller's. */
-int file_open(struct msa *m, const char *path, int64_t kept);
+/* The same for each of the program's operands, or stdin where it has none. */
+void file_spare_operands(struct msa *m, const char *path);
+/* Creates or empties PATH, to be written in place: claimed (file_claim), none of the program's
+ * operands. FIFOs and devices are written as they are. Fails the run: "cannot write 'PATH':
+ * REASON". The descriptor is the caller's. */
+int file_open(struct msa *m, const char *path);
 
-/* A log, opened so (file_open), then written line by line, each line flushed. Owned by the run. */
+/* A log, claimed (file_claim), none of the program's operands, and written line by line, each line
+ * flushed. Owned by the run. Fails the run: "cannot write 'PATH': REASON". */
 struct log {
     const char *path;
-    FILE *stream;
+    int64_t kept; /* bytes of the file that stay */
+    bool begun;
+    int fd;           /* until it has begun; -1: there is no file yet */
+    FILE *stream;     /* into `held` until it has begun, then into the file */
+    char *held;       /* malloc'd */
+    size_t held_size; /* bytes */
 };
+/* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
 struct log *log_open(struct msa *m, const char *path, int64_t kept);
-/* Its length in bytes, now on the disk; 0 when it is no regular file. */
+/* Lines so far, and those to come, go into the file, behind its first `kept` bytes; what follows
+ * these is lost. A log that loses nothing begins by itself, with its first line. */
+void log_begin(struct msa *m, struct log *log);
+/* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. */
 int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
 void log_close(struct msa *m, struct log *log);

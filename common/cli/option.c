@@ -51,6 +51,13 @@ static int word_index(const char *list, char separator, const char *word)
     }
 }
 
+const char *option_word(struct msa *m, const char *arg, int i)
+{
+    while (i--)
+        arg = strchr(arg, '|') + 1;
+    return msa_strndup(m, arg, strcspn(arg, "|"));
+}
+
 bool option_names(const char *list, const char *word)
 {
     return word_index(list, ',', word) >= 0;

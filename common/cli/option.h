@@ -84,6 +84,8 @@ void option_pairs(struct msa *m, const char *option, const char *text, void *clo
  * to MAX". */
 long option_int(struct msa *m, const char *option, const char *text, double min, double max);
 double option_real(struct msa *m, const char *option, const char *text, double min, double max);
+/* Word i of a choice's `arg`, "a|b|c"; owned by the run. */
+const char *option_word(struct msa *m, const char *arg, int i);
 /* Is `word` one of the comma-separated words of `list`? */
 bool option_names(const char *list, const char *word);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is

@@ -89,6 +89,8 @@ char *dataset_id(struct dataset *d, enum split split, size_t i);
 /* Fails the run where a split that is to be used has a label that is not finite, or two samples of
  * one id. */
 void dataset_check(struct dataset *d, enum split split);
+/* CRC-32 of the ids and labels of a split, in order: another set is seldom mistaken for it. */
+uint32_t dataset_crc(struct dataset *d, enum split split);
 /* Samples whose id is that of one before them: how many, and a pair. */
 struct duplicates {
     size_t count, first, second;

@@ -1,8 +1,10 @@
-/* What is checked of a split before it is used: its labels, and that no two samples have one id. */
+/* What is checked of a split before it is used: its labels, that no two samples have one id, and
+ * that it is the one that was used before. */
 #include "common/data/dataset.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static void check_labels(struct dataset *d, enum split split, int tensor)
 {
@@ -86,4 +88,22 @@ void dataset_check(struct dataset *d, enum split split)
                  "for each",
                  d->path, split_names[split], same.first, same.second,
                  dataset_id(d, split, same.second));
+}
+
+uint32_t dataset_crc(struct dataset *d, enum split split)
+{
+    uLong crc = crc32(0, NULL, 0);
+    for (size_t i = 0; i < d->split[split].count; i++) {
+        char *id = dataset_id(d, split, i);
+        crc = crc32(crc, (const Bytef *)id, (uInt)strlen(id) + 1);
+        msa_free(d->m, id);
+        for (int k = 0; k < LABELS; k++) {
+            float label;
+            if (d->labels[k] < 0)
+                continue;
+            dataset_read(d, split, d->labels[k], i, NON_FINITE_FAIL, &label);
+            crc = crc32(crc, (const Bytef *)&label, sizeof label);
+        }
+    }
+    return (uint32_t)crc;
 }

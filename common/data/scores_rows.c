@@ -18,7 +18,7 @@ static void write_down(struct scores_rows *r, const struct scores *s, const stru
     char line[SCORES_LINE];
     if (!r->logged.count) {
         r->logged = scores_columns_log(s);
-        if (!r->kept)
+        if (!r->log->kept)
             log_line(s->m, r->log, "%s", scores_tsv(line, s, NULL, &r->logged));
     }
     log_line(s->m, r->log, "%s", scores_tsv(line, s, p, &r->logged));

@@ -8,7 +8,6 @@
 
 struct scores_rows {
     struct log *log;                     /* NULL: none is written */
-    int64_t kept;                        /* bytes of it that an earlier run committed */
     struct scores_columns logged, shown; /* of the log and of the table on stderr */
 };
 

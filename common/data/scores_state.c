@@ -1,5 +1,6 @@
 /* Scores in a checkpoint. */
 #include "common/data/scores_state.h"
+#include "common/stream/checkpoint.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -70,19 +71,19 @@ static struct tensor vector_of(const struct scores *s, const char *split, const 
     return t;
 }
 
-static void take_loss(struct scores_loss *loss, const value *state)
+static void take_loss(struct msa *m, struct scores_loss *loss, const value *state)
 {
-    loss->sum = value_real(state, "sum", 0);
-    loss->samples = value_real(state, "samples", 0);
+    loss->sum = resume_number(m, state, "sum");
+    loss->samples = resume_number(m, state, "samples");
 }
 
 static void take_split(struct scores *s, const char *name, const value *state)
 {
     struct scores_split *p = scores_split(s, name);
-    const value *losses = value_get(state, "loss");
+    const value *losses = resume_map(s->m, state, "loss");
     struct tensor y = vector_of(s, name, state, "prediction");
     struct tensor label = vector_of(s, name, state, "label");
-    uint32_t count = losses && losses->type == MSGPACK_OBJECT_MAP ? losses->via.map.size : 0;
+    uint32_t count = losses->via.map.size;
     if (count > SCORES_LOSSES || label.count != y.count)
         wrong(s, name, "more losses than can be judged, or not as many labels as predictions");
     for (size_t i = 0; i < y.count; i++)
@@ -90,17 +91,16 @@ static void take_split(struct scores *s, const char *name, const value *state)
     for (p->loss_count = 0; p->loss_count < (int)count; p->loss_count++) {
         struct scores_loss *loss = &p->losses[p->loss_count];
         key_text(&losses->via.map.ptr[p->loss_count].key, loss->name, sizeof loss->name);
-        take_loss(loss, &losses->via.map.ptr[p->loss_count].val);
+        take_loss(s->m, loss, &losses->via.map.ptr[p->loss_count].val);
     }
-    take_loss(&p->total, value_get(state, "total"));
-    p->train = value_bool(state, "train", false);
-    p->epoch = value_int(state, "epoch", 0);
+    take_loss(s->m, &p->total, resume_map(s->m, state, "total"));
+    p->train = resume_bool(s->m, state, "train");
+    p->epoch = resume_int(s->m, state, "epoch");
 }
 
 void scores_take_state(struct scores *s, const value *state)
 {
-    uint32_t count = state && state->type == MSGPACK_OBJECT_MAP ? state->via.map.size : 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < state->via.map.size; i++) {
         char name[BODY_KEY + 1];
         key_text(&state->via.map.ptr[i].key, name, sizeof name);
         take_split(s, name, &state->via.map.ptr[i].val);

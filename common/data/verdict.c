@@ -48,13 +48,13 @@ void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, v
     }
 }
 
-void judge_take_state(struct judge *j, const struct header *h, const value *state)
+void judge_take_state(struct judge *j, struct msa *m, const value *state)
 {
-    j->waited = (int64_t)resume_number(h, state, "waited");
+    j->waited = resume_int(m, state, "waited");
     j->remembers = value_get(state, "best");
     if (j->remembers) {
-        j->best = resume_number(h, state, "best");
-        j->best_epoch = (int64_t)resume_number(h, state, "best_epoch");
+        j->best = resume_number(m, state, "best");
+        j->best_epoch = resume_int(m, state, "best_epoch");
     }
 }
 

@@ -29,7 +29,7 @@ struct verdict judge_scores(struct judge *j, const struct scores *s, const char 
 
 /* What the verdicts to come depend on, into the state that a checkpoint keeps, and out of it. */
 void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state);
-void judge_take_state(struct judge *j, const struct header *h, const value *state);
+void judge_take_state(struct judge *j, struct msa *m, const value *state);
 
 /* "mae<0.75", with < <= > or >=. */
 struct assertion {

@@ -160,17 +160,17 @@ static void wait_for_peer(struct back *b)
         msa_fail(b->m, MSA_CLOSED, "the next program has closed its input");
 }
 
-void back_forward_ended(struct back *b)
-{
-    b->forward = -1;
-}
-
 /* ---- Frames ---- */
 
-void back_next(struct back *b, struct frame *f)
+void back_await_peer(struct back *b)
 {
     while (!meet(b))
         wait_for_peer(b);
+}
+
+void back_next(struct back *b, struct frame *f)
+{
+    back_await_peer(b);
     if (!reader_next(b->reader, f))
         *f = (struct frame){0};
     else if (f->kind == FRAME_ERROR)

@@ -17,9 +17,9 @@ struct back; /* the listening end: of the stage before */
  * that takes the header to whoever is to connect: where nobody reads it any more and nobody has
  * connected, back_next ends the run with MSA_CLOSED. -1: not watched. */
 struct back *back_listen(struct msa *m, int forward, char address[128]);
-/* E has gone forward: who read it may end before another has connected, and `forward` is no longer
- * watched. */
-void back_forward_ended(struct back *b);
+/* Waits until a stage has connected; to be called before E goes forward, for who reads that may end
+ * well before another has connected, and `forward` tells nothing any more. */
+void back_await_peer(struct back *b);
 /* The next frame from the stage that connected. The first call waits for it (one line on stderr
  * after BACK_NOTICE seconds, failure with MSA_FAILED after BACK_PATIENCE, both counted from
  * back_listen: "nobody takes gradients back: does the line end in msa-backprop? to look: msa-dump

@@ -3,6 +3,7 @@
 #ifndef MSA_CHECKPOINT_H
 #define MSA_CHECKPOINT_H
 
+#include "common/cli/option.h"
 #include "common/stream/control.h"
 #include "common/stream/record.h"
 
@@ -27,12 +28,23 @@ void resume_put(struct header *h, const struct commit *commit);
 long resume_checkpoint(const struct header *h);
 /* Were its parameters the best so far? */
 bool resume_best(const struct header *h);
+/* The program's options of these names (comma-separated) as a map, for `settings`. */
+value resume_settings(struct msa *m, msgpack_zone *zone, const struct option *options,
+                      const char *names);
 /* What this program gave to that checkpoint's state (control_add_state), a map; NULL where the
  * training does not go on from one. To be called before the header is signed. Fails the run with
  * MSA_USAGE where the checkpoint is of a line without this program, or where an entry of `settings`
  * (a map) is not what it was. */
 const value *resume_state(const struct header *h, const value *settings);
-/* A number that a state must have; else it fails the run with MSA_CORRUPT. */
-double resume_number(const struct header *h, const value *state, const char *key);
+/* For the last stage of a line, which sees all of it: fails the run with MSA_USAGE where a program
+ * that gave a state is not in it. */
+void resume_line(const struct header *h);
+/* Parts that a state must have, of that type; else they fail the run with MSA_CORRUPT. */
+double resume_number(struct msa *m, const value *state, const char *key);
+int64_t resume_int(struct msa *m, const value *state, const char *key); /* from 0 to 2^53 */
+bool resume_bool(struct msa *m, const value *state, const char *key);
+const value *resume_map(struct msa *m, const value *state, const char *key);
+/* Bytes of the program's log that are committed, its `log`; 0 where the state is NULL. */
+int64_t resume_log(struct msa *m, const value *state);
 
 #endif

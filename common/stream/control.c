@@ -8,7 +8,14 @@ struct control control_new(struct msa *m)
 
 struct control control_parse(struct msa *m, const struct frame *f)
 {
+    static const char *const counts[] = {"epoch", "step", "checkpoint"};
+    static const char *const flags[] = {"epoch_done", "best", "stop"};
     struct control c = control_new(m);
+    for (int i = 0; i < 3; i++) {
+        field_int(m, f, counts[i], 0, 0);
+        field_bool(m, f, flags[i], false);
+    }
+    field_map(m, f, "state");
     c.map = value_copy(m, c.zone, &f->map);
     return c;
 }
@@ -29,7 +36,7 @@ void control_free(struct control *c)
 void control_add_state(struct msa *m, struct control *c, int position, value state)
 {
     const value *found = value_get(&c->map, "state");
-    value all = found && found->type == MSGPACK_OBJECT_MAP ? *found : value_map();
+    value all = found ? *found : value_map();
     char key[80];
     snprintf(key, sizeof key, "%d:%s", position, m->program);
     value_set(m, c->zone, &all, key, state);

@@ -167,6 +167,12 @@ struct header *header_parse(struct msa *m, const struct frame *f)
     return h;
 }
 
+long header_training_steps(const struct header *h)
+{
+    long steps;
+    return __builtin_mul_overflow(h->steps, h->epochs, &steps) || steps < 1 ? 0 : steps;
+}
+
 /* ---- Writing ---- */
 
 static value pipeline_of(const struct header *h)

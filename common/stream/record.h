@@ -56,6 +56,8 @@ struct header *header_parse(struct msa *m, const struct frame *f);
 void header_sign(struct header *h);
 int header_position(
     const struct header *h); /* length of `pipeline`: this stage's number after header_sign */
+/* Steps of the whole training; 0: this is none. */
+long header_training_steps(const struct header *h);
 void header_write(struct header *h, struct writer *w);
 
 /* D or G. */

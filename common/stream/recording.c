@@ -25,7 +25,7 @@ static bool ends_in(const char *text, const char *end)
 
 struct writer *recording_create(struct msa *m, const char *path, const struct header *h)
 {
-    struct writer *w = writer_open(m, file_open(m, path, 0), path);
+    struct writer *w = writer_open(m, file_open(m, path), path);
     if (ends_in(path, ".gz"))
         writer_gzip(w);
     struct header copy =

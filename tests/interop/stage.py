@@ -63,11 +63,10 @@ class WayBack:
         header["back"] = "@" + self.listener.getsockname()[1:].decode()
 
     def wait(self):
-        """Until a peer comes; one that has closed its input before the end never will."""
+        """Until a peer comes; one that has closed its input never will."""
         ends = select.poll()
         ends.register(self.listener, select.POLLIN)
-        if not self.out.ended:
-            ends.register(self.out.file, 0)
+        ends.register(self.out.file, 0)
         for seconds in NOTICE, PATIENCE:
             left = 0 if self.out.broken else max(0, self.started + seconds - time.monotonic())
             found = dict(ends.poll(1000 * left))
@@ -80,7 +79,9 @@ class WayBack:
         raise TimeoutError(NOBODY)
 
     def meet(self):
-        """Accepts one peer, of the same user, and reads its H."""
+        """Accepts one peer, of the same user, and reads its H, unless it is there."""
+        if self.behind:
+            return
         peer = None
         while not peer or not own_user(peer):
             self.wait()
@@ -103,8 +104,7 @@ class WayBack:
 
     def take(self, kind):
         """The next frame from behind, which must be of that kind: its body."""
-        if not self.behind:
-            self.meet()
+        self.meet()
         return self.next(kind)
 
     def give(self, kind, body):
@@ -162,6 +162,8 @@ class Line:
             self.header(body)
         elif kind == "D":
             self.stage.record(body)
+        if self.back and kind == "E":
+            self.back.meet()  # who reads E may end before a stage behind it has come
         self.out.write(kind, body)
         if self.back and kind == "D" and body["train"]:
             self.gradient(body)

@@ -261,16 +261,42 @@ static void files_that_cannot_be_written(void **state)
     assert_int_equal(files_here(), 2);
 }
 
+/* ---- Removing ---- */
+
+static void remove_x(struct msa *m)
+{
+    file_remove(m, "x");
+}
+
+static void remove_directory(struct msa *m)
+{
+    file_remove(m, "directory");
+}
+
+static void files_are_removed(void **state)
+{
+    (void)state;
+    put("x", "old");
+    succeeds(remove_x);
+    assert_int_equal(files_here(), 0);
+    succeeds(remove_x); /* it need not be there */
+    assert_int_equal(mkdir("directory", 0777), 0);
+    fails(remove_directory, "cannot remove 'directory': Is a directory");
+}
+
 /* ---- Logs ---- */
 
 static void keep_log(struct msa *m)
 {
     struct log *log = log_open(m, "log", 4);
-    holds("log", "old\n"); /* the rest of "old\nlost" has gone */
     log_line(m, log, "%d\t%s", 1, "one");
-    holds("log", "old\n1\tone\n"); /* each line at once */
-    assert_int_equal(log_sync(m, log), 10);
+    holds("log", "old\nlost"); /* nothing is touched yet */
+    log_begin(m, log);
+    holds("log", "old\n1\tone\n");
     log_line(m, log, "2");
+    holds("log", "old\n1\tone\n2\n"); /* each line at once */
+    assert_int_equal(log_sync(m, log), 12);
+    log_line(m, log, "3");
     log_close(m, log);
 }
 
@@ -282,20 +308,35 @@ static void keep_too_much(struct msa *m)
 static void keep_device(struct msa *m)
 {
     struct log *log = log_open(m, "/dev/null", 1000);
+    log_begin(m, log);
     assert_int_equal(log_sync(m, log), 0);
 }
 
 static void empty_log(struct msa *m)
 {
     struct log *log = log_open(m, "log", 0);
+    log_begin(m, log);
     holds("log", "");
     log_line(m, log, "3");
     msa_fail(m, MSA_FAILED, "after a line");
 }
 
+static void fail_before_it_begins(struct msa *m)
+{
+    log_line(m, log_open(m, file_exists("log") ? "log" : "other", 0), "4");
+    msa_fail(m, MSA_FAILED, "held");
+}
+
 static void log_to_full(struct msa *m)
 {
-    log_line(m, log_open(m, "/dev/full", 0), "line");
+    struct log *log = log_open(m, "/dev/full", 0);
+    log_begin(m, log);
+    log_line(m, log, "line");
+}
+
+static void only_open(struct msa *m)
+{
+    log_open(m, "other", 0);
 }
 
 static void log_to_directory(struct msa *m)
@@ -317,12 +358,19 @@ static void logs_grow_by_lines(void **state)
     (void)state;
     put("log", "old\nlost");
     succeeds(keep_log);
-    holds("log", "old\n1\tone\n2\n");
-    fails(keep_too_much, "cannot go on with 'log': 12 bytes but expected at least 1000");
-    holds("log", "old\n1\tone\n2\n");
+    holds("log", "old\n1\tone\n2\n3\n");
+    fails(keep_too_much, "cannot go on with 'log': 14 bytes but expected at least 1000");
+    holds("log", "old\n1\tone\n2\n3\n");
     succeeds(keep_device);
     fails(empty_log, "after a line");
     holds("log", "3\n");
+    fails(fail_before_it_begins, "held");
+    holds("log", "3\n");
+    succeeds(only_open);
+    assert_int_equal(files_here(), 1);
+    unlink("log");
+    fails(fail_before_it_begins, "held"); /* where nothing is lost a line is written at once */
+    holds("other", "4\n");
     fails(log_to_full, "cannot write '/dev/full': No space left on device");
     fails(log_to_directory, "cannot write '.': Is a directory");
     struct msa m = run(log_over_input);
@@ -440,10 +488,15 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_TAP);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_directory, leave_directory)
     const struct CMUnitTest tests[] = {
-        TEST(a_commit_replaces_the_file),   TEST(without_commit_nothing_changes),
-        TEST(links_are_followed),           TEST(pipes_and_devices_are_written_in_place),
-        TEST(files_that_cannot_be_written), TEST(logs_grow_by_lines),
-        TEST(files_are_mapped_whole),       TEST(progress_is_for_those_who_see_it),
+        TEST(a_commit_replaces_the_file),
+        TEST(without_commit_nothing_changes),
+        TEST(links_are_followed),
+        TEST(pipes_and_devices_are_written_in_place),
+        TEST(files_that_cannot_be_written),
+        TEST(files_are_removed),
+        TEST(logs_grow_by_lines),
+        TEST(files_are_mapped_whole),
+        TEST(progress_is_for_those_who_see_it),
     };
     return cmocka_run_group_tests_name("cli_file", tests, NULL, NULL);
 }

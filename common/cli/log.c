@@ -1,0 +1,124 @@
+/* Logs: files written line by line. */
+#include "common/cli/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static _Noreturn void cannot_write(struct msa *m, const struct log *log)
+{
+    msa_fail_errno(m, "cannot write '%s'", log->path);
+}
+
+static void log_discard(void *memory)
+{
+    struct log *log = memory;
+    if (log->stream)
+        fclose(log->stream);
+    if (log->fd >= 0)
+        close(log->fd);
+    free(log->held);
+}
+
+/* -1: it is no regular file. */
+static int64_t length_of(struct msa *m, const struct log *log, int fd)
+{
+    struct stat status = {.st_mode = S_IFREG}; /* where it is not there yet */
+    if (fd >= 0 && fstat(fd, &status) != 0)
+        cannot_write(m, log);
+    return S_ISREG(status.st_mode) ? status.st_size : -1;
+}
+
+static void expect_length(struct msa *m, const struct log *log)
+{
+    int64_t length = length_of(m, log, log->fd);
+    if (length < log->kept)
+        msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd",
+                 log->path, (intmax_t)length, (intmax_t)log->kept);
+}
+
+struct log *log_open(struct msa *m, const char *path, int64_t kept)
+{
+    struct log *log = msa_alloc(m, sizeof *log);
+    *log = (struct log){.path = msa_strndup(m, path, strlen(path)), .kept = kept};
+    log->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    msa_at_free(log, log_discard);
+    if (log->fd < 0 && errno != ENOENT)
+        cannot_write(m, log);
+    if (length_of(m, log, log->fd) >= 0) {
+        file_spare_operands(m, path);
+        file_claim(m, path);
+        expect_length(m, log);
+    }
+    log->stream = open_memstream(&log->held, &log->held_size);
+    if (!log->stream)
+        cannot_write(m, log);
+    return log;
+}
+
+/* What is written from now on goes into the file. */
+static void leave_memory(struct msa *m, struct log *log)
+{
+    FILE *memory = log->stream;
+    log->stream = fdopen(log->fd, "a");
+    if (!log->stream) {
+        log->stream = memory;
+        cannot_write(m, log);
+    }
+    log->fd = -1; /* it is the stream's */
+    if (fclose(memory) != 0)
+        cannot_write(m, log);
+}
+
+void log_begin(struct msa *m, struct log *log)
+{
+    if (log->begun)
+        return;
+    log->begun = true;
+    if (log->fd < 0)
+        log->fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (log->fd < 0)
+        cannot_write(m, log);
+    if (length_of(m, log, log->fd) >= 0 && ftruncate(log->fd, log->kept) != 0)
+        cannot_write(m, log);
+    leave_memory(m, log);
+    if (fwrite(log->held, 1, log->held_size, log->stream) < log->held_size ||
+        fflush(log->stream) != 0)
+        cannot_write(m, log);
+    free(log->held);
+    log->held = NULL;
+}
+
+int64_t log_sync(struct msa *m, struct log *log)
+{
+    int fd = fileno(log->stream);
+    int64_t length = length_of(m, log, fd);
+    if (length >= 0 && fsync(fd) != 0)
+        cannot_write(m, log);
+    return length < 0 ? 0 : length;
+}
+
+void log_line(struct msa *m, struct log *log, const char *format, ...)
+{
+    va_list arguments;
+    if (!log->begun && length_of(m, log, log->fd) <= log->kept) /* nothing would be lost */
+        log_begin(m, log);
+    va_start(arguments, format);
+    bool failed = vfprintf(log->stream, format, arguments) < 0;
+    va_end(arguments);
+    if (failed || putc('\n', log->stream) == EOF || fflush(log->stream) != 0)
+        cannot_write(m, log);
+}
+
+void log_close(struct msa *m, struct log *log)
+{
+    FILE *stream = log->stream;
+    log->stream = NULL;
+    if (fclose(stream) != 0)
+        cannot_write(m, log);
+    msa_free(m, (char *)log->path);
+    msa_free(m, log);
+}

@@ -1,0 +1,245 @@
+/* Going on from a commit: what stages learn of it from the header. */
+#include "common/stream/checkpoint.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Parts of a state ---- */
+
+static _Noreturn void lacks(struct msa *m, const char *key, const char *what)
+{
+    msa_fail(m, MSA_CORRUPT, "header: the state to be resumed: '%s' is no %s", key, what);
+}
+
+double resume_number(struct msa *m, const value *state, const char *key)
+{
+    const value *v = value_get(state, key);
+    if (!v ||
+        (v->type != MSGPACK_OBJECT_FLOAT32 && v->type != MSGPACK_OBJECT_FLOAT64 &&
+         v->type != MSGPACK_OBJECT_POSITIVE_INTEGER && v->type != MSGPACK_OBJECT_NEGATIVE_INTEGER))
+        lacks(m, key, "number");
+    return value_real(state, key, 0);
+}
+
+int64_t resume_int(struct msa *m, const value *state, const char *key)
+{
+    int64_t i = value_int(state, key, -1);
+    if (i < 0 || i > (INT64_C(1) << 53))
+        lacks(m, key, "whole number from 0 to 2^53");
+    return i;
+}
+
+static const value *typed(struct msa *m, const value *state, const char *key,
+                          msgpack_object_type type, const char *name)
+{
+    const value *v = value_get(state, key);
+    if (!v || v->type != type)
+        lacks(m, key, name);
+    return v;
+}
+
+bool resume_bool(struct msa *m, const value *state, const char *key)
+{
+    return typed(m, state, key, MSGPACK_OBJECT_BOOLEAN, "true or false")->via.boolean;
+}
+
+const value *resume_map(struct msa *m, const value *state, const char *key)
+{
+    return typed(m, state, key, MSGPACK_OBJECT_MAP, "map");
+}
+
+int64_t resume_log(struct msa *m, const value *state)
+{
+    return state ? resume_int(m, state, "log") : 0;
+}
+
+/* ---- The training ---- */
+
+void resume_put(struct header *h, const struct commit *commit)
+{
+    value resume = commit ? commit->control.map : value_map();
+    if (!commit)
+        value_set(h->m, h->zone, &resume, "checkpoint", value_of_int(0));
+    value_set(h->m, h->zone, &h->map, "resume", resume);
+}
+
+static const value *resume_of(const struct header *h)
+{
+    const value *resume = value_get(&h->map, "resume");
+    if (resume && resume->type != MSGPACK_OBJECT_MAP)
+        msa_fail(h->m, MSA_CORRUPT, "header: 'resume' is not a map");
+    return resume;
+}
+
+long resume_checkpoint(const struct header *h)
+{
+    const value *resume = resume_of(h);
+    return resume ? (long)resume_int(h->m, resume, "checkpoint") : -1;
+}
+
+bool resume_best(const struct header *h)
+{
+    const value *resume = resume_of(h);
+    return value_get(resume, "best") ? resume_bool(h->m, resume, "best") : true;
+}
+
+/* ---- Whose state it is ---- */
+
+/* A key NUMBER:PROGRAM of the state. */
+struct place {
+    long number;
+    char program[BODY_KEY + 1];
+};
+
+static struct place place_of(const struct header *h, const value *states, uint32_t i)
+{
+    const value *key = &states->via.map.ptr[i].key;
+    char text[BODY_KEY + 1], *end = "";
+    struct place place = {0};
+    if (key->type == MSGPACK_OBJECT_STR)
+        place.number = strtol(value_key(states, i, text), &end, 10);
+    if (*end != ':')
+        msa_fail(h->m, MSA_CORRUPT, "header: the state to be resumed: a key is not NUMBER:PROGRAM");
+    strcpy(place.program, end + 1);
+    return place;
+}
+
+static bool stands_at(const struct header *h, const char *program, long number)
+{
+    const value *pipeline = value_get(&h->map, "pipeline");
+    return number >= 1 && number <= header_position(h) &&
+           value_equals(value_get(&pipeline->via.array.ptr[number - 1], "name"), program);
+}
+
+static _Noreturn void cannot_tell(const struct header *h, int named)
+{
+    msa_fail(h->m, MSA_USAGE,
+             "the training that is to be resumed has %d times %s, and other programs before them: "
+             "which of them is stage %d?",
+             named, h->m->program, header_position(h) + 1);
+}
+
+/* This program's part; NULL: it has none. Where programs that keep nothing have come or gone the
+ * number is another, and a name that is there once will do; of several each must stand where it
+ * stood. */
+static const value *find_state(const struct header *h)
+{
+    const value *states = resume_map(h->m, resume_of(h), "state"), *mine = NULL, *only = NULL;
+    long here = header_position(h) + 1;
+    int named = 0;
+    bool moved = false;
+    for (uint32_t i = 0; i < states->via.map.size; i++) {
+        struct place place = place_of(h, states, i);
+        if (strcmp(place.program, h->m->program) != 0)
+            continue;
+        named++;
+        only = &states->via.map.ptr[i].val;
+        mine = place.number == here ? only : mine;
+        moved = moved || (place.number < here && !stands_at(h, place.program, place.number));
+    }
+    if (named > 1 && (moved || !mine))
+        cannot_tell(h, named);
+    return mine ? mine : only;
+}
+
+/* ---- Settings ---- */
+
+static value option_value(struct msa *m, msgpack_zone *zone, const struct option *o,
+                          const void *field)
+{
+    const char *text;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        return value_of_bool(*(const bool *)field);
+    case OPTION_INT:
+        return value_of_int(*(const long *)field);
+    case OPTION_REAL:
+        return value_of_real(*(const double *)field);
+    case OPTION_CHOICE:
+        return value_str(m, zone, option_word(m, o->arg, *(const int *)field));
+    default:
+        text = *(const char *const *)field;
+        return value_str(m, zone, text ? text : "");
+    }
+}
+
+value resume_settings(struct msa *m, msgpack_zone *zone, const struct option *options,
+                      const char *names)
+{
+    value settings = value_map();
+    for (const struct option *o = options; o->name; o++)
+        if (option_names(names, o->name))
+            value_set(m, zone, &settings, o->name,
+                      option_value(m, zone, o, (const char *)m->settings + o->offset));
+    return settings;
+}
+
+static const char *setting_text(struct msa *m, msgpack_zone *zone, const value *map,
+                                const char *key)
+{
+    const value *v = value_get(map, key);
+    if (!v)
+        return "nothing";
+    if (v->type == MSGPACK_OBJECT_BOOLEAN)
+        return v->via.boolean ? "true" : "false";
+    if (v->type == MSGPACK_OBJECT_STR)
+        return msa_format(m, "'%s'", value_text(zone, map, key));
+    if (v->type == MSGPACK_OBJECT_FLOAT64)
+        return msa_format(m, "%.9g", v->via.f64);
+    return msa_format(m, "%jd", (intmax_t)value_int(map, key, 0));
+}
+
+static void check_settings(const struct header *h, const value *kept, const value *now)
+{
+    for (uint32_t i = 0; i < now->via.map.size; i++) {
+        const msgpack_object_kv *pair = &now->via.map.ptr[i];
+        const char *key = msa_strndup(h->m, pair->key.via.str.ptr, pair->key.via.str.size);
+        const value *before = value_get(kept, key);
+        if (!before || !msgpack_object_equal(*before, pair->val))
+            msa_fail(h->m, MSA_USAGE,
+                     "the training that is to be resumed began with %s %s, and not with %s", key,
+                     setting_text(h->m, h->zone, kept, key), setting_text(h->m, h->zone, now, key));
+    }
+}
+
+/* ---- What a program is told ---- */
+
+const value *resume_state(const struct header *h, const value *settings)
+{
+    if (resume_checkpoint(h) < 1)
+        return NULL;
+    const value *state = find_state(h);
+    if (state && state->type != MSGPACK_OBJECT_MAP)
+        lacks(h->m, h->m->program, "map");
+    if (!state)
+        msa_fail(h->m, MSA_USAGE,
+                 "the training that is to be resumed has no %s as stage %d: is the line another?",
+                 h->m->program, header_position(h) + 1);
+    check_settings(h, value_get(state, "settings"), settings);
+    return state;
+}
+
+/* How often a program of this name stands in the line up to here. */
+static int times_here(const struct header *h, const char *program)
+{
+    int times = strcmp(program, h->m->program) == 0;
+    for (long number = 1; number <= header_position(h); number++)
+        times += stands_at(h, program, number);
+    return times;
+}
+
+void resume_line(const struct header *h)
+{
+    const value *states = resume_checkpoint(h) < 1 ? NULL : resume_map(h->m, resume_of(h), "state");
+    for (uint32_t i = 0; states && i < states->via.map.size; i++) {
+        struct place place = place_of(h, states, i);
+        int times = 1;
+        for (uint32_t k = 0; k < i; k++)
+            times += strcmp(place_of(h, states, k).program, place.program) == 0;
+        if (times > times_here(h, place.program))
+            msa_fail(h->m, MSA_USAGE,
+                     "the training that is to be resumed has %s as stage %ld, which is not in this "
+                     "line",
+                     place.program, place.number);
+    }
+}
