@@ -102,8 +102,8 @@ static bool read_dtype(struct reading *r, const struct safetensor *t, struct spa
         if (strcmp(dtype, dtype_list[i].name) == 0)
             span->dtype = &dtype_list[i];
     return span->dtype ||
-           wrong(r, "tensor '%.160s': dtype %.16s but expected %s", t->name, dtype ? dtype : "missing",
-                 r->foreign ? "one of the format" : "F32");
+           wrong(r, "tensor '%.160s': dtype %.16s but expected %s", t->name,
+                 dtype ? dtype : "missing", r->foreign ? "one of the format" : "F32");
 }
 
 static bool read_tensor(struct reading *r, struct safetensor *t, struct span *span,
