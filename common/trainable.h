@@ -65,10 +65,11 @@ const struct schema_entry *trainable_arrives(const struct trainable *t, const ch
 /* Declares an output [B, shape…] (dimension 0 is given as 0); it wants a gradient if anything is
  * trained here or an input wants one. Call it when all parameters have been made. */
 void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape);
-/* Options that determine the parameters, from 1 to `most`, are kept with them. In training:
- * `given`, or `initial` when given is 0, and noted; in evaluation: the file's; a `given` one that
- * differs fails the run with MSA_USAGE, a file's that is none with MSA_CORRUPT. */
-long trainable_int(struct trainable *t, const char *key, long given, long initial, long most);
+/* Options that determine the parameters, from 1 to `most`, are kept with them. It is `given`, else
+ * what the files with initial values have noted, else `usual`; and is noted. In evaluation one
+ * that is given but differs from FILE's fails the run with MSA_USAGE; a file's that is none,
+ * always, with MSA_CORRUPT. */
+long trainable_int(struct trainable *t, const char *key, long given, long usual, long most);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);

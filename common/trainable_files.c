@@ -45,25 +45,25 @@ const struct safetensor *trainable_given(const struct trainable *t, const char *
     return t->given ? safetensors_find(t->given, name) : NULL;
 }
 
-/* A whole number of the file, from 1 to `most`. */
+/* A whole number that a file has noted, from 1 to `most`. */
 static long noted_int(struct trainable *t, const char *key, const char *text, long most)
 {
     char *end;
     long number = strtol(text, &end, 10);
     if (*end || number < 1 || number > most)
         msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s' but expected a number from 1 to %ld",
-                 t->given->path, key, text, most);
+                 t->given ? t->given->path : "--init", key, text, most);
     return number;
 }
 
-long trainable_int(struct trainable *t, const char *key, long given, long initial, long most)
+long trainable_int(struct trainable *t, const char *key, long given, long usual, long most)
 {
-    const char *text = trainable_noted(t, key);
-    long kept = text ? noted_int(t, key, text, most) : initial;
-    if (text && given && kept != given)
+    const char *text = trainable_initial_note(t, key);
+    long noted = text ? noted_int(t, key, text, most) : usual;
+    if (text && t->given && given && noted != given)
         msa_fail(t->m, MSA_USAGE, "--%s: %ld given but %s has %ld", key, given, t->given->path,
-                 kept);
-    long result = given ? given : kept;
+                 noted);
+    long result = given ? given : noted;
     trainable_note(t, key, msa_format(t->m, "%ld", result));
     return result;
 }
