@@ -9,7 +9,12 @@
 #include <string.h>
 
 /* Everything that is read from a split, in the order in which errors name it. */
-enum { FIELD_BERT = MODALITIES, FIELD_LABELS, FIELD_ID = FIELD_LABELS + LABELS, FIELDS };
+enum {
+    FIELD_BERT = MODALITIES,
+    FIELD_LABELS,
+    FIELD_TEXTS = FIELD_LABELS + LABELS,
+    FIELDS = FIELD_TEXTS + RECORD_TEXTS
+};
 
 /* The values of a split, in the pickle; NULL: not there. */
 struct fields {
@@ -33,10 +38,10 @@ static struct pickle_set *set_of(const struct dataset *d)
 
 static const char *field_key(int field)
 {
-    return field < MODALITIES    ? modality_names[field]
-           : field == FIELD_BERT ? "text_bert"
-           : field == FIELD_ID   ? "id"
-                                 : label_keys[field - FIELD_LABELS];
+    return field < MODALITIES     ? modality_names[field]
+           : field == FIELD_BERT  ? "text_bert"
+           : field >= FIELD_TEXTS ? record_texts[field - FIELD_TEXTS]
+                                  : label_keys[field - FIELD_LABELS];
 }
 
 /* ---- The values of a split ---- */
@@ -143,7 +148,7 @@ static void check_values(struct dataset *d, enum split at, int field)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: %s: '%s' has %zu values but expected one for each of %zu samples", d->path,
                  split_names[at], field_key(field), v->array->count, d->split[at].count);
-    array_of(d, at, field, field == FIELD_ID ? "iubUSO" : "fiubO");
+    array_of(d, at, field, field >= FIELD_TEXTS ? "iubUSO" : "fiubO");
 }
 
 static void check_split(struct dataset *d, enum split at)
@@ -158,10 +163,10 @@ static void check_split(struct dataset *d, enum split at)
         check_values(d, at, field);
 }
 
-/* What one split has, all have; the ids apart. */
+/* What one split has, all have; texts apart. */
 static void check_splits_agree(struct dataset *d)
 {
-    for (int field = 0; field < FIELD_ID; field++) {
+    for (int field = 0; field < FIELD_TEXTS; field++) {
         int with = -1, without = -1;
         for (int at = 0; at < SPLITS; at++)
             if (d->split[at].count && set_of(d)->splits[at].of[field])
@@ -306,9 +311,9 @@ static void read_sample(struct dataset *d, enum split split, int tensor, size_t 
         pickle_numbers(set_of(d)->pickle, v->array, i * n, n, out);
 }
 
-static char *read_id(struct dataset *d, enum split split, size_t i)
+static char *read_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
-    const struct pickle_value *v = set_of(d)->splits[split].of[FIELD_ID];
+    const struct pickle_value *v = set_of(d)->splits[split].of[FIELD_TEXTS + which];
     struct pickle *p = set_of(d)->pickle;
     if (!v)
         return NULL;
@@ -329,7 +334,10 @@ static const char *becomes(const struct dataset *d, const char *key)
     for (int i = 0; i < d->schema.count; i++)
         if (strcmp(d->keys[i], key) == 0)
             return d->schema.entries[i].name;
-    return strcmp(key, field_key(FIELD_ID)) == 0 ? field_key(FIELD_ID) : NULL;
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (strcmp(record_texts[i], key) == 0)
+            return record_texts[i];
+    return NULL;
 }
 
 static void describe_value(const struct pickle_value *v, char dtype[24], int *rank,
@@ -368,6 +376,6 @@ const struct dataset_format dataset_pickle = {.name = "pickle",
                                               .label_key = "regression_labels",
                                               .open = open_set,
                                               .read = read_sample,
-                                              .id = read_id,
+                                              .text = read_text,
                                               .describe = describe,
                                               .close = close_set};
