@@ -5,6 +5,7 @@
  * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK.
  */
 #include "common/data/dataset.h"
+#include "common/stream/utf8.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -304,8 +305,7 @@ static char *read_text(struct dataset *d, enum split split, enum record_text whi
     size_t length = places[i].length;
     char *text = msa_alloc(d->m, length + 1);
     memcpy(text, set_of(d)->map.bytes + places[i].at, length);
-    for (char *end = text + length, *c = text; (c = memchr(c, '\0', (size_t)(end - c)));)
-        *c = '?';
+    utf8_clean(text, length); /* of zeros: all else is UTF-8 */
     return text;
 }
 
