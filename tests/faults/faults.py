@@ -157,7 +157,9 @@ def alone(work):
         cases[step[0]] = case
         source = work / f"{step[0]}.msa"
         source.write_bytes(case.expected)
-    last = {"msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
+    vocabulary = str(root / "tests/golden/tokenizer/vocab.txt")
+    last = {"msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
+            "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
             "msa-synth": ["--samples", "3,2,2", "-o", "out"]}
     for name, arguments in last.items():
