@@ -25,7 +25,7 @@ OBJ     := $(if $(KIND),build/$(KIND)/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 FLAGS   := -std=c11 -D_GNU_SOURCE -I. -fno-common $(WARN)
 COMPILE  = $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
-LDLIBS  := -lmsgpackc -ljansson -lz -ldl -lm
+LDLIBS  := -lmsgpackc -ljansson -lutf8proc -lz -ldl -lm
 ifneq ($(SAN),)
 FLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
@@ -68,7 +68,7 @@ $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | 
 	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
 # Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
-FUZZED      := frames back kept pickle safetensors options
+FUZZED      := frames back kept pickle safetensors options tokenize
 FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
 FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz sets frames_mutate $(if $(FUZZING),,replay))
 $(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a

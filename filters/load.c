@@ -33,7 +33,7 @@ static const struct option options[] = {
      "make a training stream: epochs of the train split, each followed by the valid split and a "
      "checkpoint"},
     {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, "epochs of training"},
-    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 1e6, "samples per record"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record"},
     {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
      "seed of everything random in the line: initial values, dropout, shuffling, --fraction"},
     {0, "no-shuffle", NULL, OPTION_FLAG, FIELD(no_shuffle), NULL, 0, 0,

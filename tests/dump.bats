@@ -76,6 +76,16 @@ END
     msa-dump --json --values --tensor i in.msa | grep -q '"values": \[12345678901, -1\]'
 }
 
+@test "values: what was said stands behind them, by sample" {
+    stream in.msa "a=np.zeros(2)" "id=['p', 'q'], raw_text=['I loved it.', '\x1b[2J']"
+    run msa-dump --values in.msa
+    [ "${lines[5]}" = "    raw_text" ]
+    [ "${lines[6]}" = "        p: I loved it." ]
+    [ "${lines[7]}" = "        q: ?[2J" ]
+    run ! grep -q raw_text < <(msa-dump in.msa)
+    run ! grep -q raw_text < <(msa-dump --values --tensor a in.msa)
+}
+
 @test "text from outside cannot command the terminal" {
     stream in.msa "a=np.zeros(1)" "id=['\x1b[2J'], note='\x1b]0;x\x07'"
     run msa-dump --values in.msa

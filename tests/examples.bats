@@ -27,6 +27,7 @@ setup_file() {
     cp -r run one
     cp -r run other
     ln -s "$ROOT/pipelines" "$ROOT/tests" .
+    cp "$ROOT/tests/golden/tokenizer/vocab.txt" .
     mkdir path && ln -s "$(command -v "$PYTHON")" path/python3 # one that has the packages
 }
 

@@ -20,4 +20,5 @@ faults() {
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }
 @test "msa-dump: every call fails" { faults dump; }
+@test "msa-tokenize: every call fails" { faults tokenize; }
 @test "msa-synth: every call fails" { faults synth; }

@@ -36,6 +36,7 @@ SAMPLES = 400
 ROOM = 4 << 20  # memory that a program may take beyond what a good stream takes
 SANITIZED = os.environ.get("O", ".") != "."  # takes terabytes of addresses
 STRIDE = int(os.environ.get("STRIDE", "1"))
+VOCABULARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden/tokenizer/vocab.txt")
 ADDRESS = f"@msa-hostile-{os.getpid()}"
 problems = 0
 
@@ -91,7 +92,8 @@ def write(path, data):
 
 def command(program, path, options=""):
     """The command that reads a stream, and leaves nothing where it fails."""
-    files = {"encode": "-p run/encode", "decompose": "-p run/decompose", "predict": "-p run/predict", "loss": "--tasks msr"}
+    files = {"encode": "-p run/encode", "decompose": "-p run/decompose", "predict": "-p run/predict", "loss": "--tasks msr",
+             "tokenize": f"--vocab {VOCABULARY}"}
     out = "" if program in ("dump", "metrics", "backprop") else "-o out"
     return f"msa-{program} -q {options} {files.get(program, '')} {out} {path}".split()
 
@@ -213,10 +215,11 @@ def line():
         f"msa-dump -t --record both.{program} | msa-{program} {arguments}" for program, arguments in TRAINING.items()))
     run("msa-load --split test --drop vision,audio s.pkl -o in.encode; msa-encode -p run/encode in.encode -o in.decompose;"
         "msa-decompose -p run/decompose in.decompose -o in.predict; msa-predict -p run/predict in.predict -o in.loss;"
-        "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp train.msa in.backprop")
+        "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp in.encode in.tokenize; cp train.msa in.backprop")
 
 
 PROGRAMS = {  # and the tensors that each must have
+    "tokenize": [],
     "encode": ["text"],
     "decompose": ["h_text"],
     "predict": ["s_text", "d_text"],

@@ -83,7 +83,7 @@ RECORDS = {  # of a record, for those that take it apart
     "no tensors": ({"epoch": 0}, "no 'tensors'"),
     "rank 0": (one_tensor("<f4", [], b"\0" * 4), "rank 0"),
     "different samples": ({"tensors": {"x": floats(1), "z": floats(2)}}, "2 samples but expected 1"),
-    "an id too many": ({"tensors": {"x": floats(1)}, "id": ["a", "b"]}, "'id' names 2 samples"),
+    "an id too many": ({"tensors": {"x": floats(1)}, "id": ["a", "b"]}, "'id' has 2 samples but expected 1"),
     "an id that is a number": ({"tensors": {"x": floats(1)}, "id": [1]}, "'id' has an item that is not a str"),
     "ids that are a map": ({"tensors": {"x": floats(1)}, "id": {}}, "'id' is not an array"),
     "a loss that is a word": ({"tensors": {}, "loss": {"msr": "1"}}, "'loss' is not a map of str to numbers"),

@@ -121,12 +121,16 @@ END
     line "msa-load --train --epochs 1 data.pkl | msa-encode -p run/e --dim 16 --heads 2 | msa-decompose -p run/d |
         msa-predict -p run/p | msa-loss | msa-backprop"
     [ "$status" -eq 0 ]
-    change_data 'for s in d.values(): s["audio"] = np.ones((len(s["audio"]), 16, 9))'
-    line "msa-load changed.pkl | msa-encode -p run/e -o out.msa"
-    [ "$status" -eq 3 ]
-    [ "${#lines[@]}" -eq 1 ]
-    [[ $output == "msa-encode: run/e: tensor 'audio_encoder.encoder.pos_encoder.proj.weight': shape [16,8] but expected [16,9]" ]]
-    [ ! -e out.msa ]
+    local modality width expected
+    while read -r modality width expected; do
+        change_data "for s in d.values(): s['$modality'] = s['$modality'].repeat(2, axis=2)"
+        line "msa-load changed.pkl | msa-encode -p run/e -o out.msa"
+        [ "$status" -eq 3 ]
+        [ "$output" = "msa-encode: run/e: tensor '${modality}_encoder.encoder.pos_encoder.proj.weight': shape [16,$width] but expected [16,$expected]" ]
+        [ ! -e out.msa ]
+    done <<<"text 16 32
+        vision 12 24
+        audio 8 16"
     change_data 'for s in d.values(): s["text"] = s["text"][:, :5]'
     line "msa-load changed.pkl | msa-encode -p run/e | msa-metrics"
     [ "$status" -eq 3 ] || [ "$status" -eq 5 ]

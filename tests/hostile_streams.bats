@@ -65,7 +65,7 @@ assert values[0] == values[1] and 'y' in values[0][1]"
 
 @test "one sample a record, no sample, no record" {
     local load="msa-load --split test --batch" rest
-    local all='if kind == "D": body.update({"id": [], "tensors": {k: v[:0] for k, v in tensors.items()}})'
+    local all='if kind == "D": body.update({"id": [], "raw_text": [], "tensors": {k: v[:0] for k, v in tensors.items()}})'
     rest="msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 --heads 4 --layers text=1,vision=1,audio=2 |
         msa-decompose --init $GOLDEN/decompose.init.safetensors | msa-predict --init $GOLDEN/predict.init.safetensors | msa-loss |
         msa-gdwg | msa-dump -t --report report.txt | msa-metrics --json"

@@ -71,8 +71,11 @@ for name, split in data.items():
             if isinstance(x, np.ndarray):
                 assert found["keys"][key]["shape"] == list(x.shape), key
                 assert found["keys"][key]["dtype"] == x.dtype.str, (key, found["keys"][key])
-        assert found["keys"]["raw_text"]["tensor"] is None and found["keys"]["id"]["tensor"] == "id"
+        assert all(found["keys"][key]["tensor"] == key for key in ("id", "raw_text"))
         assert found["keys"]["none"]["dtype"] == "None" and found["keys"]["more"]["dtype"] == "dict"
+    else:
+        assert all(found["keys"][key] == {"dtype": "str", "shape": [found["samples"]], "tensor": key}
+                   for key in ("id", "raw_text")), found["keys"]
     for key, x in split.items():
         if key not in ("text", "vision", "audio", *keys):
             continue

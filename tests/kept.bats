@@ -24,6 +24,7 @@ def read(path):
                 key = body["split"], name
                 assert key not in found, key
                 found[key] = {t: x[i] for t, x in body["tensors"].items()}
+                found[key].update({t: np.array(body[t][i]) for t in ("raw_text",) if t in body})
     return found
 
 want, got = read(sys.argv[2]), read(sys.argv[3])
@@ -82,7 +83,8 @@ if kind == "D":
     tensors["x_audio"] = np.random.default_rng(B).normal(size=(B, 2, 1, 3))
     tensors["y@msr"] = np.ones(B, "f4")
     body["loss"] = body["weight"] = {"msr": 1.0}
-    body["id"][0] += "é日本"'
+    body["id"][0] += "é日本"
+    body["raw_text"][0] = "Ça va, 日本?"'
     line "msa-load --batch 3 $GOLDEN/data.pkl | $(forge "$add") >kept.msa"
     [ "$status" -eq 0 ]
     msa-load --batch 8 kept.msa -o again.msa
@@ -90,13 +92,13 @@ if kind == "D":
 for one in want.values(): one['x_audio'] = one.pop('x_audio')
 order = list(next(iter(got.values())))
 want = {key: {name: one[name] for name in order} for key, one in want.items()}
-assert len(order) == 19, order"
+assert len(order) == 20, order"
     msa-dump again.msa >shown
     run grep -c 'loss\|weight\|@' shown
     [ "$output" -eq 0 ]
     msa-load --drop audio,text kept.msa -o dropped.msa
-    samples kept.msa dropped.msa "assert not any(word in name for one in got.values() for name in one for word in ('x_', 'text_bert'))
-want = {key: {name: one[name] for name in one if name not in ('audio', 'text', 'x_audio', 'y@msr')} for key, one in want.items()}
+    samples kept.msa dropped.msa "assert not any(word in name for one in got.values() for name in one for word in ('x_', '_bert', 'raw_'))
+want = {key: {name: one[name] for name in one if name not in ('audio', 'text', 'raw_text', 'x_audio', 'y@msr')} for key, one in want.items()}
 got = {key: {name: got[key][name] for name in one} for key, one in want.items()}"
     msa-load --split all --seed 4 kept.msa | msa-dump -n 1 | head -n 1 | grep -q 'family sims  range 1  seed 4'
 }
@@ -212,9 +214,13 @@ END
     refused 3 "frame 1, tensor 'audio': not there, but the header promised it" 'if kind == "D": del tensors["audio"]'
     refused 3 "frame 3, tensor 'text': <f8 [4," 'if kind == "D" and body["step"] == 2: tensors["text"] = tensors["text"].astype("f8")'
     refused 3 "frame 2, tensor 'new': not in the records before" 'if kind == "D" and body["step"] == 1: tensors["new"] = np.ones(B)'
-    refused 3 "frame 1: 4000000000 samples in a body of" 'if kind == "D": del body["id"]; body["tensors"] = {"x": np.ones((4000000000, 0))}
+    refused 3 "frame 2: 'raw_text' is not there, but in the records before" 'if kind == "D" and body["step"] == 1: del body["raw_text"]'
+    refused 3 "frame 2: 'raw_text' is there, but not in the records before" 'if kind == "D" and body["step"] == 0: del body["raw_text"]'
+    refused 3 "frame 1: 'raw_text' has 1 samples but expected 4" 'if kind == "D": body["raw_text"] = ["alone"]'
+    refused 3 "frame 1: 'raw_text' has an item that is not a str" 'if kind == "D": body["raw_text"] = [1] * B'
+    refused 3 "frame 1: 4000000000 samples in a body of" 'if kind == "D": del body["id"], body["raw_text"]; body["tensors"] = {"x": np.ones((4000000000, 0))}
 if kind == "H": body["schema"] = {}'
-    refused 3 "kept.msa: no samples" 'if kind == "D": body["id"] = []; body["tensors"] = {name: x[:0] for name, x in tensors.items()}'
+    refused 3 "kept.msa: no samples" 'if kind == "D": body["id"] = body["raw_text"] = []; body["tensors"] = {name: x[:0] for name, x in tensors.items()}'
     refused 3 "header: 'label' is <f4 [0,1] but expected <f4 of rank 1" 'if kind == "H": body["schema"]["label"]["shape"] = [0, 1]
 if kind == "D": tensors["label"] = tensors["label"][:, None]'
     refused 3 "train: samples 0 and 4 are both called 'same'" 'if kind == "D": body["id"][0] = "same"'

@@ -4,6 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_dropped(const char *name, const bool dropped[MODALITIES])
+{
+    int modality = name_modality(name);
+    return modality >= 0 && dropped[modality];
+}
+
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size)
 {
@@ -13,10 +19,10 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
                         .non_finite = non_finite,
                         .label = data->labels[LABEL_JOINT],
                         .size = size < most ? size : most};
-    for (int i = 0; i < data->schema.count; i++) {
-        int modality = name_modality(data->schema.entries[i].name);
-        b.dropped[i] = modality >= 0 && dropped[modality];
-    }
+    for (int i = 0; i < data->schema.count; i++)
+        b.dropped[i] = is_dropped(data->schema.entries[i].name, dropped);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        b.dropped_texts[i] = is_dropped(record_texts[i], dropped);
     return b;
 }
 
@@ -96,16 +102,19 @@ static void put_tensor(struct batcher *b, struct record *r, enum split split, in
     record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
 }
 
-static void put_ids(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
-                    size_t count)
+/* What the split has none of is left out. */
+static void put_texts(struct batcher *b, struct record *r, enum split split, enum record_text which,
+                      const uint32_t *index, size_t count)
 {
-    value ids = value_nils(b->m, r->zone, count);
+    value texts = value_nils(b->m, r->zone, count);
     for (size_t i = 0; i < count; i++) {
-        char *id = dataset_id(b->data, split, index[i]);
-        ids.via.array.ptr[i] = value_str(b->m, r->zone, id);
-        msa_free(b->m, id);
+        char *text = dataset_text(b->data, split, which, index[i]);
+        if (!text)
+            return;
+        texts.via.array.ptr[i] = value_str(b->m, r->zone, text);
+        msa_free(b->m, text);
     }
-    value_set(b->m, r->zone, &r->map, "id", ids);
+    value_set(b->m, r->zone, &r->map, record_texts[which], texts);
 }
 
 void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
@@ -113,7 +122,9 @@ void batcher_fill(struct batcher *b, struct record *r, enum split split, const u
 {
     snprintf(r->split, sizeof r->split, "%s", split_names[split]);
     r->samples = count;
-    put_ids(b, r, split, index, count);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (!b->dropped_texts[i])
+            put_texts(b, r, split, (enum record_text)i, index, count);
     for (int i = 0; i < b->data->schema.count; i++)
         if (!b->dropped[i])
             put_tensor(b, r, split, i, index, count);

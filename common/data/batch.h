@@ -9,13 +9,14 @@ struct batcher {
     struct msa *m;
     struct dataset *data;
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
+    bool dropped_texts[RECORD_TEXTS];
     enum non_finite non_finite;
     int label;                    /* whose numbers `label` has: its place in the schema */
     size_t size;                  /* samples a batch */
     void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
 };
 
-/* Drops the tensors of these modalities (name_modality). */
+/* Drops the tensors and texts of these modalities (name_modality). */
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size);
 /* Gives records this modality's label as `label`; false: the set has none, and all is as before. */

@@ -183,8 +183,8 @@ void dataset_read(struct dataset *d, enum split split, int tensor, size_t i,
     }
 }
 
-char *dataset_id(struct dataset *d, enum split split, size_t i)
+char *dataset_text(struct dataset *d, enum split split, enum record_text text, size_t i)
 {
-    char *id = d->format->id(d, split, i);
-    return id ? id : msa_format(d->m, "%s/%zu", split_names[split], i);
+    char *found = d->format->text(d, split, text, i);
+    return found || text != RECORD_ID ? found : msa_format(d->m, "%s/%zu", split_names[split], i);
 }

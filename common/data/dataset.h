@@ -57,7 +57,8 @@ struct dataset_format {
     void (*open)(struct dataset *d);
     /* A tensor of sample i, as the schema says; the numbers are those of the file. */
     void (*read)(struct dataset *d, enum split split, int tensor, size_t i, void *out);
-    char *(*id)(struct dataset *d, enum split split, size_t i); /* NULL: there is none */
+    /* A text of sample i, NULL: there is none. All samples of a split have a raw_text, or none. */
+    char *(*text)(struct dataset *d, enum split split, enum record_text text, size_t i);
     void (*describe)(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure);
     void (*close)(struct dataset *d);
 };
@@ -83,8 +84,9 @@ int dataset_family(const struct dataset *d);
  * sample, key and place). A label that is not finite fails the run always. */
 void dataset_read(struct dataset *d, enum split split, int tensor, size_t i,
                   enum non_finite non_finite, void *out);
-/* The id of sample i; "SPLIT/i" where the set has none. Owned by the run; msa_free it. */
-char *dataset_id(struct dataset *d, enum split split, size_t i);
+/* The id of sample i ("SPLIT/i" where the set has none), or what was said (NULL where the split has
+ * none). Owned by the run; msa_free it. */
+char *dataset_text(struct dataset *d, enum split split, enum record_text text, size_t i);
 
 /* Fails the run where a split that is to be used has a label that is not finite, or two samples of
  * one id. */

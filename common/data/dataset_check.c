@@ -36,8 +36,8 @@ static int compare_ids(const struct ids *ids, uint64_t a, uint64_t b)
 {
     if (a >> 32 != b >> 32)
         return a < b ? -1 : 1;
-    char *one = dataset_id(ids->d, ids->split, (uint32_t)a),
-         *other = dataset_id(ids->d, ids->split, (uint32_t)b);
+    char *one = dataset_text(ids->d, ids->split, RECORD_ID, (uint32_t)a),
+         *other = dataset_text(ids->d, ids->split, RECORD_ID, (uint32_t)b);
     int order = strcmp(one, other);
     msa_free(ids->d->m, one);
     msa_free(ids->d->m, other);
@@ -58,7 +58,7 @@ struct duplicates dataset_duplicates(struct dataset *d, enum split split)
     struct ids ids = {d, split, msa_calloc(d->m, n + 1, sizeof *ids.all)};
     struct duplicates found = {.second = n};
     for (size_t i = 0; i < n; i++) {
-        char *id = dataset_id(d, split, i);
+        char *id = dataset_text(d, split, RECORD_ID, i);
         ids.all[i] = (uint64_t)hash_of(id) << 32 | i;
         msa_free(d->m, id);
     }
@@ -87,14 +87,14 @@ void dataset_check(struct dataset *d, enum split split)
                  "%s: %s: samples %zu and %zu are both called '%s', but expected an id of its own "
                  "for each",
                  d->path, split_names[split], same.first, same.second,
-                 dataset_id(d, split, same.second));
+                 dataset_text(d, split, RECORD_ID, same.second));
 }
 
 uint32_t dataset_crc(struct dataset *d, enum split split)
 {
     uLong crc = crc32(0, NULL, 0);
     for (size_t i = 0; i < d->split[split].count; i++) {
-        char *id = dataset_id(d, split, i);
+        char *id = dataset_text(d, split, RECORD_ID, i);
         crc = crc32(crc, (const Bytef *)id, (uInt)strlen(id) + 1);
         msa_free(d->m, id);
         for (int k = 0; k < LABELS; k++) {

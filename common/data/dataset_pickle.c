@@ -8,10 +8,10 @@
 
 const char *pickle_field_key(int field)
 {
-    return field < MODALITIES    ? modality_names[field]
-           : field == FIELD_BERT ? "text_bert"
-           : field == FIELD_ID   ? "id"
-                                 : label_keys[field - FIELD_LABELS];
+    return field < MODALITIES     ? modality_names[field]
+           : field == FIELD_BERT  ? "text_bert"
+           : field >= FIELD_TEXTS ? record_texts[field - FIELD_TEXTS]
+                                  : label_keys[field - FIELD_LABELS];
 }
 
 const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value *v)
@@ -169,7 +169,10 @@ static const char *becomes(const struct dataset *d, const char *key)
     for (int i = 0; i < d->schema.count; i++)
         if (strcmp(d->keys[i], key) == 0)
             return d->schema.entries[i].name;
-    return strcmp(key, pickle_field_key(FIELD_ID)) == 0 ? pickle_field_key(FIELD_ID) : NULL;
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (strcmp(record_texts[i], key) == 0)
+            return record_texts[i];
+    return NULL;
 }
 
 static void describe_value(const struct pickle_value *v, char dtype[PICKLE_DTYPE], int *rank,
@@ -202,6 +205,6 @@ const struct dataset_format dataset_pickle = {.name = "pickle",
                                               .label_key = "regression_labels",
                                               .open = open_set,
                                               .read = pickle_set_read,
-                                              .id = pickle_set_id,
+                                              .text = pickle_set_text,
                                               .describe = describe,
                                               .close = close_set};

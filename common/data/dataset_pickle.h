@@ -7,7 +7,12 @@
 #include "common/data/pickle.h"
 
 /* Everything that is read from a split, in the order in which errors name it. */
-enum { FIELD_BERT = MODALITIES, FIELD_LABELS, FIELD_ID = FIELD_LABELS + LABELS, FIELDS };
+enum {
+    FIELD_BERT = MODALITIES,
+    FIELD_LABELS,
+    FIELD_TEXTS = FIELD_LABELS + LABELS,
+    FIELDS = FIELD_TEXTS + RECORD_TEXTS
+};
 
 /* The values of a split, in the pickle; NULL: not there. */
 struct fields {
@@ -41,6 +46,6 @@ void pickle_set_check(struct dataset *d);
 
 /* dataset_format's. */
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out);
-char *pickle_set_id(struct dataset *d, enum split split, size_t i);
+char *pickle_set_text(struct dataset *d, enum split split, enum record_text which, size_t i);
 
 #endif

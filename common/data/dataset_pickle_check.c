@@ -67,7 +67,7 @@ static void check_values(struct dataset *d, enum split at, int field)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: %s: '%s' has %zu values but expected one for each of %zu samples", d->path,
                  split_names[at], pickle_field_key(field), v->array->count, d->split[at].count);
-    if (field == FIELD_ID)
+    if (field >= FIELD_TEXTS)
         array_of(d, at, field, "iubUSO", "texts or integers");
     else
         array_of(d, at, field, "fiubO", "numbers");
@@ -88,7 +88,7 @@ static void check_split(struct dataset *d, enum split at)
 /* What one split has, all have; the ids apart. */
 static void check_splits_agree(struct dataset *d)
 {
-    for (int field = 0; field < FIELD_ID; field++) {
+    for (int field = 0; field < FIELD_TEXTS; field++) {
         int with = -1, without = -1;
         for (int at = 0; at < SPLITS; at++)
             if (d->split[at].count && pickle_set_of(d)->splits[at].of[field])

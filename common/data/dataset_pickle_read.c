@@ -65,15 +65,15 @@ void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, 
         pickle_numbers(pickle_set_of(d)->pickle, v->array, i * n, n, out);
 }
 
-char *pickle_set_id(struct dataset *d, enum split split, size_t i)
+char *pickle_set_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
-    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[FIELD_ID];
+    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[FIELD_TEXTS + which];
     struct pickle *p = pickle_set_of(d)->pickle;
     if (!v)
         return NULL;
     const struct pickle_value *text = element(v, i);
     if (text && text->kind != PICKLE_TEXT && text->kind != PICKLE_BYTES && text->kind != PICKLE_INT)
-        wrong_kind(d, split, FIELD_ID, i, text, "text or an integer");
+        wrong_kind(d, split, FIELD_TEXTS + (int)which, i, text, "text or an integer");
     if (text)
         return pickle_text(p, text);
     if (!strchr("iub", v->array->kind))

@@ -5,25 +5,26 @@
  * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK.
  */
 #include "common/data/dataset.h"
+#include "common/stream/utf8.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Where the text of an id is in the map; none: 0, for a body begins with its map. */
+/* Where a text of a sample is in the map; none: 0, for a body begins with its map. */
 struct place {
     size_t at;
     uint32_t length;
 };
 
 /* Of a split: its records, each a row of its first sample and the place of each tensor's first
- * element; and the ids. */
+ * element; and the texts. */
 struct index {
     size_t *rows; /* [count][1 + tensors] */
     size_t count, room;
-    struct place *ids; /* [samples]; NULL: no record has any */
-    size_t ids_room;
+    struct place *texts[RECORD_TEXTS]; /* [samples]; NULL: no record has any */
+    size_t texts_room[RECORD_TEXTS];
 };
 
 struct stream_set {
@@ -124,18 +125,33 @@ static size_t place_of(struct dataset *d, const struct frame *f)
     return set->spool->size - f->length;
 }
 
-static void index_ids(struct dataset *d, struct index *index, const struct record *r, size_t first,
-                      size_t body)
+/* The records of a split have a text all, or none of them; ids apart, which are made up where there
+ * are none. */
+static void check_text(struct dataset *d, const struct index *index, const struct record *r,
+                       enum record_text which)
 {
-    const value *ids = value_get(&r->map, "id");
-    index->ids = grow(d->m, index->ids, &index->ids_room, first + r->samples, sizeof *index->ids);
+    bool has = value_get(&r->map, record_texts[which]), had = index->texts[which];
+    if (which != RECORD_ID && index->count && has != had)
+        frame_fail(d->m, &r->frame, NULL, "'%s' is %sthere, but %sin the records before",
+                   record_texts[which], has ? "" : "not ", had ? "" : "not ");
+}
+
+static void index_text(struct dataset *d, struct index *index, const struct record *r,
+                       enum record_text which, size_t first, size_t body)
+{
+    const value *texts = value_get(&r->map, record_texts[which]);
+    struct place *places = index->texts[which];
+    if (!texts && which != RECORD_ID)
+        return;
+    places = grow(d->m, places, &index->texts_room[which], first + r->samples, sizeof *places);
     for (size_t i = 0; i < r->samples; i++) {
-        const msgpack_object_str *id = ids ? &ids->via.array.ptr[i].via.str : NULL;
-        index->ids[first + i] = (struct place){0};
-        if (id)
-            index->ids[first + i] =
-                (struct place){body + (size_t)((const uint8_t *)id->ptr - r->frame.body), id->size};
+        const msgpack_object_str *text = texts ? &texts->via.array.ptr[i].via.str : NULL;
+        places[first + i] = (struct place){0};
+        if (text)
+            places[first + i] = (struct place){
+                body + (size_t)((const uint8_t *)text->ptr - r->frame.body), text->size};
     }
+    index->texts[which] = places;
 }
 
 /* A sample takes a byte at least, so that the index is bounded by the file. */
@@ -154,6 +170,8 @@ static void index_record(struct dataset *d, const struct record *r)
     struct index *index = &set_of(d)->splits[split];
     size_t columns = 1 + (size_t)d->schema.count, *samples = &d->split[split].count;
     check_samples(d, r, *samples);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        check_text(d, index, r, (enum record_text)i);
     size_t body = place_of(d, &r->frame);
     index->rows =
         grow(d->m, index->rows, &index->room, index->count + 1, columns * sizeof *index->rows);
@@ -163,7 +181,8 @@ static void index_record(struct dataset *d, const struct record *r)
         const struct tensor *t = record_find(r, d->schema.entries[i].name);
         row[1 + i] = body + (size_t)((const uint8_t *)t->data - r->frame.body);
     }
-    index_ids(d, index, r, *samples, body);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        index_text(d, index, r, (enum record_text)i, *samples, body);
     *samples += r->samples;
 }
 
@@ -246,7 +265,8 @@ static void close_set(struct dataset *d)
     struct stream_set *set = set_of(d);
     for (int i = 0; i < SPLITS; i++) {
         msa_free(d->m, set->splits[i].rows);
-        msa_free(d->m, set->splits[i].ids);
+        for (int text = 0; text < RECORD_TEXTS; text++)
+            msa_free(d->m, set->splits[i].texts[text]);
     }
     msa_free(d->m, set->spool);
     msa_free(d->m, set);
@@ -277,16 +297,16 @@ static void read_sample(struct dataset *d, enum split split, int tensor, size_t 
         memcpy(out, set_of(d)->map.bytes + row[1 + tensor] + (i - row[0]) * bytes, bytes);
 }
 
-static char *read_id(struct dataset *d, enum split split, size_t i)
+static char *read_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
-    const struct place *place = &set_of(d)->splits[split].ids[i];
-    if (!place->at)
+    const struct place *places = set_of(d)->splits[split].texts[which];
+    if (!places || !places[i].at)
         return NULL;
-    char *id = msa_alloc(d->m, place->length + (size_t)1);
-    memcpy(id, set_of(d)->map.bytes + place->at, place->length);
-    for (char *end = id + place->length, *c = id; (c = memchr(c, '\0', (size_t)(end - c)));)
-        *c = '?';
-    return id;
+    size_t length = places[i].length;
+    char *text = msa_alloc(d->m, length + 1);
+    memcpy(text, set_of(d)->map.bytes + places[i].at, length);
+    utf8_clean(text, length); /* of zeros: all else is UTF-8 */
+    return text;
 }
 
 static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure)
@@ -296,14 +316,15 @@ static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, 
         e.shape[0] = d->split[split].count;
         tell(closure, e.name, dtype_names[e.dtype], e.rank, e.shape, d->keys[i]);
     }
-    if (d->split[split].count)
-        tell(closure, "id", "str", 1, &d->split[split].count, "id");
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (d->split[split].count && (i == RECORD_ID || set_of(d)->splits[split].texts[i]))
+            tell(closure, record_texts[i], "str", 1, &d->split[split].count, record_texts[i]);
 }
 
 const struct dataset_format dataset_stream = {.name = "stream",
                                               .label_key = "label",
                                               .open = open_set,
                                               .read = read_sample,
-                                              .id = read_id,
+                                              .text = read_text,
                                               .describe = describe,
                                               .close = close_set};

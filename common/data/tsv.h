@@ -2,22 +2,18 @@
 #ifndef MSA_TSV_H
 #define MSA_TSV_H
 
-#include "common/cli/msa.h"
-#include <stdio.h>
+#include "common/cli/lines.h"
 
 enum { TSV_COLUMNS = 256 };
 
 struct tsv {
     struct msa *m;
     const char *path;
-    FILE *stream;
-    char *text; /* the line at hand, cut into cells */
-    size_t room;
-    size_t line; /* its number, from 1 */
-    char *head;  /* the names of the columns, as `text` */
+    struct lines *lines; /* the one at hand is cut into cells */
+    char *head;          /* the names of the columns, cut as well */
     int count;
     char *names[TSV_COLUMNS]; /* into head */
-    char *cells[TSV_COLUMNS]; /* into text */
+    char *cells[TSV_COLUMNS]; /* into the line */
 };
 
 /* Opens PATH (- is stdin) and reads the names. Fails the run, here and below: "cannot read 'PATH':

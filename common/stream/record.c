@@ -4,16 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const record_texts[RECORD_TEXTS] = {"id", "raw_text"};
+
 /* Keys of a record that are fields or tensors. */
 static const char *const field_keys[] = {"epoch", "step", "split", "train", "tensors", NULL};
 
 /* Keys that stay in `map` but have their place when written, before `tensors`; all others come
  * behind. */
-static const char *const data_keys[] = {"id",    "loss",  "weight",  "epoch", "step",
-                                        "split", "train", "tensors", NULL};
+static const char *const data_keys[] = {"id",   "raw_text", "loss",  "weight",  "epoch",
+                                        "step", "split",    "train", "tensors", NULL};
 static const char *const gradient_keys[] = {"lr",    "optimizer", "epoch",   "step",
                                             "split", "train",     "tensors", NULL};
-enum { DATA_PLACED = 3, GRADIENT_PLACED = 2 };
+enum { DATA_PLACED = 4, GRADIENT_PLACED = 2 };
 
 /* ---- Reading ---- */
 
@@ -50,20 +52,29 @@ static void parse_tensors(struct record *r)
         parse_tensor(r, &tensors->via.map.ptr[i]);
 }
 
-/* id is one str per sample. */
-static void check_id(struct record *r)
+/* One str per sample. The first of what a record has tells how many samples there are: a tensor, or
+ * else a text. */
+static void check_text(struct record *r, const char *key, bool *counted)
 {
-    const value *id = field_array(r->m, &r->frame, "id");
-    if (!id)
+    const value *texts = field_array(r->m, &r->frame, key);
+    if (!texts)
         return;
-    if (r->count == 0)
-        r->samples = id->via.array.size;
-    if (id->via.array.size != r->samples)
-        frame_fail(r->m, &r->frame, NULL, "'id' names %u samples but the tensors have %zu",
-                   id->via.array.size, r->samples);
-    for (uint32_t i = 0; i < id->via.array.size; i++)
-        if (id->via.array.ptr[i].type != MSGPACK_OBJECT_STR)
-            frame_fail(r->m, &r->frame, NULL, "'id' has an item that is not a str");
+    if (!*counted)
+        r->samples = texts->via.array.size;
+    *counted = true;
+    if (texts->via.array.size != r->samples)
+        frame_fail(r->m, &r->frame, NULL, "'%s' has %u samples but expected %zu", key,
+                   texts->via.array.size, r->samples);
+    for (uint32_t i = 0; i < texts->via.array.size; i++)
+        if (texts->via.array.ptr[i].type != MSGPACK_OBJECT_STR)
+            frame_fail(r->m, &r->frame, NULL, "'%s' has an item that is not a str", key);
+}
+
+static void check_texts(struct record *r)
+{
+    bool counted = r->count > 0;
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        check_text(r, record_texts[i], &counted);
 }
 
 /* loss and weight are numbers by task. */
@@ -93,7 +104,7 @@ void record_parse(struct msa *m, struct record *r, struct reader *reader, struct
     r->train = field_bool(m, &r->frame, "train", false);
     parse_tensors(r);
     if (r->frame.kind == FRAME_DATA) {
-        check_id(r);
+        check_texts(r);
         check_numbers(r, "loss");
         check_numbers(r, "weight");
     }

@@ -60,6 +60,11 @@ int header_position(
 long header_training_steps(const struct header *h);
 void header_write(struct header *h, struct writer *w);
 
+/* What a record says of its samples in words: keys of its map, each an array of one str a sample.
+ */
+enum record_text { RECORD_ID, RECORD_RAW_TEXT, RECORD_TEXTS };
+extern const char *const record_texts[RECORD_TEXTS]; /* "id" "raw_text" */
+
 /* D or G. */
 struct record {
     struct frame frame;    /* what it was read from; kind 0 for a record made here */
@@ -67,10 +72,10 @@ struct record {
     int64_t epoch, step;   /* epoch from 1, step from 0 */
     char split[8];
     bool train;
-    size_t samples; /* dimension 0 of its tensors; length of id */
+    size_t samples; /* dimension 0 of its tensors; length of its texts */
     int count;
     struct tensor tensors[RECORD_TENSORS];
-    value map;          /* all other keys: id, loss, weight, lr, optimizer, unknown ones */
+    value map; /* all other keys: id, raw_text, loss, weight, lr, optimizer, unknown ones */
     msgpack_zone *zone; /* for what a stage puts into map, or into memory of its own tensors */
     struct msa *m;
 };

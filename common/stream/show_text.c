@@ -1,5 +1,6 @@
 /* Frames in lines for people. */
 #include "common/cli/option.h"
+#include "common/stream/record.h"
 #include "common/stream/show.h"
 #include "common/stream/stats.h"
 #include <ctype.h>
@@ -43,6 +44,22 @@ static void print_tensors(const struct show *s, const struct frame *f)
         fprintf(s->to, " zeros %zu non-finite %zu\n", n.zeros, n.non_finite);
         if (s->values)
             print_values(s->to, t, value_get(&f->map, "id"));
+    }
+}
+
+/* What was said in each sample, with the values of its tensors. */
+static void print_raw_text(const struct show *s, const struct frame *f)
+{
+    const value *text = value_get(&f->map, record_texts[RECORD_RAW_TEXT]);
+    if (!s->values || s->tensors || !text || text->type != MSGPACK_OBJECT_ARRAY)
+        return;
+    fprintf(s->to, "    %s\n", record_texts[RECORD_RAW_TEXT]);
+    for (uint32_t i = 0; i < text->via.array.size; i++) {
+        fputs("        ", s->to);
+        show_sample(s->to, value_get(&f->map, record_texts[RECORD_ID]), i);
+        fputs(": ", s->to);
+        show_sample(s->to, text, i);
+        fputc('\n', s->to);
     }
 }
 
@@ -137,7 +154,7 @@ static const char *own_lines(enum frame_kind kind)
         return "schema,pipeline";
     case FRAME_DATA:
     case FRAME_GRADIENT:
-        return "tensors,id";
+        return "tensors,id,raw_text";
     case FRAME_ERROR:
         return "who,what";
     default:
@@ -185,4 +202,6 @@ void show_text(const struct show *s, const struct frame *f, bool back)
         show_pipeline_text(s, f, "    made by ");
     }
     print_tensors(s, f);
+    if (f->kind == FRAME_DATA)
+        print_raw_text(s, f);
 }

@@ -49,7 +49,7 @@ void utf8_clean(char *text, size_t length)
     uint8_t *at = (uint8_t *)text, *end = at + length;
     while (at < end) {
         size_t size = character(at, (size_t)(end - at));
-        if (size == 0)
+        if (size == 0 || *at == 0)
             *at = '?';
         at += size ? size : 1;
     }

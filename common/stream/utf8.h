@@ -9,7 +9,7 @@
 bool utf8_valid(const void *text, size_t length);
 /* UTF-8 without control characters. */
 bool utf8_printable(const void *text, size_t length);
-/* Puts '?' in the place of every byte that is no part of a character. */
+/* Puts '?' in the place of every byte that is no part of a character, and of zeros. */
 void utf8_clean(char *text, size_t length);
 
 #endif

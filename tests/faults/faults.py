@@ -158,11 +158,13 @@ def alone(work):
         source.write_bytes(case.expected)
     data, kept = str(golden / "data.pkl"), str(work / "kept.msa.gz")
     subprocess.run([str(build / "bin/msa-load"), "-z", "--batch", "9", data, "-o", kept], check=True)
+    vocabulary = str(root / "tests/golden/tokenizer/vocab.txt")
     last = {"msa-load --info": ["--info", "-o", "out", data],
             "msa-load --info --json": ["--info", "--json", "--split", "test", "-o", "out", data],
             "msa-load --info of a gzipped stream": ["--info", "-o", "out", kept],
             "msa-load of a gzipped stream": ["--batch", "20", "-o", "out", kept],
             "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
+            "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
             "msa-synth": ["--samples", "3,2,2", "-o", "out"]}

@@ -15,7 +15,8 @@ static void read_sample(struct dataset *d, enum split split, size_t i)
         dataset_read(d, split, tensor, i, NON_FINITE_ZERO, out);
         msa_free(d->m, out);
     }
-    msa_free(d->m, dataset_id(d, split, i));
+    for (int text = 0; text < RECORD_TEXTS; text++)
+        msa_free(d->m, dataset_text(d, split, (enum record_text)text, i));
 }
 
 /* The first samples and the last. */

@@ -224,7 +224,8 @@ def disagreeing():
     broken("no-samples-train", "train: 0 samples but expected one at least", {"train": split(0)})
     broken("no-keys", "train, valid, test: 0 samples but expected one at least", {"train": {}, "valid": {}, "test": {}})
     broken("other-keys", "train: 0 samples but expected one at least", {"train": {"x": 1}})
-    broken("no-features", "train, test: labels or ids alone, but expected 'text'", {name: {key: split()[key] for key in ("id", "regression_labels")} for name in ("train", "test")})
+    broken("no-features", "train, test: labels or ids alone, but expected 'text'",
+           {name: {"id": ["a"], "regression_labels": [0.5]} for name in ("train", "test")})
     broken("other-splits", "a dict of neither splits", {"Train": split()})
     broken("empty-dict", "a dict of neither splits ('train', 'valid', 'test') nor a sample's arrays", {})
     for value in (np.nan, np.inf, -np.inf):
@@ -232,7 +233,8 @@ def disagreeing():
         labels[2] = value
         broken(f"label-{value}".replace("--", "-minus-"), f"train: sample 2, 'regression_labels': {value} but expected a finite number", regression_labels=labels)
     broken("label-large", "inf but expected a finite number", regression_labels=np.full(N, 1e300))
-    for what, labels in (("list", [0., 1., np.nan, 0.]), ("objects", np.array([0., 1., np.nan, 0.], object)), ("column", np.array([[0.], [1.], [np.nan], [0.]]))):
+    labels = [0., 1., np.nan, 0.]
+    for what, labels in (("list", labels), ("objects", np.array(labels, object)), ("column", np.array(labels)[:, None])):
         broken("label-nan-" + what, "train: sample 2, 'regression_labels': nan but expected a finite number", regression_labels=labels)
     broken("id-same", "train: samples 1 and 3 are both called 'b'", id=list("abcb"))
     broken("id-same-array", "samples 0 and 1 are both called 'a'", id=np.array(list("aabc")))

@@ -235,7 +235,7 @@ def split_of(split, unimodal, lists):
     part = {"text": features(split, n, 3, 4, 0, "f4"), "vision": features(split, n, 2, 5, 1, "f8"),
             "audio": np.asfortranarray(features(split, n, 4, 2, 2, "f8")),
             "text_bert": features(split, n, 3, 6, 0, "i8"),
-            "audio_lengths": [4] * n, "vision_lengths": [2] * n, "raw_text": np.array(["words"] * n),
+            "audio_lengths": [4] * n, "vision_lengths": [2] * n, "raw_text": np.array([f"word {split}, {i}" for i in range(n)]),
             "id": np.array([f"v{split}$_${i}" for i in range(n)]),
             "regression_labels": (index * .2 - .4).astype("f4")}
     if unimodal:

@@ -85,15 +85,22 @@ static void check_text_bert(struct dataset *d, enum split s, size_t i)
             assert_int_equal(x[6 * k + t], 1000 * (int)s + 100 * (int)i + 10 * k + t);
 }
 
+static void check_text(struct dataset *d, enum split s, enum record_text which, size_t i,
+                       const char *format)
+{
+    char *text = dataset_text(d, s, which, i), *want = msa_format(d->m, format, (int)s, i);
+    assert_string_equal(text, want);
+    msa_free(d->m, text);
+    msa_free(d->m, want);
+}
+
 static void check_sample(struct dataset *d, enum split s, size_t i)
 {
     for (enum modality modality = 0; modality < MODALITIES; modality++)
         check_features(d, s, modality, i);
     check_text_bert(d, s, i);
-    char *id = dataset_id(d, s, i), want[16];
-    snprintf(want, sizeof want, "v%d$_$%zu", (int)s, i);
-    assert_string_equal(id, want);
-    msa_free(d->m, id);
+    check_text(d, s, RECORD_ID, i, "v%d$_$%zu");
+    check_text(d, s, RECORD_RAW_TEXT, i, "word %d, %zu");
     assert_true(label(d, s, "label", i) == (float)((double)i * .2 - .4));
     if (dataset_family(d) == FAMILY_MOSI)
         return;
@@ -168,7 +175,8 @@ static void read_flat(struct msa *m)
     for (enum modality modality = 0; modality < MODALITIES; modality++)
         check_features(d, TEST, modality, 0);
     check_text_bert(d, TEST, 0);
-    assert_string_equal(dataset_id(d, TEST, 0), "test/0");
+    assert_string_equal(dataset_text(d, TEST, RECORD_ID, 0), "test/0");
+    assert_null(dataset_text(d, TEST, RECORD_RAW_TEXT, 0));
     assert_int_equal(d->labels[LABEL_JOINT], -1);
 }
 
@@ -183,7 +191,7 @@ static void read_unlabelled(struct msa *m)
     struct dataset *d = open_job(m);
     assert_int_equal(d->labels[LABEL_JOINT], -1);
     assert_int_equal(dataset_family(d), -1);
-    assert_string_equal(dataset_id(d, VALID, 2), "valid/2");
+    assert_string_equal(dataset_text(d, VALID, RECORD_ID, 2), "valid/2");
 }
 
 static void read_behind(struct msa *m)
@@ -352,8 +360,8 @@ static void read_small(struct msa *m)
     assert_int_equal(d->split[TEST].count, 2);
     read_tensor(d, TEST, "text", 1, NON_FINITE_FAIL, x);
     assert_true(x[0] == 4 && x[2] == 6);
-    assert_string_equal(dataset_id(d, TEST, 0), "abc");
-    assert_string_equal(dataset_id(d, TEST, 1), "é");
+    assert_string_equal(dataset_text(d, TEST, RECORD_ID, 0), "abc");
+    assert_string_equal(dataset_text(d, TEST, RECORD_ID, 1), "é");
     assert_true(label(d, TEST, "label", 0) == -1);
     assert_true(label(d, TEST, "label", 1) == 70000);
 }

@@ -160,10 +160,12 @@ static void write_record(struct msa *m, struct writer *w)
     r.step = 17;
     strcpy(r.split, "train");
     r.train = true;
-    value id = value_nils(m, r.zone, 2), loss = value_map();
+    value id = value_nils(m, r.zone, 2), said = value_nils(m, r.zone, 2), loss = value_map();
     id.via.array.ptr[0] = value_str(m, r.zone, "a$_$1");
     id.via.array.ptr[1] = value_str(m, r.zone, "a$_$2");
+    said.via.array.ptr[0] = said.via.array.ptr[1] = value_str(m, r.zone, "I loved it");
     value_set(m, r.zone, &loss, "msr", value_of_real(.25));
+    value_set(m, r.zone, &r.map, "raw_text", said);
     value_set(m, r.zone, &r.map, "colour", value_of_int(7));
     value_set(m, r.zone, &r.map, "lr", value_of_real(1e-4));
     value_set(m, r.zone, &r.map, "loss", loss);
@@ -190,9 +192,9 @@ static void check_order(const struct frame *f, const char *const *keys)
 
 static void read_record(struct msa *m, struct reader *reader)
 {
-    static const char *const data[] = {"epoch", "step",    "split",  "train", "id",
+    static const char *const data[] = {"epoch", "step",    "split",  "train", "id", "raw_text",
                                        "loss",  "tensors", "colour", "lr",    NULL};
-    static const char *const gradient[] = {"epoch",  "step", "lr", "tensors",
+    static const char *const gradient[] = {"epoch",  "step", "lr", "tensors", "raw_text",
                                            "colour", "loss", "id", NULL};
     struct frame f;
     struct record r;
@@ -332,7 +334,7 @@ static void samples_agree(void **state)
     } cases[] = {{2, 2, 2, NULL},
                  {0, 0, 0, NULL},
                  {2, 3, 2, "frame 1, tensor 'b': 3 samples but expected 2, as 'a' has"},
-                 {2, 2, 3, "frame 1: 'id' names 3 samples but the tensors have 2"}};
+                 {2, 2, 3, "frame 1: 'id' has 3 samples but expected 2"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         shapes[0] = cases[i].a;
         shapes[1] = cases[i].b;

@@ -1,0 +1,106 @@
+/* Vocabularies. */
+#include "common/text/vocab.h"
+#include "common/stream/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const vocab_specials[TOKEN_SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+
+static void unmap(void *vocab)
+{
+    file_unmap(((struct vocab *)vocab)->map);
+}
+
+static int compare_tokens(const void *a, const void *b)
+{
+    const struct vocab_token *one = a, *other = b;
+    size_t least = one->length < other->length ? one->length : other->length;
+    int order = memcmp(one->text, other->text, least);
+    return order ? order : (one->length > other->length) - (one->length < other->length);
+}
+
+/* Those that are equal stand in the order of their lines. */
+static int compare_lines(const void *a, const void *b)
+{
+    const struct vocab_token *one = a, *other = b;
+    int order = compare_tokens(one, other);
+    return order ? order : one->id < other->id ? -1 : 1;
+}
+
+/* A line, without its end, LF or CR LF. */
+static void take_token(struct msa *m, struct vocab *v, const char *path, const uint8_t *line,
+                       size_t length)
+{
+    size_t id = v->count++;
+    length -= length && line[length - 1] == '\r';
+    if (!length)
+        msa_fail(m, MSA_CORRUPT, "%s: line %zu: empty but expected a token", path, id + 1);
+    if (!utf8_valid(line, length))
+        msa_fail(m, MSA_CORRUPT, "%s: line %zu: not text in UTF-8", path, id + 1);
+    v->tokens[id] = (struct vocab_token){line, length, id};
+}
+
+static size_t count_lines(struct mapping map)
+{
+    size_t lines = map.size && map.bytes[map.size - 1] != '\n';
+    for (size_t i = 0; i < map.size; i++)
+        lines += map.bytes[i] == '\n';
+    return lines;
+}
+
+static void read_lines(struct msa *m, struct vocab *v, const char *path)
+{
+    const uint8_t *at = v->map.bytes, *end = at + v->map.size;
+    v->tokens = msa_calloc(m, count_lines(v->map), sizeof *v->tokens);
+    while (at < end) {
+        const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop : end;
+        take_token(m, v, path, at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+}
+
+static void check_unique(struct msa *m, const struct vocab *v, const char *path)
+{
+    for (size_t i = 1; i < v->count; i++) {
+        const struct vocab_token *one = &v->tokens[i - 1], *other = one + 1;
+        bool shown = utf8_printable(one->text, one->length);
+        if (compare_tokens(one, other) == 0)
+            msa_fail(m, MSA_CORRUPT, "%s: line %zu: '%.*s' again, as in line %zu", path,
+                     other->id + 1, shown ? (int)one->length : 1,
+                     shown ? (const char *)one->text : "?", one->id + 1);
+    }
+}
+
+static void find_specials(struct msa *m, struct vocab *v, const char *path)
+{
+    for (int i = 0; i < TOKEN_SPECIALS; i++) {
+        v->special[i] = vocab_find(v, vocab_specials[i], strlen(vocab_specials[i]));
+        if (v->special[i] < 0 && i != TOKEN_MASK)
+            msa_fail(m, MSA_CORRUPT, "%s: none of its %zu lines is '%s'", path, v->count,
+                     vocab_specials[i]);
+    }
+}
+
+struct vocab *vocab_open(struct msa *m, const char *path)
+{
+    struct vocab *v = msa_alloc(m, sizeof *v);
+    msa_at_free(v, unmap);
+    v->map = file_map(m, path);
+    if (v->map.size)
+        read_lines(m, v, path);
+    if (v->count)
+        qsort(v->tokens, v->count, sizeof *v->tokens, compare_lines);
+    check_unique(m, v, path);
+    find_specials(m, v, path);
+    return v;
+}
+
+int64_t vocab_find(const struct vocab *v, const void *text, size_t length)
+{
+    struct vocab_token key = {text, length, 0};
+    const struct vocab_token *found =
+        v->count ? bsearch(&key, v->tokens, v->count, sizeof key, compare_tokens) : NULL;
+    return found ? (int64_t)found->id : -1;
+}

@@ -1,0 +1,206 @@
+/* msa-tokenize: what was said (raw_text) as BERT takes it (text_bert); of records, or of lines of
+ * text, of which it makes records. Forward only. */
+#include "common/cli/lines.h"
+#include "common/cli/option.h"
+#include "common/data/dataset.h"
+#include "common/stage.h"
+#include "common/stream/utf8.h"
+#include "common/text/tokenizer.h"
+
+#include <stdio.h>
+
+enum { FAMILY_UNKNOWN = FAMILIES, BATCH = 32 };
+
+struct settings {
+    const char *vocab;
+    long length, batch;
+    bool cased, lines;
+    int family;
+};
+
+struct tokenize {
+    struct msa *m;
+    const struct settings *settings;
+    struct tokenizer tokenizer;
+    struct stage source; /* with --lines */
+    int64_t *ids;        /* of a record, until it is written */
+    size_t room;         /* samples that fit there */
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "vocab", "FILE", OPTION_TEXT, FIELD(vocab), NULL, 0, 0,
+     "the vocabulary, a token a line, as BERT's vocab.txt"},
+    {0, "length", "L", OPTION_INT, FIELD(length), "50", 2, SCHEMA_MOST,
+     "tokens of a sample: more are cut off, fewer are padded"},
+    {0, "cased", NULL, OPTION_FLAG, FIELD(cased), NULL, 0, 0,
+     "keep upper case and accents, for a vocabulary that has them"},
+    {0, "lines", NULL, OPTION_FLAG, FIELD(lines), NULL, 0, 0,
+     "read text, each line of it a sample, instead of records"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record, with --lines"},
+    {0, "family", "sims|mosi|unknown", OPTION_CHOICE, FIELD(family), "unknown", 0, 0,
+     "what the header says of the labels that are predicted, with --lines"},
+    {0},
+};
+#undef FIELD
+
+/* --- a record --- */
+
+static void add_to_schema(const struct tokenize *t, struct header *h)
+{
+    size_t shape[] = {0, 3, t->tokenizer.length};
+    schema_add(t->m, &h->schema, "text_bert", I8, 3, shape, false);
+}
+
+/* Room for the ids of so many samples, which a frame must have too. */
+static void make_room(struct tokenize *t, size_t samples)
+{
+    size_t row = 3 * t->tokenizer.length * sizeof *t->ids;
+    if (samples > frame_limit(t->m) / row)
+        msa_fail(t->m, MSA_FAILED,
+                 "a record of %zu samples, %ld tokens each, is larger than --max-frame", samples,
+                 t->settings->length);
+    if (samples > t->room) {
+        t->ids = msa_realloc(t->m, t->ids, samples * row);
+        t->room = samples;
+    }
+}
+
+static void put_ids(struct tokenize *t, struct record *r)
+{
+    const value *text = value_get(&r->map, record_texts[RECORD_RAW_TEXT]);
+    size_t shape[] = {r->samples, 3, t->tokenizer.length};
+    make_room(t, r->samples);
+    for (size_t i = 0; i < r->samples; i++) {
+        const msgpack_object_str *said = &text->via.array.ptr[i].via.str;
+        tokenizer_row(&t->tokenizer, said->ptr, said->size, t->ids + i * shape[1] * shape[2]);
+    }
+    record_put(t->m, r, tensor_of("text_bert", I8, t->ids, 3, shape));
+}
+
+/* --- of records --- */
+
+static void on_header(struct stage *s)
+{
+    add_to_schema(s->self, s->header);
+}
+
+static void on_record(struct stage *s, struct record *r)
+{
+    if (!value_get(&r->map, record_texts[RECORD_RAW_TEXT]))
+        msa_fail(s->m, MSA_FAILED, "frame %u: no 'raw_text' arrives: the data set has none",
+                 (unsigned)r->frame.seq);
+    put_ids(s->self, r);
+}
+
+/* --- of lines --- */
+
+static struct header *make_header(const struct tokenize *t)
+{
+    struct header *h = header_new(t->m);
+    int family = t->settings->family;
+    if (family != FAMILY_UNKNOWN) {
+        snprintf(h->family, sizeof h->family, "%s", family_names[family]);
+        h->range = family_range((enum family)family);
+    }
+    add_to_schema(t, h);
+    return h;
+}
+
+/* The next lines, and their numbers as ids; none at the end of the file. */
+static void take_lines(const struct tokenize *t, struct lines *in, struct record *r)
+{
+    size_t most = (size_t)t->settings->batch, length;
+    value id = value_nils(t->m, r->zone, most), text = value_nils(t->m, r->zone, most);
+    for (char *line; r->samples < most && (line = lines_next(in, &length)); r->samples++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", in->number);
+        utf8_clean(line, length);
+        id.via.array.ptr[r->samples] = value_str(t->m, r->zone, number);
+        text.via.array.ptr[r->samples] = value_str(t->m, r->zone, line);
+    }
+    id.via.array.size = text.via.array.size = (uint32_t)r->samples;
+    value_set(t->m, r->zone, &r->map, record_texts[RECORD_ID], id);
+    value_set(t->m, r->zone, &r->map, record_texts[RECORD_RAW_TEXT], text);
+}
+
+/* One record, unless the file has ended. */
+static bool send_lines(struct tokenize *t, struct lines *in, long step)
+{
+    struct record r;
+    record_new(t->m, &r);
+    r.step = step;
+    snprintf(r.split, sizeof r.split, "%s", split_names[TEST]);
+    take_lines(t, in, &r);
+    bool any = r.samples > 0;
+    if (any) {
+        put_ids(t, &r);
+        record_write(&r, t->source.out, FRAME_DATA);
+    }
+    record_free(&r);
+    return any;
+}
+
+static void run_lines(struct tokenize *t)
+{
+    struct lines *in = lines_open(t->m, t->m->operand_count ? t->m->operands[0] : "-");
+    stage_open_source(&t->source, t->m, make_header(t));
+    for (long step = 0; send_lines(t, in, step);)
+        step++;
+    if (!in->number)
+        msa_fail(t->m, MSA_CORRUPT, "%s: no samples: there is no line in it", in->path);
+    stage_end(&t->source);
+}
+
+/* --- the program --- */
+
+static void check_options(const struct tokenize *t)
+{
+    const struct settings *s = t->settings;
+    if (!s->vocab)
+        msa_fail(t->m, MSA_USAGE, "--vocab FILE is missing: the vocabulary");
+    if (!s->lines && (s->batch != BATCH || s->family != FAMILY_UNKNOWN))
+        msa_fail(t->m, MSA_USAGE, "--batch and --family go with --lines");
+}
+
+static void run(struct msa *m)
+{
+    static const struct stage_ops ops = {.header = on_header, .record = on_record};
+    struct tokenize *t = msa_alloc(m, sizeof *t);
+    t->m = m;
+    t->settings = m->settings;
+    check_options(t);
+    t->tokenizer = (struct tokenizer){.vocab = vocab_open(m, t->settings->vocab),
+                                      .length = (size_t)t->settings->length,
+                                      .cased = t->settings->cased};
+    if (t->settings->lines)
+        run_lines(t);
+    else
+        stage_run(m, &ops, t);
+}
+
+static const struct example examples[] = {
+    {"msa-load --split test data.pkl | msa-tokenize --vocab vocab.txt --length 39 | ...",
+     "the tokens of a data set whose text_bert is of another vocabulary, or missing"},
+    {"echo 'I loved it.' | msa-tokenize --lines --vocab vocab.txt | msa-dump --values",
+     "the tokens of a sentence"},
+    {0},
+};
+
+static const struct program program = {
+    .name = "msa-tokenize",
+    .summary = "make tokens for BERT of what was said",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .settings_size = sizeof(struct settings),
+    .options = options,
+    .examples = examples,
+    .see_also = "msa-load(1), msa-encode(1), msa-stream(5), msa(7)",
+    .run = run,
+    .at_fail = stage_at_fail,
+};
+
+int main(int argc, char **argv)
+{
+    return program_main(&program, argc, argv);
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# msa-tokenize: its ids are those of Hugging Face's tokenizer (golden/tokenizer, made by oracle/tokenizer.py), of records and
+# of lines; a training line does not notice it.
+load helper
+
+vocab() {
+    echo "$ROOT/tests/golden/tokenizer/vocab.txt"
+}
+
+# Writes a stream of one record with these texts, a list in Python: said TEXTS >FILE
+said() {
+    "$PYTHON" - "$BATS_TEST_DIRNAME/interop" "$1" <<'END'
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from read_stream import Writer
+out = Writer(sys.stdout.buffer)
+out.write("H", {"mode": "eval"})
+texts = eval(sys.argv[2])
+out.write("D", {"id": [str(i) for i in range(len(texts))], "raw_text": texts, "tensors": {}})
+out.write("E", {"frames": 2})
+END
+}
+
+# Runs Python over the records of a stream: records FILE PYTHON; it finds them in `records`, the header in `header`.
+records() {
+    "$PYTHON" - "$BATS_TEST_DIRNAME/interop" "$@" <<'END'
+import json, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from read_stream import frames, opened
+found = list(frames(opened(sys.argv[2])))
+header, records = found[0][1], [body for kind, body in found if kind == "D"]
+golden = json.load(open(sys.argv[1] + "/../golden/tokenizer/expected.json"))
+exec(sys.argv[3])
+END
+}
+
+# failed STATUS TEXT: the last `line` ended with this status and one line that has the text.
+failed() {
+    [ "$status" -eq "$1" ] || { echo "status $status: $output" && return 1; }
+    [[ "${#lines[@]}" -eq 1 && $output == "msa-tokenize: "*"$2"* ]] || { echo "expected '$2': $output" && return 1; }
+}
+
+@test "ids are those of transformers, upper and lower case, at any length" {
+    said "[case['text'] for case in json.load(open('$ROOT/tests/golden/tokenizer/expected.json'))['cases']]" >said.msa
+    for name in uncased cased; do
+        for length in 2 3 7 24; do
+            # shellcheck disable=SC2046 # a flag or nothing
+            msa-tokenize --vocab "$(vocab)" --length $length $([ $name = uncased ] || echo --cased) said.msa -o out.msa
+            records out.msa "
+(record,), length = records, $length
+made = record['tensors']['text_bert']
+assert made.dtype == '<i8' and made.shape == (len(golden['cases']), 3, length) and len(made) > 50
+for case, (ids, mask, segments) in zip(golden['cases'], made):
+    want = case['$name']
+    if len(want) > length:
+        want = want[:length - 1] + want[-1:]
+    padding = length - len(want)
+    assert ids.tolist() == want + [0] * padding, (case['text'], ids.tolist(), want)
+    assert mask.tolist() == [1] * len(want) + [0] * padding and not segments.any(), case['text']"
+        done
+    done
+}
+
+@test "all transcripts of MOSI become the text_bert that the data set has" {
+    local data=$ROOT/../shared/data
+    [ -e "$data/mosi.pkl" ] && [ -e "$data/bert-base-uncased-vocab.txt" ] || skip "no ../shared here"
+    msa-load "$data/mosi.pkl" | msa-dump --json --values --tensor text_bert | grep -v '"kind": "H"' |
+        sed 's/"bytes": [0-9]*, //' >given
+    msa-load "$data/mosi.pkl" | msa-tokenize --vocab "$data/bert-base-uncased-vocab.txt" |
+        msa-dump --json --values --tensor text_bert | grep -v '"kind": "H"' | sed 's/"bytes": [0-9]*, //' >made
+    cmp given made
+    [ "$(wc -l <made)" -eq 71 ]
+}
+
+@test "lines are samples: empty ones, malformed ones, the last without an end" {
+    printf 'I loved it.\n\nI\r\nbad \xff\xc3 \0!\nno end' >lines.txt
+    msa-tokenize --lines --vocab "$(vocab)" --batch 2 --length 10 --family mosi lines.txt -o out.msa
+    records out.msa "
+assert header['mode'] == 'eval' and header['family'] == 'mosi' and header['range'] == 3
+assert header['schema'] == {'text_bert': {'dtype': '<i8', 'shape': [0, 3, 10], 'gradient': False}}, header
+assert [r['id'] for r in records] == [['1', '2'], ['3', '4'], ['5']]
+assert sum((r['raw_text'] for r in records), []) == ['I loved it.', '', 'I', 'bad ?? ?!', 'no end']
+assert [(r['split'], r['step'], r['train']) for r in records] == [('test', i, False) for i in range(3)]
+first, empty = records[0]['tensors']['text_bert'][:, 0]
+want = next(case['uncased'] for case in golden['cases'] if case['text'] == 'I loved it.')
+assert first.tolist() == want + [0] * (10 - len(want)) and empty.tolist() == [2, 3] + [0] * 8, (first, empty)"
+    msa-tokenize --lines --vocab "$(vocab)" <lines.txt >stdin.msa
+    records stdin.msa "
+assert header['family'] == '' and header['range'] == 0
+assert len(records) == 1 and records[0]['tensors']['text_bert'].shape == (5, 3, 50)"
+    msa-tokenize --vocab "$(vocab)" --length 10 stdin.msa -o again.msa # its raw_text says the same
+    msa-load --batch 2 again.msa -o again2.msa
+    diff <(msa-dump --values again2.msa | grep -v '^0\|made by') <(msa-dump --values out.msa | grep -v '^0\|made by')
+}
+
+@test "a line goes on when its record is full" {
+    mkfifo in
+    msa-tokenize --lines --vocab "$(vocab)" --batch 1 in >out.msa &
+    exec 9>in
+    echo one >&9
+    for _ in $(seq 100); do
+        [ "$(msa-dump out.msa 2>/dev/null | grep -c '^1 D')" -eq 1 ] && break
+        sleep 0.1
+    done
+    [ "$(msa-dump out.msa 2>/dev/null | grep -c '^1 D')" -eq 1 ]
+    exec 9>&-
+    wait $!
+}
+
+@test "text_bert of a data set is replaced, and the rest passes" {
+    msa-load --split test "$GOLDEN/data.pkl" | msa-tokenize --vocab "$(vocab)" -o before.msa
+    msa-tokenize --vocab "$(vocab)" --length 12 before.msa -o after.msa
+    msa-tokenize --vocab "$(vocab)" --length 12 after.msa -o twice.msa
+    for file in after twice; do
+        records $file.msa "
+before = [body for kind, body in frames(opened('before.msa')) if kind in 'HD']
+assert len(records) == len(before) - 1 > 0
+assert header['schema']['text_bert'] == {'dtype': '<i8', 'shape': [0, 3, 12], 'gradient': False}
+assert header['schema'].keys() == before[0]['schema'].keys()
+for old, new in zip(before[1:], records):
+    assert old.keys() == new.keys() and old['raw_text'] == new['raw_text'] and old['id'] == new['id']
+    assert old['tensors'].keys() == new['tensors'].keys()
+    assert new['tensors']['text_bert'].shape == (len(old['id']), 3, 12)
+    for name in old['tensors'].keys() - {'text_bert'}:
+        assert old['tensors'][name].tobytes() == new['tensors'][name].tobytes(), name"
+    done
+}
+
+@test "a training with it in the line ends with the same bytes, and is resumed" {
+    local tail
+    tail="$(golden_model) | msa-loss | msa-gdwg | msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --log run/steps.tsv"
+    line "$(golden_load) | $tail"
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    mv run plain && mkdir run
+    line "$(golden_load) | msa-tokenize --vocab '$(vocab)' | $tail"
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    for file in metrics.tsv steps.tsv {encode,decompose,predict}.safetensors{,.4}; do
+        cmp "plain/$file" "run/$file"
+    done
+    line "$(golden_load) --resume | msa-tokenize --vocab '$(vocab)' | $tail" # there is nothing left to do
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    line "$(golden_load) | msa-tokenize --vocab nowhere | $(golden_model) -f | msa-loss | msa-backprop"
+    [ "$output" = "msa-tokenize: cannot read 'nowhere': No such file or directory" ]
+    [ "$(cut -d ' ' -f 3 statuses)" -eq 1 ]
+}
+
+@test "what cannot be tokenized: one line and a status" {
+    line "msa-tokenize --lines </dev/null >out"
+    failed 2 "--vocab FILE is missing"
+    line "msa-load $GOLDEN/data.pkl | msa-tokenize --vocab '$(vocab)' --batch 3 >out"
+    failed 2 "--batch and --family go with --lines"
+    line "msa-tokenize --vocab '$(vocab)' --length 1 --lines </dev/null >out"
+    failed 2 "--length: '1' is not a number from 2"
+    line "msa-load --drop text $GOLDEN/data.pkl | msa-tokenize --vocab '$(vocab)' >out"
+    failed 1 "frame 1: no 'raw_text' arrives: the data set has none"
+    line "msa-tokenize --vocab '$(vocab)' --lines </dev/null >out"
+    failed 3 "stdin: no samples: there is no line in it"
+    line "msa-tokenize --vocab '$(vocab)' --lines nothing.txt >out"
+    failed 1 "cannot read 'nothing.txt': No such file or directory"
+    line "msa-tokenize --vocab '$(vocab)' --lines . >out"
+    failed 1 "cannot read '.': Is a directory"
+    line "head -c 2000000 /dev/zero | msa-tokenize --vocab '$(vocab)' --lines >out"
+    failed 3 "stdin: line 1: longer than 1048576 bytes"
+    line "yes | msa-tokenize --vocab '$(vocab)' --lines --length 1000 --max-frame 100000 >out"
+    failed 1 "a record of 32 samples, 1000 tokens each, is larger than --max-frame"
+    printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\nword\nother\nword\n' >twice.txt
+    line "echo one | msa-tokenize --vocab twice.txt --lines >out"
+    failed 3 "twice.txt: line 7: 'word' again, as in line 5"
+    printf '[PAD]\n[UNK]\n[CLS]\n' >short.txt
+    line "echo one | msa-tokenize --vocab short.txt --lines >out"
+    failed 3 "short.txt: none of its 3 lines is '[SEP]'"
+}
+
+@test "an endless text ends when nobody reads on" {
+    line "yes | msa-tokenize --vocab '$(vocab)' --lines | head -c 100000 >some"
+    [ "$(cut -d ' ' -f 3 statuses)" -eq 141 ]
+    [ -z "$output" ]
+}
