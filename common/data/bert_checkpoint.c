@@ -36,12 +36,12 @@ enum { SIZES = sizeof sizes / sizeof *sizes, RATES = sizeof rates / sizeof *rate
 
 static size_t *size_in(struct bert_config *c, int i)
 {
-    return (size_t *)((char *)c + sizes[i].offset);
+    return (void *)((char *)c + sizes[i].offset);
 }
 
 static double *rate_in(struct bert_config *c, int i)
 {
-    return (double *)((char *)c + rates[i].offset);
+    return (void *)((char *)c + rates[i].offset);
 }
 
 static size_t read_size(struct msa *m, const char *from, const json_t *config,
