@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Text by BERT: what Hugging Face's transformers computes with the same weights (tests/oracle/bert.py made the files), and what
 # a user meets on the way.
+# shellcheck disable=SC2154 # run sets stderr
 load helper
 
 setup_file() {
