@@ -171,7 +171,7 @@ TO_MAN     = $(DESTDIR)$(mandir)
 TO_BASH    = $(DESTDIR)$(bashdir)
 TO_ZSH     = $(DESTDIR)$(zshdir)
 NAMES     := $(notdir $(PROGRAMS))
-PIPELINES := $(filter-out common.bash,$(notdir $(wildcard pipelines/*)))
+PIPELINES := $(filter-out %.bash,$(notdir $(wildcard pipelines/*)))
 SECTIONS  := 1 5 7
 
 install: all
@@ -181,6 +181,7 @@ install: all
 	$(INSTALL) -m 644 $(filter-out %/msa-test.so,$(KERNELS)) "$(TO_KERNELS)"
 	$(foreach s,$(SECTIONS),$(INSTALL) -m 644 $(wildcard man/*.$(s)) "$(TO_MAN)/man$(s)" &&) true
 	$(INSTALL) $(PIPELINES:%=pipelines/%) "$(TO_DATA)/pipelines"
+	$(INSTALL) -m 644 $(filter-out %/common.bash,$(wildcard pipelines/*.bash)) "$(TO_DATA)/pipelines"
 	umask 022; sed "s|[$$]here/[.][.]/bin|\$$here/$$(realpath -m --relative-to="$(TO_DATA)/pipelines" "$(TO_BIN)")|" \
 	    pipelines/common.bash >"$(TO_DATA)/pipelines/common.bash"
 	for p in $(PIPELINES); do ln -srf "$(TO_DATA)/pipelines/$$p" "$(TO_BIN)/msa-$$p" || exit; done

@@ -1,0 +1,60 @@
+# Options of a training, for train and pretrain, which source it behind common.bash.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # they use what is set here, and common.bash sets the rest
+
+# What goes to each program of the line, and what the script itself wants to know.
+no_options() {
+    load=() encode=() decompose=() predict=() loss=() metrics=() backprop=() quiet=()
+    epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force=''
+}
+
+# take_options NAME VALUE NAME VALUE FLAG ...: sorts options of a training by program. What is none goes to
+# other_option OPTION [VALUE] of the script, which sets `taken` to the number of arguments that it took.
+take_options() {
+    while [ $# -gt 0 ]; do
+        taken=1
+        case $1 in
+        -f) force=-f ;;
+        --quiet) quiet=(-q) ;;
+        --resume) resume=--resume ;;
+        --standardize | --no-shuffle) load+=("$1") ;;
+        *) taken=2 ;;
+        esac
+        if [ $taken -eq 2 ]; then
+            [ $# -ge 2 ] || fail 2 "'$1' is no option, or lacks its value ($name --help)"
+            case $1 in
+            --epochs) epochs=$2 ;;
+            --batch) batch=$2 ;;
+            --select) select=$2 ;;
+            --select-after) after=$2 ;;
+            --family) family=$2 ;;
+            --lr) lr=$2 ;;
+            --warmup) warmup=$2 ;;
+            --decay) decay=$2 ;;
+            --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
+            --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
+            --dropout) encode+=("$1" "$2") decompose+=("$1" "$2") ;;
+            --classes) predict+=("$1" "$2") ;;
+            --tasks | --weights | --contrast | --regression) loss+=("$1" "$2") ;;
+            --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
+            --device | --threads)
+                encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") loss+=("$1" "$2")
+                ;;
+            --patience) metrics+=("$1" "$2") ;;
+            --schedule) backprop+=("$1" "$2") ;;
+            *) other_option "$@" ;;
+            esac
+        fi
+        shift $taken
+    done
+}
+
+no_option() {
+    fail 2 "'$1' is no option ($name --help)"
+}
+
+# The family that a data set's stream names; nothing where there is none: the line will tell what is wrong.
+family_of() {
+    [ "$family" = auto ] || { echo "$family" && return; }
+    header_of "$1" | sed -n 's/^0 H .*  family \([a-z]*\).*/\1/p'
+}
