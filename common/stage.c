@@ -188,11 +188,11 @@ static void on_control(struct stage *s, struct frame *f)
  * a gradient. */
 static void note_standing(struct stage *s, const struct frame *f)
 {
-    bool more = f->kind == FRAME_DATA && ++s->records > STAGE_AHEAD;
-    if (s->stands || !(more || f->kind == FRAME_CONTROL || f->kind == FRAME_END))
+    if (s->stands)
         return;
-    s->stands = true;
-    if (s->ops->stands)
+    s->records += f->kind == FRAME_DATA;
+    s->stands = s->records > STAGE_AHEAD || f->kind == FRAME_CONTROL || f->kind == FRAME_END;
+    if (s->stands && s->ops->stands)
         s->ops->stands(s);
 }
 
