@@ -1,24 +1,18 @@
 /* msa-encode: each modality's frames [B,L,F], and text's tokens [B,3,L] -> one vector [B,D]
  * (msa-model(7), Encoders, Text). */
 #include "common/data/names.h"
-#include "common/nn/bert.h"
 #include "common/nn/encoder.h"
-#include "common/trainable.h"
+#include "common/text_bert.h"
 #include <stdio.h>
 
 struct settings {
     struct trainable_settings trainable;
-    const char *only, *layers, *bert;
+    const char *only, *layers;
+    struct text_bert_settings text;
     long dim, heads;
     double dropout;
     bool keep;
-    int text, pool; /* enum text; enum bert_pool, or POOL_AUTO */
 };
-
-enum text { TEXT_FEATURES, TEXT_BERT, TEXT_AUTO };
-enum { POOL_AUTO = POOL_NONE + 1 };
-static const char *const pool_names[] = {"pooler", "cls", "mean", "none"};
-static const char tokens_name[] = "text_bert", bert_name[] = "text_encoder.extractor";
 
 enum { MOST_DIM = 65536, MOST_HEADS = 1024 };
 
@@ -27,8 +21,8 @@ struct encode {
     bool encodes[MODALITIES];
     long layers[MODALITIES]; /* as --layers says; 0: not said */
     struct encoder encoders[MODALITIES];
-    bool tokens; /* text comes as tokens, and goes through: */
-    struct bert bert;
+    bool tokens; /* text comes as tokens, and goes through BERT */
+    struct text_bert text;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -36,13 +30,13 @@ static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
      "encode these modalities alone, of text,vision,audio; the others pass; evaluation takes it "
      "from the parameters"},
-    {0, "text", "features|bert|auto", OPTION_CHOICE, FIELD(text), "auto", 0, 0,
+    {0, "text", "features|bert|auto", OPTION_CHOICE, FIELD(text.text), "auto", 0, 0,
      "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT with "
      "--bert, and with parameters that are of one"},
-    {0, "bert", "DIR", OPTION_TEXT, FIELD(bert), NULL, 0, 0,
+    {0, "bert", "DIR", OPTION_TEXT, FIELD(text.bert), NULL, 0, 0,
      "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json and "
      "model.safetensors, or the latter beside the former"},
-    {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(pool), "auto", 0, 0,
+    {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(text.pool), "auto", 0, 0,
      "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
      "all; "
      "none leaves one a token, as features text (not in training); auto: pooler; evaluation takes "
@@ -131,75 +125,6 @@ static void build_encoder(struct trainable *t, struct encode *e, int modality, s
     e->encoders[modality] = encoder_layers(&t->params, prefix, shape, mean, scale);
 }
 
-/* ---- BERT ---- */
-
-/* Of --bert, whose weights are initial values, or of the file that has such parameters. */
-static bool find_config(struct trainable *t, const struct encode *e, struct bert_config *config)
-{
-    if (e->settings->bert) {
-        struct bert_checkpoint found = bert_open(t->m, e->settings->bert, bert_name);
-        trainable_initial(t, found.weights);
-        *config = found.config;
-        return true;
-    }
-    const char *kept = trainable_initial_note(t, "bert");
-    if (kept)
-        *config = bert_config_parse(t->m, "the parameters' note 'bert'", kept, strlen(kept));
-    return kept != NULL;
-}
-
-static enum bert_pool find_pool(struct trainable *t, const struct encode *e)
-{
-    const char *kept = trainable_noted(t, "pool");
-    int given = e->settings->pool, pool = given == POOL_AUTO ? POOL_POOLER : given;
-    for (int i = 0; kept && given == POOL_AUTO && i < POOL_AUTO; i++)
-        if (strcmp(kept, pool_names[i]) == 0)
-            pool = i;
-    if (pool == POOL_NONE && t->stage->header->train)
-        msa_fail(t->m, MSA_USAGE, "--pool none makes features to keep, and does not train");
-    return (enum bert_pool)pool;
-}
-
-/* Text is encoded from tokens: BERT's configuration, if it is to. */
-static bool wants_bert(struct trainable *t, const struct encode *e, struct bert_config *config)
-{
-    const struct settings *s = e->settings;
-    bool chosen =
-        s->text == TEXT_BERT || (s->text == TEXT_AUTO && (s->bert || trainable_noted(t, "bert")));
-    if (s->bert && !chosen)
-        msa_fail(t->m, MSA_USAGE, "--bert is for --text bert");
-    if (!chosen || (s->only && !option_names(s->only, modality_names[TEXT])))
-        return false;
-    if (!trainable_arrives(t, tokens_name) && s->text == TEXT_AUTO && !s->bert)
-        return false;
-    if (!trainable_arrives(t, tokens_name))
-        msa_fail(t->m, MSA_FAILED, "no 'text_bert' arrives (msa-tokenize makes it of texts)");
-    if (!find_config(t, e, config))
-        msa_fail(t->m, MSA_USAGE, "--text bert needs --bert DIR, or parameters that are of one");
-    return true;
-}
-
-static void check_tokens(const struct trainable *t)
-{
-    const struct schema_entry *entry = trainable_arrives(t, tokens_name);
-    char shape[128];
-    if (entry->dtype != I8 || entry->rank != 3 || entry->shape[1] != 3 || entry->shape[2] < 1)
-        msa_fail(t->m, MSA_CORRUPT, "header: 'text_bert' is %s %s but expected <i8 [*,3,*]",
-                 dtype_names[entry->dtype], tensor_shape_text(shape, entry->rank, entry->shape));
-}
-
-static void build_bert(struct trainable *t, struct encode *e, const struct bert_config *config)
-{
-    enum bert_pool pool = find_pool(t, e);
-    check_tokens(t);
-    e->tokens = true;
-    e->bert = bert_layers(&t->params, bert_name, config, pool);
-    trainable_note(t, "bert", bert_config_text(t->m, config));
-    trainable_note(t, "pool", pool_names[pool]);
-}
-
-/* ---- All modalities ---- */
-
 /* Evaluation's parameters know which modalities they are for. */
 static bool has_parameters(const struct trainable *t, const char *modality)
 {
@@ -220,82 +145,61 @@ static bool wants_frames(const struct encode *e, const struct trainable *t, int 
     return true;
 }
 
-/* What has been encoded leaves the record and the schema. */
+/* What has been encoded leaves the record, or the schema; features that BERT has made stay. */
 static void drop_encoded(struct trainable *t, const struct encode *e)
 {
-    bool features = e->tokens && e->bert.pool == POOL_NONE;
     for (int i = 0; i < MODALITIES && !e->settings->keep; i++) {
-        if (e->encodes[i] && !(i == TEXT && features))
+        if (e->encodes[i] && !(i == TEXT && e->tokens && e->text.features))
             trainable_drop(t, modality_names[i]);
         if (e->encodes[i] && i == TEXT)
-            trainable_drop(t, tokens_name);
+            trainable_drop(t, text_bert_name);
     }
 }
 
 static void declare(struct trainable *t, const struct encode *e, size_t dim)
 {
     char name[TENSOR_NAME + 1];
-    for (int i = 0; i < MODALITIES; i++) {
-        if (!e->encodes[i])
-            continue;
-        if (i == TEXT && e->tokens && e->bert.pool == POOL_NONE)
-            trainable_declare(t, modality_names[TEXT], 3,
-                              (size_t[]){0, trainable_arrives(t, tokens_name)->shape[2], dim});
-        else
+    for (int i = 0; i < MODALITIES; i++)
+        if (i == TEXT && e->tokens)
+            text_bert_declare(t, &e->text);
+        else if (e->encodes[i])
             trainable_declare(t, name_vector(name, 'h', i), 2, (size_t[]){0, dim});
-    }
+}
+
+static void check_any(const struct trainable *t, const struct encode *e)
+{
+    for (int i = 0; i < MODALITIES; i++)
+        if (e->encodes[i])
+            return;
+    msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
+             e->settings->only ? " of those that --only names" : "",
+             t->given ? " that the parameters are for" : "");
 }
 
 static void build(struct trainable *t)
 {
     struct encode *e = t->self;
+    const struct settings *s = e->settings;
     struct bert_config config;
-    bool bert = wants_bert(t, e, &config);
-    long usual = bert ? (long)config.dim : 768;
-    size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, usual, MOST_DIM);
-    int any = 0;
-    if (bert && dim != config.dim)
+    e->tokens = (!s->only || option_names(s->only, modality_names[TEXT])) &&
+                text_bert_wanted(t, &s->text, &config);
+    long usual = e->tokens ? (long)config.dim : 768;
+    size_t dim = (size_t)trainable_int(t, "dim", s->dim, usual, MOST_DIM);
+    if (e->tokens && dim != config.dim)
         msa_fail(t->m, MSA_USAGE, "--dim %zu, but BERT's vectors are of width %zu", dim,
                  config.dim);
-    if (bert)
-        build_bert(t, e, &config);
+    if (e->tokens)
+        e->text = text_bert_build(t, &s->text, &config);
     for (int i = 0; i < MODALITIES; i++) {
         bool frames = wants_frames(e, t, i);
-        e->encodes[i] = frames || (i == TEXT && bert);
+        e->encodes[i] = frames || (i == TEXT && e->tokens);
         if (frames)
             build_encoder(t, e, i, dim);
-        any += e->encodes[i];
     }
-    if (!any)
-        msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
-                 e->settings->only ? " of those that --only names" : "",
-                 t->given ? " that the parameters are for" : "");
+    check_any(t, e);
     declare(t, e, dim);
     drop_encoded(t, e);
-    trainable_note(t, "dropout", msa_format(t->m, "%g", e->settings->dropout));
-}
-
-/* Features per token are 0 where there is none, as padding is. */
-static void clear_padding(float *features, const struct bert_batch *batch, size_t dim)
-{
-    for (size_t i = 0; i < batch->batch * batch->length; i++)
-        if (batch->pad[i])
-            memset(features + i * dim, 0, dim * sizeof *features);
-}
-
-static void forward_bert(struct trainable *t, struct encode *e)
-{
-    const struct bert *b = &e->bert;
-    char name[TENSOR_NAME + 1];
-    bool features = b->pool == POOL_NONE;
-    struct bert_batch batch =
-        bert_read(t->m, b, &t->record->frame, trainable_promised(t, tokens_name), !features);
-    struct var *h = bert_apply(&t->tape, b, &batch);
-    float *made =
-        trainable_output(t, features ? modality_names[TEXT] : name_vector(name, 'h', TEXT), h);
-    if (features)
-        clear_padding(made, &batch, b->config.dim);
-    bert_batch_free(t->m, &batch);
+    trainable_note(t, "dropout", msa_format(t->m, "%g", s->dropout));
 }
 
 static void forward(struct trainable *t)
@@ -304,7 +208,7 @@ static void forward(struct trainable *t)
     for (int i = 0; i < MODALITIES; i++) {
         char name[TENSOR_NAME + 1];
         if (i == TEXT && e->tokens) {
-            forward_bert(t, e);
+            text_bert_forward(t, &e->text);
         } else if (e->encodes[i]) {
             struct var *x = trainable_input(t, modality_names[i]);
             trainable_output(t, name_vector(name, 'h', i),

@@ -1,0 +1,108 @@
+/* Text by BERT. */
+#include "common/text_bert.h"
+#include "common/data/names.h"
+#include <string.h>
+
+const char text_bert_name[] = "text_bert";
+
+static const char prefix[] = "text_encoder.extractor";
+static const char *const pools[] = {"pooler", "cls", "mean", "none"};
+
+/* ---- Whether, and which ---- */
+
+static bool find_config(struct trainable *t, const struct text_bert_settings *s,
+                        struct bert_config *config)
+{
+    if (s->bert) {
+        struct bert_checkpoint found = bert_open(t->m, s->bert, prefix);
+        trainable_initial(t, found.weights);
+        *config = found.config;
+        return true;
+    }
+    const char *noted = trainable_initial_note(t, "bert");
+    if (noted)
+        *config = bert_config_parse(t->m, "the parameters' note 'bert'", noted, strlen(noted));
+    return noted != NULL;
+}
+
+bool text_bert_wanted(struct trainable *t, const struct text_bert_settings *s,
+                      struct bert_config *config)
+{
+    bool arrives = trainable_arrives(t, text_bert_name), noted = trainable_noted(t, "bert");
+    if (s->bert && s->text == TEXT_FEATURES)
+        msa_fail(t->m, MSA_USAGE, "--bert is for --text bert");
+    bool asked = s->bert || s->text == TEXT_BERT;
+    if (!asked && (s->text == TEXT_FEATURES || !noted || !arrives))
+        return false;
+    if (!arrives)
+        msa_fail(t->m, MSA_FAILED, "no 'text_bert' arrives (msa-tokenize makes it of texts)");
+    if (!find_config(t, s, config))
+        msa_fail(t->m, MSA_USAGE, "--text bert needs --bert DIR, or parameters that are of one");
+    return true;
+}
+
+/* ---- Parameters ---- */
+
+static enum bert_pool find_pool(struct trainable *t, const struct text_bert_settings *s)
+{
+    const char *noted = trainable_initial_note(t, "pool");
+    int pool = s->pool == POOL_AUTO ? POOL_POOLER : s->pool;
+    for (int i = 0; noted && s->pool == POOL_AUTO && i < POOL_AUTO; i++)
+        if (strcmp(noted, pools[i]) == 0)
+            pool = i;
+    if (pool == POOL_NONE && t->stage->header->train)
+        msa_fail(t->m, MSA_USAGE, "--pool none makes features to keep, and does not train");
+    return (enum bert_pool)pool;
+}
+
+static void check_tokens(const struct trainable *t)
+{
+    const struct schema_entry *entry = trainable_arrives(t, text_bert_name);
+    char shape[128];
+    if (entry->dtype != I8 || entry->rank != 3 || entry->shape[1] != 3 || entry->shape[2] < 1)
+        msa_fail(t->m, MSA_CORRUPT, "header: 'text_bert' is %s %s but expected <i8 [*,3,*]",
+                 dtype_names[entry->dtype], tensor_shape_text(shape, entry->rank, entry->shape));
+}
+
+struct text_bert text_bert_build(struct trainable *t, const struct text_bert_settings *s,
+                                 const struct bert_config *config)
+{
+    enum bert_pool pool = find_pool(t, s);
+    check_tokens(t);
+    trainable_note(t, "bert", bert_config_text(t->m, config));
+    trainable_note(t, "pool", pools[pool]);
+    return (struct text_bert){bert_layers(&t->params, prefix, config, pool), pool == POOL_NONE};
+}
+
+void text_bert_declare(struct trainable *t, const struct text_bert *b)
+{
+    size_t tokens = trainable_arrives(t, text_bert_name)->shape[2], dim = b->bert.config.dim;
+    char name[TENSOR_NAME + 1];
+    if (b->features)
+        trainable_declare(t, modality_names[TEXT], 3, (size_t[]){0, tokens, dim});
+    else
+        trainable_declare(t, name_vector(name, 'h', TEXT), 2, (size_t[]){0, dim});
+}
+
+/* ---- Forward ---- */
+
+/* Features per token are 0 where there is none, as padding is. */
+static void clear_padding(float *features, const struct bert_batch *batch, size_t dim)
+{
+    for (size_t i = 0; i < batch->batch * batch->length; i++)
+        if (batch->pad[i])
+            memset(features + i * dim, 0, dim * sizeof *features);
+}
+
+void text_bert_forward(struct trainable *t, const struct text_bert *b)
+{
+    char name[TENSOR_NAME + 1];
+    struct bert_batch batch = bert_read(t->m, &b->bert, &t->record->frame,
+                                        trainable_promised(t, text_bert_name), !b->features);
+    struct var *h = bert_apply(&t->tape, &b->bert, &batch);
+    float *made =
+        trainable_output(t, b->features ? modality_names[TEXT] : name_vector(name, 'h', TEXT), h);
+    if (b->features)
+        clear_padding(made, &batch, b->bert.config.dim);
+    bert_batch_free(t->m, &batch);
+}
