@@ -50,9 +50,9 @@ refused() {
 }
 
 @test "headers that promise what cannot be" {
-    line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init none >/dev/null"
+    line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init $GOLDEN/encode.init.safetensors >/dev/null"
     refused "header: 'audio' is <f4 [0,8,0] but expected <f4 of rank 3, dimensions from 1 to 65536"
-    line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 1]') | msa-decompose --init none >/dev/null"
+    line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 1]') | msa-decompose --init $GOLDEN/decompose.init.safetensors >/dev/null"
     refused "header: 'h_text' is of width 1"
     line "$LOAD | $ENCODE | $DECOMPOSE | $PREDICT | $(forge_header 'body["schema"]["s_audio"]["shape"] = [0, 8]') | msa-loss >/dev/null"
     refused "header: 's_audio' is of width 8 but 's_text' of 16"
@@ -97,7 +97,7 @@ refused() {
 }
 
 @test "records without samples change nothing" {
-    local empty='if kind == "D" and body["step"] == 1: body.update({"id": [], "tensors": {k: v[:0] for k, v in tensors.items()}})'
+    local empty='if kind == "D" and body["step"] == 1: body.update({"id": [], "raw_text": [], "tensors": {k: v[:0] for k, v in tensors.items()}})'
     line "$TRAIN | $(forge "$empty") | $(golden_model) | msa-loss | msa-gdwg --stage-steps 1 | msa-metrics -q --log run/metrics.tsv |
         msa-backprop --log run/steps.tsv"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
@@ -121,7 +121,7 @@ END
 @test "parameter files whose notes are impossible" {
     line "$TRAIN | $(golden_model) | msa-loss | msa-metrics -q | msa-backprop"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
-    for note in heads=0 heads=-4 dim=x layers.text=25 layers.text=999999999999999999999; do
+    for note in heads=0 heads=-4 dim=x layers.text=49 layers.text=999999999999999999999; do
         spoiled "${note%=*}" "${note#*=}"
         line "$LOAD | msa-encode -p spoiled.safetensors >/dev/null"
         refused "spoiled.safetensors: '${note%=*}' is '${note#*=}' but expected a number from 1 to"

@@ -373,6 +373,7 @@ static void logs_grow_by_lines(void **state)
     holds("other", "4\n");
     fails(log_to_full, "cannot write '/dev/full': No space left on device");
     fails(log_to_directory, "cannot write '.': Is a directory");
+    put("log", "3\n");
     struct msa m = run(log_over_input);
     assert_string_equal(m.error, "cannot write 'link': it is what is being read");
     assert_int_equal(m.status, MSA_USAGE);
