@@ -50,7 +50,7 @@ refused() {
 }
 
 @test "headers that promise what cannot be" {
-    line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init $GOLDEN/encode.init.safetensors >/dev/null"
+    line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 >/dev/null"
     refused "header: 'audio' is <f4 [0,8,0] but expected <f4 of rank 3, dimensions from 1 to 65536"
     line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 1]') | msa-decompose --init $GOLDEN/decompose.init.safetensors >/dev/null"
     refused "header: 'h_text' is of width 1"
