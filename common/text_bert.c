@@ -71,7 +71,8 @@ struct text_bert text_bert_build(struct trainable *t, const struct text_bert_set
     check_tokens(t);
     trainable_note(t, "bert", bert_config_text(t->m, config));
     trainable_note(t, "pool", pools[pool]);
-    return (struct text_bert){bert_layers(&t->params, prefix, config, pool), pool == POOL_NONE};
+    return (struct text_bert){.bert = bert_layers(&t->params, prefix, config, pool),
+                              .features = pool == POOL_NONE};
 }
 
 void text_bert_declare(struct trainable *t, const struct text_bert *b)
@@ -86,23 +87,31 @@ void text_bert_declare(struct trainable *t, const struct text_bert *b)
 
 /* ---- Forward ---- */
 
-/* Features per token are 0 where there is none, as padding is. */
-static void clear_padding(float *features, const struct bert_batch *batch, size_t dim)
+/* A record's vectors of tokens, each in its place; 0 elsewhere, as padding is. */
+static void put_features(struct trainable *t, struct text_bert *b, const struct bert_batch *batch,
+                         const struct var *vectors)
 {
-    for (size_t i = 0; i < batch->batch * batch->length; i++)
-        if (batch->pad[i])
-            memset(features + i * dim, 0, dim * sizeof *features);
+    size_t length = trainable_promised(t, text_bert_name)->shape[2], dim = b->bert.config.dim;
+    size_t shape[] = {batch->batch, length, dim}, bytes = dim * sizeof(float);
+    const float *from = tape_copy_out(&t->tape, &b->vectors, vectors->data, vectors->count);
+    b->made = msa_realloc(t->m, b->made, batch->batch * length * bytes);
+    memset(b->made, 0, batch->batch * length * bytes);
+    for (size_t i = 0; i < batch->batch; i++)
+        for (int32_t r = batch->spans[2 * i]; r < batch->spans[2 * i + 1]; r++)
+            memcpy(b->made + (i * length + (size_t)batch->place[r]) * dim, from + (size_t)r * dim,
+                   bytes);
+    record_put(t->m, t->record, tensor_of(modality_names[TEXT], F4, b->made, 3, shape));
 }
 
-void text_bert_forward(struct trainable *t, const struct text_bert *b)
+void text_bert_forward(struct trainable *t, struct text_bert *b)
 {
     char name[TENSOR_NAME + 1];
-    struct bert_batch batch = bert_read(t->m, &b->bert, &t->record->frame,
-                                        trainable_promised(t, text_bert_name), !b->features);
+    struct bert_batch batch =
+        bert_read(t->m, &b->bert, &t->record->frame, trainable_promised(t, text_bert_name));
     struct var *h = bert_apply(&t->tape, &b->bert, &batch);
-    float *made =
-        trainable_output(t, b->features ? modality_names[TEXT] : name_vector(name, 'h', TEXT), h);
     if (b->features)
-        clear_padding(made, &batch, b->bert.config.dim);
+        put_features(t, b, &batch, h);
+    else
+        trainable_output(t, name_vector(name, 'h', TEXT), h);
     bert_batch_free(t->m, &batch);
 }

@@ -19,6 +19,8 @@ struct text_bert_settings {
 struct text_bert {
     struct bert bert;
     bool features; /* a vector for each token: --pool none */
+    struct host_copy vectors;
+    float *made; /* of the record at hand */
 };
 
 extern const char text_bert_name[]; /* of the tensor with tokens */
@@ -32,6 +34,6 @@ bool text_bert_wanted(struct trainable *t, const struct text_bert_settings *s,
 struct text_bert text_bert_build(struct trainable *t, const struct text_bert_settings *s,
                                  const struct bert_config *config);
 void text_bert_declare(struct trainable *t, const struct text_bert *b);
-void text_bert_forward(struct trainable *t, const struct text_bert *b);
+void text_bert_forward(struct trainable *t, struct text_bert *b);
 
 #endif

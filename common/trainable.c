@@ -113,13 +113,12 @@ const struct tensor *trainable_promised(const struct trainable *t, const char *n
     return record_promised(t->record, trainable_arrives(t, name));
 }
 
-float *trainable_output(struct trainable *t, const char *name, struct var *var)
+void trainable_output(struct trainable *t, const char *name, struct var *var)
 {
     struct trainable_end *end = &t->outputs[t->output_count++];
     snprintf(end->name, sizeof end->name, "%s", name);
     end->var = var;
     record_put(t->m, t->record, host_tensor(t, end, var->data));
-    return end->host.data;
 }
 
 static void on_record(struct stage *s, struct record *r)

@@ -88,8 +88,8 @@ const struct safetensor *trainable_given(const struct trainable *t, const char *
 struct var *trainable_input(struct trainable *t, const char *name);
 /* The same for a tensor of another dtype or rank, which stays where it is. */
 const struct tensor *trainable_promised(const struct trainable *t, const char *name);
-/* Gives the record a tensor. Returns its numbers, which may be changed until forward() ends. */
-float *trainable_output(struct trainable *t, const char *name, struct var *var);
+/* Gives the record a tensor. */
+void trainable_output(struct trainable *t, const char *name, struct var *var);
 /* Takes an input out of the record and the schema (call with the record at hand: in forward();
  * without: in build()). */
 void trainable_drop(struct trainable *t, const char *name);

@@ -86,19 +86,6 @@ static int64_t number_at(const struct tensor *tokens, size_t sample, int row, si
     return number;
 }
 
-/* One behind the last token that any sample's mask marks; at least 1. */
-static size_t longest(const struct tensor *tokens)
-{
-    size_t length = 1;
-    for (size_t i = 0; i < tokens->shape[0]; i++)
-        for (size_t at = tokens->shape[2]; at > length; at--)
-            if (number_at(tokens, i, MASK, at - 1)) {
-                length = at;
-                break;
-            }
-    return length;
-}
-
 static int32_t row_of_table(struct msa *m, const struct frame *frame, const struct tensor *tokens,
                             size_t sample, int row, size_t token, size_t rows)
 {
@@ -110,70 +97,91 @@ static int32_t row_of_table(struct msa *m, const struct frame *frame, const stru
     return (int32_t)number;
 }
 
-struct bert_batch bert_read(struct msa *m, const struct bert *b, const struct frame *frame,
-                            const struct tensor *tokens, bool cut)
+/* Appends a token, where the network has rows for it. */
+static void take_token(struct msa *m, const struct bert *b, const struct frame *frame,
+                       const struct tensor *tokens, struct bert_batch *r, size_t i, size_t token)
 {
+    const struct bert_config *c = &b->config;
+    if (token >= c->positions)
+        frame_fail(m, frame, tokens->name,
+                   "sample %zu has a token %zu but the network has %zu positions", i, token,
+                   c->positions);
+    r->word[r->rows] = row_of_table(m, frame, tokens, i, IDS, token, c->words);
+    r->type[r->rows] = row_of_table(m, frame, tokens, i, SEGMENTS, token, c->types);
+    r->place[r->rows++] = (int32_t)token;
+}
+
+struct bert_batch bert_read(struct msa *m, const struct bert *b, const struct frame *frame,
+                            const struct tensor *tokens)
+{
+    size_t length = tokens->shape[2], most = tokens->shape[0] * length;
     struct bert_batch r = {.batch = tokens->shape[0],
-                           .length = cut ? longest(tokens) : tokens->shape[2]};
-    if (r.length > b->config.positions)
-        frame_fail(m, frame, tokens->name, "%zu tokens but the network has %zu positions", r.length,
-                   b->config.positions);
-    r.word = msa_calloc(m, r.batch * r.length, sizeof *r.word);
-    r.type = msa_calloc(m, r.batch * r.length, sizeof *r.type);
-    r.pad = msa_calloc(m, r.batch * r.length, sizeof *r.pad);
-    for (size_t at = 0; at < r.batch * r.length; at++) {
-        size_t i = at / r.length, token = at % r.length;
-        r.word[at] = row_of_table(m, frame, tokens, i, IDS, token, b->config.words);
-        r.type[at] = row_of_table(m, frame, tokens, i, SEGMENTS, token, b->config.types);
-        r.pad[at] = !number_at(tokens, i, MASK, token);
+                           .word = msa_calloc(m, most, sizeof *r.word),
+                           .place = msa_calloc(m, most, sizeof *r.place),
+                           .type = msa_calloc(m, most, sizeof *r.type),
+                           .spans = msa_calloc(m, 2 * tokens->shape[0], sizeof *r.spans)};
+    for (size_t i = 0; i < r.batch; i++) {
+        size_t first = r.rows;
+        for (size_t token = 0; token < length; token++)
+            if (number_at(tokens, i, MASK, token))
+                take_token(m, b, frame, tokens, &r, i, token);
+        if (r.rows == first)
+            take_token(m, b, frame, tokens, &r, i, 0);
+        r.spans[2 * i] = (int32_t)first;
+        r.spans[2 * i + 1] = (int32_t)r.rows;
+        r.longest = r.rows - first > r.longest ? r.rows - first : r.longest;
     }
-    for (size_t i = 0; i < r.batch; i++)
-        if (!memchr(r.pad + i * r.length, 0, r.length))
-            r.pad[i * r.length] = 0;
     return r;
 }
 
 void bert_batch_free(struct msa *m, struct bert_batch *batch)
 {
     msa_free(m, batch->word);
+    msa_free(m, batch->place);
     msa_free(m, batch->type);
-    msa_free(m, batch->pad);
+    msa_free(m, batch->spans);
 }
 
 /* ---- Forward ---- */
 
-/* The vector of each sample's first token: a mean that leaves all others out. */
-static struct var *first_tokens(struct tape *t, struct var *x)
+static const int32_t *upload(struct tape *t, const int32_t *numbers, size_t count)
 {
-    size_t batch = x->shape[0], length = x->shape[1];
-    uint8_t *others = msa_alloc(t->m, batch * length);
-    memset(others, 1, batch * length);
-    for (size_t i = 0; i < batch; i++)
-        others[i * length] = 0;
-    const uint8_t *pad = tape_upload(t, others, batch * length);
-    msa_free(t->m, others);
-    return op_mean(t, x, pad);
+    return tape_upload(t, numbers, count * sizeof *numbers);
+}
+
+/* The vector of each sample's first token: a mean over that alone. */
+static struct var *first_tokens(struct tape *t, struct var *x, const struct bert_batch *batch)
+{
+    int32_t *firsts = msa_calloc(t->m, 2 * batch->batch, sizeof *firsts);
+    for (size_t i = 0; i < batch->batch; i++) {
+        firsts[2 * i] = batch->spans[2 * i];
+        firsts[2 * i + 1] = batch->spans[2 * i] + 1;
+    }
+    const int32_t *spans = upload(t, firsts, 2 * batch->batch);
+    msa_free(t->m, firsts);
+    return op_mean(t, x, batch->batch, spans);
 }
 
 struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch)
 {
-    size_t tokens = batch->batch * batch->length;
-    const uint8_t *pad = tape_upload(t, batch->pad, tokens);
-    struct tokens rows = {batch->batch, batch->length,
-                          tape_upload(t, batch->word, tokens * sizeof *batch->word),
-                          tape_upload(t, batch->type, tokens * sizeof *batch->type)};
-    struct var *x = op_embedding(t, rows, b->words, b->positions, b->types);
+    struct sequences samples = {batch->batch, batch->longest, NULL,
+                                upload(t, batch->spans, 2 * batch->batch)};
+    struct tokens tokens = {batch->rows, upload(t, batch->word, batch->rows),
+                            upload(t, batch->place, batch->rows),
+                            upload(t, batch->type, batch->rows)};
+    struct var *x = op_embedding(t, tokens, b->words, b->positions, b->types);
     x = op_norm(t, x, NULL, b->norm.gain, b->norm.bias, b->stack.eps, (struct dropout){0});
     x = op_dropout(t, x, dropout_at(t, b->stack.hidden, b->name, "embeddings.dropout"));
-    x = transformer_apply(t, &b->stack, x, pad);
+    x = transformer_apply(t, &b->stack, x, samples);
     switch (b->pool) {
     case POOL_NONE:
         return x;
     case POOL_MEAN:
-        return op_mean(t, x, pad);
+        return op_mean(t, x, batch->batch, samples.spans);
     case POOL_CLS:
-        return first_tokens(t, x);
+        return first_tokens(t, x, batch);
     default:
-        return op_tanh(t, linear_apply(t, &b->pooler, first_tokens(t, x)), (struct dropout){0});
+        return op_tanh(t, linear_apply(t, &b->pooler, first_tokens(t, x, batch)),
+                       (struct dropout){0});
     }
 }

@@ -74,7 +74,7 @@ struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x
     x = prepare(t, e, x, &pad);
     x = op_positions(t, linear_apply(t, &e->proj, x), e->cls, e->positions,
                      dropout_at(t, e->shape.dropout, e->prefix, "encoder.pos_encoder"));
-    x = transformer_apply(t, &e->stack, x, pad);
+    x = transformer_apply(t, &e->stack, x, (struct sequences){x->shape[0], x->shape[1], pad, NULL});
     x = op_norm(t, x, NULL, e->norm.gain, e->norm.bias, NORM_EPS, (struct dropout){0});
-    return op_mean(t, x, NULL);
+    return op_mean(t, x, x->shape[0], NULL);
 }

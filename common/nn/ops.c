@@ -206,32 +206,33 @@ struct embedding {
 static void embedding_backward(struct tape *t, struct node *node)
 {
     struct embedding *n = (struct embedding *)node;
+    const struct tokens *k = &n->tokens;
     const float *dy = tape_gradient(n->y);
     bool always;
     if (!dy)
         return;
     float *dwords = tape_into(t, n->words, &always), *dtypes = tape_into(t, n->types, &always);
     float *dpositions = tape_into(t, n->positions, &always);
-    K.embedding_backward(t->device, dwords, dpositions, dtypes, dy, n->tokens.word, n->tokens.type,
-                         n->tokens.batch, n->tokens.length, last_of(n->y));
+    K.embedding_backward(t->device, dwords, dpositions, dtypes, dy, k->word, k->place, k->type,
+                         k->rows, last_of(n->y));
 }
 
-struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
-                         struct var *positions, struct var *types)
+struct var *op_embedding(struct tape *t, struct tokens k, struct var *words, struct var *positions,
+                         struct var *types)
 {
     struct embedding *n = tape_node(t, sizeof *n, embedding_backward);
-    n->words = words, n->positions = positions, n->types = types, n->tokens = tokens;
-    n->y = tape_var(t, words->wants || positions->wants || types->wants, 3,
-                    (size_t[]){tokens.batch, tokens.length, last_of(words)});
-    K.embedding_forward(t->device, n->y->data, words->data, positions->data, types->data,
-                        tokens.word, tokens.type, tokens.batch, tokens.length, last_of(words));
+    n->words = words, n->positions = positions, n->types = types, n->tokens = k;
+    n->y = tape_var(t, words->wants || positions->wants || types->wants, 2,
+                    (size_t[]){k.rows, last_of(words)});
+    K.embedding_forward(t->device, n->y->data, words->data, positions->data, types->data, k.word,
+                        k.place, k.type, k.rows, last_of(words));
     return n->y;
 }
 
 struct attention {
     struct node node;
     struct var *y, *qkv;
-    const uint8_t *pad;
+    struct sequences samples;
     size_t heads;
     float *lse;
     struct dropout drop;
@@ -240,32 +241,33 @@ struct attention {
 static void attention_backward(struct tape *t, struct node *node)
 {
     struct attention *n = (struct attention *)node;
+    const struct sequences *s = &n->samples;
     const float *dy = tape_gradient(n->y);
     bool add;
     float *dqkv = dy ? tape_into(t, n->qkv, &add) : NULL;
     if (dqkv)
-        K.attention_backward(t->device, dqkv, dy, n->y->data, n->lse, n->qkv->data, n->pad,
-                             n->y->shape[0], n->y->shape[1], n->y->shape[2], n->heads, &n->drop,
-                             add);
+        K.attention_backward(t->device, dqkv, dy, n->y->data, n->lse, n->qkv->data, s->pad,
+                             s->spans, s->batch, s->length, last_of(n->y), n->heads, &n->drop, add);
 }
 
-struct var *op_attention(struct tape *t, struct var *qkv, const uint8_t *pad, size_t heads,
+struct var *op_attention(struct tape *t, struct var *qkv, struct sequences s, size_t heads,
                          struct dropout drop)
 {
     struct attention *n = tape_node(t, sizeof *n, attention_backward);
-    size_t batch = qkv->shape[0], length = qkv->shape[1], dim = qkv->shape[2] / 3;
-    n->qkv = qkv, n->pad = pad, n->heads = heads, n->drop = drop;
-    n->y = tape_var(t, qkv->wants, 3, (size_t[]){batch, length, dim});
-    n->lse = tape_take(t, batch * heads * length * sizeof(float));
-    K.attention_forward(t->device, n->y->data, n->lse, qkv->data, pad, batch, length, dim, heads,
-                        &n->drop);
+    size_t dim = last_of(qkv) / 3;
+    n->qkv = qkv, n->samples = s, n->heads = heads, n->drop = drop;
+    n->y = like(t, qkv, dim, qkv->wants);
+    n->lse = tape_take(t, s.batch * heads * s.length * sizeof(float));
+    K.attention_forward(t->device, n->y->data, n->lse, qkv->data, s.pad, s.spans, s.batch, s.length,
+                        dim, heads, &n->drop);
     return n->y;
 }
 
 struct mean {
     struct node node;
     struct var *y, *x;
-    const uint8_t *pad;
+    size_t batch;
+    const int32_t *spans;
 };
 
 static void mean_backward(struct tape *t, struct node *node)
@@ -275,16 +277,15 @@ static void mean_backward(struct tape *t, struct node *node)
     bool add;
     float *dx = dy ? tape_into(t, n->x, &add) : NULL;
     if (dx)
-        K.mean_backward(t->device, dx, dy, n->pad, n->x->shape[0], n->x->shape[1], n->x->shape[2],
-                        add);
+        K.mean_backward(t->device, dx, dy, n->spans, n->batch, rows_of(n->x), last_of(n->x), add);
 }
 
-struct var *op_mean(struct tape *t, struct var *x, const uint8_t *pad)
+struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans)
 {
     struct mean *n = tape_node(t, sizeof *n, mean_backward);
-    n->x = x, n->pad = pad;
-    n->y = tape_var(t, x->wants, 2, (size_t[]){x->shape[0], x->shape[2]});
-    K.mean_forward(t->device, n->y->data, x->data, pad, x->shape[0], x->shape[1], x->shape[2]);
+    n->x = x, n->batch = batch, n->spans = spans;
+    n->y = tape_var(t, x->wants, 2, (size_t[]){batch, last_of(x)});
+    K.mean_forward(t->device, n->y->data, x->data, spans, batch, rows_of(x), last_of(x));
     return n->y;
 }
 

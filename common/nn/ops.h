@@ -1,6 +1,6 @@
 /* The closed set of operations on a tape; everything else is composed of them.
  *
- * Shapes are those of kernels/table.def, where each formula is. Rows are all dimensions but the
+ * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
  * last. An operation's result wants a gradient when one of its inputs does. */
 #ifndef MSA_OPS_H
 #define MSA_OPS_H
@@ -22,19 +22,26 @@ struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *ga
                     struct var *bias, float eps, struct dropout drop);
 struct var *op_positions(struct tape *t, struct var *e, struct var *cls, struct var *positions,
                          struct dropout drop); /* [B,L,D] -> [B,1+L,D] */
-/* Tokens on the device: rows of the tables of words and types, [batch,length] each. */
+/* Tokens on the device: rows of the tables of words, positions and types, [rows] each. */
 struct tokens {
-    size_t batch, length;
-    const int32_t *word, *type;
+    size_t rows;
+    const int32_t *word, *place, *type;
 };
-/* Tables [*,D] -> [B,L,D] */
+/* Tables [*,D] -> [rows,D] */
 struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
                          struct var *positions, struct var *types);
-/* qkv [B,S,3D], pad [B,S] of the device (padding_mask) -> [B,S,D] */
-struct var *op_attention(struct tape *t, struct var *qkv, const uint8_t *pad, size_t heads,
+/* How rows belong to samples: `length` each, of which pad [B,length] marks some (NULL: none), or at
+ * most so many, those of spans [B,2]. Both are on the device (kernels/table.def). */
+struct sequences {
+    size_t batch, length;
+    const uint8_t *pad;
+    const int32_t *spans;
+};
+/* qkv [R,3D] -> [R,D] */
+struct var *op_attention(struct tape *t, struct var *qkv, struct sequences samples, size_t heads,
                          struct dropout drop);
-/* [B,S,D] -> [B,D]; pad [B,S] of the device marks what is left out, NULL: nothing */
-struct var *op_mean(struct tape *t, struct var *x, const uint8_t *pad);
+/* [R,D] -> [B,D]: the mean of each sample's rows, be they padding or not; with spans of those. */
+struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
 struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
 

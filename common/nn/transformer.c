@@ -2,9 +2,10 @@
 #include "common/nn/transformer.h"
 
 static struct var *layer_apply(struct tape *t, const struct transformer *s,
-                               const struct transformer_layer *l, struct var *x, const uint8_t *pad)
+                               const struct transformer_layer *l, struct var *x,
+                               struct sequences samples)
 {
-    struct var *a = op_attention(t, linear_apply(t, &l->qkv, x), pad, s->heads,
+    struct var *a = op_attention(t, linear_apply(t, &l->qkv, x), samples, s->heads,
                                  dropout_at(t, s->attention, l->name, "self_attn"));
     a = linear_apply(t, &l->out, a);
     struct var *h = op_norm(t, x, a, l->norm1.gain, l->norm1.bias, s->eps,
@@ -29,13 +30,13 @@ static bool is_trained(const struct tape *t, const struct transformer_layer *l)
 }
 
 struct var *transformer_apply(struct tape *t, const struct transformer *s, struct var *x,
-                              const uint8_t *pad)
+                              struct sequences samples)
 {
     for (size_t i = 0; i < s->count; i++) {
         bool last = i + 1 == s->count || is_trained(t, &s->layers[i + 1]);
         if (!x->wants && !is_trained(t, &s->layers[i]) && !last)
             tape_pass(t);
-        x = layer_apply(t, s, &s->layers[i], x, pad);
+        x = layer_apply(t, s, &s->layers[i], x, samples);
         tape_keep(t);
     }
     return x;

@@ -23,10 +23,10 @@ struct transformer {
     struct transformer_layer layers[TRANSFORMER_LAYERS];
 };
 
-/* x[B,S,D] through all layers, with the positions that pad[B,S] of the device marks masked as
- * keys: h = LN1(x + drop(MHA(x))), y = LN2(h + drop(W2 drop(gelu(W1 h + b1)) + b2)). Layers in
- * front by which no gradient is wanted keep nothing. */
+/* x[R,D] through all layers, each sample's rows by themselves, with padding masked as keys:
+ * h = LN1(x + drop(MHA(x))), y = LN2(h + drop(W2 drop(gelu(W1 h + b1)) + b2)). Layers in front by
+ * which no gradient is wanted keep nothing. */
 struct var *transformer_apply(struct tape *t, const struct transformer *s, struct var *x,
-                              const uint8_t *pad);
+                              struct sequences samples);
 
 #endif

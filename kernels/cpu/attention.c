@@ -16,7 +16,8 @@ struct attention {
     float scale;                     /* of the scores */
     struct mask mask;
     const float *qkv;
-    const uint8_t *pad;
+    const uint8_t *pad;   /* NULL: nothing is padding */
+    const int32_t *spans; /* NULL: all samples are `length` long */
 };
 
 struct room {
@@ -26,17 +27,20 @@ struct room {
 
 /* One head of one sample. Its rows are 3 dim apart in qkv and dqkv, dim apart in y and dy. */
 struct head {
-    size_t b, h, keys; /* keys: those up to the last that is not padding */
-    size_t width;      /* of a row of scores: the keys, rounded up to whole vectors */
+    size_t b, h;
+    size_t first, length; /* the sample's rows, its queries */
+    size_t keys;          /* those up to the last that is not padding */
+    size_t width;         /* of a row of scores: the keys, rounded up to whole vectors */
     const float *q, *k, *v;
 };
 
-static struct attention attention_of(const float *qkv, const uint8_t *pad, size_t length,
-                                     size_t dim, size_t heads, const struct dropout *drop)
+static struct attention attention_of(const float *qkv, const uint8_t *pad, const int32_t *spans,
+                                     size_t length, size_t dim, size_t heads,
+                                     const struct dropout *drop)
 {
     size_t size = dim / heads;
     return (struct attention){length,        dim, heads, size, 1 / sqrtf((float)size),
-                              mask_of(drop), qkv, pad};
+                              mask_of(drop), qkv, pad,   spans};
 }
 
 /* A row of scores has whole vectors, and an odd number of cache lines: in rows a power of two apart
@@ -63,14 +67,17 @@ static struct room room_of(float *scratch, size_t length, size_t blocks)
 static struct head head_of(const struct attention *a, size_t task, float *bias)
 {
     struct head head = {.b = task / a->heads, .h = task % a->heads};
-    const uint8_t *pad = a->pad + head.b * a->length;
-    head.keys = a->length;
-    while (head.keys > 1 && pad[head.keys - 1])
+    const int32_t *span = a->spans ? a->spans + 2 * head.b : NULL;
+    head.first = span ? (size_t)span[0] : head.b * a->length;
+    head.length = span ? (size_t)(span[1] - span[0]) : a->length;
+    const uint8_t *pad = a->pad ? a->pad + head.first : NULL;
+    head.keys = head.length;
+    while (pad && head.keys > 1 && pad[head.keys - 1])
         head.keys--;
     head.width = width_of(head.keys);
     for (size_t j = 0; j < head.width; j++)
-        bias[j] = j < head.keys && !pad[j] ? 0 : -INFINITY;
-    head.q = a->qkv + head.b * a->length * 3 * a->dim + head.h * a->size;
+        bias[j] = j < head.keys && !(pad && pad[j]) ? 0 : -INFINITY;
+    head.q = a->qkv + head.first * 3 * a->dim + head.h * a->size;
     head.k = head.q + a->dim;
     head.v = head.k + a->dim;
     return head;
@@ -135,10 +142,10 @@ static void block_forward(const struct device *d, float *y, float *lse, const st
 }
 
 void cpu_attention_forward(struct device *d, float *y, float *lse, const float *qkv,
-                           const uint8_t *pad, size_t batch, size_t length, size_t dim,
-                           size_t heads, const struct dropout *drop)
+                           const uint8_t *pad, const int32_t *spans, size_t batch, size_t length,
+                           size_t dim, size_t heads, const struct dropout *drop)
 {
-    struct attention a = attention_of(qkv, pad, length, dim, heads, drop);
+    struct attention a = attention_of(qkv, pad, spans, length, dim, heads, drop);
     int threads = workers(d, batch * heads * length * length);
     float *scratch = cpu_scratch(d, (size_t)threads * room_size(length, 1) * sizeof *scratch);
     if (!scratch)
@@ -147,10 +154,10 @@ void cpu_attention_forward(struct device *d, float *y, float *lse, const float *
     for (size_t task = 0; task < batch * heads; task++) {
         struct room room = room_of(scratch, length, 1);
         struct head head = head_of(&a, task, room.bias);
-        for (size_t query = 0; query < length; query += QUERIES)
-            block_forward(d, y + (head.b * length + query) * dim + head.h * a.size,
+        for (size_t query = 0; query < head.length; query += QUERIES)
+            block_forward(d, y + (head.first + query) * dim + head.h * a.size,
                           lse + task * length + query, &a, &head, &room, query,
-                          least(QUERIES, length - query));
+                          least(QUERIES, head.length - query));
     }
 }
 
@@ -212,20 +219,20 @@ static void block_backward(const struct device *d, float *dq, const float *dy, c
 /* Keys that were left out have no gradient. */
 static void clear_left_out(float *dk, float *dv, const struct attention *a, const struct head *head)
 {
-    for (size_t j = head->keys; j < a->length; j++) {
+    for (size_t j = head->keys; j < head->length; j++) {
         memset(dk + j * 3 * a->dim, 0, a->size * sizeof *dk);
         memset(dv + j * 3 * a->dim, 0, a->size * sizeof *dv);
     }
 }
 
 void cpu_attention_backward(struct device *d, float *dqkv, const float *dy, const float *y,
-                            const float *lse, const float *qkv, const uint8_t *pad, size_t batch,
-                            size_t length, size_t dim, size_t heads, const struct dropout *drop,
-                            bool add)
+                            const float *lse, const float *qkv, const uint8_t *pad,
+                            const int32_t *spans, size_t batch, size_t length, size_t dim,
+                            size_t heads, const struct dropout *drop, bool add)
 {
     if (!dqkv)
         return;
-    struct attention a = attention_of(qkv, pad, length, dim, heads, drop);
+    struct attention a = attention_of(qkv, pad, spans, length, dim, heads, drop);
     int threads = workers(d, batch * heads * length * length);
     float *scratch = cpu_scratch(d, (size_t)threads * room_size(length, 2) * sizeof *scratch);
     if (!scratch)
@@ -235,10 +242,10 @@ void cpu_attention_backward(struct device *d, float *dqkv, const float *dy, cons
         struct room room = room_of(scratch, length, 2);
         struct head head = head_of(&a, task, room.bias);
         float *dq = dqkv + (head.q - qkv);
-        size_t at = head.b * length * dim + head.h * a.size;
-        for (size_t query = 0; query < length; query += QUERIES)
+        size_t at = head.first * dim + head.h * a.size;
+        for (size_t query = 0; query < head.length; query += QUERIES)
             block_backward(d, dq, dy + at, y + at, lse + task * length + query, &a, &head, &room,
-                           query, least(QUERIES, length - query), add);
+                           query, least(QUERIES, head.length - query), add);
         if (!add)
             clear_left_out(dq + dim, dq + 2 * dim, &a, &head);
     }

@@ -143,7 +143,7 @@ static void too_long(struct msa *m)
     struct device *d = device_open(m, m->settings, 1);
     float number;
     assert_null(d->failed);
-    d->k.attention_forward(d, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
+    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
     assert_non_null(d->failed);
     device_copy_out(m, d, &number, NULL, 0);
 }

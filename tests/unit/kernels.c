@@ -58,13 +58,15 @@ static struct problem problems[] = {
     {.pair = &positions_pair, .n = {3, 4, 11}},
     {.pair = &positions_pair, .n = {3, 4, 11}, .rate = .5f},
     {.pair = &positions_pair, .n = {2, 33, 1027}, .rate = .5f},
-    {.pair = &embedding_pair, .n = {3, 5, 11, 7}},
-    {.pair = &embedding_pair, .n = {9, 33, 385, 13}},
+    {.pair = &embedding_pair, .n = {15, 5, 11, 7}},
+    {.pair = &embedding_pair, .n = {297, 33, 385, 13}},
     {.pair = &attention_pair, .n = {2, 11, 12, 3}},
     {.pair = &attention_pair, .n = {2, 11, 12, 3}, .rate = .5f},
     {.pair = &attention_pair, .n = {2, 16, 16, 1}, .rate = .25f},
     {.pair = &attention_pair, .n = {2, 150, 20, 2}, .rate = .5f},
     {.pair = &attention_pair, .n = {1, 1041, 4, 1}, .rate = .5f},
+    {.pair = &attention_pair, .n = {5, 11, 12, 3}, .kind = 1},
+    {.pair = &attention_pair, .n = {3, 150, 20, 2}, .rate = .5f, .kind = 1},
     {.pair = &mean_pair, .n = {3, 7, 70}},
     {.pair = &mean_pair, .n = {2, 131, 517}},
     {.pair = &mean_pair, .n = {3, 7, 70}, .kind = 1},
@@ -123,6 +125,7 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
                        .classes = place_bytes(d, p->classes, rows * sizeof *p->classes),
                        .words = place_bytes(d, p->words, rows * sizeof *p->words),
                        .types = place_bytes(d, p->types, rows * sizeof *p->types),
+                       .spans = place_bytes(d, p->spans, 2 * rows * sizeof *p->spans),
                        .target = place_bytes(d, p->target, rows * sizeof *p->target)};
     for (int i = 0; i < p->pair->inputs; i++)
         m.in[i] = place(d, e->in[i], p->counts[i], 0);
@@ -133,8 +136,9 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
 
 static void free_memory(struct device *d, struct memory *m)
 {
-    void *all[] = {m->in[0], m->in[1], m->in[2], m->in[3],   m->saved[0], m->saved[1], m->saved[2],
-                   m->out,   m->dout,  m->pad,   m->classes, m->words,    m->types,    m->target};
+    void *all[] = {m->in[0],    m->in[1],    m->in[2], m->in[3], m->saved[0],
+                   m->saved[1], m->saved[2], m->out,   m->dout,  m->pad,
+                   m->classes,  m->words,    m->types, m->spans, m->target};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         d->release(d, all[i]);
 }

@@ -23,6 +23,15 @@ static struct dropout dropout_of(const struct problem *p)
     return (struct dropout){p->rate, 0x123456789abcdef, 77, 5};
 }
 
+static void make_spans(struct problem *p)
+{
+    int32_t at = 0;
+    for (size_t b = 0; p->n[1] && b < p->n[0]; b++) {
+        p->spans[2 * b] = at;
+        p->spans[2 * b + 1] = at += (int32_t)span_length(p, b);
+    }
+}
+
 static void make_problem(struct problem *p)
 {
     p->pair->shape(p);
@@ -35,6 +44,7 @@ static void make_problem(struct problem *p)
     p->classes = calloc(rows, sizeof *p->classes);
     p->words = calloc(rows, sizeof *p->words);
     p->types = calloc(rows, sizeof *p->types);
+    p->spans = calloc(2 * rows, sizeof *p->spans);
     p->target = calloc(rows, sizeof *p->target);
     for (size_t i = 0; i < rows; i++) {
         /* padding at the end of the second sample and, by itself, within the first */
@@ -44,6 +54,7 @@ static void make_problem(struct problem *p)
         p->types[i] = (int32_t)(i / 3 % 2);
         p->target[i] = (float)draw(900, i);
     }
+    make_spans(p);
 }
 
 static void free_problem(struct problem *p)
@@ -53,6 +64,7 @@ static void free_problem(struct problem *p)
     free(p->classes);
     free(p->words);
     free(p->types);
+    free(p->spans);
     free(p->target);
 }
 

@@ -16,7 +16,7 @@ struct pair;
 struct problem {
     const struct pair *pair;
     size_t n[5]; /* sizes, in the order of the kernel's */
-    int kind;    /* of loss; norm: 1 without z; mean: 1 without padding */
+    int kind;    /* of loss; norm: 1 without z; mean, attention: 1 with spans */
     float real;  /* phi, tau, eps */
     float rate;  /* of dropout */
     /* Filled in by the pair's shape function and the harness: */
@@ -26,7 +26,8 @@ struct problem {
     double *factors;            /* [masked] of dropout */
     uint8_t *pad;               /* [batch,length] of attention */
     int32_t *classes;           /* [rows] of the cross-entropy */
-    int32_t *words, *types;     /* [batch,length] of the embedding */
+    int32_t *words, *types;     /* [rows] of the embedding; its places are the classes */
+    int32_t *spans;             /* [batch,2] of mean and attention */
     float *target;              /* [n] of the regression losses */
 };
 
@@ -34,7 +35,7 @@ struct problem {
 struct memory {
     float *in[INPUTS], *din[INPUTS], *out, *dout, *saved[SAVED];
     uint8_t *pad;
-    int32_t *classes, *words, *types;
+    int32_t *classes, *words, *types, *spans;
     float *target;
 };
 
@@ -239,11 +240,33 @@ static void positions_backward(struct device *d, const struct problem *p, const 
                             drop, add & 1);
 }
 
+/* With spans samples are of different lengths, one behind the other; the last is as long as it may
+ * be. */
+static size_t span_length(const struct problem *p, size_t b)
+{
+    return b + 1 == p->n[0] ? p->n[1] : 1 + b % p->n[1];
+}
+
+static size_t rows_in_all(const struct problem *p)
+{
+    size_t rows = 0;
+    for (size_t b = 0; b < p->n[0]; b++)
+        rows += p->kind ? span_length(p, b) : p->n[1];
+    return rows;
+}
+
+/* The rows of sample b. */
+static void rows_of_sample(const struct problem *p, size_t b, size_t *first, size_t *end)
+{
+    *first = p->kind ? (size_t)p->spans[2 * b] : b * p->n[1];
+    *end = p->kind ? (size_t)p->spans[2 * b + 1] : *first + p->n[1];
+}
+
 /* --- attention: qkv */
 static void attention_shape(struct problem *p)
 {
-    p->counts[0] = 3 * p->n[0] * p->n[1] * p->n[2];
-    p->out = p->n[0] * p->n[1] * p->n[2];
+    p->counts[0] = 3 * rows_in_all(p) * p->n[2];
+    p->out = rows_in_all(p) * p->n[2];
     p->saved[0] = p->n[0] * p->n[1] * p->n[3];
     p->masked = p->saved[0] * p->n[1];
 }
@@ -251,13 +274,14 @@ static void attention_shape(struct problem *p)
 static double attention_score(const struct problem *p, const double *qkv, size_t b, size_t h,
                               size_t query, size_t key)
 {
-    size_t length = p->n[1], dim = p->n[2], size = dim / p->n[3];
-    const double *q = qkv + (b * length + query) * 3 * dim + h * size;
-    const double *k = qkv + (b * length + key) * 3 * dim + dim + h * size;
+    size_t dim = p->n[2], size = dim / p->n[3], first, end;
+    rows_of_sample(p, b, &first, &end);
+    const double *q = qkv + (first + query) * 3 * dim + h * size;
+    const double *k = qkv + (first + key) * 3 * dim + dim + h * size;
     double sum = 0;
     for (size_t i = 0; i < size; i++)
         sum += q[i] * k[i];
-    return p->pad[b * length + key] ? -INFINITY : sum / sqrt((double)size);
+    return !p->kind && p->pad[first + key] ? -INFINITY : sum / sqrt((double)size);
 }
 
 static void attention_reference(const struct problem *p, double *out, double *const in[])
@@ -266,11 +290,14 @@ static void attention_reference(const struct problem *p, double *out, double *co
     for (size_t i = 0; i < p->out; i++)
         out[i] = 0;
     for (size_t t = 0; t < p->n[0] * heads * length; t++) {
-        size_t b = t / length / heads, h = t / length % heads, query = t % length;
-        double *y = out + (b * length + query) * dim + h * size, sum = 0;
-        for (size_t key = 0; key < length; key++) {
+        size_t b = t / length / heads, h = t / length % heads, query = t % length, first, end;
+        rows_of_sample(p, b, &first, &end);
+        if (query >= end - first)
+            continue;
+        double *y = out + (first + query) * dim + h * size, sum = 0;
+        for (size_t key = 0; key < end - first; key++) {
             double e = exp(attention_score(p, in[0], b, h, query, key));
-            const double *v = in[0] + (b * length + key) * 3 * dim + 2 * dim + h * size;
+            const double *v = in[0] + (first + key) * 3 * dim + 2 * dim + h * size;
             sum += e;
             for (size_t i = 0; i < size; i++)
                 y[i] += e * p->factors[t * length + key] * v[i];
@@ -283,18 +310,19 @@ static void attention_reference(const struct problem *p, double *out, double *co
 static void attention_forward(struct device *d, const struct problem *p, const struct memory *m,
                               const struct dropout *drop)
 {
-    d->k.attention_forward(d, m->out, m->saved[0], m->in[0], m->pad, p->n[0], p->n[1], p->n[2],
-                           p->n[3], drop);
+    d->k.attention_forward(d, m->out, m->saved[0], m->in[0], p->kind ? NULL : m->pad,
+                           p->kind ? m->spans : NULL, p->n[0], p->n[1], p->n[2], p->n[3], drop);
 }
 
 static void attention_backward(struct device *d, const struct problem *p, const struct memory *m,
                                const struct dropout *drop, unsigned add)
 {
-    d->k.attention_backward(d, m->din[0], m->dout, m->out, m->saved[0], m->in[0], m->pad, p->n[0],
-                            p->n[1], p->n[2], p->n[3], drop, add & 1);
+    d->k.attention_backward(d, m->din[0], m->dout, m->out, m->saved[0], m->in[0],
+                            p->kind ? NULL : m->pad, p->kind ? m->spans : NULL, p->n[0], p->n[1],
+                            p->n[2], p->n[3], drop, add & 1);
 }
 
-/* --- mean, columns: x; mean of kind 1 leaves padding out */
+/* --- mean, columns: x; mean of kind 1 takes spans */
 static void mean_shape(struct problem *p)
 {
     p->counts[0] = p->n[0] * p->n[1] * p->n[2];
@@ -304,12 +332,11 @@ static void mean_shape(struct problem *p)
 static void mean_reference(const struct problem *p, double *out, double *const in[])
 {
     for (size_t i = 0; i < p->out; i++) {
-        size_t first = i / p->n[2] * p->n[1];
-        double sum = 0, count = 0;
-        for (size_t s = first; s < first + p->n[1]; s++)
-            if (!p->kind || !p->pad[s])
-                sum += in[0][s * p->n[2] + i % p->n[2]], count++;
-        out[i] = sum / count;
+        size_t first, end;
+        rows_of_sample(p, i / p->n[2], &first, &end);
+        out[i] = 0;
+        for (size_t s = first; s < end; s++)
+            out[i] += in[0][s * p->n[2] + i % p->n[2]] / (double)(end - first);
     }
 }
 
@@ -317,35 +344,35 @@ static void mean_forward(struct device *d, const struct problem *p, const struct
                          const struct dropout *drop)
 {
     (void)drop;
-    d->k.mean_forward(d, m->out, m->in[0], p->kind ? m->pad : NULL, p->n[0], p->n[1], p->n[2]);
+    d->k.mean_forward(d, m->out, m->in[0], p->kind ? m->spans : NULL, p->n[0], p->n[0] * p->n[1],
+                      p->n[2]);
 }
 
 static void mean_backward(struct device *d, const struct problem *p, const struct memory *m,
                           const struct dropout *drop, unsigned add)
 {
     (void)drop;
-    d->k.mean_backward(d, m->din[0], m->dout, p->kind ? m->pad : NULL, p->n[0], p->n[1], p->n[2],
-                       add & 1);
+    d->k.mean_backward(d, m->din[0], m->dout, p->kind ? m->spans : NULL, p->n[0], p->n[0] * p->n[1],
+                       p->n[2], add & 1);
 }
 
-/* --- embedding: words positions types; n: batch, length, dim, words; two types, drawn with the
- * classes' numbers */
+/* --- embedding: words positions types; n: rows, places, dim, words; two types */
 enum { EMBEDDING_TYPES = 2 };
 
 static void embedding_shape(struct problem *p)
 {
     p->counts[0] = p->n[3] * p->n[2], p->counts[1] = p->n[1] * p->n[2];
     p->counts[2] = EMBEDDING_TYPES * p->n[2];
-    p->out = p->n[0] * p->n[1] * p->n[2];
+    p->out = p->n[0] * p->n[2];
 }
 
 static void embedding_reference(const struct problem *p, double *out, double *const in[])
 {
-    size_t length = p->n[1], dim = p->n[2];
+    size_t dim = p->n[2];
     for (size_t i = 0; i < p->out; i++) {
-        size_t token = i / dim, j = i % dim;
-        out[i] = in[0][(size_t)p->words[token] * dim + j] + in[1][token % length * dim + j] +
-                 in[2][(size_t)p->types[token] * dim + j];
+        size_t row = i / dim, j = i % dim;
+        out[i] = in[0][(size_t)p->words[row] * dim + j] + in[1][(size_t)p->classes[row] * dim + j] +
+                 in[2][(size_t)p->types[row] * dim + j];
     }
 }
 
@@ -353,16 +380,16 @@ static void embedding_forward(struct device *d, const struct problem *p, const s
                               const struct dropout *drop)
 {
     (void)drop;
-    d->k.embedding_forward(d, m->out, m->in[0], m->in[1], m->in[2], m->words, m->types, p->n[0],
-                           p->n[1], p->n[2]);
+    d->k.embedding_forward(d, m->out, m->in[0], m->in[1], m->in[2], m->words, m->classes, m->types,
+                           p->n[0], p->n[2]);
 }
 
 static void embedding_backward(struct device *d, const struct problem *p, const struct memory *m,
                                const struct dropout *drop, unsigned add)
 {
     (void)drop, (void)add;
-    d->k.embedding_backward(d, m->din[0], m->din[1], m->din[2], m->dout, m->words, m->types,
-                            p->n[0], p->n[1], p->n[2]);
+    d->k.embedding_backward(d, m->din[0], m->din[1], m->din[2], m->dout, m->words, m->classes,
+                            m->types, p->n[0], p->n[2]);
 }
 
 static void columns_shape(struct problem *p)

@@ -199,7 +199,7 @@ static void check_attention(struct device *d)
         qkv[3 + part] = NAN;
         float *on_qkv = place(d, qkv, 9), *on_y = d->allocate(d, sizeof y),
               *lse = d->allocate(d, sizeof y);
-        d->k.attention_forward(d, on_y, lse, on_qkv, pad, 1, 3, 1, 1, NULL);
+        d->k.attention_forward(d, on_y, lse, on_qkv, pad, NULL, 1, 3, 1, 1, NULL);
         fetch(d, y, on_y, 3);
         assert_true(isnan(y[1]));
         assert_int_equal(isnan(y[0]) != 0, part == 2);
