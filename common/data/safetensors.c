@@ -73,7 +73,8 @@ static void place(struct reading *r)
     for (size_t i = 0; i < r->s->count; i++)
         place_one(r, &r->spans[i], data + r->spans[i].begin);
     leave_out(r);
-    qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, compare_pairs);
+    if (r->s->metadata_count)
+        qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, compare_pairs);
     safetensors_sort(r->m, r->s);
     msa_free(r->m, r->spans);
 }

@@ -183,6 +183,43 @@ static void unaligned(void **state)
 #define TENSOR(name, dtype, shape, offsets)                                                        \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
+/* 1.5 in each dtype of reals, and numbers that are none, so that some stand where no float may. */
+// clang-format off
+static const char foreign_header[] =
+    "{" TENSOR("bool", "BOOL", "[1]", "[0,1]") ","
+    TENSOR("half", "F16", "[1]", "[1,3]") ","
+    TENSOR("brain", "BF16", "[1]", "[3,5]") ","
+    TENSOR("double", "F64", "[1]", "[5,13]") ","
+    TENSOR("float", "F32", "[1]", "[13,17]") "}";
+// clang-format on
+static const uint8_t foreign_data[] = {1, 0x00, 0x3e, 0xc0, 0x3f, 0, 0,    0,   0,
+                                       0, 0,    0xf8, 0x3f, 0,    0, 0xc0, 0x3f};
+
+static void read_foreign(struct msa *m)
+{
+    static const char *const reals[] = {"half", "brain", "double", "float"};
+    struct safetensors *s = safetensors_open_foreign(m, ((struct job *)m)->path);
+    assert_int_equal(s->count, 4);
+    assert_null(safetensors_find(s, "bool"));
+    for (int i = 0; i < 4; i++)
+        assert_true(safetensors_find(s, reals[i])->data[0] == 1.5f);
+    s->tensors[0].name = msa_strndup(m, "half", 4);
+    safetensors_sort(m, s);
+}
+
+static void foreign(void **state)
+{
+    struct job job = {.m.program = "test", .path = "a"};
+    uint8_t bytes[1024] = {(uint8_t)strlen(foreign_header), (uint8_t)(strlen(foreign_header) >> 8)};
+    (void)state;
+    memcpy(bytes + 8, foreign_header, strlen(foreign_header));
+    memcpy(bytes + 8 + strlen(foreign_header), foreign_data, sizeof foreign_data);
+    put("a", bytes, 8 + strlen(foreign_header) + sizeof foreign_data);
+    assert_int_equal(msa_run(&job.m, read_foreign), MSA_CORRUPT);
+    assert_string_equal(job.m.error, "a: two tensors are called 'half'");
+    expect_corrupt("dtype BOOL but expected F32");
+}
+
 static void lying_headers(void **state)
 {
     static const struct {
@@ -280,7 +317,7 @@ int main(void)
         cmocka_unit_test(round_trip),    cmocka_unit_test(equal_contents),
         cmocka_unit_test(equal_names),   cmocka_unit_test(unaligned),
         cmocka_unit_test(lying_headers), cmocka_unit_test(lying_lengths),
-        cmocka_unit_test(cut),
+        cmocka_unit_test(cut),           cmocka_unit_test(foreign),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, enter, leave);
