@@ -246,6 +246,16 @@ static void declare(struct trainable *t, const struct encode *e, size_t dim)
     }
 }
 
+/* Vectors that stages before have made may be all that there is. */
+static bool vector_arrives(const struct trainable *t)
+{
+    char name[TENSOR_NAME + 1];
+    bool any = false;
+    for (int i = 0; i < MODALITIES; i++)
+        any = any || trainable_arrives(t, name_vector(name, 'h', i));
+    return any;
+}
+
 static void build(struct trainable *t)
 {
     struct encode *e = t->self;
@@ -253,7 +263,7 @@ static void build(struct trainable *t)
     bool bert = wants_bert(t, e, &config);
     long usual = bert ? (long)config.dim : 768;
     size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, usual, MOST_DIM);
-    int any = 0;
+    bool any = vector_arrives(t);
     if (bert && dim != config.dim)
         msa_fail(t->m, MSA_USAGE, "--dim %zu, but BERT's vectors are of width %zu", dim,
                  config.dim);
@@ -264,7 +274,7 @@ static void build(struct trainable *t)
         e->encodes[i] = frames || (i == TEXT && bert);
         if (frames)
             build_encoder(t, e, i, dim);
-        any += e->encodes[i];
+        any = any || e->encodes[i];
     }
     if (!any)
         msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
