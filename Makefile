@@ -97,7 +97,7 @@ $(O)/bin $(O)/lib:
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
 # come first, so that none of them is left to run alone at the end.
-LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines margin examples)
+LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines margin examples pretrain predict)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units
@@ -121,7 +121,7 @@ fuzz:
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/options tests/setup tests/bench/step tests/fuzz/run .ci/run
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/fuzz/run .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)

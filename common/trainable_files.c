@@ -116,8 +116,21 @@ void trainable_files_claim(struct trainable *t)
 
 /* --- files to begin with --- */
 
-/* Evaluation takes the family of a set without labels from the parameters, and warns when stages
- * were trained apart. */
+/* Warns when stages were trained apart; but two of one program, such as an encoder of text and one
+ * of the rest, may each come of a training of its own. */
+static void compare_checkpoint(struct trainable *t, long mine)
+{
+    struct header *h = t->stage->header;
+    const value *program = value_get(&h->map, "checkpoint_by");
+    long others = (long)value_int(&h->map, "checkpoint", mine);
+    if (mine != others && !(program && value_equals(program, t->m->program)))
+        msa_warn(t->m, "%s is of checkpoint %ld but the stages before are of %ld", t->given->path,
+                 mine, others);
+    value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
+    value_set(t->m, h->zone, &h->map, "checkpoint_by", value_str(t->m, h->zone, t->m->program));
+}
+
+/* Evaluation takes the family of a set without labels from the parameters. */
 static void compare_notes(struct trainable *t)
 {
     struct header *h = t->stage->header;
@@ -125,14 +138,8 @@ static void compare_notes(struct trainable *t)
                *checkpoint = trainable_noted(t, "checkpoint");
     if (!h->family[0] && family)
         snprintf(h->family, sizeof h->family, "%s", family);
-    if (!checkpoint)
-        return;
-    long mine = strtol(checkpoint, NULL, 10);
-    long others = (long)value_int(&h->map, "checkpoint", mine);
-    if (mine != others)
-        msa_warn(t->m, "%s is of checkpoint %ld but the stages before are of %ld", t->given->path,
-                 mine, others);
-    value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
+    if (checkpoint)
+        compare_checkpoint(t, strtol(checkpoint, NULL, 10));
 }
 
 void trainable_files_open(struct trainable *t)

@@ -166,10 +166,12 @@ static void declare(struct trainable *t, const struct encode *e, size_t dim)
             trainable_declare(t, name_vector(name, 'h', i), 2, (size_t[]){0, dim});
 }
 
+/* Vectors that stages before have made may be all that there is. */
 static void check_any(const struct trainable *t, const struct encode *e)
 {
+    char name[TENSOR_NAME + 1];
     for (int i = 0; i < MODALITIES; i++)
-        if (e->encodes[i])
+        if (e->encodes[i] || trainable_arrives(t, name_vector(name, 'h', i)))
             return;
     msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
              e->settings->only ? " of those that --only names" : "",

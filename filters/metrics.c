@@ -16,7 +16,7 @@
 enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
-    bool pass, json, tsv;
+    bool pass, json, tsv, each;
     int family;
     const char *log, *select, *predictions, *from_tsv;
     long select_after, patience;
@@ -28,9 +28,9 @@ struct metrics {
     const struct settings *settings;
     struct stage *stage; /* NULL with --from-tsv */
     struct scores scores;
-    bool started;            /* has seen a record */
-    struct scores_rows rows; /* of a training */
-    struct file *predictions;
+    bool started;                    /* has seen a record */
+    struct scores_rows rows;         /* of a training */
+    struct predictions *each, *kept; /* printed; with --predictions */
     struct judge judge;
     struct assertion *assertions; /* [settings->assertions.count] */
 };
@@ -41,8 +41,10 @@ static const struct option options[] = {
      "pass the stream on, and write the table to standard error (in training always)"},
     {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print one flat JSON object a split"},
     {0, "tsv", NULL, OPTION_FLAG, FIELD(tsv), NULL, 0, 0, "print tab-separated columns"},
+    {0, "each", NULL, OPTION_FLAG, FIELD(each), NULL, 0, 0,
+     "print no scores but predictions, a line for each sample: tab-separated, or JSON objects"},
     {0, "predictions", "FILE", OPTION_TEXT, FIELD(predictions), NULL, 0, 0,
-     "write id, split, label and prediction of each sample, tab-separated"},
+     "write predictions too, a line for each sample, tab-separated"},
     {0, "assert", "KEY<NUMBER", OPTION_LIST, FIELD(assertions), NULL, 0, 0,
      "fail unless this holds in every split; also with <=, > and >=; repeatable"},
     {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
@@ -86,6 +88,7 @@ static void check_options(struct metrics *x, bool train)
     refuse(x, "log", !train && s->log, training);
     refuse(x, "select", !train && s->select, training);
     refuse(x, "predictions", train && s->predictions, evaluation);
+    refuse(x, "each", train && s->each, evaluation);
     refuse(x, "assert", train && s->assertions.count, evaluation);
     refuse(x, "json", train && s->json, evaluation);
     refuse(x, "tsv", train && s->tsv, evaluation);
@@ -109,6 +112,13 @@ static void begin(struct metrics *x, const struct header *h)
     scores_take_state(&x->scores, resume_map(x->m, state, "splits"));
 }
 
+/* NULL: standard output. */
+static const char *result_path(const struct metrics *x)
+{
+    const char *path = x->m->common.output;
+    return path && strcmp(path, "-") != 0 ? path : NULL;
+}
+
 static void on_header(struct stage *s)
 {
     struct metrics *x = s->self;
@@ -118,13 +128,17 @@ static void on_header(struct stage *s)
     if (!schema_floats(x->m, &h->schema, "y", 1))
         msa_fail(x->m, MSA_FAILED, "no 'y' arrives (does msa-predict stand before?)");
     x->scores.labelled = schema_floats(x->m, &h->schema, "label", 1);
+    int family = x->settings->family;
+    if (family == FAMILY_AUTO) /* may be unknown where there are no labels */
+        family = x->scores.labelled || h->family[0] ? (int)family_named(x->m, h->family) : -1;
     if (x->scores.labelled)
-        x->scores.family = x->settings->family == FAMILY_AUTO ? family_named(x->m, h->family)
-                                                              : (enum family)x->settings->family;
-    else
+        x->scores.family = (enum family)family;
+    else if (!x->settings->each)
         msa_warn(x->m, "no labels arrive: there is nothing to judge against");
+    if (x->settings->each)
+        x->each = predictions_create(x->m, result_path(x), x->settings->json, h, family);
     if (x->settings->predictions)
-        x->predictions = predictions_create(x->m, x->settings->predictions);
+        x->kept = predictions_create(x->m, x->settings->predictions, false, h, family);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
     begin(x, h);
@@ -148,8 +162,10 @@ static void on_record(struct stage *s, struct record *r)
     if (!x->started)
         check_keys(x);
     x->started = true;
-    if (x->predictions)
-        predictions_write(x->m, x->predictions, &x->scores, p, r);
+    if (x->each)
+        predictions_write(x->each, &x->scores, p, r);
+    if (x->kept)
+        predictions_write(x->kept, &x->scores, p, r);
 }
 
 static void on_stands(struct stage *s)
@@ -210,14 +226,14 @@ static void on_checkpoint(struct stage *s, struct control *c)
 
 static void print_result(struct metrics *x)
 {
-    const char *path = x->m->common.output;
+    const char *path = result_path(x);
     enum scores_format format = x->settings->json  ? SCORES_JSON
                                 : x->settings->tsv ? SCORES_TSV
                                                    : SCORES_TABLE;
     if (x->stage && x->stage->out) {
         if (!x->m->common.quiet || format != SCORES_TABLE)
             scores_print(stderr, &x->scores, format);
-    } else if (path && strcmp(path, "-") != 0) {
+    } else if (path) {
         struct file *file = file_create(x->m, path);
         scores_print(file_stream(x->m, file), &x->scores, format);
         file_commit(x->m, file);
@@ -235,7 +251,8 @@ static void conclude(struct metrics *x)
     if (samples == 0)
         msa_fail(x->m, MSA_FAILED, "no samples arrived");
     scores_judge(&x->scores);
-    print_result(x);
+    if (!x->settings->each)
+        print_result(x);
     assertions_check(&x->scores, x->assertions, x->settings->assertions.count);
 }
 
@@ -244,8 +261,10 @@ static void on_end(struct stage *s)
     struct metrics *x = s->self;
     if (x->rows.log)
         log_close(x->m, x->rows.log);
-    if (x->predictions)
-        file_commit(x->m, x->predictions);
+    if (x->each)
+        predictions_close(x->each);
+    if (x->kept)
+        predictions_close(x->kept);
     if (!s->header->train)
         conclude(x);
 }
@@ -259,6 +278,7 @@ static void score_file(struct metrics *x)
            "takes the place of a stream: leave the operand out");
     refuse(x, "from-tsv", s->pass, "has no stream to pass on: leave -t out");
     refuse(x, "from-tsv", s->predictions, "reads predictions: leave --predictions out");
+    refuse(x, "from-tsv", s->each, "reads predictions: leave --each out");
     refuse(x, "from-tsv", s->family == FAMILY_AUTO, "needs --family sims|mosi");
     check_options(x, false);
     x->scores.labelled = true;
@@ -288,6 +308,7 @@ static void run(struct msa *m)
     x->assertions = msa_calloc(m, (size_t)s->assertions.count, sizeof *x->assertions);
     for (int i = 0; i < s->assertions.count; i++)
         x->assertions[i] = assertion_parse(m, s->assertions.values[i]);
+    refuse(x, "each", s->each && s->pass, "prints where the stream would go: leave -t out");
     refuse(x, "json", s->json && s->tsv, "and --tsv exclude each other");
     refuse(x, "patience", s->patience && !s->select, "needs --select KEY");
     refuse(x, "select-after", s->select_after && !s->select, "needs --select KEY");
@@ -301,6 +322,8 @@ static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-metrics", "a table of the metrics"},
     {"... | msa-metrics --json --assert 'mae<0.75' --assert 'corr>=0.6'",
      "JSON, and failure when it is not good enough"},
+    {"... | msa-predict -p predict.safetensors | msa-metrics --each --json",
+     "what is predicted for each sample: sentiment, class, and what each feature says by itself"},
     {"... | msa-loss | msa-gdwg | msa-metrics --select mae --patience 8 --log metrics.tsv | "
      "msa-backprop",
      "keep the parameters of the best epoch, and stop when none has been better for 8"},

@@ -35,21 +35,22 @@ cause() {
     exit "$other"
 }
 
-# The header of a data set's stream, as msa-dump shows it.
+# header_of DATASET [options of msa-load]: the header of its stream, as msa-dump shows it.
 header_of() {
-    { msa-load --split train --batch 1 "$1" 2>/dev/null || msa-load --batch 1 "$1" 2>/dev/null; } |
-        msa-dump -n 1 2>/dev/null || true
+    { msa-load --batch 1 "$@" | msa-dump -n 1; } 2>/dev/null || true
 }
 
-# has DATASET TENSOR
+# has DATASET TENSOR [options of msa-load]
 has() {
-    header_of "$1" | grep -q "^    $2 "
+    local header
+    header=$(header_of "$1" "${@:3}")
+    grep -q "^    $2 " <<<"$header"
 }
 
 # has_split DATASET SPLIT: are there samples in it?
 has_split() {
     local said
-    said=$(msa-load --split "$2" "$1" 2>&1 >/dev/null) || true
+    said=$({ msa-load --split "$2" --batch 1 "$1" | head -c 1 >/dev/null; } 2>&1) || true
     [[ $said != *"no samples in split '$2'" ]]
 }
 
@@ -58,29 +59,112 @@ number_in() {
     sed -n 's/.*"'"$2"'": *\([0-9]*\).*/\1/p' "$1"
 }
 
-# encode_text RUN_DIR DATASET: the stage that makes h_text where the run's model was trained on one that had been made
-# before, and the data set does not have it already; else nothing happens to the stream.
+# --- a trained model ---
+
+check_run() {
+    [ -e "$1/predict.safetensors" ] || fail 1 "no trained model in '$1': it has no predict.safetensors"
+}
+
+# model RUN_DIR [options of all]: from features, or vectors of them, to predictions.
+model() {
+    msa-encode -p "$1/encode.safetensors" "${@:2}" |
+        msa-decompose -p "$1/decompose.safetensors" "${@:2}" |
+        msa-predict -p "$1/predict.safetensors" "${@:2}" || cause "${PIPESTATUS[@]}"
+}
+
+# encode_text RUN_DIR DATASET [options of msa-load]: what goes before the model where it was trained on the vectors that
+# BERT had made of text, unless the data set has these already, or no text.
 encode_text() {
-    if [ ! -e "$1/text.safetensors" ] || has "$2" h_text; then
-        cat
-    else
+    if [ -e "$1/text.safetensors" ] && has "$2" text_bert "${@:3}"; then
         msa-encode --only text -p "$1/text.safetensors"
+    else
+        cat
     fi
 }
 
-# about RUN_DIR DATASET: what the run is of, in RUN_DIR/about.tsv. The same whether it was resumed or not.
+# keep_words TO [FROM]: the files that say how text becomes tokens; those that are there, and no old ones.
+keep_words() {
+    local file
+    for file in vocab.txt tokenizer_config.json; do
+        rm -f "$1/$file"
+        [ ! -e "${2-}/$file" ] || cp "$2/$file" "$1/$file"
+    done
+}
+
+# --- what is known of a run ---
+
+# noted FILE: what a file of parameters has noted, in lines of KEY<tab>VALUE.
+noted() {
+    head -c 1048576 "$1" |
+        LC_ALL=C grep -aoE '\{"__metadata__":\{("[^"]*":"([^"\]|\\.)*",?)*' |
+        LC_ALL=C grep -oE '"[^"]*":"([^"\]|\\.)*"' | sed 's/^"\([^"]*\)":"\(.*\)"$/\1\t\2/; s/\\"/"/g'
+}
+
+# note FILE KEY
+note() {
+    noted "$1" | sed -n "s/^$2\t//p"
+}
+
+# The program whose parameters are the last of the line: head is that of pipelines/pretrain.
+last_of() {
+    [ -e "$1/predict.safetensors" ] && echo predict || echo head
+}
+
+# kept RUN_DIR: the row of metrics.tsv of the checkpoint whose parameters were kept: they know its number.
+kept() {
+    local number
+    number=$(note "$1/$(last_of "$1").safetensors" checkpoint 2>/dev/null) || return 0
+    awk -F '\t' -v number="$number" '$2 == "valid" && ++row == number' "$1/metrics.tsv"
+}
+
+# settings RUN_DIR: the options that determine the numbers, given or not, in lines of PROGRAM.OPTION<tab>VALUE: those
+# that the commit has, and those that are noted with parameters.
+settings() {
+    local program
+    {
+        msa-dump --json "$1/state.msa" | sed -n '/"kind": "C"/s/"[0-9]*:msa-\([a-z]*\)": {/\n\1 {/gp' | awk '
+            match($0, /"settings": [{][^}]*[}]/) {
+                for (rest = substr($0, RSTART + 13, RLENGTH - 13); match(rest, /"[^"]*": ("[^"]*"|[^",}]*)/);
+                     rest = substr(rest, RSTART + RLENGTH)) {
+                    pair = substr(rest, RSTART + 1, RLENGTH - 1)
+                    gsub(/"$/, "", pair)
+                    sub(/": "?/, "\t", pair)
+                    print $1 "." pair
+                }
+            }'
+        for program in encode decompose predict head; do
+            [ ! -e "$1/$program.safetensors" ] || noted "$1/$program.safetensors" | sed "
+                /^\(checkpoint\|family\|program\|seed\|version\)\t/d; s/^/$program./"
+        done
+    } | LC_ALL=C sort
+}
+
+# about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
+# whether it was resumed.
 about() {
-    local words=() word
+    local run=$1 data=$2 words=() word
     for word in "${command_line[@]}"; do
         [ "$word" = --resume ] || words+=("$word")
     done
     {
         printf 'made by\t%s\n' "$(msa-load --version)"
         printf 'command\t%s %s\n' "$name" "${words[*]@Q}"
-        printf 'data\t%s\n' "$(realpath "$2")"
-        printf 'sha256\t%s\n' "$(sha256sum <"$2" | cut -d ' ' -f 1)"
-        printf 'bytes\t%s\n' "$(stat -L -c %s "$2")"
-        header_of "$2" | sed -n "s/^    \\([a-z_]*\\) *\\(<[^ ]*\\[\\*[^ ]*\\).*/shape of \\1\\t\\2/p"
-    } >"$1/about.tmp"
-    mv "$1/about.tmp" "$1/about.tsv"
+        printf 'data\t%s\n' "$(realpath "$data")"
+        printf 'sha256\t%s\n' "$(hash_of "$data")"
+        printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"
+        printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
+        header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
+        [ $# -le 2 ] || printf '%s\t%s\n' "${@:3}"
+        settings "$run"
+    } >"$run/about.tmp"
+    mv "$run/about.tmp" "$run/about.tsv"
+}
+
+hash_of() {
+    sha256sum <"$1" | cut -d ' ' -f 1
+}
+
+# told RUN_DIR KEY: of about.tsv; nothing where it is not there.
+told() {
+    [ ! -e "$1/about.tsv" ] || awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv"
 }

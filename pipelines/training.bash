@@ -25,8 +25,6 @@ take_options() {
             case $1 in
             --epochs) epochs=$2 ;;
             --batch) batch=$2 ;;
-            --select) select=$2 ;;
-            --select-after) after=$2 ;;
             --family) family=$2 ;;
             --lr) lr=$2 ;;
             --warmup) warmup=$2 ;;
@@ -34,8 +32,6 @@ take_options() {
             --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
             --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
             --dropout) encode+=("$1" "$2") decompose+=("$1" "$2") ;;
-            --classes) predict+=("$1" "$2") ;;
-            --tasks | --weights | --contrast | --regression) loss+=("$1" "$2") ;;
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
             --device | --threads)
                 encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") loss+=("$1" "$2")

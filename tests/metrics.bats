@@ -115,6 +115,8 @@ END
     done <<'END'
 --from-tsv mosi.tsv|--from-tsv needs --family sims|mosi
 --from-tsv mosi.tsv --family mosi stream.msa|--from-tsv takes the place of a stream: leave the operand out
+--from-tsv mosi.tsv --family mosi --each|--from-tsv reads predictions: leave --each out
+--each -t|--each prints where the stream would go: leave -t out
 --from-tsv mosi.tsv --family mosi --json --tsv|--json and --tsv exclude each other
 --from-tsv mosi.tsv --family mosi --log log.tsv|--log is for training, but nothing is trained here
 --from-tsv mosi.tsv --family mosi --patience 3|--patience needs --select KEY
@@ -160,7 +162,8 @@ END
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     [ "$(cut -f 1,2 one.tsv | tr '\t\n' '  ')" = "split samples train 17 valid 6 test 8 " ]
-    [ "$(head -n 1 p.tsv)" = $'id\tsplit\tlabel\tprediction' ]
+    [ "$(head -n 1 p.tsv | tr '\t' ' ')" = "id split label prediction class probability \
+s_text s_vision s_audio d_text d_vision d_audio" ]
     msa-metrics --from-tsv p.tsv --family sims --tsv >two.tsv
     cmp one.tsv two.tsv
     "$PYTHON" - "$GOLDEN/data.pkl" <<'END'
@@ -172,6 +175,72 @@ assert len(rows) == len(want)
 for (i, s, y), row in zip(want, rows):
     assert row[:2] == [str(i), s] and abs(float(row[2]) - y) < 1e-6, row
 END
+}
+
+# each FAMILY PREDICTION LOGITS U: a record of one sample, as some stage may write it; u is of text's two features.
+each() {
+    "$PYTHON" - "$BATS_TEST_DIRNAME/interop" "$@" >one.msa <<'END'
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from read_stream import Writer
+out, (family, *numbers) = Writer(sys.stdout.buffer), sys.argv[2:]
+y, logits, u = (np.array(eval(text), "f4") for text in numbers)
+tensors = {"y": y, "logits": logits, "u": u, "s_text": np.zeros((1, 4), "f4"), "d_text": np.zeros((1, 4), "f4")}
+out.write("H", {"mode": "eval", "family": family, "schema": {
+    name: {"dtype": "<f4", "shape": [0, *x.shape[1:]], "gradient": False} for name, x in tensors.items()}})
+out.write("D", {"epoch": 0, "step": 0, "split": "test", "train": False, "id": ["a\tb"],
+                "tensors": tensors})
+out.write("E", {"frames": 2})
+END
+    msa-metrics --each --json one.msa
+}
+
+@test "each sample: its class by the name that the family has for it, softmax, columns of u by their features" {
+    each sims '[0.25]' '[[1, 2, 0]]' '[[0.5, -0.75]]' >out.json
+    "$PYTHON" - <<'END'
+import json, math
+row = json.load(open("out.json"))
+assert math.isclose(row.pop("probability"), 1 / (1 + math.exp(-1) + math.exp(-2)), rel_tol=1e-8)
+assert row == {"id": "a?b", "split": "test", "prediction": 0.25, "class": "neutral", "s_text": 0.5, "d_text": -0.75}, row
+END
+    while IFS='|' read -r family logits class; do
+        [ "$(each "$family" '[0]' "[[$logits]]" '[[0, 0]]' | jq -r '.class')" = "$class" ] || { echo "$class" && return 1; }
+    done <<'END'
+sims|1, 0|not positive
+sims|0, 1|positive
+sims|0, 0, 0, 1, 0|weakly positive
+mosi|1, 0|negative
+mosi|0, 1|not negative
+mosi|0, 0, 1|positive
+mosi|1, 0, 0, 0, 0|-2
+mosi|0, 0, 0, 0, 0, 0, 1|3
+mosi|0, 0, 0, 1|3
+|0, 1|1
+END
+}
+
+@test "each sample: what there is not is empty, and what is no number is said" {
+    [ "$(each sims "[float('nan')]" "[[0, float('inf')]]" '[[1, 2, 3]]' | jq -c 'keys')" = '["id","prediction","split"]' ]
+    [ "$(jq -n -c '[inputs.prediction]' < <(msa-metrics --each --json one.msa))" = '[null]' ]
+    [ "$(msa-metrics --each one.msa | tail -n 1)" = $'a?b\ttest\t\tnan\t\t\t\t\t\t\t\t' ]
+}
+
+@test "each sample: the same as --predictions; records are told as they come, and can be judged too" {
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(model) -o pred.msa"
+    msa-metrics --each --predictions kept.tsv pred.msa >out.tsv
+    cmp out.tsv kept.tsv
+    msa-metrics --each -o other.tsv pred.msa >none
+    cmp other.tsv out.tsv
+    [ ! -s none ]
+    msa-metrics --each --json pred.msa | jq -r '[.id, .split, .class] | @tsv' | cmp - <(tail -n +2 out.tsv | cut -f 1,2,5)
+    [ "$(msa-metrics --from-tsv out.tsv --family sims)" = "$(msa-metrics pred.msa)" ]
+    run msa-metrics --each --assert 'mae<0' -o out.tsv pred.msa
+    [ "$status" -eq 1 ]
+    [[ ${lines[0]} == "msa-metrics: assertion failed: train: mae "* ]]
+    # without its end: what has come is there
+    run -4 --separate-stderr bash -c 'head -c -100 pred.msa | msa-metrics --each'
+    [ "${#lines[@]}" -ge 17 ]
 }
 
 @test "evaluation: losses stand behind the metrics" {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The scripts of pipelines/: train, evaluate, curves, demo.
+# The scripts of pipelines/: train, evaluate, curves, demo. See predict.bats and pretrain.bats for the others.
 load helper
 
 # Tiny data, its family's defaults otherwise (dropout, shuffling).

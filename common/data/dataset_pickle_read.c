@@ -1,5 +1,6 @@
 /* Data sets in MMSA's layout: a sample's tensors, label and id. */
 #include "common/data/dataset_pickle.h"
+#include "common/stream/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -65,12 +66,21 @@ void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, 
         pickle_numbers(pickle_set_of(d)->pickle, v->array, i * n, n, out);
 }
 
+/* A file of one sample is told by its name from others. */
+static char *id_of_file(const struct dataset *d)
+{
+    size_t length = strlen(d->path);
+    char *id = msa_strndup(d->m, d->path, length);
+    utf8_clean(id, length);
+    return id;
+}
+
 char *pickle_set_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
     const struct pickle_value *v = pickle_set_of(d)->splits[split].of[FIELD_TEXTS + which];
     struct pickle *p = pickle_set_of(d)->pickle;
     if (!v)
-        return NULL;
+        return pickle_set_of(d)->flat && which == RECORD_ID ? id_of_file(d) : NULL;
     const struct pickle_value *text = element(v, i);
     if (text && text->kind != PICKLE_TEXT && text->kind != PICKLE_BYTES && text->kind != PICKLE_INT)
         wrong_kind(d, split, FIELD_TEXTS + (int)which, i, text, "text or an integer");

@@ -74,6 +74,7 @@ static void read_header(struct dataset *d, const struct frame *f)
     h->schema = (struct schema){0};
     h->address[0] = '\0';
     value_remove(&h->map, "checkpoint");
+    value_remove(&h->map, "checkpoint_by");
     value_remove(&h->map, "parameters");
     value_remove(&h->map, "resume");
     d->header = h;

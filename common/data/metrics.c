@@ -55,6 +55,23 @@ int label_class(float label, int classes, enum family family)
     return family == FAMILY_SIMS ? sims_class(label, classes) : mosi_class(label, classes);
 }
 
+const char *class_name(int class, int classes, enum family family)
+{
+    static const char *const two[FAMILIES][2] = {{"not positive", "positive"},
+                                                 {"negative", "not negative"}};
+    static const char *const three[] = {"negative", "neutral", "positive"};
+    static const char *const five[] = {"negative", "weakly negative", "neutral", "weakly positive",
+                                       "positive"};
+    static const char *const numbers[] = {"-3", "-2", "-1", "0", "1", "2", "3"};
+    bool sims = family == FAMILY_SIMS;
+    if (class < 0 || class >= classes || label_class(0, classes, family) < 0)
+        return NULL;
+    return classes == 2   ? two[family][class]
+           : classes == 3 ? three[class]
+           : sims         ? five[class]
+                          : numbers[class + (7 - classes) / 2];
+}
+
 /* ---- Two classes ---- */
 
 /* counts[truth][prediction] */

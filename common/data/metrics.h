@@ -21,5 +21,9 @@ void metrics_compute(double values[METRICS_MAX], const float *prediction, const 
 /* The class of a label for C classes: CH-SIMS C = 2, 3, 5 right-closed bins, MOSI/MOSEI C = 2 (y >=
  * 0) and 3, 5, 7 (msa-model(7), Losses, MSC). -1 when the family has no such C, or for NaN. */
 int label_class(float label, int classes, enum family family);
+/* What a class is called, from "negative" to "positive"; those of MOSI and MOSEI by the whole
+ * number that they are around where C is 5 or 7. NULL when the family has no such C, or C no such
+ * class. */
+const char *class_name(int class, int classes, enum family family);
 
 #endif

@@ -177,6 +177,18 @@ static void mosi_classes(void **state)
     assert_int_equal(label_class(NAN, 7, FAMILY_MOSI), -1);
 }
 
+static void class_names(void **state)
+{
+    (void)state;
+    assert_string_equal(class_name(0, 5, FAMILY_SIMS), "negative");
+    assert_string_equal(class_name(0, 7, FAMILY_MOSI), "-3");
+    assert_string_equal(class_name(4, 5, FAMILY_MOSI), "2");
+    assert_null(class_name(0, 7, FAMILY_SIMS));
+    assert_null(class_name(0, 4, FAMILY_MOSI));
+    assert_null(class_name(3, 3, FAMILY_MOSI));
+    assert_null(class_name(-1, 3, FAMILY_MOSI));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +197,7 @@ int main(void)
         cmocka_unit_test(constant_sides), cmocka_unit_test(one_class),
         cmocka_unit_test(sims_classes),   cmocka_unit_test(halves_to_even),
         cmocka_unit_test(mosi_classes),   cmocka_unit_test(not_a_number),
+        cmocka_unit_test(class_names),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# Encoders trained one by one, and what begins with them: pipelines/pretrain, pipelines/train --encoders.
+load helper
+load bert_set.bash
+
+# Tiny encoders, and few epochs.
+few=(--heads 2 --epochs 3 --batch 8)
+small=(--dim 16 "${few[@]}")
+
+# same ONE OTHER: all tensors of ONE are in the files OTHER... as they are there.
+same() {
+    "$PYTHON" - "$ROOT/tests" "$@" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+arguments, sys.argv = sys.argv, sys.argv[:1]
+from same_tensors import read
+one, others = read(arguments[2])[1], {}
+for path in arguments[3:]:
+    others |= read(path)[1]
+sys.exit(not one or any(others.get(name) != x for name, x in one.items()))
+END
+}
+
+# frozen FILE: the patterns that did not learn.
+frozen() {
+    "$PYTHON" -c '
+import json, struct, sys
+file = open(sys.argv[1], "rb")
+print(json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))["__metadata__"]["freeze"])' "$1"
+}
+
+setting() {
+    awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv"
+}
+
+@test "an encoder and a head for each modality, by its own labels; a table of all" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    done_well pretrain data.pkl pre "${small[@]}"
+    for modality in text vision audio; do
+        for file in {encode,head}.safetensors{,.2,.3} state.msa steps.tsv metrics.tsv test.tsv about.tsv; do
+            [ -s "pre/$modality/$file" ]
+        done
+        [ "$(tail -n 1 pre/$modality/steps.tsv | cut -f 1,2)" = $'3\t8' ]
+        [ "$(setting pre/$modality load.label)" = $modality ]
+    done
+    [ "$(ls pre)" = $'audio\ntext\nvision' ]
+    [[ ${lines[-4]} =~ ^encoder\ +split\ +samples\ +acc2 ]]
+    [[ ${lines[-1]} =~ ^audio\ +test\ +8 ]]
+    done_well pretrain data.pkl quiet "${small[@]}" --quiet --only audio,vision
+    [ -z "$output" ]
+    [ "$(ls quiet)" = $'audio\nvision' ]
+    diff -r --exclude about.tsv --exclude state.msa {pre,quiet}/audio # but for their command lines
+}
+
+@test "a training goes on from them: with a learning rate of 0 its encoders are these" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    done_well pretrain data.pkl pre "${small[@]}" --lr 1e-2 --quiet
+    done_well train data.pkl run --encoders pre --epochs 1 --lr 0 --quiet
+    same run/encode.safetensors pre/{text,vision,audio}/encode.safetensors
+    [ ! -e run/text.safetensors ]
+    done_well train data.pkl drawn "${small[@]}" --epochs 1 --lr 0 --quiet
+    run ! same drawn/encode.safetensors pre/{text,vision,audio}/encode.safetensors
+    [ "$(setting run 'audio encoder')" = "$(sha256sum <pre/audio/encode.safetensors | cut -d ' ' -f 1)" ]
+    mkdir empty
+    pipeline train data.pkl other --encoders empty
+    [ "$status" -eq 1 ] && [ "$output" = "train: no encoders in 'empty'" ]
+}
+
+@test "text by BERT: features made once, and the same numbers from the data set and from these" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny --lr 1e-2 "${few[@]}" --quiet
+    [ -z "$output" ]
+    [ "$(ls pre)" = $'audio\ntext\ntext.msa\nvision\nvocab.txt' ]
+    done_well train bert.pkl run --encoders pre --epochs 2 --batch 3 --quiet
+    [ -z "$output" ]
+    cmp run/text.safetensors pre/text/encode.safetensors
+    cmp run/vocab.txt tiny/vocab.txt
+    [ "$(msa-dump run/state.msa | grep -c 'h_text')" -eq 1 ]
+    [ "$(setting run encode.dim)" = 24 ]
+    for split in train valid test; do
+        done_well evaluate run bert.pkl $split --tsv --predictions of-all.tsv
+        of_all=$output
+        done_well evaluate run pre/text.msa $split --tsv --predictions of-kept.tsv
+        [ "$output" = "$of_all" ]
+        cmp of-all.tsv of-kept.tsv
+    done
+    done_well evaluate run bert.pkl --tsv
+    [ "$output" = "$(cat run/test.tsv)" ]
+    done_well evaluate run bert.pkl --drop text --tsv # BERT is not needed
+    [[ $output == *"s_text,d_text do not arrive: they count as 0"* ]]
+    done_well evaluate run pre/text.msa --drop vision,audio --tsv # nothing is left to encode
+}
+
+@test "of text alone: nothing is left to encode in the training either" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet --only text
+    done_well train bert.pkl run --encoders pre --only text --epochs 2 --batch 3 --quiet
+    done_well evaluate run bert.pkl --tsv
+    [ "$output" = "$(cat run/test.tsv)" ]
+}
+
+@test "features of another data set are refused; trained anew without encoders, a run forgets theirs" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet
+    "$PYTHON" -c 'import pickle; d = pickle.load(open("bert.pkl", "rb")); d["more"] = 1; pickle.dump(d, open("other.pkl", "wb"))'
+    pipeline train other.pkl run --encoders pre
+    [ "$status" -eq 1 ]
+    [ "$output" = "train: 'pre/text.msa' was not made of 'other.pkl' (SHA-256 in pre/text/about.tsv): pretrain on that" ]
+    done_well train bert.pkl run --encoders pre --epochs 1 --quiet
+    done_well train bert.pkl run --dim 16 --heads 2 --epochs 1 --quiet -f
+    [ ! -e run/text.safetensors ] && [ ! -e run/vocab.txt ]
+    done_well evaluate run bert.pkl
+}
+
+# The folder is entered, so that the command lines, which text.msa has in its header, are the same.
+@test "killed in any modality, and resumed: the same bytes in every file" {
+    bert_set
+    export MSA_BIN=$BUILD/bin
+    local modality session pretrain=("$ROOT/pipelines/pretrain" ../bert.pkl pre --bert ../tiny --heads 2 --epochs 100
+        --batch 3 --lr 1e-3 --quiet)
+    mkdir whole killed
+    (cd whole && "${pretrain[@]}")
+    for modality in text vision audio; do
+        (cd killed && exec setsid "${pretrain[@]}" --resume) 3>&- &
+        session=$!
+        until [ "$(wc -l <killed/pre/$modality/steps.tsv)" -gt 20 ]; do
+            kill -0 $session
+            sleep 0.01
+        done 2>/dev/null
+        pkill -9 -s $session
+        wait $session || true
+        [ ! -e killed/pre/$modality/about.tsv ]
+    done
+    (cd killed && "${pretrain[@]}" --resume)
+    diff -r whole killed
+    (cd killed && "${pretrain[@]}" --resume) # nothing is left to do
+    diff -r whole killed
+}
+
+@test "options of one modality, and of all" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --text-epochs 2 --vision-lr 0.5 --audio-optimizer sgd \
+        --audio-seed 7 --text-pool mean --decay 0 --quiet
+    [ "$(setting pre/text load.epochs) $(setting pre/vision load.epochs)" = "2 3" ]
+    [ "$(setting pre/vision backprop.lr) $(setting pre/audio backprop.lr)" = "0.5 0.0001" ]
+    [ "$(setting pre/audio backprop.optimizer) $(setting pre/audio load.seed)" = "sgd 7" ]
+    [ "$(setting pre/vision backprop.optimizer) $(setting pre/vision backprop.amsgrad)" = "adam true" ]
+    [ "$(setting pre/text backprop.optimizer) $(setting pre/text encode.pool)" = "hf-adamw mean" ]
+    [ "$(setting pre/text backprop.decay)$(setting pre/audio backprop.no-decay)" = 0.0 ]
+    # what follows a modality's option is not taken for its value
+    done_well pretrain bert.pkl pre --bert tiny --heads 2 --epochs 1 --batch 3 --text-lr 1e-3 -f --quiet
+    [ "$(setting pre/audio load.epochs)" = 1 ]
+}
+
+@test "what BERT learns: all of it behind the head's third; of CH-SIMS its last layer and pooler" {
+    bert_set
+    local all='text_encoder.extractor.*'
+    done_well pretrain bert.pkl mosi --bert tiny "${few[@]}" --quiet --only text
+    [ "$(frozen mosi/text/encode.safetensors)" = "$all@1" ]
+    done_well pretrain bert.pkl sims --bert tiny "${few[@]}" --quiet --only text --family sims --lr 1e-3 --warmup 0
+    [ "$(frozen sims/text/encode.safetensors)" = "$all@1 text_encoder.extractor.embeddings.* \
+text_encoder.extractor.encoder.layer.0.* text_encoder.extractor.encoder.layer.1.*" ]
+    "$PYTHON" - "$ROOT/tests" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.argv = sys.argv[:1]
+from same_tensors import read
+before, after = read("tiny/model.safetensors")[1], read("sims/text/encode.safetensors.3")[1]
+learned = {name for name, x in before.items() if after["text_encoder.extractor." + name] != x}
+assert learned and all(name.startswith(("encoder.layer.2.", "pooler.")) for name in learned), learned
+END
+    done_well pretrain bert.pkl other --bert tiny "${few[@]}" --quiet --only text --tune last --head-epochs 2
+    [[ "$(frozen other/text/encode.safetensors)" == "$all@2 "*.layer.1.\* ]]
+}
+
+@test "the family's settings" {
+    bert_set
+    # shellcheck disable=SC2086 # a row of numbers
+    check() {
+        local family=$1 modality
+        done_well pretrain bert.pkl $family --family $family --bert tiny --heads 2 --patience 1 --lr 0 --quiet
+        shift
+        for modality in text vision audio; do
+            [ "$(setting $family/$modality load.epochs) $(setting $family/$modality load.batch) \
+$(setting $family/$modality backprop.warmup)" = "$1" ] || { echo "$family $modality, not $1" && return 1; }
+            shift
+        done
+    }
+    check sims "150 64 5.0" "300 64 10.0" "300 64 10.0"
+    check mosi "200 128 5.0" "100 128 5.0" "100 128 10.0"
+}
+
+@test "options that are none, and a data set without what is wanted" {
+    bert_set
+    check() {
+        local expected=$1
+        shift
+        pipeline pretrain "$@"
+        [ "$status $output" = "$expected" ] || { echo "$status $output" && return 1; }
+    }
+    check "2 pretrain: '--tasks' is no option (pretrain --help)" bert.pkl pre --tasks msr
+    check "2 pretrain: '--bogus' is no option (pretrain --help)" bert.pkl pre --text-bogus 3
+    check "2 pretrain: '--epochs' is no option, or lacks its value (pretrain --help)" bert.pkl pre --epochs
+    check "2 pretrain: '--only' lacks its value (pretrain --help)" bert.pkl pre --only
+    check "2 pretrain: --only: 'video' is no modality (text, vision or audio)" bert.pkl pre --only video
+    check "2 pretrain: --tune: 'first' is neither all nor last" bert.pkl pre --bert tiny --tune first
+    check "1 pretrain: bert.pkl has no features of text" bert.pkl pre --only text
+}
