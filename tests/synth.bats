@@ -28,7 +28,7 @@ for s in splits:
     assert p["vision"].shape == (n, 12, 12) and p["vision"].dtype == np.float64
     assert p["audio"].shape == (n, 16, 8) and p["audio"].dtype == np.float64
     assert len(set(p["id"])) == n and all("$_$" in i for i in p["id"])
-    assert list(p["raw_text"][:1]) == [f"made-up sample 0 of {s}"]
+    assert p["text_bert"].shape == (n, 3, 12) and p["text_bert"].dtype == np.int64
     y = p["regression_labels"]
     assert list(p["annotations"]) == [("Negative", "Neutral", "Positive")[int(np.sign(v)) + 1] for v in y]'
 }
@@ -71,6 +71,80 @@ rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
 assert 1 - rest.var() / y.var() > .9'
 }
 
+@test "what is said shows the hidden number of text, in the ids of the vocabulary as in words" {
+    msa-synth --samples 500,5,5 --bert bert -o set.pkl
+    holds set.pkl '
+words = open("bert/vocab.txt").read().split("\n")[:-1]
+assert words[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] and len(set(words)) == len(words)
+first, last = words.index("atrocious"), words.index("perfect")
+p = d["train"]
+ids, mask, segments = p["text_bert"].transpose(1, 0, 2)
+assert not segments.any() and ((ids != 0) == mask).all()
+shown = []
+for row, n, raw, x in zip(ids, mask.sum(1), p["raw_text"], p["text"]):
+    assert [words[i] for i in row[:n]] == ["[CLS]"] + raw.split(" ") + ["[SEP]"]
+    assert n - 2 == (np.abs(x).sum(1) > 0).sum()
+    valences = [i - (first + last) / 2 for i in row if first <= i <= last]
+    assert len(valences) == -(-(n - 2) // 3)
+    shown.append(np.mean(valences))
+assert np.corrcoef(shown, p["regression_labels_T"])[0, 1] > .95
+assert abs(np.corrcoef(shown, p["regression_labels_V"])[0, 1]) < .15'
+}
+
+@test "msa-tokenize makes of the words the ids that are there" {
+    msa-synth --samples 5,5,40 --bert bert -o set.pkl
+    msa-load --split test set.pkl -o given.msa
+    msa-tokenize --vocab bert/vocab.txt --length 12 -o made.msa given.msa
+    for stream in given made; do
+        msa-dump --json --values --tensor text_bert $stream.msa | jq -c 'select(.kind == "D").tensors' >$stream.json
+    done
+    [ -s given.json ]
+    cmp given.json made.json
+}
+
+@test "--calm: a joint label of 0, which every modality tells, and no label of a modality" {
+    msa-synth --samples 2000,5,5 -o plain.pkl
+    msa-synth --samples 2000,5,5 --calm 0.3 --bert bert -o calm.pkl
+    holds calm.pkl '
+p = d["train"]
+plain = pickle.load(open("plain.pkl", "rb"))["train"]
+calm = plain["regression_labels"] != p["regression_labels"]
+assert (p["regression_labels"][calm] == 0).all() and .2 < calm.mean() < .3
+for k in "TVA":
+    assert (p["regression_labels_" + k] == plain["regression_labels_" + k]).all()
+for k in "text", "vision", "audio":
+    added = (p[k] - plain[k]).astype(float)
+    real = np.abs(plain[k]).sum(2) > 0
+    norms = np.sqrt((added**2).sum(2))
+    assert np.allclose(norms[calm], 8 * real[calm], atol=1e-4)
+    assert np.allclose(added[calm][:1, :1], added[calm][:, :1], atol=1e-4)
+hedged = np.array(["maybe" in t or "perhaps" in t or "somehow" in t for t in p["raw_text"]])
+assert hedged[calm].mean() > .5
+assert not hedged[(p["regression_labels"] != 0)].any()'
+}
+
+@test "the BERT follows from the seed, and trains in a line" {
+    msa-synth --samples 60,10,10 --bert one -o set.pkl
+    msa-synth --samples 60,10,10 --bert two -o set.pkl
+    msa-synth --samples 60,10,10 --seed 2 --bert other -o other.pkl
+    [ "$(ls one)" = $'config.json\nmodel.safetensors\nvocab.txt' ]
+    diff -r one two
+    cmp one/config.json other/config.json
+    run -1 cmp -s one/model.safetensors other/model.safetensors
+    mkdir trained
+    line "msa-load --train --epochs 1 set.pkl | msa-encode --bert one -p trained/e --heads 4 | msa-decompose -p trained/d |
+        msa-predict -p trained/p | msa-loss -q | msa-gdwg | msa-backprop"
+    [ "$status" -eq 0 ]
+    line "msa-load set.pkl | msa-encode -p trained/e | msa-dump --tensor h_text"
+    [[ $output = *h_text* ]]
+}
+
+@test "a folder for the BERT that cannot be made is an error" {
+    run -1 msa-synth --samples 3,3,3 --bert missing/bert -o set.pkl
+    [ "$output" = "msa-synth: cannot make 'missing/bert': No such file or directory" ]
+    [ ! -e set.pkl ]
+}
+
 @test "the same options give the same bytes, to a file or a pipe; another seed others" {
     msa-synth --samples 9,3,3 -o a.pkl
     msa-synth --samples 9,3,3 >b.pkl
@@ -90,7 +164,7 @@ assert 1 - rest.var() / y.var() > .9'
 
 @test "wrong options are refused, and leave no file" {
     for options in "--samples 3,4" "--samples 3,4,5,6" "--samples 3,4,x" "--frames video=3" "--frames text=0" \
-        "--width audio=x" "--noise -1" "--family cmu" "-z"; do
+        "--width audio=x" "--noise -1" "--calm x" "--family cmu" "-z"; do
         # shellcheck disable=SC2086
         run msa-synth $options -o set.pkl
         [ "$status" -eq 2 ]

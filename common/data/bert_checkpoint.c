@@ -106,8 +106,8 @@ char *bert_config_text(struct msa *m, const struct bert_config *config)
 {
     struct bert_config c = *config;
     json_t **object = json_holder(m);
-    *object = json_object();
-    bool failed = false;
+    *object = json_pack("{s:s, s:s}", "model_type", "bert", "hidden_act", "gelu");
+    bool failed = !*object;
     for (int i = 0; i < SIZES; i++)
         failed |= json_object_set_new(*object, sizes[i].name,
                                       json_integer((json_int_t)*size_in(&c, i))) != 0;

@@ -167,7 +167,7 @@ def alone(work):
             "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
-            "msa-synth": ["--samples", "3,2,2", "-o", "out"]}
+            "msa-synth": ["--samples", "3,2,2", "--bert", "bert", "-o", "out"]}
     for name, arguments in last.items():
         folder = work / name
         folder.mkdir()
