@@ -149,8 +149,8 @@ clean:
 
 # --- install --------------------------------------------------------------------------------------
 # What belongs together finds itself by relative paths, so that all of it can be moved: programs look for kernels in
-# ../lib/msa of their folder, msa-train and so on are links to the pipelines, and these are told where bindir is from
-# theirs. The test device stays here.
+# ../lib/msa of their folder, msa-train and so on are links to the pipelines (msa-predict-samples to one whose name a
+# program has), and these are told where bindir is from theirs. The test device stays here.
 PREFIX      = /usr/local
 DESTDIR     =
 prefix      = $(PREFIX)
@@ -172,6 +172,7 @@ TO_BASH    = $(DESTDIR)$(bashdir)
 TO_ZSH     = $(DESTDIR)$(zshdir)
 NAMES     := $(notdir $(PROGRAMS))
 PIPELINES := $(filter-out %.bash,$(notdir $(wildcard pipelines/*)))
+LINK       = msa-$(1)$(if $(filter msa-$(1),$(NAMES)),-samples)
 SECTIONS  := 1 5 7
 
 install: all
@@ -184,12 +185,12 @@ install: all
 	$(INSTALL) -m 644 $(filter-out %/common.bash,$(wildcard pipelines/*.bash)) "$(TO_DATA)/pipelines"
 	umask 022; sed "s|[$$]here/[.][.]/bin|\$$here/$$(realpath -m --relative-to="$(TO_DATA)/pipelines" "$(TO_BIN)")|" \
 	    pipelines/common.bash >"$(TO_DATA)/pipelines/common.bash"
-	for p in $(PIPELINES); do ln -srf "$(TO_DATA)/pipelines/$$p" "$(TO_BIN)/msa-$$p" || exit; done
+	$(foreach p,$(PIPELINES),ln -srf "$(TO_DATA)/pipelines/$(p)" "$(TO_BIN)/$(call LINK,$(p))" &&) true
 	umask 022; for p in $(NAMES); do $(O)/bin/$$p --help=bash >"$(TO_BASH)/$$p" && \
 	    $(O)/bin/$$p --help=zsh >"$(TO_ZSH)/_$$p" || exit; done
 
 uninstall:
-	rm -f $(NAMES:%="$(TO_BIN)/%") $(PIPELINES:%="$(TO_BIN)/msa-%") $(NAMES:%="$(TO_BASH)/%") $(NAMES:%="$(TO_ZSH)/_%") \
+	rm -f $(NAMES:%="$(TO_BIN)/%") $(foreach p,$(PIPELINES),"$(TO_BIN)/$(call LINK,$(p))") $(NAMES:%="$(TO_BASH)/%") $(NAMES:%="$(TO_ZSH)/_%") \
 	    $(foreach s,$(SECTIONS),$(patsubst man/%,"$(TO_MAN)/man$(s)/%",$(wildcard man/*.$(s)))) \
 	    $(KERNELS:$(O)/lib/%="$(TO_KERNELS)/%") $(patsubst pipelines/%,"$(TO_DATA)/pipelines/%",$(wildcard pipelines/*))
 	for d in "$(TO_KERNELS)" "$(TO_DATA)/pipelines" "$(TO_DATA)"; do \

@@ -2,11 +2,13 @@
 # Every example of the man pages, of the programs' --help and of the README works; tests/examples.py says what is done
 # to make a script of each.
 load helper
+load bert_set.bash
 
-# What an example finds: a data set, a run that has been trained on it, and what the text around the examples calls by
-# other names.
+# What an example finds: a data set, a run that has been trained on it, a BERT, and what the text around the examples
+# calls by other names.
 setup_file() {
     load helper
+    load bert_set.bash
     export READY=$BATS_FILE_TMPDIR/ready SCRIPTS=$BATS_FILE_TMPDIR/scripts
     local BATS_TEST_TMPDIR=$READY
     mkdir "$READY" "$SCRIPTS"
@@ -16,6 +18,18 @@ setup_file() {
     mkdir new
     msa-synth --samples 300,60,60 -o data.pkl
     msa-synth --samples 40,10,10 --family mosi -o unaligned_39.pkl
+    bert_set
+    mv tiny minilm
+    "$PYTHON" - data.pkl unaligned_39.pkl <<'END'
+import pickle, sys
+import numpy as np
+for path in sys.argv[1:]:
+    data, rng = pickle.load(open(path, "rb")), np.random.default_rng(4)
+    for split in data.values():
+        ids = rng.integers(1, 60, (len(split["id"]), 12))
+        split["text_bert"] = np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], 1)
+    pickle.dump(data, open(path, "wb"))
+END
     "$ROOT/pipelines/train" data.pkl run --dim 32 --heads 4 --layers text=1,vision=1,audio=1 --dropout 0.1 --lr 1e-3 \
         --epochs 12 --quiet
     "$ROOT/pipelines/evaluate" run data.pkl --predictions predictions.tsv >/dev/null

@@ -10,7 +10,7 @@ has its reason in EXEMPT. Anything else is run as it stands, but for three thing
   in LINE; NAME_stage.py takes the place of msa-NAME.
 - What it makes is not there before: the parameters that a command is to train, and a folder that it makes, are removed
   in front of it (--resume excepted).
-- It is small: two epochs, and encoders 16 wide unless the example says how wide."""
+- It is small: two epochs, and encoders 16 wide unless the example says how wide, or begins with others."""
 import pathlib, re, subprocess, sys
 
 EXEMPT = {
@@ -110,7 +110,7 @@ def complete(command):
 
 
 def trains(command):
-    return re.search("msa-load --train|pipelines/train|msa-dump --replay", command)
+    return re.search("msa-load --train|pipelines/(pre)?train|msa-dump --replay", command)
 
 
 def small(command):
@@ -118,15 +118,16 @@ def small(command):
         return command
     command = re.sub(r"--epochs \d+", "--epochs 2", command)
     command = re.sub(r"msa-load --train(?!.*--epochs)", "msa-load --train --epochs 2", command)
-    command = re.sub(r"msa-encode(?![^|]*--dim)", "msa-encode --dim 16 --heads 2", command)
-    return re.sub(r"(pipelines/train \S+ \S+)", r"\1 --epochs 2 --dim 16 --heads 2", command)
+    command = re.sub(r"msa-encode(?![^|]*--(dim|bert))", "msa-encode --dim 16 --heads 2", command)
+    command = re.sub(r"(pipelines/(pre)?train \S+ \S+)", r"\1 --epochs 2", command)
+    return re.sub(r"(pipelines/(pre)?train \S+ \S+)(?!.*--(bert|encoders))", r"\1 --dim 16 --heads 2", command)
 
 
 def clear(command):
     """Removes what must not be there when the command begins."""
     names = re.findall(r"mkdir (\S+)", command)
     if trains(command) and "--resume" not in command:
-        names += re.findall(r" -p (\S+)", command) + re.findall(r"pipelines/train \S+ (\S+)", command)
+        names += re.findall(r" -p (\S+)", command) + re.findall(r"pipelines/(?:pre)?train \S+ (\S+)", command)
     return "".join(f"rm -rf {name} {name}.[0-9]*\n" for name in names)
 
 

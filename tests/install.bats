@@ -38,6 +38,10 @@ programs() {
     clean msa-load --split test data.pkl | clean msa-encode -v -p here/encode.safetensors -o /dev/null 2>said
     [[ $(cat said) == *"device cpu:"*" ($PWD/elsewhere/msa 1/lib/msa/msa-cpu-"*".so), "* ]]
     clean msa-train --help | grep -q '^  msa-train DATASET RUN_DIR'
+    clean msa-predict-samples here data.pkl --json >found
+    [ "$(jq -s length found)" -eq 40 ]
+    clean msa-predict-samples --help | grep -q '^  msa-predict-samples RUN_DIR SAMPLE'
+    clean msa-report here | grep -q '^here  data.pkl .*finished$'
     run -2 clean msa-train data.pkl here --bogus 1
     [ "$output" = "msa-train: '--bogus' is no option (msa-train --help)" ]
 }
