@@ -124,8 +124,8 @@ printable() {
 
 footnotes() {
     echo "Mean ± sample deviation (n - 1) over the seeds ${seeds//$'\n'/, }; test split; accuracies and F1 in per cent."
-    [ "$1" -le 2 ] || echo "Against $2: what differs from it by more than sqrt(sd² + sd²), sd being the deviations of both." \
-        "That is the deviation of a difference of single runs; another choice of seeds can change the verdict."
+    [ "$1" -le 2 ] || echo "Against $2: what differs from it by more than sqrt(sd_$2² + sd²), by the deviations of both rows: that of the" \
+        "difference of two single runs. Other seeds can change the verdict."
 }
 
 # write_tables MODEL FOLDER...: $out/table.tsv and $out/table.md, and the table to standard output; the first model is what
