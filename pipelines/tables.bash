@@ -92,7 +92,7 @@ printable() {
         !($1 in model_seen) { model_seen[$1]; models[++rows] = $1; seeds[$1] = $3 }
         !($2 in seen) { seen[$2]; metrics[++columns] = $2 }
         {
-            cell[$1, $2] = sprintf(digits($2), $4) ($5 == "-" ? "" : sprintf(" ± " digits($2), $5))
+            cell[$1, $2] = ($4 == "nan" ? $4 : sprintf(digits($2), $4)) ($5 == "-" ? "" : sprintf(" ± " digits($2), $5))
             paper[$1, $2] = $6
             if ($6 != "-") in_paper[$1]
             if ($9 != "-") judged[$1]
@@ -124,8 +124,8 @@ printable() {
 
 footnotes() {
     echo "Mean ± sample deviation (n - 1) over the seeds ${seeds//$'\n'/, }; test split; accuracies and F1 in per cent."
-    [ "$1" -le 2 ] || echo "Against $2: what differs from it by more than sqrt(sd_$2² + sd²), by the deviations of both rows: that of the" \
-        "difference of two single runs. Other seeds can change the verdict."
+    [ "$1" -le 2 ] || echo "Against $2: what differs from it by more than sqrt(sd_$2² + sd²), by the deviations of both rows:" \
+        "that of the difference of two single runs. Other seeds can change the verdict."
 }
 
 # write_tables MODEL FOLDER...: $out/table.tsv and $out/table.md, and the table to standard output; the first model is what

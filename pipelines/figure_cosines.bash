@@ -1,4 +1,4 @@
-# Data of the figures: what runs predict, and what their features are like. For figures, which sources it.
+# How alike features are: Figure 5. For figures, which sources it behind plots.bash.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # what is set there
 
@@ -58,43 +58,31 @@ cosines() {
             }' || cause "${PIPESTATUS[@]}"
 }
 
-# predictions RUN DATASET: label and prediction of each sample of the test split.
-predictions() {
-    "$here/evaluate" "$1" "$2" test --predictions "$work/predicted" >/dev/null
-    awk -F '\t' -v OFS='\t' '
-        NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
-        { print $column["label"], $column["prediction"] }' "$work/predicted"
+draw_cosines() {
+    cosines "$with" "$data" >"$out/with.tsv"
+    cosines "$no_cl" "$data" >"$out/without-cl.tsv"
+    export out
+    draw "$out/cosines" 1100,540 <<'END'
+set datafile nocolumnheaders
+set multiplot layout 1,2 title 'Mean cosine of each pair of features, test split' font ',15' margins 0.05,0.88,0.13,0.83 \
+    spacing 0.06
+set palette defined (-1 '#D55E00', 0 '#ffffff', 1 '#0072B2')
+set cbrange [-1:1]
+set cblabel 'cosine' offset 0.5
+unset grid
+unset key
+set border 0
+set tics scale 0
+set size ratio 1
+set yrange [*:*] reverse
+set xlabel 'T text, V vision, A audio; s similarity, d dissimilarity'
+ink(x) = abs(x) > 0.6 ? 0xffffff : 0x222222
+do for [n in 'with without-cl'] {
+    set title (n eq 'with' ? 'with CL' : 'without CL') offset 0, -0.5
+    f = get('out').'/'.n.'.tsv'
+    if (n eq 'with') { unset colorbox } else { set colorbox user origin 0.91, 0.13 size 0.015, 0.7 }
+    plot f matrix rowheaders columnheaders with image pixels, \
+        f matrix rowheaders columnheaders using 1:2:(sprintf('%.2f', $3)):(ink($3)) with labels tc rgb variable
 }
-
-# distribution RANGE COLUMN: of what predictions wrote, in per cent of the samples for each bin of a tenth of the range,
-# the middle one about 0; what is outside of 1.5 ranges is in the bins at the ends.
-distribution() {
-    awk -F '\t' -v OFS='\t' -v range="$1" -v column="$2" '
-        NR == 1 { print "at", "share"; next }
-        {
-            bin = int($column * 10 / range + 1000.5) - 1000
-            count[bin < -15 ? -15 : bin > 15 ? 15 : bin]++
-        }
-        END { for (b = -15; b <= 15; b++) print b * range / 10, 100 * count[b] / (NR - 1) }'
-}
-
-# ranges BOUND: of what predictions wrote, for each of three classes of the label (divided at -BOUND and BOUND): least,
-# quartiles and greatest prediction.
-ranges() {
-    awk -F '\t' -v OFS='\t' -v bound="$1" '
-        NR > 1 { print $1 <= -bound ? 1 : $1 <= bound ? 2 : 3, $2 }' |
-        sort -t $'\t' -k 1,1n -k 2,2g |
-        awk -F '\t' -v OFS='\t' '
-            function quantile(q, place, low) {
-                place = 1 + q * (n - 1); low = int(place)
-                return value[low] + (low < n ? (place - low) * (value[low + 1] - value[low]) : 0)
-            }
-            function show() {
-                if (n) print class, quantile(0), quantile(.25), quantile(.5), quantile(.75), quantile(1)
-                n = 0
-            }
-            BEGIN { print "class", "least", "quarter", "half", "three", "most" }
-            $1 != class { show(); class = $1 }
-            { value[++n] = $2 }
-            END { show() }'
+END
 }
