@@ -3,6 +3,7 @@
 # make dist       msa-VERSION.tar.gz of the last commit
 # make setup      install the Debian packages that are missing (needs root), and say which
 # make demo       train and evaluate on made-up data, from nothing
+# make demo-paper the paper's experiments, made small, on made-up data: a page of tables and figures
 # make check      set-up, lint, all tests
 # make check-all  the same, and all tests with sanitizers too
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
@@ -97,7 +98,7 @@ $(O)/bin $(O)/lib:
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
 # come first, so that none of them is left to run alone at the end.
-LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines margin examples pretrain predict)
+LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines paper margin examples pretrain predict)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units
@@ -141,11 +142,14 @@ setup:
 demo: setup
 	@$(MAKE) --no-print-directory all
 	pipelines/demo
+demo-paper: setup
+	@$(MAKE) --no-print-directory all
+	pipelines/demo-paper
 bench: all
 	tests/bench/step
 
 clean:
-	rm -rf bin lib build demo msa-*.tar.gz
+	rm -rf bin lib build demo demo-paper msa-*.tar.gz
 
 # --- install --------------------------------------------------------------------------------------
 # What belongs together finds itself by relative paths, so that all of it can be moved: programs look for kernels in
@@ -202,5 +206,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units fuzzers fuzz test check check-all lint options setup demo bench clean install uninstall dist
+.PHONY: all units fuzzers fuzz test check check-all lint options setup demo demo-paper bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

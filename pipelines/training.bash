@@ -5,11 +5,11 @@
 # What goes to each program of the line, and what the script itself wants to know.
 no_options() {
     load=() encode=() decompose=() predict=() loss=() metrics=() backprop=() quiet=()
-    epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force=''
+    epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force='' check=''
 }
 
-# take_options NAME VALUE NAME VALUE FLAG ...: sorts options of a training by program. What is none goes to
-# other_option OPTION [VALUE] of the script, which sets `taken` to the number of arguments that it took.
+# take_options NAME VALUE NAME VALUE FLAG ...: sorts options of a training by program. What is none goes to the script:
+# other_flag FLAG fails if it does not know it either, other_option OPTION VALUE ends the script.
 take_options() {
     while [ $# -gt 0 ]; do
         taken=1
@@ -17,8 +17,9 @@ take_options() {
         -f) force=-f ;;
         --quiet) quiet=(-q) ;;
         --resume) resume=--resume ;;
+        --check) check=1 ;;
         --standardize | --no-shuffle) load+=("$1") ;;
-        *) taken=2 ;;
+        *) other_flag "$1" || taken=2 ;;
         esac
         if [ $taken -eq 2 ]; then
             [ $# -ge 2 ] || fail 2 "'$1' is no option, or lacks its value ($name --help)"
@@ -38,7 +39,7 @@ take_options() {
                 ;;
             --patience) metrics+=("$1" "$2") ;;
             --schedule) backprop+=("$1" "$2") ;;
-            *) other_option "$@" ;;
+            *) other_option "$1" "$2" ;;
             esac
         fi
         shift $taken

@@ -1,0 +1,126 @@
+# What reproduce, ablate and fraction share, which source it behind common.bash and training.bash: their arguments, and
+# trainings side by side, each of which is done once.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # they use what is set here, and common.bash sets the rest
+export LC_ALL=C.UTF-8 # numbers have points
+
+# take_arguments OPTIONS ARGUMENT...: a value for each of OPTIONS that is there goes to `given`. The other words are
+# options of a training: of the pre-training behind --pretrain, of the fusion behind --train, of both before these.
+take_arguments() {
+    local own=" $1 " part=both word
+    shift
+    declare -gA given=()
+    for word in $own; do
+        given[$word]=''
+    done
+    pretrain=() train=() quiet=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --pretrain | --train)
+            [ -v "given[--bert]" ] || fail 2 "'$1': nothing is pre-trained here ($name --help)"
+            part=$1
+            ;;
+        -f | --resume | --seed | --check) fail 2 "'$1' is for single trainings ($name --help)" ;;
+        --quiet) quiet=--quiet ;;
+        *)
+            if [ "$part" = both ] && [[ $own == *" $1 "* ]]; then
+                [ $# -ge 2 ] || fail 2 "'$1' lacks its value ($name --help)"
+                given[$1]=$2
+                shift
+            else
+                [ "$part" = --train ] || pretrain+=("$1")
+                [ "$part" = --pretrain ] || train+=("$1")
+            fi
+            ;;
+        esac
+        shift
+    done
+    out=${given[--out]} encoders=${given[--encoders]-} jobs=${given[-j]:-1} seeds=${given[--seeds]:-1,12,123,1234,12345}
+    [ -z "${given[--bert]-}" ] || pretrain=(--bert "${given[--bert]}" "${pretrain[@]}")
+}
+
+# check_arguments DATASET: now, and not after days of training.
+check_arguments() {
+    data=$1 family=auto
+    [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
+    [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
+    [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
+    seeds=$(tr , '\n' <<<"$seeds" | awk '!seen[$1 + 0]++')
+    use_settings "${given[--as]-}"
+    [ ! -v "given[--bert]" ] || "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check
+    "$here/train" "$data" "$out" "${train[@]}" --check
+    [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"
+    family=$(family_of "$data")
+    [ -n "$family" ] || msa-load "$data" >/dev/null # says what is wrong
+    case ${given[--as]-}-$family in
+    sims-mosi | mos*-sims) fail 1 "'$data' is of the family $family, and so not ${given[--as]}" ;;
+    esac
+    has_split "$data" test || fail 1 "'$data' has no test split to judge by"
+    mkdir -p "$out"
+}
+
+# What the paper sets for this data set, and not for all of its family.
+use_settings() {
+    case $1 in
+    '' | sims | mosi) ;;
+    mosei)
+        pretrain=(--layers 'vision=3,audio=3' --text-batch 64 --text-lr 1e-5 --text-epochs 150 --vision-epochs 300
+            --vision-warmup 10 --vision-optimizer adamw --audio-epochs 300 --audio-optimizer adamw "${pretrain[@]}")
+        train=(--layers 'vision=3,audio=3' --batch 8 --epochs 6 --validate-every 100 "${train[@]}")
+        ;;
+    *) fail 2 "'$1' is none of sims, mosi and mosei ($name --help)" ;;
+    esac
+}
+
+# once SCRIPT DATASET DIR [options]: goes on with this training, unless it is whole already.
+once() {
+    local script=$1 run=$3
+    shift
+    set -- "$@" --quiet
+    if [ ! -e "$run/about.tsv" ]; then
+        [ -n "$quiet" ] || echo "--- $run" >&2
+        "$here/$script" "$@" --resume
+    elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
+        fail 1 "'$run' was trained with other options: $run/about.tsv has them"
+    fi
+}
+
+# pretrain_once SEED DIR [options], and train_once SEED DIR [options]: DIR gets a folder seed-SEED. The encoders are those
+# of $encoders, which are of this seed or of all; none if it is empty.
+pretrain_once() {
+    once pretrain "$data" "$2/seed-$1" --seed "$1" "${pretrain[@]}" "${@:3}"
+}
+train_once() {
+    local from=$encoders
+    [ -z "$from" ] || [ ! -d "$from/seed-$1" ] || from=$from/seed-$1
+    once train "$data" "$2/seed-$1" ${from:+--encoders "$from"} --seed "$1" "${train[@]}" "${@:3}"
+}
+
+# begin COMMAND...: beside others, of which -j says how many there may be. Each has a process group, so that all that
+# belongs to it ends with this script, however that ends.
+working=()
+begin() {
+    [ ${#working[@]} -lt "$jobs" ] || finish_one
+    set -m
+    "$@" </dev/null &
+    set +m
+    working+=($!)
+}
+finish_one() {
+    local first=${working[0]} status=0
+    wait "$first" || status=$?
+    working=("${working[@]:1}")
+    [ "$status" -eq 0 ] || exit "$status"
+}
+finish() {
+    while [ ${#working[@]} -gt 0 ]; do
+        finish_one
+    done
+}
+stop() {
+    local job
+    for job in "${working[@]}"; do
+        kill -TERM -- "-$job" 2>/dev/null || true
+    done
+}
+trap stop EXIT

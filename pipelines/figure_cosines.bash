@@ -1,0 +1,88 @@
+# How alike features are: Figure 5. For figures, which sources it behind plots.bash.
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # what is set there
+
+# cosines RUN DATASET: mean cosine of each pair of features over the test split, a row a feature.
+cosines() {
+    msa-load --split test "$2" |
+        encode_text "$1" "$2" |
+        msa-encode -p "$1/encode.safetensors" |
+        msa-decompose -p "$1/decompose.safetensors" |
+        msa-dump --values --tensor s_text,s_vision,s_audio,d_text,d_vision,d_audio |
+        awk -v OFS='\t' '
+            # Behind the line of a tensor [rows,width] there is one a sample: its id, and the numbers last.
+            BEGIN { split("s_text s_vision s_audio d_text d_vision d_audio", order, " ") }
+            left > 0 { row[feature, left--] = $0; next }
+            /^[0-9]+ [DE] / { add() }
+            /^    [sd]_(text|vision|audio) .* min / {
+                feature = $1
+                match($0, /\[[0-9]+,[0-9]+\]/)
+                split(substr($0, RSTART + 1, RLENGTH - 2), shape, ",")
+                samples = left = shape[1]; width = shape[2]
+            }
+            # The features of a sample stand side by side in x.
+            function add(r, f, i, n, word) {
+                if (samples && !features)
+                    for (f = 1; f <= 6; f++)
+                        if ((order[f], 1) in row) name[++features] = order[f]
+                for (r = samples; r > 0; r--) {
+                    for (f = 1; f <= features; f++) {
+                        n = split(row[name[f], r], word, " ") - width
+                        for (i = 1; i <= width; i++) x[f * width + i] = word[n + i] + 0
+                    }
+                    add_sample()
+                }
+                total += samples
+                samples = 0
+            }
+            function add_sample(f, g, norm) {
+                for (f = 1; f <= features; f++) {
+                    norm[f] = sqrt(dot(f * width, f * width))
+                    if (norm[f] < 1e-12) norm[f] = 1e-12
+                    for (g = 1; g < f; g++) sum[g, f] += dot(f * width, g * width) / (norm[f] * norm[g])
+                }
+            }
+            function dot(a, b, i, product) {
+                for (i = 1; i <= width; i++) product += x[a + i] * x[b + i]
+                return product
+            }
+            function printed(f) { return toupper(substr(name[f], 3, 1)) substr(name[f], 1, 1) }
+            END {
+                for (f = 1; f <= features; f++) printf "%s%s", OFS, printed(f)
+                for (f = 1; f <= features; f++) {
+                    printf "\n%s", printed(f)
+                    for (g = 1; g <= features; g++)
+                        printf "%s%.4f", OFS, f == g ? 1 : sum[f < g ? f : g, f < g ? g : f] / total
+                }
+                print ""
+            }' || cause "${PIPESTATUS[@]}"
+}
+
+draw_cosines() {
+    cosines "$with" "$data" >"$out/with.tsv"
+    cosines "$no_cl" "$data" >"$out/without-cl.tsv"
+    export out
+    draw "$out/cosines" 1100,540 <<'END'
+set datafile nocolumnheaders
+set multiplot layout 1,2 title 'Mean cosine of each pair of features, test split' font ',15' margins 0.05,0.88,0.13,0.83 \
+    spacing 0.06
+set palette defined (-1 '#D55E00', 0 '#ffffff', 1 '#0072B2')
+set cbrange [-1:1]
+set cblabel 'cosine' offset 0.5
+unset grid
+unset key
+set border 0
+set tics scale 0
+set size ratio 1
+set yrange [*:*] reverse
+set xlabel 'T text, V vision, A audio; s similarity, d dissimilarity'
+ink(x) = abs(x) > 0.6 ? 0xffffff : 0x222222
+do for [n in 'with without-cl'] {
+    set title (n eq 'with' ? 'with CL' : 'without CL') offset 0, -0.5
+    f = get('out').'/'.n.'.tsv'
+    if (n eq 'with') { unset colorbox } else { set colorbox user origin 0.91, 0.13 size 0.015, 0.7 }
+    plot f matrix rowheaders columnheaders with image pixels, \
+        f matrix rowheaders columnheaders using 1:2:(sprintf('%.2f', $3)):(ink($3)) with labels tc rgb variable
+}
+END
+}

@@ -1,0 +1,60 @@
+# What curves and figures share, which source it behind common.bash: columns of logs, and the style of what is drawn.
+# shellcheck shell=bash
+
+# split_rows RUN SPLIT: the rows of its metrics.tsv that belong to one split. In front their place on the axis of epochs:
+# several of one epoch share it.
+split_rows() {
+    awk -F '\t' -v OFS='\t' -v wanted="$2" '
+        NR == FNR { rows[$1, $2]++; next }
+        FNR == 1 { print "at", $0 }
+        $2 == wanted { print $1 - 1 + ++seen[$1] / rows[$1, $2], $0 }' "$1/metrics.tsv" "$1/metrics.tsv"
+}
+
+# names FILE PATTERN [EXCEPT]: its columns that match, but not EXCEPT, and hold a number somewhere.
+names() {
+    awk -F '\t' -v pattern="$2" -v except="${3:-^$}" '
+        NR == 1 { n = split($0, name); next }
+        { for (i = 1; i <= n; i++) if ($i ~ /[0-9]/) found[i] = 1 }
+        END {
+            for (i = 1; i <= n; i++)
+                if (found[i] && name[i] ~ pattern && name[i] !~ except) printf "%s ", name[i]
+        }' "$1"
+}
+
+# Data go to a folder of their own, commands find them by file(NAME), and exported variables by get(NAME).
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export work
+
+style() {
+    cat <<'END'
+get(name) = system('printf %s "$'.name.'"')
+file(name) = get('work').'/'.name
+
+# Okabe and Ito's colours, which all eyes tell apart; a name has its own wherever it appears.
+colours = 'msr #0072B2 msc #D55E00 uni #009E73 cl #CC79A7 w_uni #009E73 w_cl #CC79A7 mae #D55E00 corr #CC79A7 '. \
+    'acc2 #0072B2 f1 #0072B2 acc2_has0 #0072B2 f1_has0 #0072B2 acc2_non0 #56B4E9 f1_non0 #56B4E9 '. \
+    'acc3 #E69F00 acc7 #E69F00 acc5 #009E73'
+place(name) = sum [i=1:words(colours)] (word(colours, i) eq name ? i : 0)
+colour(name) = place(name) ? word(colours, place(name) + 1) : '#000000'
+
+set datafile separator tab columnheaders
+set border 3 lc rgb '#555555'
+set tics nomirror out textcolor rgb '#333333'
+set grid lt 1 lw 1 lc rgb '#e4e4e4'
+
+# With a task, and without it.
+set style line 1 lw 2 pt 7 ps 0.5 lc rgb '#0072B2'
+set style line 2 lw 2 pt 5 ps 0.5 lc rgb '#D55E00' dt 2
+END
+}
+
+# draw FILE SIZE: what the commands on standard input draw, as FILE.png and FILE.svg.
+draw() {
+    local terminal
+    { style && cat; } >"$work/commands"
+    for terminal in 'png pngcairo' "svg svg background 'white'"; do
+        gnuplot -e "set terminal ${terminal#* } size $2 noenhanced font 'sans,11'" "$work/commands" >"$work/drawn"
+        mv "$work/drawn" "$1.${terminal%% *}"
+    done
+}
