@@ -59,6 +59,18 @@ number_in() {
     sed -n 's/.*"'"$2"'": *\([0-9]*\).*/\1/p' "$1"
 }
 
+# aligned: tab-separated lines, as columns for people.
+aligned() {
+    awk -F '\t' '
+        { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) }
+          columns = NF }
+        END {
+            for (row = 1; row <= NR; row++)
+                for (i = 1; i <= columns; i++)
+                    printf i < columns ? "%-" width[i] "s  " : "%s\n", cell[row, i]
+        }'
+}
+
 # --- a trained model ---
 
 check_run() {

@@ -91,6 +91,21 @@ setting() {
     done_well evaluate run pre/text.msa --drop vision,audio --tsv # nothing is left to encode
 }
 
+@test "encoders may be of different checkpoints, what stands behind them may not" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet
+    done_well train bert.pkl run --encoders pre --epochs 2 --quiet
+    model() {
+        msa-load bert.pkl | msa-encode --only text -p "$1" | msa-encode -p "$2" | msa-decompose -p "$3" |
+            msa-predict -p run/predict.safetensors.2 -o out.msa
+    }
+    run -0 model pre/text/encode.safetensors.3 run/encode.safetensors.2 run/decompose.safetensors.2
+    [ -z "$output" ]
+    run -0 model pre/text/encode.safetensors.3 run/encode.safetensors.2 run/decompose.safetensors.1
+    [ "${lines[0]}" = "msa-decompose: warning: run/decompose.safetensors.1 is of checkpoint 1 but the stages before are of 2" ]
+    [ "${#lines[@]}" -eq 2 ]
+}
+
 @test "of text alone: nothing is left to encode in the training either" {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet --only text
