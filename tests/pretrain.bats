@@ -43,7 +43,7 @@ setting() {
         [ "$(tail -n 1 pre/$modality/steps.tsv | cut -f 1,2)" = $'3\t8' ]
         [ "$(setting pre/$modality load.label)" = $modality ]
     done
-    [ "$(ls pre)" = $'audio\ntext\nvision' ]
+    [ "$(ls pre)" = $'about.tsv\naudio\ntext\nvision' ]
     [[ ${lines[-4]} =~ ^encoder\ +split\ +samples\ +acc2 ]]
     [[ ${lines[-1]} =~ ^audio\ +test\ +8 ]]
     done_well pretrain data.pkl quiet "${small[@]}" --quiet --only audio,vision
@@ -70,7 +70,7 @@ setting() {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny --lr 1e-2 "${few[@]}" --quiet
     [ -z "$output" ]
-    [ "$(ls pre)" = $'audio\ntext\ntext.msa\nvision\nvocab.txt' ]
+    [ "$(ls pre)" = $'about.tsv\naudio\ntext\ntext.msa\nvision\nvocab.txt' ]
     done_well train bert.pkl run --encoders pre --epochs 2 --batch 3 --quiet
     [ -z "$output" ]
     cmp run/text.safetensors pre/text/encode.safetensors
