@@ -48,7 +48,7 @@ setting() {
     [[ ${lines[-1]} =~ ^audio\ +test\ +8 ]]
     done_well pretrain data.pkl quiet "${small[@]}" --quiet --only audio,vision
     [ -z "$output" ]
-    [ "$(ls quiet)" = $'audio\nvision' ]
+    [ "$(ls quiet)" = $'about.tsv\naudio\nvision' ]
     diff -r --exclude about.tsv --exclude state.msa {pre,quiet}/audio # but for their command lines
 }
 
