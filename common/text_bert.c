@@ -10,12 +10,22 @@ static const char *const pools[] = {"pooler", "cls", "mean", "none"};
 
 /* ---- Whether, and which ---- */
 
+/* Parameters in evaluation are of the network that they have noted, and of no other. */
+static void check_noted(struct trainable *t, const struct bert_config *config)
+{
+    const char *noted = trainable_noted(t, "bert"), *now = bert_config_text(t->m, config);
+    if (noted && strcmp(noted, now) != 0)
+        msa_fail(t->m, MSA_USAGE, "--bert: its config is %s but %s has %s", now, t->given->path,
+                 noted);
+}
+
 static bool find_config(struct trainable *t, const struct text_bert_settings *s,
                         struct bert_config *config)
 {
     if (s->bert) {
         struct bert_checkpoint found = bert_open(t->m, s->bert, prefix);
         trainable_initial(t, found.weights);
+        check_noted(t, &found.config);
         *config = found.config;
         return true;
     }
@@ -25,13 +35,18 @@ static bool find_config(struct trainable *t, const struct text_bert_settings *s,
     return noted != NULL;
 }
 
+void text_bert_refuse(struct msa *m, const struct text_bert_settings *s)
+{
+    if (s->bert || s->pool != POOL_AUTO)
+        msa_fail(m, MSA_USAGE, "--%s is for text by BERT, but none is encoded here",
+                 s->bert ? "bert" : "pool");
+}
+
 bool text_bert_wanted(struct trainable *t, const struct text_bert_settings *s,
                       struct bert_config *config)
 {
-    bool arrives = trainable_arrives(t, text_bert_name), noted = trainable_noted(t, "bert");
-    if (s->bert && s->text == TEXT_FEATURES)
-        msa_fail(t->m, MSA_USAGE, "--bert is for --text bert");
-    bool asked = s->bert || s->text == TEXT_BERT;
+    bool arrives = trainable_arrives(t, text_bert_name), noted = trainable_initial_note(t, "bert");
+    bool asked = s->text == TEXT_BERT || (s->text == TEXT_AUTO && s->bert);
     if (!asked && (s->text == TEXT_FEATURES || !noted || !arrives))
         return false;
     if (!arrives)
@@ -43,13 +58,28 @@ bool text_bert_wanted(struct trainable *t, const struct text_bert_settings *s,
 
 /* ---- Parameters ---- */
 
+/* POOL_AUTO: there is none of that name. */
+static int pool_named(const char *name)
+{
+    int pool = 0;
+    while (pool < POOL_AUTO && strcmp(name, pools[pool]) != 0)
+        pool++;
+    return pool;
+}
+
+/* As --pool says, else as the parameters have noted. Those of an evaluation may leave the pool out,
+ * but have no other. */
 static enum bert_pool find_pool(struct trainable *t, const struct text_bert_settings *s)
 {
     const char *noted = trainable_initial_note(t, "pool");
-    int pool = s->pool == POOL_AUTO ? POOL_POOLER : s->pool;
-    for (int i = 0; noted && s->pool == POOL_AUTO && i < POOL_AUTO; i++)
-        if (strcmp(noted, pools[i]) == 0)
-            pool = i;
+    int kept = noted ? pool_named(noted) : POOL_POOLER,
+        pool = s->pool == POOL_AUTO ? kept : s->pool;
+    if (kept == POOL_AUTO)
+        msa_fail(t->m, MSA_CORRUPT, "the parameters' note 'pool' is '%.32s' but expected a pool",
+                 noted);
+    if (t->given && trainable_noted(t, "pool") && pool != kept && pool != POOL_NONE)
+        msa_fail(t->m, MSA_USAGE, "--pool: %s given but %s has %s", pools[pool], t->given->path,
+                 noted);
     if (pool == POOL_NONE && t->stage->header->train)
         msa_fail(t->m, MSA_USAGE, "--pool none makes features to keep, and does not train");
     return (enum bert_pool)pool;
@@ -71,8 +101,11 @@ struct text_bert text_bert_build(struct trainable *t, const struct text_bert_set
     check_tokens(t);
     trainable_note(t, "bert", bert_config_text(t->m, config));
     trainable_note(t, "pool", pools[pool]);
-    return (struct text_bert){.bert = bert_layers(&t->params, prefix, config, pool),
-                              .features = pool == POOL_NONE};
+    t->params.required = s->bert;
+    struct text_bert b = {.bert = bert_layers(&t->params, prefix, config, pool),
+                          .features = pool == POOL_NONE};
+    t->params.required = NULL;
+    return b;
 }
 
 void text_bert_declare(struct trainable *t, const struct text_bert *b)

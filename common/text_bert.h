@@ -30,7 +30,9 @@ extern const char text_bert_name[]; /* of the tensor with tokens */
  */
 bool text_bert_wanted(struct trainable *t, const struct text_bert_settings *s,
                       struct bert_config *config);
-/* For build() and forward(). */
+/* Fails the run with MSA_USAGE where options of BERT are given that would do nothing. */
+void text_bert_refuse(struct msa *m, const struct text_bert_settings *s);
+/* For build() and forward(). With --bert all of BERT's parameters must be in files. */
 struct text_bert text_bert_build(struct trainable *t, const struct text_bert_settings *s,
                                  const struct bert_config *config);
 void text_bert_declare(struct trainable *t, const struct text_bert *b);

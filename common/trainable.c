@@ -17,8 +17,7 @@ const struct option trainable_options[] = {
      "train even if the parameter file exists already, and replace it"},
     {0, "freeze", "GLOB[@N]", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
      "do not train parameters whose names match this shell pattern, or with GLOB@N not for the "
-     "first "
-     "N epochs; repeatable"},
+     "first N epochs; repeatable"},
     {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
      "multiply the learning rate of the line by X in this stage"},
     {0},

@@ -38,10 +38,8 @@ static const struct option options[] = {
      "model.safetensors, or the latter beside the former"},
     {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(text.pool), "auto", 0, 0,
      "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
-     "all; "
-     "none leaves one a token, as features text (not in training); auto: pooler; evaluation takes "
-     "it "
-     "from the parameters"},
+     "all; none leaves one a token, as features text (not in training); auto: pooler; evaluation "
+     "takes it from the parameters"},
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
      "width D of the encoders: BERT's or 768 unless given; evaluation takes it from the "
      "parameters"},
@@ -192,6 +190,8 @@ static void build(struct trainable *t)
                  config.dim);
     if (e->tokens)
         e->text = text_bert_build(t, &s->text, &config);
+    else
+        text_bert_refuse(t->m, &s->text);
     for (int i = 0; i < MODALITIES; i++) {
         bool frames = wants_frames(e, t, i);
         e->encodes[i] = frames || (i == TEXT && e->tokens);

@@ -190,7 +190,10 @@ static void show_info(struct load *l)
     const char *path = l->m->common.output;
     struct info *info = info_of(l->data, s->split == SPLIT_ALL ? -1 : s->split,
                                 s->family == FAMILY_AUTO ? -1 : s->family);
-    struct file *file = path && strcmp(path, "-") != 0 ? file_create(l->m, path) : NULL;
+    bool named = path && strcmp(path, "-") != 0;
+    if (named)
+        file_spare_operands(l->m, path);
+    struct file *file = named ? file_create(l->m, path) : NULL;
     FILE *to = file ? file_stream(l->m, file) : stdout;
     if (s->json)
         info_json(info, to);

@@ -10,7 +10,7 @@ command_line=("$@")
 usage() {
     awk -v name="$name" 'NR == 1 { next } !/^#/ { exit }
         { sub(/^# ?/, "") }
-        name ~ /^msa-/ { sub(/^  pipelines\/[a-z]+/, "  " name) }
+        name ~ /^msa-/ { sub(/^  pipelines\/[a-z-]+/, "  " name) }
         { print }' "$0"
     exit "$1"
 }
@@ -97,9 +97,10 @@ encode_text() {
 # keep_words TO [FROM]: the files that say how text becomes tokens; those that are there, and no old ones.
 keep_words() {
     local file
+    [ ! "$1" -ef "${2-}" ] || return 0
     for file in vocab.txt tokenizer_config.json; do
         rm -f "$1/$file"
-        [ ! -e "${2-}/$file" ] || cp "$2/$file" "$1/$file"
+        [ -z "${2-}" ] || [ ! -e "$2/$file" ] || cp "$2/$file" "$1/$file"
     done
 }
 

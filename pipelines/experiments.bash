@@ -41,6 +41,7 @@ take_arguments() {
 
 # check_arguments DATASET: now, and not after days of training.
 check_arguments() {
+    local i
     data=$1 family=auto
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
@@ -50,6 +51,9 @@ check_arguments() {
     [ ! -v "given[--bert]" ] || "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check
     "$here/train" "$data" "$out" "${train[@]}" --check
     [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"
+    for ((i = 0; i + 1 < ${#train[@]}; i++)); do
+        [ "${train[i]}" != --family ] || family=${train[i + 1]}
+    done
     family=$(family_of "$data")
     [ -n "$family" ] || msa-load "$data" >/dev/null # says what is wrong
     case ${given[--as]-}-$family in

@@ -159,13 +159,46 @@ END
     [[ "$stderr" = *"cannot read 'bad/model.safetensors': No such file or directory"* ]]
 }
 
+# Where a training begins with someone's BERT, none of it is drawn in silence.
+@test "a BERT without a pooler is trained with another pool, and not with a pooler that is drawn" {
+    mkdir part
+    cp "$BERT/config.json" part
+    "$PYTHON" - "$BERT" <<'END'
+import json, struct, sys
+raw = open(sys.argv[1] + "/model.safetensors", "rb").read()
+size, = struct.unpack("<Q", raw[:8])
+head, data, out = json.loads(raw[8:8 + size]), raw[8 + size:], b""
+head = {name: t for name, t in head.items() if "pooler" not in name and name != "__metadata__"}
+for t in head.values():
+    begin, end = t["data_offsets"]
+    t["data_offsets"] = len(out), len(out) + end - begin
+    out += data[begin:end]
+text = json.dumps(head).encode()
+open("part/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + out)
+END
+    line "msa-load --train --epochs 1 $BERT/data.pkl | msa-encode --bert part -p text |
+        $PYTHON $ROOT/tests/interop/scalar_stage.py h_text | msa-backprop"
+    [ "$status" -ne 0 ]
+    [[ "$output" = *"msa-encode: part: no tensor 'text_encoder.extractor.pooler.dense.weight', expected with shape [24,24]"* ]]
+    [ ! -e text ]
+    scalar "--bert part --pool cls"
+}
+
 @test "options that need others" {
     check() {
         run "-$1" --separate-stderr bash -c "set -o pipefail; msa-load --split test $2 | msa-encode $3 -o x.msa"
         [[ "$stderr" = *"$4"* ]] || { echo "$stderr"; false; }
     }
     check 2 "$BERT/data.pkl" "--text bert" "--text bert needs --bert DIR, or parameters that are of one"
-    check 2 "$BERT/data.pkl" "--text features --bert $BERT" "--bert is for --text bert"
+    check 2 "$BERT/data.pkl" "--only text --text features --bert $BERT" "--bert is for text by BERT, but none is encoded here"
+    check 2 "$BERT/data.pkl" "--bert $BERT --only vision" "--bert is for text by BERT, but none is encoded here"
+    check 2 "$BERT/data.pkl" "--pool cls --only vision" "--pool is for text by BERT, but none is encoded here"
+    scalar "--bert $BERT --pool cls"
+    check 2 "$BERT/data.pkl" "-p text --pool mean" "--pool: mean given but text has cls"
+    mkdir other
+    cp "$BERT/model.safetensors" other
+    jq '.num_attention_heads = 2' "$BERT/config.json" >other/config.json
+    check 2 "$BERT/data.pkl" "-p text --bert other" "--bert: its config is "
     check 2 "$BERT/data.pkl" "--bert $BERT --dim 32" "--dim 32, but BERT's vectors are of width 24"
     check 1 "$GOLDEN/data.pkl" "--bert $BERT" "no 'text_bert' arrives"
     check 2 "$BERT/data.pkl" "--bert $BERT --freeze nothing*" "--freeze: 'nothing*' matches no parameter"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CONFIG_MAX = 1 << 20, MOST_DIM = 65536, MOST_WORDS = 1 << 24, MOST_LAYERS = 48 };
+enum { CONFIG_MAX = 1 << 20, MOST_DIM = 65536, MOST_WORDS = 1 << 24 };
 
 /* ---- Config ---- */
 
@@ -16,7 +16,7 @@ static const struct size_key {
     size_t offset, most, usual;
 } sizes[] = {
     {"hidden_size", offsetof(struct bert_config, dim), MOST_DIM, 0},
-    {"num_hidden_layers", offsetof(struct bert_config, layers), MOST_LAYERS, 0},
+    {"num_hidden_layers", offsetof(struct bert_config, layers), BERT_LAYERS, 0},
     {"num_attention_heads", offsetof(struct bert_config, heads), MOST_DIM, 0},
     {"intermediate_size", offsetof(struct bert_config, wide), MOST_DIM, 0},
     {"vocab_size", offsetof(struct bert_config, words), MOST_WORDS, 0},

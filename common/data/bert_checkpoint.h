@@ -4,6 +4,8 @@
 
 #include "common/data/safetensors.h"
 
+enum { BERT_LAYERS = 48 }; /* at most */
+
 /* What of a config.json determines the network. */
 struct bert_config {
     size_t dim, layers, heads, wide; /* wide: width of the feed-forward */
@@ -14,7 +16,7 @@ struct bert_config {
 
 /* From the text of a config.json; `from` names it in errors. Fails the run with MSA_CORRUPT where a
  * size is missing or impossible, or where it is of a network that is not BERT's: "FILE:
- * 'hidden_act' is 'relu' but expected 'gelu'". */
+ * 'hidden_act' is "relu" but expected "gelu"". */
 struct bert_config bert_config_parse(struct msa *m, const char *from, const char *text,
                                      size_t length);
 /* The same as a JSON text that bert_config_parse reads; msa_free it. */

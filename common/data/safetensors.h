@@ -25,7 +25,7 @@ struct safetensors {
 /* Is it a regular file that begins as these do, with a length and a '{'? */
 bool safetensors_resembles(const char *path);
 /* Maps and checks a file before it allocates anything of the sizes it claims: header length, JSON,
- * dtypes (F32 alone), shape x 4 == bytes, offsets that cover the data without gap or overlap, no
+ * dtypes (F32 alone), bytes of each shape, offsets that cover the data without gap or overlap, no
  * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by
  * the run. */
 struct safetensors *safetensors_open(struct msa *m, const char *path);

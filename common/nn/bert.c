@@ -1,7 +1,10 @@
 /* BERT, with Hugging Face's parameter names. */
 #include "common/nn/bert.h"
-#include <math.h>
+#include <assert.h>
 #include <string.h>
+
+static_assert((int)BERT_LAYERS <= (int)TRANSFORMER_LAYERS,
+              "a BERT has no more layers than a stack");
 
 enum { IDS, MASK, SEGMENTS, ROWS }; /* of a sample of text_bert */
 

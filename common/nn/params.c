@@ -67,6 +67,8 @@ static const struct safetensor *find_source(struct params *p, const struct param
     const struct safetensor *found = NULL;
     for (int i = p->source_count; i-- > 0 && !found;)
         found = params_find(p, p->sources[i], one->name, one);
+    if (!found && p->required)
+        params_missing(p, p->required, one);
     if (!found && p->fixed && p->source_count && !one->buffer)
         params_missing(p, p->sources[p->source_count - 1]->path, one);
     return found;

@@ -36,6 +36,7 @@ struct params {
     const struct option_list *frozen; /* "GLOB" or "GLOB@N" of names that are not trained, at all or
                                          for N epochs; may be NULL */
     bool fixed;                       /* none is trained, and a file must give each: evaluation */
+    const char *required; /* the file that must have what is made now; NULL: none must */
     int source_count;
     const struct safetensors **sources; /* files with values; the last that has one gives it */
     int count, capacity;
