@@ -52,6 +52,8 @@ class Writer:
         self.forgiving, self.broken = forgiving, False
 
     def write(self, kind, body):
+        if self.broken:
+            return
         body = msgpack.packb(body, default=msgpack_numpy.encode)
         prefix = PREFIX.pack(b"\xd8M", 1, ord(kind), 0, self.number, len(body), 0)[:14]
         self.number, self.ended = self.number + 1, kind in ("E", "X")
