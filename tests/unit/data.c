@@ -175,7 +175,7 @@ static void read_flat(struct msa *m)
     for (enum modality modality = 0; modality < MODALITIES; modality++)
         check_features(d, TEST, modality, 0);
     check_text_bert(d, TEST, 0);
-    assert_string_equal(dataset_text(d, TEST, RECORD_ID, 0), "test/0");
+    assert_string_equal(dataset_text(d, TEST, RECORD_ID, 0), d->path); /* it is alone in its file */
     assert_null(dataset_text(d, TEST, RECORD_RAW_TEXT, 0));
     assert_int_equal(d->labels[LABEL_JOINT], -1);
 }
