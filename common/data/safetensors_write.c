@@ -1,11 +1,11 @@
 /* Writing safetensors files: equal contents are equal bytes. */
 #include "common/cli/json.h"
-#include "common/data/safetensors.h"
+#include "common/data/safetensors_header.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PREFIX = 8, ALIGNMENT = 64 };
+enum { ALIGNMENT = 64 };
 
 static int compare_tensors(const void *a, const void *b)
 {
@@ -83,8 +83,9 @@ static char *header_text(struct msa *m, const struct safetensor **tensors, size_
 /* The header's length and the header, filled up with spaces so that the data are aligned. */
 static void write_header(FILE *to, const char *text)
 {
-    size_t length = strlen(text), pad = (ALIGNMENT - (PREFIX + length) % ALIGNMENT) % ALIGNMENT;
-    for (size_t i = 0; i < PREFIX; i++)
+    size_t length = strlen(text),
+           pad = (ALIGNMENT - (SAFETENSORS_PREFIX + length) % ALIGNMENT) % ALIGNMENT;
+    for (size_t i = 0; i < SAFETENSORS_PREFIX; i++)
         putc((int)((uint64_t)(length + pad) >> 8 * i & 0xff), to);
     fprintf(to, "%s%*s", text, (int)pad, "");
 }
