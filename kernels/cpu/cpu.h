@@ -9,6 +9,7 @@
 #define MSA_CPU_H
 
 #include "kernels/kernels.h"
+#include "kernels/mask.h"
 #include <math.h>
 
 #define KERNEL(name, parameters, arguments) void cpu_##name parameters;
@@ -81,15 +82,6 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
                  float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
                  float *c, size_t ldc);
 
-/* Dropout, ready for use. */
-struct mask {
-    uint32_t threshold; /* of 65536; 0: nothing is dropped */
-    float scale;        /* of what is not dropped */
-    struct dropout from;
-};
-
-/* drop may be NULL */
-struct mask mask_of(const struct dropout *drop);
 /* factors[n] of the elements from `first` on: 0 for the dropped, `scale` for the others */
 void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n);
 

@@ -1,15 +1,6 @@
 /* The classification loss. */
 #include "kernels/cpu/cpu.h"
-
-static double log_sum_exp(const float *x, size_t n)
-{
-    double most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    for (size_t i = 0; i < n; i++)
-        sum += exp(x[i] - most);
-    return most + log(sum);
-}
+#include "kernels/losses.h"
 
 void cpu_cross_entropy_forward(struct device *d, float *loss, const float *logits,
                                const int32_t *class_of, size_t rows, size_t classes)

@@ -5,17 +5,6 @@
 
 enum { BATCH = 8 * PHILOX_COUNTERS }; /* elements that one call of philox decides */
 
-struct mask mask_of(const struct dropout *drop)
-{
-    struct mask mask = {.scale = 1};
-    if (!drop || drop->rate <= 0)
-        return mask;
-    mask.from = *drop;
-    mask.threshold = (uint32_t)lroundf(drop->rate * 65536);
-    mask.scale = mask.threshold < 65536 ? 65536.0f / (float)(65536 - mask.threshold) : 0;
-    return mask;
-}
-
 void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n)
 {
     int32_t threshold = (int32_t)mask->threshold;

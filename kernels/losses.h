@@ -1,0 +1,95 @@
+/* The losses of one value or one row, in double, and their slopes: table.def has the formulas. */
+#ifndef MSA_LOSSES_H
+#define MSA_LOSSES_H
+
+#include "kernels/kernels.h"
+#include "kernels/scalar.h"
+#include <math.h>
+
+/* --- regression, of the error e */
+
+SCALAR double regression_loss(double e, enum regression kind, double phi)
+{
+    if (kind == REGRESSION_MSE)
+        return e * e;
+    if (kind == REGRESSION_L1)
+        return fabs(e);
+    return fabs(e) < phi ? e * e / (2 * phi) : fabs(e) - phi / 2;
+}
+
+SCALAR double regression_slope(double e, enum regression kind, double phi)
+{
+    double sign = e > 0 ? 1 : e < 0 ? -1 : e; /* 0 of 0, and what is not a number stays that */
+    if (kind == REGRESSION_MSE)
+        return 2 * e;
+    if (kind == REGRESSION_L1)
+        return sign;
+    return fabs(e) < phi ? e / phi : sign;
+}
+
+/* --- classification */
+
+SCALAR double log_sum_exp(const float *x, size_t n)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    for (size_t i = 0; i < n; i++)
+        sum += exp(x[i] - most);
+    return most + log(sum);
+}
+
+/* --- contrast */
+
+/* One sample's cosines, positives first. */
+struct cosines {
+    const float *c;
+    size_t positives, all;
+    double tau;
+};
+
+/* Log of the sum of exp(c/tau) of those from `from` to `to`, and, where it is not behind the end,
+ * of one more. */
+SCALAR double cosines_lse(const struct cosines *s, size_t from, size_t to, size_t extra)
+{
+    double most = extra < s->all ? s->c[extra] : -INFINITY, sum = 0;
+    for (size_t i = from; i < to; i++)
+        most = s->c[i] > most ? s->c[i] : most;
+    for (size_t i = from; i < to; i++)
+        sum += exp((s->c[i] - most) / s->tau);
+    if (extra < s->all)
+        sum += exp((s->c[extra] - most) / s->tau);
+    return most / s->tau + log(sum);
+}
+
+SCALAR double cosines_loss(const struct cosines *s, enum contrast kind)
+{
+    double all = cosines_lse(s, 0, s->all, s->all), sum = 0;
+    if (kind == CONTRAST_MNTX)
+        return all - cosines_lse(s, 0, s->positives, s->all);
+    for (size_t i = 0; i < s->positives; i++) {
+        double below = kind == CONTRAST_NTXENT ? all : cosines_lse(s, s->positives, s->all, i);
+        sum += below - s->c[i] / s->tau;
+    }
+    return kind == CONTRAST_NTXENT ? sum : sum / (double)s->positives;
+}
+
+/* The gradient of the sample's loss by c[j]/tau. */
+SCALAR double cosines_slope(const struct cosines *s, enum contrast kind, size_t j)
+{
+    double x = s->c[j] / s->tau, count = (double)s->positives;
+    bool positive = j < s->positives;
+    double share = exp(x - cosines_lse(s, 0, s->all, s->all));
+    if (kind == CONTRAST_MNTX)
+        return share - (positive ? exp(x - cosines_lse(s, 0, s->positives, s->all)) : 0);
+    if (kind == CONTRAST_NTXENT)
+        return count * share - (positive ? 1 : 0);
+    if (positive)
+        return (exp(x - cosines_lse(s, s->positives, s->all, j)) - 1) / count;
+    double sum = 0;
+    for (size_t i = 0; i < s->positives; i++)
+        sum += exp(x - cosines_lse(s, s->positives, s->all, i));
+    return sum / count;
+}
+
+#endif
