@@ -18,6 +18,7 @@
 MAKEFLAGS += --no-builtin-rules
 
 CC       = gcc
+CXX      = g++
 CFLAGS   = -O2 -g
 Q        = $(if $(V),,@echo "  $@"; )
 KIND    := $(if $(FUZZING),fuzz,$(if $(SAN),san))
@@ -47,6 +48,17 @@ KLINK    := $(if $(SAN),,-Wl,-z,defs)
 MVEC     := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
 KERNELS  := $(LEVELS:%=$(O)/lib/msa-cpu-%.so) $(O)/lib/msa-test.so
 
+# The GPU's kernels, where there is CUDA's compiler: machine code for two generations, and what the driver compiles for
+# those that come. cuBLAS is opened at run time.
+CUDA     := $(patsubst %/bin/nvcc,%,$(firstword $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME) /usr/local/cuda)) $(shell command -v nvcc)))
+NVCC      = $(CUDA)/bin/nvcc -std=c++20 -O3 -lineinfo -I. $(CUDA_FOR) -ccbin $(CXX) \
+            -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror,-Wno-unused-function
+CUDA_FOR := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
+CU       := $(wildcard kernels/cuda/*.cu)
+ifneq ($(if $(KIND),,$(CUDA)),)
+KERNELS  += $(O)/lib/msa-cuda.so
+endif
+
 all: $(PROGRAMS) $(KERNELS)
 
 $(OBJ)/libmsa.a: $(COMMON)
@@ -68,6 +80,26 @@ $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib
 	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
+$(OBJ)/cuda/%.o: kernels/cuda/%.cu
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+$(O)/lib/msa-cuda.so: $(CU:kernels/cuda/%.cu=$(OBJ)/cuda/%.o) | $(O)/lib
+	$(Q)$(NVCC) -shared -cudart static -Xlinker --as-needed,-z,defs -Xlinker -rpath,$(CUDA)/lib64 -o $@ $^ -ldl
+
+# The same sources for tests without a GPU, by the C++ compiler.
+EMULATE   = $(CXX) -std=c++20 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Itests/emulation \
+            -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' -DCUBLAS_LIBRARY='"msa-emulated.so"' \
+            $(CPPFLAGS) $(CFLAGS)
+EMULATION := $(CU:%.cu=$(OBJ)/emulated/%.o) $(patsubst %.cpp,$(OBJ)/emulated/%.o,$(wildcard tests/emulation/*.cpp))
+$(OBJ)/emulated/%.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(EMULATE) -MMD -MP -x c++ -c -o $@ $<
+$(OBJ)/emulated/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(Q)$(EMULATE) -MMD -MP -c -o $@ $<
+$(O)/lib/msa-emulated.so: $(EMULATION) | $(O)/lib
+	$(Q)$(EMULATE) $(LDFLAGS) $(KLINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldnnl -ldl -lm
+
 # Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
 FUZZED      := frames back kept pickle safetensors options tokenize
 FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
@@ -82,7 +114,7 @@ UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so all | $(OBJ)/lib
+units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so $(O)/lib/msa-emulated.so all | $(OBJ)/lib
 # They find kernels as the programs do: in lib beside the folder they are in.
 $(OBJ)/lib: | $(O)/lib
 	@mkdir -p $(@D)

@@ -61,6 +61,7 @@ struct device {
     /* 64-byte aligned, undefined contents; NULL when there is not enough. */
     void *(*allocate)(struct device *d, size_t bytes);
     void (*release)(struct device *d, void *memory); /* NULL is fine */
+    size_t (*left)(struct device *d); /* bytes that are free; NULL: the device does not know */
     void (*copy_in)(struct device *d, void *to, const void *from_host, size_t bytes);
     void (*copy_out)(struct device *d, void *to_host, const void *from, size_t bytes);
     void (*close)(struct device *d);

@@ -1,5 +1,6 @@
 /* A chain of chunks, each as large as all before it together, so that a few serve any step. */
 #include "common/nn/arena.h"
+#include "common/nn/device.h"
 
 enum { ALIGNMENT = 64, FIRST_CHUNK = 1 << 20 };
 
@@ -19,10 +20,7 @@ static uint8_t *allocate(struct arena *a, size_t bytes)
 {
     if (!a->device)
         return msa_alloc(a->m, bytes);
-    uint8_t *memory = a->device->allocate(a->device, bytes);
-    if (!memory)
-        msa_fail(a->m, MSA_DEVICE, "device %s: no memory for %zu bytes", a->device->name, bytes);
-    return memory;
+    return device_allocate(a->m, a->device, bytes);
 }
 
 static void chunk_release(void *memory)

@@ -110,9 +110,20 @@ struct device *device_open(struct msa *m, const char *name, long threads)
         return open_kind(m, "cuda", 0, threads, false);
     if (strncmp(name, "cuda:", strlen("cuda:")) == 0)
         return open_kind(m, "cuda", gpu_index(m, name), threads, false);
-    if (strcmp(name, "test") == 0)
-        return open_kind(m, "test", 0, threads, false);
+    if (strcmp(name, "test") == 0 || strcmp(name, "emulated") == 0)
+        return open_kind(m, name, 0, threads, false);
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
+}
+
+void *device_allocate(struct msa *m, struct device *d, size_t bytes)
+{
+    void *memory = d->allocate(d, bytes);
+    if (!memory && d->left)
+        msa_fail(m, MSA_DEVICE, "device %s: no memory for %zu bytes, %zu are free", d->name, bytes,
+                 d->left(d));
+    if (!memory)
+        msa_fail(m, MSA_DEVICE, "device %s: no memory for %zu bytes", d->name, bytes);
+    return memory;
 }
 
 void device_copy_out(struct msa *m, struct device *d, void *to_host, const void *from, size_t bytes)

@@ -1,5 +1,6 @@
 /* Named parameters: how they come about. */
 #include "common/nn/params.h"
+#include "common/nn/device.h"
 #include "common/nn/params_parts.h"
 #include "common/nn/random.h"
 #include <limits.h>
@@ -33,10 +34,7 @@ static void release_stack(void *memory)
 
 float *params_floats(struct params *p, size_t count, bool zero)
 {
-    float *memory = p->device->allocate(p->device, count * sizeof(float));
-    if (!memory)
-        msa_fail(p->m, MSA_DEVICE, "device %s: no memory for %zu parameters", p->device->name,
-                 count);
+    float *memory = device_allocate(p->m, p->device, count * sizeof(float));
     if (zero)
         p->device->k.fill(p->device, memory, 0, count);
     return memory;

@@ -35,7 +35,7 @@ static inline void with_device(const char *name, void (*body)(struct device *d))
         fail_msg("device '%s': %s", name, m.error);
 }
 
-static const char *const names[] = {"cpu:base", "cpu:v3", "cpu:v4", "test"};
+static const char *const names[] = {"cpu:base", "cpu:v3", "cpu:v4", "test", "emulated"};
 
 /* … and with each that this machine has. */
 static inline void with_devices(void (*body)(struct device *d))

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 // clang-format on
 
-enum { DEVICES = 4 };
+enum { DEVICES = 5 };
 static const double tolerance = 2e-5;
 
 #define PAIR(name, shape, inputs, parameters, partial)                                             \
@@ -282,7 +282,7 @@ static void agrees_with_its_reference(void **state)
 
 static void open_devices(struct msa *m)
 {
-    static const char *const names[DEVICES] = {"cpu:base", "cpu:v3", "cpu:v4", "test"};
+    static const char *const names[DEVICES] = {"cpu:base", "cpu:v3", "cpu:v4", "test", "emulated"};
     for (int i = 0; i < DEVICES; i++)
         if (strncmp(names[i], "cpu:", 4) != 0 || level_runs(names[i] + 4))
             devices[device_count++] = device_open(m, names[i], 2);

@@ -1,0 +1,178 @@
+/* What attention's two passes share: a block works on a tile of a head's queries or keys, and goes
+ * through the others tile by tile. Its threads stand ACROSS by DOWN: a product of two tiles has R
+ * rows and C columns for each of them, rows side by side, columns ACROSS apart. */
+#ifndef MSA_CUDA_ATTENTION_H
+#define MSA_CUDA_ATTENTION_H
+
+#include "kernels/cuda/cuda.h"
+
+enum {
+    ACROSS = 16,
+    DOWN = 8,
+    BLOCK = ACROSS * DOWN,
+    GAP = 4, /* between the rows of a tile: its columns are in different banks of shared memory */
+    MOST_SIZE = 128 /* of a head */
+};
+
+struct attention {
+    size_t batch, length, dim, heads, size; /* size: of a head */
+    float scale;                            /* of the scores */
+    struct mask mask;
+    const float *qkv;
+    const uint8_t *pad;   /* NULL: nothing is padding */
+    const int32_t *spans; /* NULL: all samples are `length` long */
+};
+
+/* One head of one sample. */
+struct head {
+    size_t task;          /* b heads + h */
+    size_t first, length; /* the sample's rows, its queries */
+    size_t keys;          /* those up to the last that is not padding */
+    size_t column;        /* of its queries in qkv, and of y */
+};
+
+static __device__ inline unsigned across()
+{
+    return threadIdx.x % ACROSS;
+}
+
+static __device__ inline unsigned down()
+{
+    return threadIdx.x / ACROSS;
+}
+
+/* How many keys there are up to the last that is not padding: the threads of a warp look together.
+ */
+static __device__ inline size_t keys_of(const uint8_t *pad, size_t length)
+{
+    unsigned long long keys = 1;
+    each_in_warp(length, [&](size_t j) { keys = pad[j] ? keys : j + 1; });
+    for (unsigned offset = WARP / 2; offset; offset /= 2) {
+        unsigned long long other = __shfl_xor_sync(everyone, keys, offset);
+        keys = other > keys ? other : keys;
+    }
+    return keys;
+}
+
+static __device__ inline struct head head_of(const struct attention &a, size_t task)
+{
+    size_t b = task / a.heads;
+    struct head head = {task, b * a.length, a.length, a.length, task % a.heads * a.size};
+    if (a.spans) {
+        head.first = (size_t)a.spans[2 * b];
+        head.length = head.keys = (size_t)a.spans[2 * b + 1] - head.first;
+    } else if (a.pad) {
+        head.keys = keys_of(a.pad + head.first, a.length);
+    }
+    return head;
+}
+
+static __device__ inline bool visible(const struct attention &a, const struct head &head,
+                                      size_t key)
+{
+    return key < head.keys && !(a.pad && a.pad[head.first + key]);
+}
+
+/* tile[ROWS,D] = the first `size` columns of from's rows; what there is not counts as 0 */
+template <int ROWS, int D>
+static __device__ void load(float (&tile)[ROWS][D + GAP], const float *from, size_t stride,
+                            size_t rows, size_t size)
+{
+    for (unsigned i = threadIdx.x; i < ROWS * D; i += BLOCK) {
+        unsigned r = i / D, c = i % D;
+        tile[r][c] = r < rows && c < size ? from[r * stride + c] : 0;
+    }
+}
+
+/* sums[R,C] = this thread's part of a b^T */
+template <int R, int C, int D>
+static __device__ void dots(float (&sums)[R][C], const float (&a)[R * DOWN][D + GAP],
+                            const float (&b)[C * ACROSS][D + GAP])
+{
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            sums[r][c] = 0;
+    for (int k = 0; k < D; k += 4) {
+        float4 left[R], right[C];
+        for (int r = 0; r < R; r++)
+            left[r] = *reinterpret_cast<const float4 *>(&a[down() * R + r][k]);
+        for (int c = 0; c < C; c++)
+            right[c] = *reinterpret_cast<const float4 *>(&b[across() + ACROSS * c][k]);
+        for (int r = 0; r < R; r++)
+            for (int c = 0; c < C; c++)
+                sums[r][c] += left[r].x * right[c].x + left[r].y * right[c].y +
+                              left[r].z * right[c].z + left[r].w * right[c].w;
+    }
+}
+
+/* tile = what each thread has of it */
+template <int R, int C>
+static __device__ void store(float (&tile)[R * DOWN][C * ACROSS + GAP], const float (&own)[R][C])
+{
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            tile[down() * R + r][across() + ACROSS * c] = own[r][c];
+}
+
+/* sums[R,W] += this thread's part of p b */
+template <int R, int W, int N>
+static __device__ void add_product(float (&sums)[R][W], const float (&p)[R * DOWN][N + GAP],
+                                   const float (&b)[N][W * ACROSS + GAP])
+{
+    for (int j = 0; j < N; j++) {
+        float right[W];
+        for (int c = 0; c < W; c++)
+            right[c] = b[j][across() + ACROSS * c];
+        for (int r = 0; r < R; r++)
+            for (int c = 0; c < W; c++)
+                sums[r][c] += p[down() * R + r][j] * right[c];
+    }
+}
+
+/* to[rows,size] = scale times the threads' parts of it, or that is added */
+template <int R, int W>
+static __device__ void put_tile(float *to, size_t stride, size_t rows, size_t size,
+                                const float (&own)[R][W], float scale, bool add)
+{
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < W; c++) {
+            size_t row = down() * R + r, column = across() + ACROSS * c;
+            if (row < rows && column < size)
+                put(to + row * stride + column, own[r][c] * scale, add);
+        }
+}
+
+/* Dropout of a tile of queries by keys: the bits of the groups of eight elements that a row of it
+ * touches. */
+template <int KEYS> using kept_row = uint8_t[KEYS / 8 + 1];
+
+static __device__ inline uint64_t element_of(const struct attention &a, const struct head &head,
+                                             size_t query, size_t key)
+{
+    return ((uint64_t)head.task * a.length + query) * a.length + key;
+}
+
+template <int QUERIES, int KEYS>
+static __device__ void draw(kept_row<KEYS> *kept, const struct attention &a,
+                            const struct head &head, size_t query, size_t key)
+{
+    const unsigned groups = sizeof *kept;
+    for (unsigned i = threadIdx.x; a.mask.threshold && i < QUERIES * groups; i += BLOCK) {
+        uint64_t group = element_of(a, head, query + i / groups, key) / 8 + i % groups;
+        kept[i / groups][i % groups] = (uint8_t)kept_of(a.mask, group);
+    }
+}
+
+/* The factor of the tile's element [q,k], whose first one is that of `query` and `key`. */
+template <int KEYS>
+static __device__ float factor(const kept_row<KEYS> *kept, const struct attention &a,
+                               const struct head &head, size_t query, size_t key, unsigned q,
+                               unsigned k)
+{
+    if (!a.mask.threshold)
+        return 1;
+    unsigned at = (unsigned)(element_of(a, head, query + q, key) % 8) + k;
+    return kept[q][at / 8] >> at % 8 & 1 ? a.mask.scale : 0;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* What a GPU's device keeps on the host (device.cu, copies.cu, product.cu). */
+#ifndef MSA_CUDA_STATE_H
+#define MSA_CUDA_STATE_H
+
+#include "kernels/cuda/cuda.h"
+
+/* A part of the staging memory: filled from its beginning; once full it is not used again before
+ * the stream has passed `done`. */
+struct stage {
+    char *memory; /* pinned */
+    cudaEvent_t done;
+};
+
+enum { STAGES = 4, STAGE = 2 << 20 };
+
+struct products; /* cuBLAS, opened when the first product is wanted */
+
+struct cuda {
+    struct device device;
+    char name[32], failure[256];
+    size_t most_blocks; /* that keep it busy */
+    cudaStream_t stream;
+    void *scratch;
+    size_t scratch_size;
+    struct stage stages[STAGES];
+    size_t stage, used; /* the one being filled, and its bytes */
+    struct products *products;
+};
+
+static inline struct cuda *cuda_of(const struct device *d)
+{
+    return static_cast<struct cuda *>(d->state);
+}
+
+bool cuda_open_stages(struct device *d);
+void cuda_close_stages(struct device *d);
+void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t bytes);
+void cuda_close_products(struct device *d);
+
+#endif
