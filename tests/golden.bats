@@ -29,6 +29,13 @@ evaluate() {
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
 }
 
+@test "the golden trajectory, by the GPU's kernels without a GPU" {
+    DEVICE='emulated' train
+    [ "$status" -eq 0 ]
+    evaluate
+    "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+}
+
 @test "the comparison can fail: one changed loss, one changed parameter" {
     train
     cp run/steps.tsv steps.tsv
