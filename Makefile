@@ -87,7 +87,7 @@ $(O)/lib/msa-cuda.so: $(CU:kernels/cuda/%.cu=$(OBJ)/cuda/%.o) | $(O)/lib
 	$(Q)$(NVCC) -shared -cudart static -Xlinker --as-needed,-z,defs -Xlinker -rpath,$(CUDA)/lib64 -o $@ $^ -ldl
 
 # The same sources for tests without a GPU, by the C++ compiler.
-EMULATE   = $(CXX) -std=c++20 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Itests/emulation \
+EMULATE   = $(CXX) -std=c++20 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Wno-unknown-pragmas -Itests/emulation \
             -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' -DCUBLAS_LIBRARY='"msa-emulated.so"' \
             $(CPPFLAGS) $(CFLAGS)
 EMULATION := $(CU:%.cu=$(OBJ)/emulated/%.o) $(patsubst %.cpp,$(OBJ)/emulated/%.o,$(wildcard tests/emulation/*.cpp))

@@ -109,14 +109,61 @@ struct outputs {
     const float *dy, *lse, *delta;
 };
 
-/* Of one query and one key: turns the score into the probability through the dropout, and dscore,
- * the gradient by that, into the gradient by the score. */
-static __device__ void slope(float *score, float *dscore, const struct attention &a, float lse,
-                             float delta, float factor)
+/* One side of a head's matrix: its queries with their dy, or its keys with their values. */
+struct side {
+    const float *first, *second;
+    size_t first_stride, second_stride, rows;
+};
+
+static __device__ struct side side_of(const struct attention &a, const struct head &head,
+                                      const float *dy, bool keys)
 {
-    float p = expf(*score * a.scale - lse);
-    *score = p * factor;
-    *dscore = p * (factor * *dscore - delta);
+    const float *q = a.qkv + head.first * 3 * a.dim + head.column;
+    if (keys)
+        return {q + a.dim, q + 2 * a.dim, 3 * a.dim, 3 * a.dim, head.keys};
+    return {q, dy + head.first * a.dim + head.column, 3 * a.dim, a.dim, head.length};
+}
+
+template <int ROWS, int D>
+static __device__ void load_first(float (&tile)[ROWS][D + GAP], const struct side &side, size_t at,
+                                  size_t size)
+{
+    load<ROWS, D>(tile, side.first + at * side.first_stride, side.first_stride,
+                  side.rows > at ? side.rows - at : 0, size);
+}
+
+template <int ROWS, int D>
+static __device__ void load_second(float (&tile)[ROWS][D + GAP], const struct side &side, size_t at,
+                                   size_t size)
+{
+    load<ROWS, D>(tile, side.second + at * side.second_stride, side.second_stride,
+                  side.rows > at ? side.rows - at : 0, size);
+}
+
+/* Turns scores into probabilities through the dropout, and dscores, the gradients by those, into
+ * the gradients by the scores: p (factor dscore - delta). The tile's first element is that of
+ * `query` and `key`; its rows are queries or, OF_KEYS, keys. */
+template <int R, int C, int KEYS, bool OF_KEYS>
+static __device__ void slopes(float (&scores)[R][C], float (&dscores)[R][C],
+                              const kept_row<KEYS> *kept, const struct attention &a,
+                              const struct head &head, const struct outputs &o, size_t query,
+                              size_t key)
+{
+    size_t row = head.task * a.length + query;
+#pragma unroll
+    for (int r = 0; r < R; r++)
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+            unsigned i = down() * R + r, j = across() + ACROSS * c;
+            unsigned q = OF_KEYS ? j : i, k = OF_KEYS ? i : j;
+            float p = 0, by_score = 0, by = factor<KEYS>(kept, a, head, query, key, q, k);
+            if (query + q < head.length && visible(a, head, key + k)) {
+                p = expf(scores[r][c] * a.scale - o.lse[row + q]);
+                by_score = p * (by * dscores[r][c] - o.delta[row + q]);
+            }
+            scores[r][c] = p * by;
+            dscores[r][c] = by_score;
+        }
 }
 
 /* The block's own rows are queries, and others keys: dq of its own. Or, OF_KEYS, its own rows are
@@ -126,64 +173,46 @@ static __global__ void backward(float *dqkv, struct outputs o, struct attention 
 {
     constexpr int R = OWN / DOWN, C = OTHERS / ACROSS, W = D / ACROSS;
     constexpr int QUERIES = OF_KEYS ? OTHERS : OWN, KEYS = OF_KEYS ? OWN : OTHERS;
-    __shared__ __align__(16) float own[OWN][D + GAP], own2[OWN][D + GAP], other[OTHERS][D + GAP],
-        p[OWN][OTHERS + GAP];
+    __shared__ __align__(16) float first[OWN][D + GAP], second[OWN][D + GAP];
+    __shared__ __align__(16) float other[OTHERS][D + GAP], p[OWN][OTHERS + GAP];
     __shared__ kept_row<KEYS> kept[QUERIES];
-    size_t tiles = pieces(a.length, OWN), first = blockIdx.x % tiles * OWN;
+    size_t tiles = pieces(a.length, OWN), row = blockIdx.x % tiles * OWN;
     const struct head head = head_of(a, blockIdx.x / tiles);
-    if (first >= head.length)
+    if (row >= head.length)
         return;
-    /* own and other: queries or keys; own2 and other2: dy or values */
-    size_t stride = 3 * a.dim, row = head.task * a.length;
-    size_t own_end = OF_KEYS ? head.keys : head.length,
-           other_end = OF_KEYS ? head.length : head.keys;
-    const float *q = a.qkv + head.first * stride + head.column, *k = q + a.dim, *v = k + a.dim;
-    const float *dy = o.dy + head.first * a.dim + head.column;
-    const float *own2_from = OF_KEYS ? v : dy, *other2_from = OF_KEYS ? dy : v;
-    size_t own2_stride = OF_KEYS ? stride : a.dim, other2_stride = OF_KEYS ? a.dim : stride;
-    size_t rows = own_end > first ? own_end - first : 0;
-    float sums[R][W] = {}, sums2[R][W] = {}, scores[R][C], dscores[R][C];
-    load<OWN, D>(own, (OF_KEYS ? k : q) + first * stride, stride, rows, a.size);
-    load<OWN, D>(own2, own2_from + first * own2_stride, own2_stride, rows, a.size);
-    for (size_t at = 0; rows && at < other_end; at += OTHERS) {
-        size_t query = OF_KEYS ? at : first, key = OF_KEYS ? first : at;
-        const float *from = (OF_KEYS ? q : k) + at * stride;
+    const struct side own = side_of(a, head, o.dy, OF_KEYS),
+                      others = side_of(a, head, o.dy, !OF_KEYS);
+    float by_first[R][W] = {}, by_second[R][W] = {}, scores[R][C], dscores[R][C];
+    load_first<OWN, D>(first, own, row, a.size);
+    load_second<OWN, D>(second, own, row, a.size);
+    for (size_t at = 0; row < own.rows && at < others.rows; at += OTHERS) {
+        size_t query = OF_KEYS ? at : row, key = OF_KEYS ? row : at;
         __syncthreads();
-        load<OTHERS, D>(other, from, stride, other_end - at, a.size);
+        load_first<OTHERS, D>(other, others, at, a.size);
         draw<QUERIES, KEYS>(kept, a, head, query, key);
         __syncthreads();
-        dots<R, C, D>(scores, own, other);
+        dots<R, C, D>(scores, first, other);
         __syncthreads();
-        load<OTHERS, D>(other, other2_from + at * other2_stride, other2_stride, other_end - at,
-                        a.size);
+        load_second<OTHERS, D>(other, others, at, a.size);
         __syncthreads();
-        dots<R, C, D>(dscores, own2, other);
-        for (int r = 0; r < R; r++)
-            for (int c = 0; c < C; c++) {
-                unsigned i = down() * R + r, j = across() + ACROSS * c;
-                unsigned of_q = OF_KEYS ? j : i, of_k = OF_KEYS ? i : j;
-                if (query + of_q < head.length && visible(a, head, key + of_k))
-                    slope(&scores[r][c], &dscores[r][c], a, o.lse[row + query + of_q],
-                          o.delta[row + query + of_q],
-                          factor<KEYS>(kept, a, head, query, key, of_q, of_k));
-                else
-                    scores[r][c] = dscores[r][c] = 0;
-            }
+        dots<R, C, D>(dscores, second, other);
+        slopes<R, C, KEYS, OF_KEYS>(scores, dscores, kept, a, head, o, query, key);
         if (OF_KEYS) {
             store(p, scores);
             __syncthreads();
-            add_product<R, W, OTHERS>(sums2, p, other);
+            add_product<R, W, OTHERS>(by_second, p, other);
         }
         __syncthreads();
         store(p, dscores);
-        load<OTHERS, D>(other, from, stride, other_end - at, a.size);
+        load_first<OTHERS, D>(other, others, at, a.size);
         __syncthreads();
-        add_product<R, W, OTHERS>(sums, p, other);
+        add_product<R, W, OTHERS>(by_first, p, other);
     }
-    float *to = dqkv + (head.first + first) * stride + head.column;
-    put_tile(to + (OF_KEYS ? a.dim : 0), stride, head.length - first, a.size, sums, a.scale, add);
+    float *to = dqkv + (head.first + row) * 3 * a.dim + head.column;
+    size_t rows = head.length - row;
+    put_tile(to + (OF_KEYS ? a.dim : 0), 3 * a.dim, rows, a.size, by_first, a.scale, add);
     if (OF_KEYS)
-        put_tile(to + 2 * a.dim, stride, head.length - first, a.size, sums2, 1, add);
+        put_tile(to + 2 * a.dim, 3 * a.dim, rows, a.size, by_second, 1, add);
 }
 
 /* --- on the host */
