@@ -1,4 +1,4 @@
-/* For tests: runs a body with a device, or with each that this machine has without a GPU. */
+/* For tests: runs a body with a device, or with each that this machine has. */
 #ifndef TESTS_DEVICES_H
 #define TESTS_DEVICES_H
 
@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 // clang-format off
 #include <setjmp.h>
 #include <cmocka.h>
@@ -35,14 +36,42 @@ static inline void with_device(const char *name, void (*body)(struct device *d))
         fail_msg("device '%s': %s", name, m.error);
 }
 
-static const char *const names[] = {"cpu:base", "cpu:v3", "cpu:v4", "test", "emulated"};
+/* Is a device of that name to be tested? TEST_DEVICES, names with spaces in between, chooses. */
+static inline bool device_wanted(const char *name)
+{
+    const char *list = getenv("TEST_DEVICES"), *at = list ? list : name;
+    size_t length = strlen(name);
+    for (; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strncmp(at, name, length) == 0 && (!at[length] || at[length] == ' '))
+            return true;
+    return false;
+}
+
+/* … and is it there? A GPU that is not is skipped, and that is said. */
+static inline bool device_tested(const char *name)
+{
+    struct use use = {name, 0, NULL};
+    struct msa m = {.program = "devices", .settings = &use};
+    if (!device_wanted(name))
+        return false;
+    if (strncmp(name, "cpu:", 4) == 0)
+        return level_runs(name + 4);
+    if (strncmp(name, "cuda", 4) != 0 || msa_run(&m, use_device) == MSA_OK)
+        return true;
+    printf("# skipped on %s: %s\n", name, m.error);
+    return false;
+}
+
+enum { DEVICES = 6 };
+static const char *const device_names[DEVICES] = {"cpu:base", "cpu:v3",   "cpu:v4",
+                                                  "test",     "emulated", "cuda"};
 
 /* … and with each that this machine has. */
 static inline void with_devices(void (*body)(struct device *d))
 {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(names[i], "cpu:", 4) != 0 || level_runs(names[i] + 4))
-            with_device(names[i], body);
+    for (size_t i = 0; i < DEVICES; i++)
+        if (device_tested(device_names[i]))
+            with_device(device_names[i], body);
 }
 
 /* x[n] on the device and back; release with the device's. */

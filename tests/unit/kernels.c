@@ -1,42 +1,11 @@
-/* Every pair of kernels on every device that this machine has without a GPU: the levels of the CPU
- * and the test device.
+/* Every pair of kernels on every device that this machine has.
  *
  * Outputs are compared with references in double; gradients with differences of those, element by
  * element (a sample of them where there are many) and along a direction through all of them. Errors
  * may be `tolerance` of the value and of the root mean square of its array. */
-#include "common/nn/device.h"
-#include "kernels/level.h"
-#include "tests/unit/kernels_expected.h"
-#include "tests/unit/kernels_losses.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-// clang-format off
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
+#include "tests/unit/kernels_run.h"
 
-enum { DEVICES = 5 };
 static const double tolerance = 2e-5;
-
-#define PAIR(name, shape, inputs, parameters, partial)                                             \
-    static const struct pair name##_pair = {#name,          inputs,         parameters,            \
-                                            partial,        shape##_shape,  name##_reference,      \
-                                            name##_forward, name##_backward}
-PAIR(linear, linear, 3, 6, false);
-PAIR(gelu, elementwise, 1, 0, false);
-PAIR(tanh, elementwise, 1, 0, false);
-PAIR(dropout, elementwise, 1, 0, false);
-PAIR(norm, norm, 4, 6, false);
-PAIR(positions, positions, 3, 6, false);
-PAIR(embedding, embedding, 3, 7, false);
-PAIR(attention, attention, 1, 0, false);
-PAIR(mean, mean, 1, 0, false);
-PAIR(columns, columns, 1, 0, true);
-PAIR(regression, regression, 1, 0, false);
-PAIR(cross_entropy, cross_entropy, 1, 0, false);
-PAIR(cosine, cosine, 2, 0, true);
-PAIR(contrast, contrast, 1, 0, false);
 
 /* Odd sizes, those that fill vectors, and those that cross the borders of chunks, strips, blocks
  * and threads. */
@@ -84,83 +53,6 @@ static struct problem problems[] = {
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_NTXENT_PML},
 };
 
-static struct device *devices[DEVICES];
-static int device_count;
-
-/* --- a problem on a device */
-
-/* n floats on the device: x, or `value` where x is NULL. */
-static float *place(struct device *d, const double *x, size_t n, float value)
-{
-    float *to = d->allocate(d, n * sizeof *to), *host = malloc((n + 1) * sizeof *host);
-    assert_non_null(to);
-    for (size_t i = 0; i < n; i++)
-        host[i] = x ? (float)x[i] : value;
-    d->copy_in(d, to, host, n * sizeof *host);
-    free(host);
-    return to;
-}
-
-static void *place_bytes(struct device *d, const void *x, size_t bytes)
-{
-    void *to = d->allocate(d, bytes);
-    assert_non_null(to);
-    d->copy_in(d, to, x, bytes);
-    return to;
-}
-
-static float *fetch(struct device *d, const float *x, size_t n)
-{
-    float *host = malloc((n + 1) * sizeof *host);
-    d->copy_out(d, host, x, n * sizeof *host);
-    return host;
-}
-
-static struct memory memory_of(struct device *d, const struct problem *p, const struct expected *e)
-{
-    size_t rows = p->n[0] * p->n[1] + p->n[0];
-    struct memory m = {.out = place(d, NULL, p->out, p->pair->partial ? 0 : NAN),
-                       .dout = place(d, e->dout, p->out, 0),
-                       .pad = place_bytes(d, p->pad, rows * sizeof *p->pad),
-                       .classes = place_bytes(d, p->classes, rows * sizeof *p->classes),
-                       .words = place_bytes(d, p->words, rows * sizeof *p->words),
-                       .types = place_bytes(d, p->types, rows * sizeof *p->types),
-                       .spans = place_bytes(d, p->spans, 2 * rows * sizeof *p->spans),
-                       .target = place_bytes(d, p->target, rows * sizeof *p->target)};
-    for (int i = 0; i < p->pair->inputs; i++)
-        m.in[i] = place(d, e->in[i], p->counts[i], 0);
-    for (int i = 0; i < SAVED; i++)
-        m.saved[i] = place(d, NULL, p->saved[i], NAN);
-    return m;
-}
-
-static void free_memory(struct device *d, struct memory *m)
-{
-    void *all[] = {m->in[0],    m->in[1],    m->in[2], m->in[3], m->saved[0],
-                   m->saved[1], m->saved[2], m->out,   m->dout,  m->pad,
-                   m->classes,  m->words,    m->types, m->spans, m->target};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        d->release(d, all[i]);
-}
-
-/* Runs the backward pass and fetches the gradients, [counts] each. All start at .5, but those that
- * it must overwrite at NaN; bit i of `without`: the gradient by input i is NULL, and none is
- * fetched. */
-static void run_backward(struct device *d, const struct problem *p, struct memory *m, unsigned add,
-                         unsigned without, float *gradients[])
-{
-    struct dropout drop = dropout_of(p);
-    for (int i = 0; i < p->pair->inputs; i++)
-        m->din[i] = without >> i & 1 ? NULL
-                                     : place(d, NULL, p->counts[i],
-                                             (add | p->pair->parameters) >> i & 1 ? .5f : NAN);
-    p->pair->backward(d, p, m, p->rate > 0 ? &drop : NULL, add);
-    for (int i = 0; i < p->pair->inputs; i++) {
-        gradients[i] = m->din[i] ? fetch(d, m->din[i], p->counts[i]) : NULL;
-        d->release(d, m->din[i]);
-    }
-}
-
 /* --- comparisons */
 
 static double root_mean_square(const double *x, size_t n)
@@ -183,7 +75,7 @@ static void check_value(const struct device *d, const struct problem *p, const c
 static void check_output(struct device *d, const struct problem *p, const struct expected *e,
                          const struct memory *m)
 {
-    float *out = fetch(d, m->out, p->out);
+    float *out = fetched(d, m->out, p->out);
     double typical = root_mean_square(e->out, p->out);
     for (size_t i = 0; i < p->out; i++)
         check_value(d, p, "output", i, (double)out[i], e->out[i], typical);
@@ -255,11 +147,11 @@ static void check_problem(struct device *d, const struct problem *p, const struc
     struct memory m = memory_of(d, p, e);
     p->pair->forward(d, p, &m, p->rate > 0 ? &drop : NULL);
     check_output(d, p, e, &m);
-    float *once = fetch(d, m.out, p->out);
+    float *once = fetched(d, m.out, p->out);
     check_gradients(d, p, e, &m);
     check_repeated(d, p, &m);
     p->pair->forward(d, p, &m, p->rate > 0 ? &drop : NULL);
-    float *twice = fetch(d, m.out, p->out);
+    float *twice = fetched(d, m.out, p->out);
     check_same(d, p, "two runs of the forward pass differ", once, twice, p->out);
     free(once);
     free(twice);
@@ -279,14 +171,6 @@ static void agrees_with_its_reference(void **state)
 }
 
 /* --- all of them */
-
-static void open_devices(struct msa *m)
-{
-    static const char *const names[DEVICES] = {"cpu:base", "cpu:v3", "cpu:v4", "test", "emulated"};
-    for (int i = 0; i < DEVICES; i++)
-        if (strncmp(names[i], "cpu:", 4) != 0 || level_runs(names[i] + 4))
-            devices[device_count++] = device_open(m, names[i], 2);
-}
 
 static void run(struct msa *m)
 {

@@ -76,7 +76,7 @@ static double *drawn(uint32_t stream, size_t n, double scale, double shift)
     return x;
 }
 
-static double loss_of(const struct problem *p, const struct expected *e, double *out)
+static inline double loss_of(const struct problem *p, const struct expected *e, double *out)
 {
     double sum = 0;
     p->pair->reference(p, out, e->in);
@@ -91,7 +91,8 @@ static double direction(size_t i, size_t n)
     return draw(800, i) * sqrt(3 / (double)n);
 }
 
-static double slope_at(const struct problem *p, const struct expected *e, double *out, double *x)
+static inline double slope_at(const struct problem *p, const struct expected *e, double *out,
+                              double *x)
 {
     double before = *x;
     *x = before + step;
@@ -102,8 +103,8 @@ static double slope_at(const struct problem *p, const struct expected *e, double
     return (up - down) / (2 * step);
 }
 
-static double slope_along(const struct problem *p, const struct expected *e, double *out, double *x,
-                          size_t n)
+static inline double slope_along(const struct problem *p, const struct expected *e, double *out,
+                                 double *x, size_t n)
 {
     double loss[2], *before = malloc((n + 1) * sizeof *x);
     memcpy(before, x, n * sizeof *x);
@@ -117,13 +118,19 @@ static double slope_along(const struct problem *p, const struct expected *e, dou
     return (loss[0] - loss[1]) / (20 * step);
 }
 
-static void expect(const struct problem *p, struct expected *e)
+/* The numbers that a problem begins with. */
+static void draw_numbers(const struct problem *p, struct expected *e)
 {
-    double *scratch = malloc((p->out + 1) * sizeof *scratch);
-    e->out = malloc((p->out + 1) * sizeof *e->out);
     e->dout = drawn(700, p->out, 1, 0);
     for (int i = 0; i < p->pair->inputs; i++)
         e->in[i] = drawn((uint32_t)i, p->counts[i], 2, i ? .5 : 0);
+}
+
+static inline void expect(const struct problem *p, struct expected *e)
+{
+    double *scratch = malloc((p->out + 1) * sizeof *scratch);
+    e->out = malloc((p->out + 1) * sizeof *e->out);
+    draw_numbers(p, e);
     p->pair->reference(p, e->out, e->in);
     for (int i = 0; i < p->pair->inputs; i++) {
         size_t n = p->counts[i];

@@ -85,12 +85,10 @@ static void compare(struct params *p, const struct safetensors *golden, const ch
 /* Runs body(m) with the name of each device as its settings. */
 static void on_devices(void (*body)(struct msa *m))
 {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct msa m = {.program = "optimizer", .settings = (void *)names[i]};
-        if (strncmp(names[i], "cpu:", 4) == 0 && !level_runs(names[i] + 4))
-            continue;
-        if (msa_run(&m, body) != MSA_OK)
-            fail_msg("device '%s': %s", names[i], m.error);
+    for (size_t i = 0; i < DEVICES; i++) {
+        struct msa m = {.program = "optimizer", .settings = (void *)device_names[i]};
+        if (device_tested(device_names[i]) && msa_run(&m, body) != MSA_OK)
+            fail_msg("device '%s': %s", device_names[i], m.error);
     }
 }
 

@@ -1,0 +1,111 @@
+/* The pairs of kernels, and how a problem is run on a device. */
+#ifndef KERNELS_RUN_H
+#define KERNELS_RUN_H
+
+#include "tests/unit/devices.h"
+#include "tests/unit/kernels_expected.h"
+#include "tests/unit/kernels_losses.h"
+
+#define PAIR(name, shape, inputs, parameters, partial)                                             \
+    static const struct pair name##_pair = {#name,          inputs,         parameters,            \
+                                            partial,        shape##_shape,  name##_reference,      \
+                                            name##_forward, name##_backward}
+PAIR(linear, linear, 3, 6, false);
+PAIR(gelu, elementwise, 1, 0, false);
+PAIR(tanh, elementwise, 1, 0, false);
+PAIR(dropout, elementwise, 1, 0, false);
+PAIR(norm, norm, 4, 6, false);
+PAIR(positions, positions, 3, 6, false);
+PAIR(embedding, embedding, 3, 7, false);
+PAIR(attention, attention, 1, 0, false);
+PAIR(mean, mean, 1, 0, false);
+PAIR(columns, columns, 1, 0, true);
+PAIR(regression, regression, 1, 0, false);
+PAIR(cross_entropy, cross_entropy, 1, 0, false);
+PAIR(cosine, cosine, 2, 0, true);
+PAIR(contrast, contrast, 1, 0, false);
+
+static struct device *devices[1 + DEVICES];
+static int device_count;
+
+static void open_devices(struct msa *m)
+{
+    for (int i = 0; i < DEVICES; i++)
+        if (device_tested(device_names[i]))
+            devices[device_count++] = device_open(m, device_names[i], 2);
+}
+
+/* n floats on the device: x, or `value` where x is NULL. */
+static float *place_numbers(struct device *d, const double *x, size_t n, float value)
+{
+    float *to = d->allocate(d, n * sizeof *to), *host = malloc((n + 1) * sizeof *host);
+    assert_non_null(to);
+    for (size_t i = 0; i < n; i++)
+        host[i] = x ? (float)x[i] : value;
+    d->copy_in(d, to, host, n * sizeof *host);
+    free(host);
+    return to;
+}
+
+static void *place_bytes(struct device *d, const void *x, size_t bytes)
+{
+    void *to = d->allocate(d, bytes);
+    assert_non_null(to);
+    d->copy_in(d, to, x, bytes);
+    return to;
+}
+
+static float *fetched(struct device *d, const float *x, size_t n)
+{
+    float *host = malloc((n + 1) * sizeof *host);
+    d->copy_out(d, host, x, n * sizeof *host);
+    return host;
+}
+
+static struct memory memory_of(struct device *d, const struct problem *p, const struct expected *e)
+{
+    size_t rows = p->n[0] * p->n[1] + p->n[0];
+    struct memory m = {.out = place_numbers(d, NULL, p->out, p->pair->partial ? 0 : NAN),
+                       .dout = place_numbers(d, e->dout, p->out, 0),
+                       .pad = place_bytes(d, p->pad, rows * sizeof *p->pad),
+                       .classes = place_bytes(d, p->classes, rows * sizeof *p->classes),
+                       .words = place_bytes(d, p->words, rows * sizeof *p->words),
+                       .types = place_bytes(d, p->types, rows * sizeof *p->types),
+                       .spans = place_bytes(d, p->spans, 2 * rows * sizeof *p->spans),
+                       .target = place_bytes(d, p->target, rows * sizeof *p->target)};
+    for (int i = 0; i < p->pair->inputs; i++)
+        m.in[i] = place_numbers(d, e->in[i], p->counts[i], 0);
+    for (int i = 0; i < SAVED; i++)
+        m.saved[i] = place_numbers(d, NULL, p->saved[i], NAN);
+    return m;
+}
+
+static void free_memory(struct device *d, struct memory *m)
+{
+    void *all[] = {m->in[0],    m->in[1],    m->in[2], m->in[3], m->saved[0],
+                   m->saved[1], m->saved[2], m->out,   m->dout,  m->pad,
+                   m->classes,  m->words,    m->types, m->spans, m->target};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        d->release(d, all[i]);
+}
+
+/* Runs the backward pass and fetches the gradients, [counts] each. All start at .5, but those that
+ * it must overwrite at NaN; bit i of `without`: the gradient by input i is NULL, and none is
+ * fetched. */
+static void run_backward(struct device *d, const struct problem *p, struct memory *m, unsigned add,
+                         unsigned without, float *gradients[])
+{
+    struct dropout drop = dropout_of(p);
+    for (int i = 0; i < p->pair->inputs; i++)
+        m->din[i] = without >> i & 1
+                        ? NULL
+                        : place_numbers(d, NULL, p->counts[i],
+                                        (add | p->pair->parameters) >> i & 1 ? .5f : NAN);
+    p->pair->backward(d, p, m, p->rate > 0 ? &drop : NULL, add);
+    for (int i = 0; i < p->pair->inputs; i++) {
+        gradients[i] = m->din[i] ? fetched(d, m->din[i], p->counts[i]) : NULL;
+        d->release(d, m->din[i]);
+    }
+}
+
+#endif
