@@ -6,12 +6,14 @@
 # make demo-paper the paper's experiments, made small, on made-up data: a page of tables and figures
 # make check      set-up, lint, all tests
 # make check-all  the same, and all tests with sanitizers too
+# make check-gpu  on a machine with a GPU: what tests of kernels and of a training show on it
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
-# CC, CFLAGS, CPPFLAGS, LDFLAGS are yours; so are the folders of make install (bindir, mandir, ...)
+# CC, CXX, CFLAGS, CPPFLAGS, LDFLAGS are yours, and CUDA_HOME, the folder of CUDA; so are the folders of make install
+# (bindir, mandir, ...)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
@@ -48,14 +50,16 @@ KLINK    := $(if $(SAN),,-Wl,-z,defs)
 MVEC     := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
 KERNELS  := $(LEVELS:%=$(O)/lib/msa-cpu-%.so) $(O)/lib/msa-test.so
 
-# The GPU's kernels, where there is CUDA's compiler: machine code for two generations, and what the driver compiles for
-# those that come. cuBLAS is opened at run time.
-CUDA     := $(patsubst %/bin/nvcc,%,$(firstword $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME) /usr/local/cuda)) $(shell command -v nvcc)))
-NVCC      = $(CUDA)/bin/nvcc -std=c++20 -O3 -lineinfo -I. $(CUDA_FOR) -ccbin $(CXX) \
+# The GPU's kernels, where there is CUDA's compiler (CUDA_HOME= does without): machine code for two generations, and what
+# the driver compiles for those that come. cuBLAS is opened at run time.
+ifeq ($(origin CUDA_HOME),undefined)
+CUDA_HOME := $(patsubst %/bin/nvcc,%,$(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc)))
+endif
+NVCC      = $(CUDA_HOME)/bin/nvcc -std=c++17 -O3 -lineinfo -I. $(CUDA_FOR) \
             -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror,-Wno-unused-function
 CUDA_FOR := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
 CU       := $(wildcard kernels/cuda/*.cu)
-ifneq ($(if $(KIND),,$(CUDA)),)
+ifneq ($(if $(KIND),,$(CUDA_HOME)),)
 KERNELS  += $(O)/lib/msa-cuda.so
 endif
 
@@ -84,21 +88,25 @@ $(OBJ)/cuda/%.o: kernels/cuda/%.cu
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 $(O)/lib/msa-cuda.so: $(CU:kernels/cuda/%.cu=$(OBJ)/cuda/%.o) | $(O)/lib
-	$(Q)$(NVCC) -shared -cudart static -Xlinker --as-needed,-z,defs -Xlinker -rpath,$(CUDA)/lib64 -o $@ $^ -ldl
+	$(Q)$(NVCC) -shared -cudart static -Xlinker --as-needed,-z,defs -Xlinker -rpath,$(CUDA_HOME)/lib64 -o $@ $^ -ldl
 
 # The same sources for tests without a GPU, by the C++ compiler.
-EMULATE   = $(CXX) -std=c++20 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Wno-unknown-pragmas -Itests/emulation \
+EMULATE   = $(CXX) -std=c++17 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Wno-unknown-pragmas -Itests/emulation \
             -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' -DCUBLAS_LIBRARY='"msa-emulated.so"' \
             $(CPPFLAGS) $(CFLAGS)
-EMULATION := $(CU:%.cu=$(OBJ)/emulated/%.o) $(patsubst %.cpp,$(OBJ)/emulated/%.o,$(wildcard tests/emulation/*.cpp))
+EMULATION := $(patsubst %,$(OBJ)/emulated/tests/emulation/%.o,emulation runtime)
 $(OBJ)/emulated/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(EMULATE) -MMD -MP -x c++ -c -o $@ $<
 $(OBJ)/emulated/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(Q)$(EMULATE) -MMD -MP -c -o $@ $<
-$(O)/lib/msa-emulated.so: $(EMULATION) | $(O)/lib
+$(O)/lib/msa-emulated.so: $(CU:%.cu=$(OBJ)/emulated/%.o) $(EMULATION) | $(O)/lib
 	$(Q)$(EMULATE) $(LDFLAGS) $(KLINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldnnl -ldl -lm
+
+$(OBJ)/unit/emulation: $(OBJ)/emulated/tests/emulation/check.o $(EMULATION)
+	@mkdir -p $(@D)
+	$(Q)$(EMULATE) $(LDFLAGS) -o $@ $^ -ldnnl
 
 # Fuzz targets: tests/fuzz/NAME.c, here with a main that replays the inputs that are kept for it.
 FUZZED      := frames back kept pickle safetensors options tokenize
@@ -110,7 +118,7 @@ $(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED) $(OBJ)/libmsa.a
 fuzzers: $(FUZZERS)
 
 # Unit tests: tests/unit/NAME.c is a program of its own.
-UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c))
+UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c)) $(OBJ)/unit/emulation
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
@@ -145,6 +153,9 @@ check-all: setup
 	@$(MAKE) --no-print-directory lint
 	@O=. $(PROVE) $(LONG) $(call SAN_OF,$(LONG)) $(SHORT) $(call SAN_OF,$(SHORT))
 
+check-gpu: units
+	@CUDA_HOME=$(CUDA_HOME) tests/gpu/check
+
 # --- fuzzing ------------------------------------------------------------------------------------
 FUZZ_SECONDS := 60
 fuzz:
@@ -153,8 +164,8 @@ fuzz:
 	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZED)
 
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/bench/bert tests/fuzz/run .ci/run
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/bench/bert tests/fuzz/run tests/gpu/check .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -238,5 +249,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units fuzzers fuzz test check check-all lint options setup demo demo-paper bench clean install uninstall dist
+.PHONY: all units fuzzers fuzz test check check-all check-gpu lint options setup demo demo-paper bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

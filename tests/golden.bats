@@ -36,6 +36,14 @@ evaluate() {
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
 }
 
+@test "the golden trajectory, on a GPU" {
+    DEVICE='cuda' train
+    [[ $output != *"device 'cuda' cannot be used"* ]] || skip "no GPU"
+    [ "$status" -eq 0 ]
+    evaluate
+    "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
+}
+
 @test "the comparison can fail: one changed loss, one changed parameter" {
     train
     cp run/steps.tsv steps.tsv

@@ -35,7 +35,7 @@ programs() {
     BIN='' clean "$bin/msa-evaluate" here data.pkl valid >found
     MSA_BIN=$BUILD/bin "$ROOT/pipelines/evaluate" here data.pkl valid >expected
     cmp expected found
-    clean msa-load --split test data.pkl | clean msa-encode -v -p here/encode.safetensors -o /dev/null 2>said
+    clean msa-load --split test data.pkl | clean msa-encode -v --device cpu -p here/encode.safetensors -o /dev/null 2>said
     [[ $(cat said) == *"device cpu:"*" ($PWD/elsewhere/msa 1/lib/msa/msa-cpu-"*".so), "* ]]
     clean msa-train --help | grep -q '^  msa-train DATASET RUN_DIR'
     clean msa-predict-samples here data.pkl --json >found
@@ -88,11 +88,11 @@ programs() {
 @test "uninstall leaves nothing of ours, and what is not ours" {
     make_here install PREFIX="$PWD/usr"
     [ "$(find usr -not -type d | wc -l)" -gt 50 ]
-    touch usr/bin/other usr/lib/msa/msa-cuda.so
+    touch usr/bin/other usr/lib/msa/msa-other.so
     make_here uninstall PREFIX="$PWD/usr"
     run find usr -not -type d
-    [ "$(sort <<<"$output")" = $'usr/bin/other\nusr/lib/msa/msa-cuda.so' ]
-    rm usr/lib/msa/msa-cuda.so
+    [ "$(sort <<<"$output")" = $'usr/bin/other\nusr/lib/msa/msa-other.so' ]
+    rm usr/lib/msa/msa-other.so
     make_here uninstall PREFIX="$PWD/usr" # again: nothing to do but the empty folder
     run find usr -name 'msa*'
     [ -z "$output" ]

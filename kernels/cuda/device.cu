@@ -139,25 +139,23 @@ struct device *msa_device_open(int index, int, char *error, size_t error_size)
         return NULL;
     }
     snprintf(cuda->name, sizeof cuda->name, "%s:%d", CUDA_NAME, index);
-    cuda->device = {.name = cuda->name,
-                    .threads = 1,
-                    .failed = NULL,
-                    .state = cuda,
-                    .allocate = cuda_allocate,
-                    .release = cuda_release,
-                    .left = cuda_left,
-                    .copy_in = cuda_copy_in,
-                    .copy_out = cuda_copy_out,
-                    .close = cuda_close,
-                    .k = {
-#define KERNEL(name, parameters, arguments) .name = cuda_##name,
+    struct device *d = &cuda->device;
+    d->name = cuda->name;
+    d->threads = 1;
+    d->state = cuda;
+    d->allocate = cuda_allocate;
+    d->release = cuda_release;
+    d->left = cuda_left;
+    d->copy_in = cuda_copy_in;
+    d->copy_out = cuda_copy_out;
+    d->close = cuda_close;
+#define KERNEL(name, parameters, arguments) d->k.name = cuda_##name;
 #include "kernels/table.def"
 #undef KERNEL
-                    }};
-    begin(&cuda->device, index);
-    if (!cuda->device.failed)
-        return &cuda->device;
-    snprintf(error, error_size, "%s", cuda->device.failed);
-    cuda_close(&cuda->device);
+    begin(d, index);
+    if (!d->failed)
+        return d;
+    snprintf(error, error_size, "%s", d->failed);
+    cuda_close(d);
     return NULL;
 }

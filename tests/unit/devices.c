@@ -161,6 +161,80 @@ static void a_kernel_without_memory_fails_the_run(void **state)
     }
 }
 
+/* What a run that must fail on the emulated GPU says of it. */
+static void check_failure(void (*body)(struct msa *m), const char *expected)
+{
+    struct msa m = {.program = "devices"};
+    assert_int_equal(msa_run(&m, body), MSA_DEVICE);
+    if (!strstr(m.error, expected))
+        fail_msg("'%s' does not say '%s'", m.error, expected);
+}
+
+static void too_much(struct msa *m)
+{
+    device_allocate(m, device_open(m, "emulated", 0), (size_t)1 << 40);
+}
+
+static void too_much_for_a_kernel(struct msa *m)
+{
+    struct device *d = device_open(m, "emulated", 0);
+    float number;
+    d->k.attention_backward(d, &number, NULL, NULL, NULL, NULL, NULL, NULL, 1 << 20, 1 << 20, 64, 1,
+                            NULL, false);
+    device_copy_out(m, d, &number, NULL, 0);
+}
+
+static void too_wide(struct msa *m)
+{
+    struct device *d = device_open(m, "emulated", 0);
+    float number;
+    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, 1, 129, 1, NULL);
+    device_copy_out(m, d, &number, NULL, 0);
+}
+
+static void too_long_for_a_product(struct msa *m)
+{
+    struct device *d = device_open(m, "emulated", 0);
+    float number;
+    d->k.linear_forward(d, NULL, NULL, NULL, NULL, (size_t)1 << 31, 1, 1);
+    device_copy_out(m, d, &number, NULL, 0);
+}
+
+static void a_gpu_says_why_it_fails(void **state)
+{
+    (void)state;
+    check_failure(too_much, "device emulated:0: no memory for 1099511627776 bytes, 4294967296 are "
+                            "free");
+    check_failure(too_much_for_a_kernel, "device emulated:0: not enough memory for a kernel: "
+                                         "4398046511104 bytes, 4294967296 are free");
+    check_failure(too_wide, "attention heads of 129 values, but expected at most 128");
+    check_failure(too_long_for_a_product, "a product of [2147483648,1] and [1,1] is too large");
+}
+
+/* More than the memory that copies go through holds, several times over. */
+static void check_large_copies(struct device *d)
+{
+    enum { LARGE = 3000000, COPIES = 5 };
+    static float x[LARGE], back[LARGE];
+    float *on_d[COPIES];
+    for (int i = 0; i < COPIES; i++) {
+        for (size_t j = 0; j < LARGE; j++)
+            x[j] = (float)(j + (size_t)i);
+        on_d[i] = place(d, x, LARGE);
+    }
+    for (int i = 0; i < COPIES; i++) {
+        fetch(d, back, on_d[i], LARGE);
+        for (size_t j = 0; j < LARGE; j++)
+            assert_true(back[j] == (float)(j + (size_t)i));
+    }
+}
+
+static void large_copies_arrive(void **state)
+{
+    (void)state;
+    with_devices(check_large_copies);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +242,8 @@ int main(void)
         cmocka_unit_test(memory_is_aligned_and_bounded),
         cmocka_unit_test(test_device_locks_its_memory),
         cmocka_unit_test(a_kernel_without_memory_fails_the_run),
+        cmocka_unit_test(a_gpu_says_why_it_fails),
+        cmocka_unit_test(large_copies_arrive),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,18 @@
+#!/usr/bin/env bats
+# What is to be run on a GPU, as far as it can be tried without one.
+load helper
+
+@test "check-gpu skips where there is no GPU, and that is no failure" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    run "$ROOT/tests/gpu/check"
+    [ "$status" -eq 0 ]
+    [[ $output == "skipped: no GPU ("*")" ]] || [[ $output == *" 0 of "*" failed" ]]
+}
+
+@test "auto says what it has taken, and why" {
+    run msa-load --split test "$GOLDEN/data.pkl" -o data.msa
+    run msa-encode -v --init "$GOLDEN/encode.init.safetensors" --dim 32 --heads 4 \
+        --layers text=1,vision=1,audio=2 data.msa -o encoded.msa
+    [ "$status" -eq 0 ]
+    [[ $output == *"device cuda:0 "* ]] || [[ $output == *"no device 'cuda': "*"device cpu:"* ]]
+}
