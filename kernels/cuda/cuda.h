@@ -127,7 +127,7 @@ template <class T> static __device__ T block_sum(T value)
     T sum = 0;
     for (unsigned i = 0; i < WARPS; i++)
         sum += parts[i];
-    __syncthreads();
+    __syncthreads(); /* parts may be used again */
     return sum;
 }
 
