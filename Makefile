@@ -92,8 +92,8 @@ $(O)/lib/msa-cuda.so: $(CU:kernels/cuda/%.cu=$(OBJ)/cuda/%.o) | $(O)/lib
 
 # The same sources for tests without a GPU, by the C++ compiler.
 EMULATE   = $(CXX) -std=c++17 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Wno-unknown-pragmas -Itests/emulation \
-            -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' -DCUBLAS_LIBRARY='"msa-emulated.so"' \
-            $(CPPFLAGS) $(CFLAGS)
+            -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' \
+            -DCUDA_DRIVER='"msa-emulated.so"' -DCUBLAS_LIBRARY='"msa-emulated.so"' $(CPPFLAGS) $(CFLAGS)
 EMULATION := $(patsubst %,$(OBJ)/emulated/tests/emulation/%.o,emulation runtime)
 $(OBJ)/emulated/%.o: %.cu
 	@mkdir -p $(@D)

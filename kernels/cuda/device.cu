@@ -1,12 +1,14 @@
 /* The GPU as a device: its memory, its errors, and the table of its kernels. CUDA_NAME is what it
- * is called; the emulation has another name. */
+ * is called, CUDA_DRIVER the library without which there is none; the emulation has others. */
 #include "kernels/cuda/state.h"
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #ifndef CUDA_NAME
-#    define CUDA_NAME "cuda"
+#    define CUDA_NAME   "cuda"
+#    define CUDA_DRIVER "libcuda.so.1"
 #endif
 
 enum { BLOCKS_PER_PROCESSOR = 16, LEAST_MAJOR = 8 };
@@ -103,10 +105,15 @@ static int attribute(struct device *d, enum cudaDeviceAttr which, int index)
     return value;
 }
 
-/* Makes GPU `index` the one that this thread uses. */
+/* Makes GPU `index` the one that this thread uses. CUDA is not asked where there is no driver: it
+ * would take a while. */
 static void choose(struct device *d, int index)
 {
     int count = 0;
+    if (!dlopen(CUDA_DRIVER, RTLD_LAZY | RTLD_LOCAL)) {
+        cuda_fail(d, "no driver: %s", dlerror());
+        return;
+    }
     if (!cuda_worked(d, cudaGetDeviceCount(&count), "no GPU"))
         return;
     if (index >= count)

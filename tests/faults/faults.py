@@ -22,7 +22,7 @@ from pathlib import Path
 
 KINDS = ["malloc", "read", "write", "fsync", "rename", "mmap", "connect", "open"]
 STATUSES = {1, 3, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
-ONE = ["--threads", "1"]
+ONE = ["--threads", "1", "--device", "cpu"]  # CUDA's runtime ends by a signal where it has no memory
 ALL = os.environ.get("FAULTS") == "all"
 
 root = Path(__file__).resolve().parents[2]
@@ -144,8 +144,9 @@ def alone(work):
     encode = ["msa-encode", *ONE, "--init", str(golden / "encode.init.safetensors"), "--dim", "32", "--heads", "4",
               "--layers", "text=1,vision=1,audio=2"]
     steps = [["msa-load", "--split", "all", "--batch", "20", str(golden / "data.pkl")], encode,
-             ["msa-decompose", "--init", str(golden / "decompose.init.safetensors")],
-             ["msa-predict", "--init", str(golden / "predict.init.safetensors")], ["msa-loss"], ["msa-gdwg"]]
+             ["msa-decompose", *ONE, "--init", str(golden / "decompose.init.safetensors")],
+             ["msa-predict", *ONE, "--init", str(golden / "predict.init.safetensors")], ["msa-loss", *ONE],
+             ["msa-gdwg"]]
     cases, source = {}, None
     for step in steps:
         folder = work / step[0]
