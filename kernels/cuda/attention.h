@@ -73,15 +73,30 @@ static __device__ inline bool visible(const struct attention &a, const struct he
     return key < head.keys && !(a.pad && a.pad[head.first + key]);
 }
 
-/* tile[ROWS,D] = the first `size` columns of from's rows; what there is not counts as 0 */
+/* tile[ROWS,D] = the first `size` columns of from's rows, as vectors of type V; what there is not
+ * counts as 0 */
+template <class V, int ROWS, int D>
+static __device__ void load_as(float (&tile)[ROWS][D + GAP], const float *from, size_t stride,
+                               size_t rows, size_t size)
+{
+    constexpr unsigned N = sizeof(V) / sizeof(float);
+    for (unsigned i = threadIdx.x; i < ROWS * D / N; i += BLOCK) {
+        unsigned r = i / (D / N), c = i % (D / N) * N;
+        V value = {};
+        if (r < rows && c < size)
+            value = *reinterpret_cast<const V *>(from + r * stride + c);
+        *reinterpret_cast<V *>(&tile[r][c]) = value;
+    }
+}
+
 template <int ROWS, int D>
 static __device__ void load(float (&tile)[ROWS][D + GAP], const float *from, size_t stride,
                             size_t rows, size_t size)
 {
-    for (unsigned i = threadIdx.x; i < ROWS * D; i += BLOCK) {
-        unsigned r = i / D, c = i % D;
-        tile[r][c] = r < rows && c < size ? from[r * stride + c] : 0;
-    }
+    if ((size | stride | reinterpret_cast<uintptr_t>(from) / sizeof *from) % 4 == 0)
+        load_as<float4, ROWS, D>(tile, from, stride, rows, size);
+    else
+        load_as<float, ROWS, D>(tile, from, stride, rows, size);
 }
 
 /* sums[R,C] = this thread's part of a b^T */

@@ -4,14 +4,22 @@
 
 #include "kernels/cuda/cuda.h"
 
-/* Block b takes a share of each of the parameters b / shares, and every so many further on. */
+enum { PART = 16 * THREADS }; /* elements of a parameter that a block takes at a time */
+
+/* The parts of all parameters are counted through; a block takes every gridDim-th. */
 template <class One>
-static __global__ void update_all(const struct update *all, size_t count, unsigned shares, One one)
+static __global__ void update_all(const struct update *all, size_t count, One one)
 {
-    for (size_t at = blockIdx.x / shares; at < count; at += gridDim.x / shares) {
-        const struct update u = all[at];
-        for (size_t i = blockIdx.x % shares * THREADS + threadIdx.x; i < u.n; i += shares * THREADS)
-            one(u, i);
+    size_t u = 0, before = 0; /* parts of the parameters before u */
+    for (size_t part = blockIdx.x;; part += gridDim.x) {
+        for (; u < count && part - before >= pieces(all[u].n, PART); u++)
+            before += pieces(all[u].n, PART);
+        if (u == count)
+            return;
+        const struct update own = all[u];
+        size_t first = (part - before) * PART;
+        for (size_t i = first + threadIdx.x; i < own.n && i < first + PART; i += THREADS)
+            one(own, i);
     }
 }
 
@@ -19,16 +27,15 @@ static __global__ void update_all(const struct update *all, size_t count, unsign
 template <class One>
 static void each_update(struct device *d, const struct update *all, size_t count, One one)
 {
-    size_t most = 0, bytes = count * sizeof *all;
+    size_t parts = 0, bytes = count * sizeof *all;
     for (size_t i = 0; i < count; i++)
-        most = all[i].n > most ? all[i].n : most;
+        parts += pieces(all[i].n, PART);
     void *there = cuda_scratch(d, bytes);
     if (!there)
         return;
     cuda_copy_in(d, there, all, bytes);
-    size_t shares = cuda_blocks(d, most, 4 * THREADS), parameters = count < 4096 ? count : 4096;
-    launch(d, update_all<One>, shares * parameters, THREADS,
-           static_cast<const struct update *>(there), count, (unsigned)shares, one);
+    launch(d, update_all<One>, cuda_blocks(d, parts, 1), THREADS,
+           static_cast<const struct update *>(there), count, one);
 }
 
 #endif
