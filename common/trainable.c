@@ -55,7 +55,7 @@ static void on_header(struct stage *s)
     struct trainable *t = s->self;
     t->stage = s;
     t->arrived = s->header->schema;
-    t->device = device_open(t->m, t->m->common.device, t->m->common.threads);
+    t->device = device_of_run(t->m);
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->params.fixed = !training(t);
     t->tape = tape_new(t->m, t->device, s->header->seed);

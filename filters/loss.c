@@ -159,7 +159,7 @@ static void on_header(struct stage *s)
     check_tasks(l);
     check_classes(l);
     check_columns(l);
-    l->device = device_open(l->m, l->m->common.device, l->m->common.threads);
+    l->device = device_of_run(l->m);
     l->tape = tape_new(l->m, l->device, h->seed);
     value settings = settings_value(l, h->zone);
     resume_state(h, &settings);

@@ -43,6 +43,10 @@ struct update {
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 
+/* How exact the factors of matrix products are taken: all 24 bits, 11, or 8 of them. Sums are
+ * float32 always. */
+enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };
+
 struct device;
 
 struct kernels {
@@ -52,7 +56,7 @@ struct kernels {
 };
 
 struct device {
-    const char *name; /* "cpu:v3", "cuda:0", "test" */
+    const char *name; /* "cpu:v3", "cuda:0", "cuda:0:tf32", "test" */
     int threads;      /* that its kernels use, at least 1 */
     /* Why a kernel could not do its work; NULL: all have. It stays: what the device holds means
      * nothing any more. Whoever takes numbers from the device looks at it (device_copy_out). */
@@ -64,6 +68,8 @@ struct device {
     size_t (*left)(struct device *d); /* bytes that are free; NULL: the device does not know */
     void (*copy_in)(struct device *d, void *to, const void *from_host, size_t bytes);
     void (*copy_out)(struct device *d, void *to_host, const void *from, size_t bytes);
+    /* Of products from now on, and part of the name; NULL: it is PRECISION_F32 always. */
+    void (*set_precision)(struct device *d, enum precision precision);
     void (*close)(struct device *d);
     struct kernels k;
 };

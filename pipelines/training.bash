@@ -34,7 +34,7 @@ take_options() {
             --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
             --dropout) encode+=("$1" "$2") decompose+=("$1" "$2") ;;
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
-            --device | --threads)
+            --device | --threads | --precision)
                 encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") loss+=("$1" "$2")
                 ;;
             --patience) metrics+=("$1" "$2") ;;

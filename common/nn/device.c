@@ -115,6 +115,16 @@ struct device *device_open(struct msa *m, const char *name, long threads)
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
 }
 
+struct device *device_of_run(struct msa *m)
+{
+    struct device *d = device_open(m, m->common.device, m->common.threads);
+    if (d->set_precision)
+        d->set_precision(d, (enum precision)m->common.precision);
+    else if (m->common.precision != PRECISION_F32)
+        msa_fail(m, MSA_DEVICE, "device %s: --precision can be f32 alone", d->name);
+    return d;
+}
+
 void *device_allocate(struct msa *m, struct device *d, size_t bytes)
 {
     void *memory = d->allocate(d, bytes);

@@ -136,6 +136,14 @@ static void begin(struct device *d, int index)
         cuda_open_stages(d);
 }
 
+static void cuda_set_precision(struct device *d, enum precision precision)
+{
+    static const char *const names[] = {"", ":tf32", ":bf16"};
+    struct cuda *cuda = cuda_of(d);
+    cuda->precision = precision;
+    snprintf(cuda->name, sizeof cuda->name, "%s:%d%s", CUDA_NAME, cuda->index, names[precision]);
+}
+
 extern "C" __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;
 
 struct device *msa_device_open(int index, int, char *error, size_t error_size)
@@ -145,8 +153,8 @@ struct device *msa_device_open(int index, int, char *error, size_t error_size)
         snprintf(error, error_size, "not enough memory");
         return NULL;
     }
-    snprintf(cuda->name, sizeof cuda->name, "%s:%d", CUDA_NAME, index);
     struct device *d = &cuda->device;
+    cuda->index = index;
     d->name = cuda->name;
     d->threads = 1;
     d->state = cuda;
@@ -155,10 +163,12 @@ struct device *msa_device_open(int index, int, char *error, size_t error_size)
     d->left = cuda_left;
     d->copy_in = cuda_copy_in;
     d->copy_out = cuda_copy_out;
+    d->set_precision = cuda_set_precision;
     d->close = cuda_close;
 #define KERNEL(name, parameters, arguments) d->k.name = cuda_##name;
 #include "kernels/table.def"
 #undef KERNEL
+    cuda_set_precision(d, PRECISION_F32);
     begin(d, index);
     if (!d->failed)
         return d;

@@ -1,4 +1,4 @@
-/* Products by cuBLAS, in float32 throughout.
+/* Products by cuBLAS, of float32 matrices that it may take less exactly where that is wanted.
  *
  * The library is large and slow to load, so it is opened when the first product is wanted: a stage
  * without any does without it, and where it is missing this object can still be opened. */
@@ -88,6 +88,18 @@ static cublasOperation_t operation(char op)
     return op == 'T' ? CUBLAS_OP_T : CUBLAS_OP_N;
 }
 
+static cublasComputeType_t compute_type(const struct device *d)
+{
+    switch (cuda_of(d)->precision) {
+    case PRECISION_TF32:
+        return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case PRECISION_BF16:
+        return CUBLAS_COMPUTE_32F_FAST_16BF;
+    default:
+        return CUBLAS_COMPUTE_32F;
+    }
+}
+
 /* cuBLAS has columns where we have rows: what it computes is c^T = op(b)^T op(a)^T. */
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
                   const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
@@ -104,5 +116,5 @@ void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, si
         check(d, p,
               p->gemm(p->handle, operation(op_b), operation(op_a), (int)n, (int)m, (int)k, &one, b,
                       CUDA_R_32F, (int)ldb, a, CUDA_R_32F, (int)lda, &beta, c, CUDA_R_32F, (int)ldc,
-                      CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+                      compute_type(d), CUBLAS_GEMM_DEFAULT));
 }

@@ -18,6 +18,8 @@ struct products; /* cuBLAS, opened when the first product is wanted */
 struct cuda {
     struct device device;
     char name[32], failure[256];
+    int index;
+    enum precision precision;
     size_t most_blocks; /* that keep it busy */
     cudaStream_t stream;
     void *scratch;

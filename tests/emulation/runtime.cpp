@@ -4,6 +4,7 @@
 #include <dnnl.h>
 #include <map>
 #include <stdlib.h>
+#include <vector>
 
 static const size_t memory_in_all = (size_t)4 << 30;
 
@@ -196,17 +197,38 @@ const char *cublasGetStatusString(cublasStatus_t)
     return "the emulation refused its arguments";
 }
 
+/* x[columns, rows], with so many bits less. */
+static std::vector<float> less_exact(const float *x, int rows, int columns, int stride, int bits)
+{
+    std::vector<float> y((size_t)columns * rows);
+    for (size_t i = 0; i < y.size(); i++) {
+        uint32_t word;
+        memcpy(&word, &x[i / rows * stride + i % rows], sizeof word);
+        word = (word + (1u << bits >> 1)) >> bits << bits;
+        memcpy(&y[i], &word, sizeof word);
+    }
+    return y;
+}
+
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
                             int m, int n, int k, const void *alpha, const void *a, cudaDataType,
                             int lda, const void *b, cudaDataType, int ldb, const void *beta,
-                            void *c, cudaDataType, int ldc, cublasComputeType_t, cublasGemmAlgo_t)
+                            void *c, cudaDataType, int ldc, cublasComputeType_t compute,
+                            cublasGemmAlgo_t)
 {
     if (lda < (op_a == CUBLAS_OP_N ? m : k) || ldb < (op_b == CUBLAS_OP_N ? k : n) || ldc < m)
         return CUBLAS_STATUS_INVALID_VALUE;
     float by = *(const float *)alpha, keep = *(const float *)beta;
+    bool turn_a = op_a == CUBLAS_OP_T, turn_b = op_b == CUBLAS_OP_T;
+    int bits = compute == CUBLAS_COMPUTE_32F             ? 0
+               : compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? 13
+                                                         : 16;
     emulated_enqueue(handle->stream, [=] {
-        dnnl_sgemm(op_b == CUBLAS_OP_T ? 'T' : 'N', op_a == CUBLAS_OP_T ? 'T' : 'N', n, m, k, by,
-                   (const float *)b, ldb, (const float *)a, lda, keep, (float *)c, ldc);
+        int a_rows = turn_a ? k : m, b_rows = turn_b ? n : k;
+        std::vector<float> left = less_exact((const float *)a, a_rows, turn_a ? m : k, lda, bits),
+                           right = less_exact((const float *)b, b_rows, turn_b ? k : n, ldb, bits);
+        dnnl_sgemm(turn_b ? 'T' : 'N', turn_a ? 'T' : 'N', n, m, k, by, right.data(), b_rows,
+                   left.data(), a_rows, keep, (float *)c, ldc);
     });
     return CUBLAS_STATUS_SUCCESS;
 }

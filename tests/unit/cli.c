@@ -338,10 +338,11 @@ static void help_has_forms(void **state)
     assert_non_null(strstr(o.out, "\n.It Fl p Ar FILE , Fl -parameters Ar FILE\n"));
     assert_non_null(strstr(o.out, "\n.It Fl -no-crc\nWrite frames without checksums.\n.El\n"));
     o = MAIN(-1, "--help=names");
-    assert_string_equal(o.out, "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
-                               "--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
-                               "--gzip\n--device\n--threads\n--progress\n--check-finite\n"
-                               "--max-frame\n--no-crc\n");
+    assert_string_equal(o.out,
+                        "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
+                        "--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
+                        "--gzip\n--device\n--precision\n--threads\n--progress\n--check-finite\n"
+                        "--max-frame\n--no-crc\n");
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");

@@ -211,6 +211,45 @@ static void a_gpu_says_why_it_fails(void **state)
     check_failure(too_long_for_a_product, "a product of [2147483648,1] and [1,1] is too large");
 }
 
+/* 1 + 2^-10 and 1 + 2^-9, which have 11 and 10 bits, 1 + 2^-12, and 1 + 2^-7. */
+static void exactness(struct msa *m)
+{
+    static const float x[] = {1.0009765625f, 1.001953125f, 1.000244140625f, 1.0078125f};
+    static const float expected[3][4] = {{1.0009765625f, 1.001953125f, 1.000244140625f, 1.0078125f},
+                                         {1.0009765625f, 1.001953125f, 1, 1.0078125f},
+                                         {1, 1, 1, 1.0078125f}};
+    static const char *const names[] = {"emulated:0", "emulated:0:tf32", "emulated:0:bf16"};
+    for (int i = 0; i < 3; i++) {
+        m->common.device = "emulated";
+        m->common.precision = i;
+        struct device *d = device_of_run(m);
+        float *on_x = place(d, x, 4), *one = place(d, (float[]){1}, 1), y[4];
+        float *on_y = d->allocate(d, sizeof y);
+        d->k.linear_forward(d, on_y, on_x, one, NULL, 4, 1, 1);
+        fetch(d, y, on_y, 4);
+        assert_memory_equal(y, expected[i], sizeof y);
+        assert_string_equal(d->name, names[i]);
+        d->release(d, on_x);
+        d->release(d, one);
+    }
+}
+
+static void inexact_cpu(struct msa *m)
+{
+    m->common.device = "cpu";
+    m->common.precision = PRECISION_BF16;
+    device_of_run(m);
+}
+
+static void products_are_as_exact_as_is_wanted(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "devices"};
+    if (msa_run(&m, exactness) != MSA_OK)
+        fail_msg("%s", m.error);
+    check_failure(inexact_cpu, ": --precision can be f32 alone");
+}
+
 /* More than the memory that copies go through holds, several times over. */
 static void check_large_copies(struct device *d)
 {
@@ -243,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_device_locks_its_memory),
         cmocka_unit_test(a_kernel_without_memory_fails_the_run),
         cmocka_unit_test(a_gpu_says_why_it_fails),
+        cmocka_unit_test(products_are_as_exact_as_is_wanted),
         cmocka_unit_test(large_copies_arrive),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
