@@ -14,7 +14,7 @@ evaluate() {
 }
 
 @test "the golden trajectory, on the CPU" {
-    train
+    DEVICE='cpu' train
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     evaluate

@@ -44,10 +44,11 @@ static __global__ void forward(float *y, float *lse, struct attention a)
     __shared__ __align__(16) float q[QUERIES][D + GAP], kv[KEYS][D + GAP], p[QUERIES][KEYS + GAP];
     __shared__ kept_row<KEYS> kept[QUERIES];
     size_t tiles = pieces(a.length, QUERIES), query = blockIdx.x % tiles * QUERIES;
-    const struct head head = head_of(a, blockIdx.x / tiles);
+    struct head head = head_of(a, blockIdx.x / tiles);
     const float *from = a.qkv + head.first * 3 * a.dim + head.column;
     if (query >= head.length)
         return;
+    head.keys = keys_of(a, head);
     float out[R][W] = {}, total[R] = {}, most[R], scores[R][C], keep[R];
     for (int r = 0; r < R; r++)
         most[r] = -INFINITY;
@@ -177,9 +178,10 @@ static __global__ void backward(float *dqkv, struct outputs o, struct attention 
     __shared__ __align__(16) float other[OTHERS][D + GAP], p[OWN][OTHERS + GAP];
     __shared__ kept_row<KEYS> kept[QUERIES];
     size_t tiles = pieces(a.length, OWN), row = blockIdx.x % tiles * OWN;
-    const struct head head = head_of(a, blockIdx.x / tiles);
+    struct head head = head_of(a, blockIdx.x / tiles);
     if (row >= head.length)
         return;
+    head.keys = keys_of(a, head);
     const struct side own = side_of(a, head, o.dy, OF_KEYS),
                       others = side_of(a, head, o.dy, !OF_KEYS);
     float by_first[R][W] = {}, by_second[R][W] = {}, scores[R][C], dscores[R][C];

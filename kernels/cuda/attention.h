@@ -27,7 +27,7 @@ struct attention {
 struct head {
     size_t task;          /* b heads + h */
     size_t first, length; /* the sample's rows, its queries */
-    size_t keys;          /* those up to the last that is not padding */
+    size_t keys;          /* all of them, until keys_of has looked */
     size_t column;        /* of its queries in qkv, and of y */
 };
 
@@ -41,30 +41,28 @@ static __device__ inline unsigned down()
     return threadIdx.x / ACROSS;
 }
 
+static __device__ inline struct head head_of(const struct attention &a, size_t task)
+{
+    size_t b = task / a.heads, column = task % a.heads * a.size;
+    if (!a.spans)
+        return {task, b * a.length, a.length, a.length, column};
+    size_t first = (size_t)a.spans[2 * b], length = (size_t)a.spans[2 * b + 1] - first;
+    return {task, first, length, length, column};
+}
+
 /* How many keys there are up to the last that is not padding: the threads of a warp look together.
  */
-static __device__ inline size_t keys_of(const uint8_t *pad, size_t length)
+static __device__ inline size_t keys_of(const struct attention &a, const struct head &head)
 {
+    if (!a.pad)
+        return head.length;
     unsigned long long keys = 1;
-    each_in_warp(length, [&](size_t j) { keys = pad[j] ? keys : j + 1; });
+    each_in_warp(head.length, [&](size_t j) { keys = a.pad[head.first + j] ? keys : j + 1; });
     for (unsigned offset = WARP / 2; offset; offset /= 2) {
         unsigned long long other = __shfl_xor_sync(everyone, keys, offset);
         keys = other > keys ? other : keys;
     }
     return keys;
-}
-
-static __device__ inline struct head head_of(const struct attention &a, size_t task)
-{
-    size_t b = task / a.heads;
-    struct head head = {task, b * a.length, a.length, a.length, task % a.heads * a.size};
-    if (a.spans) {
-        head.first = (size_t)a.spans[2 * b];
-        head.length = head.keys = (size_t)a.spans[2 * b + 1] - head.first;
-    } else if (a.pad) {
-        head.keys = keys_of(a.pad + head.first, a.length);
-    }
-    return head;
 }
 
 static __device__ inline bool visible(const struct attention &a, const struct head &head,

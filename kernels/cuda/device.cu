@@ -63,9 +63,10 @@ static void *cuda_allocate(struct device *d, size_t bytes)
     return NULL;
 }
 
+/* Kernels that use it may not have run yet. */
 static void cuda_release(struct device *d, void *memory)
 {
-    if (memory)
+    if (memory && cuda_worked(d, cudaStreamSynchronize(cuda_stream(d)), "a kernel"))
         cuda_worked(d, cudaFree(memory), "release of memory");
 }
 

@@ -24,7 +24,6 @@ struct emulated_blas {
 
 static size_t memory_used;
 static std::map<void *, size_t> memory; /* of the device */
-static std::map<cudaStream_t, bool> streams;
 
 /* --- questions */
 
@@ -76,7 +75,6 @@ void emulated_enqueue(cudaStream_t stream, std::function<void()> work)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
     *stream = new struct emulated_stream();
-    streams[*stream] = true;
     return cudaSuccess;
 }
 
@@ -89,7 +87,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     cudaStreamSynchronize(stream);
-    streams.erase(stream);
     delete stream;
     return cudaSuccess;
 }
@@ -137,11 +134,9 @@ cudaError_t cudaMalloc(void **to, size_t bytes)
     return cudaSuccess;
 }
 
-/* Waits for all work, as CUDA does. */
+/* Does not wait for work that uses it. */
 cudaError_t cudaFree(void *of)
 {
-    for (auto &stream : streams)
-        cudaStreamSynchronize(stream.first);
     if (!of)
         return cudaSuccess;
     auto found = memory.find(of);
