@@ -93,7 +93,7 @@ $(O)/lib/msa-cuda.so: $(CU:kernels/cuda/%.cu=$(OBJ)/cuda/%.o) | $(O)/lib
 # The same sources for tests without a GPU, by the C++ compiler.
 EMULATE   = $(CXX) -std=c++17 $(filter -I% -f% -D%,$(FLAGS)) -Wall -Wextra -Werror -Wno-unused-function -Wno-unknown-pragmas -Itests/emulation \
             -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -DCUDA_NAME='"emulated"' \
-            -DCUDA_DRIVER='"msa-emulated.so"' -DCUBLAS_LIBRARY='"msa-emulated.so"' $(CPPFLAGS) $(CFLAGS)
+            -DCUDA_DRIVER='"msa-emulated.so.1"' -DCUBLAS_LIBRARY='"msa-emulated.so"' $(CPPFLAGS) $(CFLAGS)
 EMULATION := $(patsubst %,$(OBJ)/emulated/tests/emulation/%.o,emulation runtime)
 $(OBJ)/emulated/%.o: %.cu
 	@mkdir -p $(@D)
@@ -102,7 +102,7 @@ $(OBJ)/emulated/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(Q)$(EMULATE) -MMD -MP -c -o $@ $<
 $(O)/lib/msa-emulated.so: $(CU:%.cu=$(OBJ)/emulated/%.o) $(EMULATION) | $(O)/lib
-	$(Q)$(EMULATE) $(LDFLAGS) $(KLINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldnnl -ldl -lm
+	$(Q)$(EMULATE) $(LDFLAGS) $(KLINK) -shared -Wl,-soname,$(@F).1 -o $@ $^ -ldnnl -ldl -lm
 
 $(OBJ)/unit/emulation: $(OBJ)/emulated/tests/emulation/check.o $(EMULATION)
 	@mkdir -p $(@D)

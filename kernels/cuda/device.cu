@@ -133,7 +133,8 @@ static void begin(struct device *d, int index)
         return;
     cuda->most_blocks =
         (size_t)attribute(d, cudaDevAttrMultiProcessorCount, index) * BLOCKS_PER_PROCESSOR;
-    if (cuda_worked(d, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream"))
+    if (cuda_open_products(d) &&
+        cuda_worked(d, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream"))
         cuda_open_stages(d);
 }
 

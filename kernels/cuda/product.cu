@@ -1,17 +1,17 @@
 /* Products by cuBLAS, of float32 matrices that it may take less exactly where that is wanted.
  *
- * The library is large and slow to load, so it is opened when the first product is wanted: a stage
- * without any does without it, and where it is missing this object can still be opened. */
+ * The library is opened with the device, which cannot be used where it is missing, but not linked:
+ * it is large, and most programs that look for a GPU and find none would load it in vain. A handle
+ * takes the GPU's memory, so it is made for the first product; some stages have none. */
 #include "kernels/cuda/state.h"
 #include <cublas_v2.h>
 #include <dlfcn.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #ifndef CUBLAS_LIBRARY
-#    define TEXT_OF(x)     #    x
-#    define LIBRARY_OF(v)  "libcublas.so." TEXT_OF(v)
-#    define CUBLAS_LIBRARY LIBRARY_OF(CUBLAS_VER_MAJOR)
+#    define CUBLAS_LIBRARY "libcublas.so"
 #endif
 
 /* cublasGemmEx: the header has two of that name. */
@@ -43,36 +43,35 @@ static void check(struct device *d, const struct products *p, cublasStatus_t sta
         cuda_fail(d, "cuBLAS: %s", p->status_string(status));
 }
 
-static void load(struct device *d, struct products *p)
+bool cuda_open_products(struct device *d)
 {
-    void *library = dlopen(CUBLAS_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    char name[64];
+    struct products *p = static_cast<struct products *>(calloc(1, sizeof *p));
+    cuda_of(d)->products = p;
+    snprintf(name, sizeof name, "%s.%d", CUBLAS_LIBRARY, CUBLAS_VER_MAJOR);
+    void *library = p ? dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) : NULL;
     if (!library) {
-        cuda_fail(d, "%s", dlerror());
-        return;
+        cuda_fail(d, "%s", p ? dlerror() : "not enough memory");
+        return false;
     }
     find(d, library, &p->create, "cublasCreate_v2");
     find(d, library, &p->destroy, "cublasDestroy_v2");
     find(d, library, &p->set_stream, "cublasSetStream_v2");
     find(d, library, &p->status_string, "cublasGetStatusString");
     find(d, library, &p->gemm, "cublasGemmEx");
-    if (!d->failed)
-        check(d, p, p->create(&p->handle));
-    if (!d->failed)
-        check(d, p, p->set_stream(p->handle, cuda_stream(d)));
+    return !d->failed;
 }
 
-/* NULL: the device has failed. */
+/* With a handle; NULL: the device has failed. */
 static struct products *products_of(struct device *d)
 {
-    struct cuda *cuda = cuda_of(d);
-    if (!cuda->products && !d->failed) {
-        cuda->products = static_cast<struct products *>(calloc(1, sizeof *cuda->products));
-        if (cuda->products)
-            load(d, cuda->products);
-        else
-            cuda_fail(d, "not enough memory");
+    struct products *p = cuda_of(d)->products;
+    if (!d->failed && !p->handle) {
+        check(d, p, p->create(&p->handle));
+        if (!d->failed)
+            check(d, p, p->set_stream(p->handle, cuda_stream(d)));
     }
-    return d->failed ? NULL : cuda->products;
+    return d->failed ? NULL : p;
 }
 
 void cuda_close_products(struct device *d)

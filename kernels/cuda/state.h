@@ -13,7 +13,7 @@ struct stage {
 
 enum { STAGES = 4, STAGE = 2 << 20 };
 
-struct products; /* cuBLAS, opened when the first product is wanted */
+struct products; /* cuBLAS (product.cu) */
 
 struct cuda {
     struct device device;
@@ -37,6 +37,7 @@ static inline struct cuda *cuda_of(const struct device *d)
 bool cuda_open_stages(struct device *d);
 void cuda_close_stages(struct device *d);
 void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t bytes);
+bool cuda_open_products(struct device *d);
 void cuda_close_products(struct device *d);
 
 #endif

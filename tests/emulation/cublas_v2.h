@@ -4,6 +4,8 @@
 
 #include <cuda_runtime.h>
 
+#define CUBLAS_VER_MAJOR 1
+
 typedef struct emulated_blas *cublasHandle_t;
 typedef enum { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_INVALID_VALUE = 7 } cublasStatus_t;
 typedef enum { CUBLAS_OP_N, CUBLAS_OP_T } cublasOperation_t;
