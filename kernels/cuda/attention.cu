@@ -240,6 +240,8 @@ void cuda_attention_forward(struct device *d, float *y, float *lse, const float 
         launch(d, forward<32, 32, 64>, blocks, BLOCK, y, lse, a);
     else if (a.size <= 64)
         launch(d, forward<64, 32, 64>, blocks, BLOCK, y, lse, a);
+    else if (a.size <= 96)
+        launch(d, forward<96, 32, 64>, blocks, BLOCK, y, lse, a);
     else
         launch(d, forward<128, 32, 32>, blocks, BLOCK, y, lse, a);
 }
@@ -269,6 +271,8 @@ void cuda_attention_backward(struct device *d, float *dqkv, const float *dy, con
         launch_backward<32, 32, 64>(d, dqkv, o, a, add);
     else if (a.size <= 64)
         launch_backward<64, 32, 32>(d, dqkv, o, a, add);
+    else if (a.size <= 96)
+        launch_backward<96, 32, 32>(d, dqkv, o, a, add);
     else
         launch_backward<128, 16, 32>(d, dqkv, o, a, add);
 }

@@ -27,6 +27,8 @@ static struct problem problems[] = {
     {.pair = &attention_pair, .n = {3, 56, 66, 2}, .rate = .5f},
     {.pair = &attention_pair, .n = {2, 56, 192, 3}, .rate = .1f},
     {.pair = &attention_pair, .n = {2, 65, 128, 1}, .rate = .1f},
+    {.pair = &attention_pair, .n = {2, 56, 192, 2}, .rate = .1f},
+    {.pair = &attention_pair, .n = {3, 33, 97, 1}, .rate = .5f, .kind = 1},
     {.pair = &attention_pair, .n = {2, 401, 99, 3}},
     {.pair = &attention_pair, .n = {2, 501, 20, 4}, .rate = .5f},
     {.pair = &attention_pair, .n = {2, 129, 77, 1}, .rate = .5f},
