@@ -5,8 +5,15 @@ load helper
 @test "check-gpu skips where there is no GPU, and that is no failure" {
     [ "${O:-.}" = . ] || skip "it takes the plain build"
     run "$ROOT/tests/gpu/check"
-    [ "$status" -eq 0 ]
+    [ "$status" -eq 0 ] # of all steps, where there is one
     [[ $output == "skipped: no GPU ("*")" ]] || [[ $output == *" 0 of "*" failed" ]]
+}
+
+@test "two trainings by the GPU's kernels, with dropout, give the same bytes, and the CPU's losses" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    GPU=emulated OUT=$PWD/out run "$ROOT/tests/gpu/check" repeated beside-the-cpu
+    [ "$status" -eq 0 ]
+    [[ $output == *"0 of 2 failed" ]]
 }
 
 @test "auto says what it has taken, and why" {
