@@ -153,16 +153,22 @@ settings() {
     } | LC_ALL=C sort
 }
 
-# about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
-# whether it was resumed.
-about() {
-    local run=$1 data=$2 words=() word
+# The command, but for --resume.
+command_given() {
+    local words=() word
     for word in "${command_line[@]}"; do
         [ "$word" = --resume ] || words+=("$word")
     done
+    echo "$name ${words[*]@Q}"
+}
+
+# about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
+# whether it was resumed.
+about() {
+    local run=$1 data=$2
     {
         printf 'made by\t%s\n' "$(msa-load --version)"
-        printf 'command\t%s %s\n' "$name" "${words[*]@Q}"
+        printf 'command\t%s\n' "$(command_given)"
         printf 'data\t%s\n' "$(realpath "$data")"
         printf 'sha256\t%s\n' "$(hash_of "$data")"
         printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"

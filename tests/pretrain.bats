@@ -168,6 +168,7 @@ setting() {
     mkdir whole killed
     (cd whole && "${pretrain[@]}")
     for modality in text vision audio; do
+        touch begun
         (cd killed && exec setsid "${pretrain[@]}" --resume) 3>&- &
         session=$!
         until [ "$(wc -l <killed/pre/$modality/steps.tsv)" -gt 20 ]; do
@@ -177,10 +178,12 @@ setting() {
         pkill -9 -s $session
         wait $session || true
         [ ! -e killed/pre/$modality/about.tsv ]
+        [ $modality != audio ] || [ -z "$(find killed/pre/text{,.msa} -newer begun)" ] # that was done
     done
     (cd killed && "${pretrain[@]}" --resume)
     diff -r whole killed
-    (cd killed && "${pretrain[@]}" --resume) # nothing is left to do
+    rm killed/pre/text.msa # as if killed in front of it
+    (cd killed && "${pretrain[@]}" --resume)
     diff -r whole killed
 }
 
