@@ -5,6 +5,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
+compute=() # options of programs that compute: --device, --threads and --precision
 
 # Prints the comment at the top of the script, and exits.
 usage() {
@@ -79,16 +80,16 @@ check_run() {
 
 # model RUN_DIR [options of all]: from features, or vectors of them, to predictions.
 model() {
-    msa-encode -p "$1/encode.safetensors" "${@:2}" |
-        msa-decompose -p "$1/decompose.safetensors" "${@:2}" |
-        msa-predict -p "$1/predict.safetensors" "${@:2}" || cause "${PIPESTATUS[@]}"
+    msa-encode -p "$1/encode.safetensors" "${compute[@]}" "${@:2}" |
+        msa-decompose -p "$1/decompose.safetensors" "${compute[@]}" "${@:2}" |
+        msa-predict -p "$1/predict.safetensors" "${compute[@]}" "${@:2}" || cause "${PIPESTATUS[@]}"
 }
 
 # encode_text RUN_DIR DATASET [options of msa-load]: what goes before the model where it was trained on the vectors that
 # BERT had made of text, unless the data set has these already, or no text.
 encode_text() {
     if [ -e "$1/text.safetensors" ] && has "$2" text_bert "${@:3}"; then
-        msa-encode --only text -p "$1/text.safetensors"
+        msa-encode --only text -p "$1/text.safetensors" "${compute[@]}"
     else
         cat
     fi
@@ -152,16 +153,22 @@ settings() {
     } | LC_ALL=C sort
 }
 
-# about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
-# whether it was resumed.
-about() {
-    local run=$1 data=$2 words=() word
+# The command, but for --resume.
+command_given() {
+    local words=() word
     for word in "${command_line[@]}"; do
         [ "$word" = --resume ] || words+=("$word")
     done
+    echo "$name ${words[*]@Q}"
+}
+
+# about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
+# whether it was resumed.
+about() {
+    local run=$1 data=$2
     {
         printf 'made by\t%s\n' "$(msa-load --version)"
-        printf 'command\t%s %s\n' "$name" "${words[*]@Q}"
+        printf 'command\t%s\n' "$(command_given)"
         printf 'data\t%s\n' "$(realpath "$data")"
         printf 'sha256\t%s\n' "$(hash_of "$data")"
         printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"

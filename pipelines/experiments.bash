@@ -95,9 +95,12 @@ pretrain_once() {
     once pretrain "$data" "$2/seed-$1" --seed "$1" "${pretrain[@]}" "${@:3}"
 }
 train_once() {
-    local from=$encoders
-    [ -z "$from" ] || [ ! -d "$from/seed-$1" ] || from=$from/seed-$1
+    local from
+    from=$(encoders_for "$1")
     once train "$data" "$2/seed-$1" ${from:+--encoders "$from"} --seed "$1" "${train[@]}" "${@:3}"
+}
+encoders_for() {
+    [ -n "$encoders" ] && [ -d "$encoders/seed-$1" ] && echo "$encoders/seed-$1" || echo "$encoders"
 }
 
 # begin COMMAND...: beside others, of which -j says how many there may be. Each has a process group, so that all that

@@ -54,7 +54,7 @@ draw() {
     local terminal
     { style && cat; } >"$work/commands"
     for terminal in 'png pngcairo' "svg svg background 'white'"; do
-        gnuplot -e "set terminal ${terminal#* } size $2 noenhanced font 'sans,11'" "$work/commands" >"$work/drawn"
+        gnuplot -e "set terminal ${terminal#* } size $2 noenhanced font 'sans-serif,11'" "$work/commands" >"$work/drawn"
         mv "$work/drawn" "$1.${terminal%% *}"
     done
 }

@@ -4,7 +4,7 @@
 
 # What goes to each program of the line, and what the script itself wants to know.
 no_options() {
-    load=() encode=() decompose=() predict=() loss=() metrics=() backprop=() quiet=()
+    load=() encode=() decompose=() predict=() loss=() metrics=() backprop=() compute=() quiet=()
     epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force='' check=''
 }
 
@@ -34,9 +34,7 @@ take_options() {
             --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
             --dropout) encode+=("$1" "$2") decompose+=("$1" "$2") ;;
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
-            --device | --threads | --precision)
-                encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") loss+=("$1" "$2")
-                ;;
+            --device | --threads | --precision) compute+=("$1" "$2") ;;
             --patience) metrics+=("$1" "$2") ;;
             --schedule) backprop+=("$1" "$2") ;;
             *) other_option "$1" "$2" ;;
@@ -44,6 +42,17 @@ take_options() {
         fi
         shift $taken
     done
+}
+
+# find_bert PATH: a folder as transformers write it, or a file of weights with its config.json beside it.
+find_bert() {
+    bert_dir=$1 bert_weights=$1/model.safetensors
+    [ -d "$1" ] || bert_dir=$(dirname "$1") bert_weights=$1
+}
+
+# from_bert: what about.tsv says of it, into `from`.
+from_bert() {
+    from+=(bert "$(hash_of "$bert_weights")" 'bert at' "$(realpath "$bert_weights")")
 }
 
 no_option() {

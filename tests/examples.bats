@@ -20,7 +20,8 @@ setup_file() {
     msa-synth --samples 40,10,10 --family mosi -o unaligned_39.pkl
     bert_set
     mv tiny minilm
-    "$PYTHON" - data.pkl unaligned_39.pkl <<'END'
+    cp unaligned_39.pkl mosi.pkl
+    "$PYTHON" - data.pkl unaligned_39.pkl mosi.pkl <<'END'
 import pickle, sys
 import numpy as np
 for path in sys.argv[1:]:

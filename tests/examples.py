@@ -10,7 +10,7 @@ has its reason in EXEMPT. Anything else is run as it stands, but for three thing
   in LINE; NAME_stage.py takes the place of msa-NAME.
 - What it makes is not there before: the parameters that a command is to train, and a folder that it makes, are removed
   in front of it (--resume excepted).
-- It is small: two epochs, and encoders 16 wide unless the example says how wide, or begins with others."""
+- It is small: two epochs, one seed, and encoders 16 wide unless the example says how wide, or begins with others."""
 import pathlib, re, subprocess, sys
 
 EXEMPT = {
@@ -110,16 +110,17 @@ def complete(command):
 
 
 def trains(command):
-    return re.search("msa-load --train|pipelines/(pre)?train|msa-dump --replay", command)
+    return re.search("msa-load --train|pipelines/((pre)?train|reproduce|ablate)|msa-dump --replay", command)
 
 
 def small(command):
     if not trains(command):
         return command
-    command = re.sub(r"--epochs \d+", "--epochs 2", command)
+    command = re.sub(r"--(text-)?epochs \d+", r"--\1epochs 2", command)
+    command = re.sub(r"--seeds (\d+)[\d,]*", r"--seeds \1", command)
     command = re.sub(r"msa-load --train(?!.*--epochs)", "msa-load --train --epochs 2", command)
     command = re.sub(r"msa-encode(?![^|]*--(dim|bert))", "msa-encode --dim 16 --heads 2", command)
-    command = re.sub(r"(pipelines/(pre)?train \S+ \S+)", r"\1 --epochs 2", command)
+    command = re.sub(r"(pipelines/((pre)?train \S+|reproduce \S+|ablate) \S+)", r"\1 --epochs 2", command)
     return re.sub(r"(pipelines/(pre)?train \S+ \S+)(?!.*--(bert|encoders))", r"\1 --dim 16 --heads 2", command)
 
 

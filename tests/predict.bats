@@ -224,7 +224,12 @@ END
     done_well report pre/text pre/audio --tsv
     [[ ${lines[0]} == *$'\tload.label\t'* ]]
     pipeline report run nowhere
-    [ "$status $output" = "1 report: no training in 'nowhere': metrics.tsv is missing" ]
+    [ "$status $output" = "1 report: no training in 'nowhere': steps.tsv is missing" ]
+    mkdir begun
+    touch begun/steps.tsv
+    done_well report pre/text begun pre/audio --tsv
+    [[ ${lines[0]} == *$'\tload.label\t'* && ${lines[0]} != *$'\tload.epochs\t'* ]]
+    [[ ${lines[2]} =~ ^begun$'\t'+"no checkpoint yet"$ ]]
     pipeline report
     [ "$status" -eq 2 ]
 }

@@ -127,6 +127,20 @@ for old, new in zip(before[1:], records):
     done
 }
 
+@test "a text that is missing is an empty one" {
+    "$PYTHON" - "$GOLDEN/data.pkl" <<'END'
+import pickle, sys
+data = pickle.load(open(sys.argv[1], "rb"))
+texts = ["I loved it", None, float("nan"), ""]
+data["test"]["raw_text"] = (texts * len(data["test"]["id"]))[:len(data["test"]["id"])]
+pickle.dump(data, open("missing.pkl", "wb"))
+END
+    msa-load --split test missing.pkl | msa-tokenize --vocab "$(vocab)" --length 12 -o missing.msa
+    records missing.msa "
+ids = np.concatenate([record['tensors']['text_bert'] for record in records])
+assert (ids[1] == ids[2]).all() and (ids[1] == ids[3]).all() and (ids[:, 1].sum(axis=1)[:4] == [6, 2, 2, 2]).all(), ids"
+}
+
 @test "a training with it in the line ends with the same bytes, and is resumed" {
     local tail
     tail="$(golden_model) | msa-loss | msa-gdwg | msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --log run/steps.tsv"

@@ -75,6 +75,12 @@ static char *id_of_file(const struct dataset *d)
     return id;
 }
 
+/* What pandas puts where a text is missing. */
+static bool is_missing(const struct pickle_value *v)
+{
+    return v->kind == PICKLE_NONE || (v->kind == PICKLE_REAL && isnan(v->real));
+}
+
 char *pickle_set_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
     const struct pickle_value *v = pickle_set_of(d)->splits[split].of[FIELD_TEXTS + which];
@@ -82,6 +88,8 @@ char *pickle_set_text(struct dataset *d, enum split split, enum record_text whic
     if (!v)
         return pickle_set_of(d)->flat && which == RECORD_ID ? id_of_file(d) : NULL;
     const struct pickle_value *text = element(v, i);
+    if (text && which == RECORD_RAW_TEXT && is_missing(text))
+        return msa_strndup(d->m, "", 0);
     if (text && text->kind != PICKLE_TEXT && text->kind != PICKLE_BYTES && text->kind != PICKLE_INT)
         wrong_kind(d, split, FIELD_TEXTS + (int)which, i, text, "text or an integer");
     if (text)

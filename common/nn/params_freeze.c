@@ -10,13 +10,14 @@ static long frozen_epochs(const char *text, size_t *length)
 {
     char *end;
     const char *at = strrchr(text, '@');
-    long epochs = at && at[1] >= '0' && at[1] <= '9' ? strtol(at + 1, &end, 10) : 0;
-    bool whole = !epochs || *end;
-    *length = whole ? strlen(text) : (size_t)(at - text);
-    return whole ? LONG_MAX : epochs;
+    bool number = at && at[1] >= '0' && at[1] <= '9';
+    long epochs = number ? strtol(at + 1, &end, 10) : 0;
+    number = number && !*end;
+    *length = number ? (size_t)(at - text) : strlen(text);
+    return number ? epochs : LONG_MAX;
 }
 
-/* For how many epochs this glob freezes the parameter. */
+/* For how many epochs this glob freezes the parameter; -1 where it does not match. */
 static long frozen_by(const struct params *p, const char *text, const char *name)
 {
     size_t length;
@@ -24,7 +25,7 @@ static long frozen_by(const struct params *p, const char *text, const char *name
     char *glob = msa_strndup(p->m, text, length);
     bool matches = fnmatch(glob, name, 0) == 0;
     msa_free(p->m, glob);
-    return matches ? epochs : 0;
+    return matches ? epochs : -1;
 }
 
 /* Where several globs match, the longest time counts. */
@@ -43,7 +44,7 @@ void params_check_frozen(struct params *p)
     for (int i = 0; p->frozen && i < p->frozen->count; i++) {
         bool matches = false;
         for (int k = 0; k < p->count && !matches; k++)
-            matches = frozen_by(p, p->frozen->values[i], p->list[k]->name);
+            matches = frozen_by(p, p->frozen->values[i], p->list[k]->name) >= 0;
         if (!matches)
             msa_fail(p->m, MSA_USAGE, "--freeze: '%s' matches no parameter (the first is '%s')",
                      p->frozen->values[i], p->count ? p->list[0]->name : "");

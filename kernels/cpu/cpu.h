@@ -85,4 +85,25 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
 /* factors[n] of the elements from `first` on: 0 for the dropped, `scale` for the others */
 void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n);
 
+// clang-format off
+/* Does a statement for each element `i` of n, `factor` being that of its dropout. */
+#define EACH_ELEMENT(d, n, drop, i, factor, statement)                      \
+    do {                                                                    \
+        struct mask mask_ = mask_of(drop);                                  \
+        int threads_ = workers(d, n);                                       \
+        _Pragma("omp parallel for schedule(static) num_threads(threads_)")  \
+        for (size_t at_ = 0; at_ < (n); at_ += CHUNK) {                     \
+            float factors_[CHUNK];                                          \
+            size_t count_ = least(CHUNK, (n) - at_);                        \
+            mask_factors(factors_, &mask_, at_, count_);                    \
+            _Pragma("omp simd")                                             \
+            for (size_t k_ = 0; k_ < count_; k_++) {                        \
+                size_t i = at_ + k_;                                        \
+                float factor = factors_[k_];                                \
+                statement;                                                  \
+            }                                                               \
+        }                                                                   \
+    } while (0)
+// clang-format on
+
 #endif

@@ -28,31 +28,15 @@ void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_
     }
 }
 
-static void apply(struct device *d, float *y, const float *x, size_t n, const struct dropout *drop,
-                  bool add)
-{
-    struct mask mask = mask_of(drop);
-    int threads = workers(d, n);
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (size_t at = 0; at < n; at += CHUNK) {
-        float factors[CHUNK];
-        size_t count = least(CHUNK, n - at);
-        mask_factors(factors, &mask, at, count);
-#pragma omp simd
-        for (size_t i = 0; i < count; i++)
-            put(y + at + i, factors[i] * x[at + i], add);
-    }
-}
-
 void cpu_dropout_forward(struct device *d, float *y, const float *x, size_t n,
                          const struct dropout *drop)
 {
-    apply(d, y, x, n, drop, false);
+    EACH_ELEMENT(d, n, drop, i, factor, y[i] = factor * x[i]);
 }
 
 void cpu_dropout_backward(struct device *d, float *dx, const float *dy, size_t n,
                           const struct dropout *drop, bool add)
 {
     if (dx)
-        apply(d, dx, dy, n, drop, add);
+        EACH_ELEMENT(d, n, drop, i, factor, put(dx + i, factor * dy[i], add));
 }
