@@ -210,9 +210,9 @@ setting() {
     done_well pretrain bert.pkl sims --bert tiny "${few[@]}" --quiet --only text --family sims --lr 1e-3 --warmup 0
     [ "$(frozen sims/text/encode.safetensors)" = "$all@1 text_encoder.extractor.embeddings.* \
 text_encoder.extractor.encoder.layer.0.* text_encoder.extractor.encoder.layer.1.*" ]
-    learned sims/text/encode.safetensors.3 >learned
-    [ -s learned ]
-    run ! grep -qvE '^(encoder\.layer\.2|pooler)\.' learned
+    learned sims/text/encode.safetensors.3 >names
+    [ -s names ]
+    run ! grep -qvE '^(encoder\.layer\.2|pooler)\.' names
     done_well pretrain bert.pkl other --bert tiny "${few[@]}" --quiet --only text --tune last --head-epochs 2
     [[ "$(frozen other/text/encode.safetensors)" == "$all@2 "*.layer.1.\* ]]
     done_well pretrain bert.pkl both --bert tiny --heads 2 --epochs 1 --batch 8 --lr 1e-3 --warmup 0 --quiet --only text --head-epochs 1
