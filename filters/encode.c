@@ -97,6 +97,32 @@ static const float *standardization(struct trainable *t, const char *modality, c
     return v && t->stage->header->train ? host->data : NULL;
 }
 
+/* In evaluation a dimension of a parameter of this encoder, `otherwise` where it is not there. */
+static size_t given_size(const struct trainable *t, const char *modality, const char *parameter,
+                         int dimension, size_t otherwise)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s_encoder.encoder.pos_encoder.%s", modality, parameter);
+    const struct safetensor *given = trainable_given(t, name);
+    return given && given->rank > dimension ? given->shape[dimension] : otherwise;
+}
+
+/* Parameters are for frames of one width. Samples may have fewer of them than those that were
+ * trained on: returns how many these had, the first position being that of CLS. */
+static size_t frames_of(const struct trainable *t, const char *modality,
+                        const struct schema_entry *arrives)
+{
+    size_t width = given_size(t, modality, "proj.weight", 1, arrives->shape[2]);
+    size_t places = given_size(t, modality, "position_embeddings", 1, 1 + arrives->shape[1]);
+    if (width != arrives->shape[2])
+        msa_fail(t->m, MSA_CORRUPT, "%s is for %zu features in a frame of '%s', but %zu arrive",
+                 t->given->path, width, modality, arrives->shape[2]);
+    if (places < 1 + arrives->shape[1])
+        msa_fail(t->m, MSA_CORRUPT, "%s is for %zu frames of '%s' at most, but %zu arrive",
+                 t->given->path, places ? places - 1 : 0, modality, arrives->shape[1]);
+    return places - 1;
+}
+
 /* Frames. */
 static void build_encoder(struct trainable *t, struct encode *e, int modality, size_t dim)
 {
@@ -106,7 +132,7 @@ static void build_encoder(struct trainable *t, struct encode *e, int modality, s
     snprintf(prefix, sizeof prefix, "%s_encoder", name);
     snprintf(key, sizeof key, "layers.%s", name);
     struct encoder_shape shape = {
-        .frames = entry->shape[1],
+        .frames = frames_of(t, name, entry),
         .features = entry->shape[2],
         .dim = dim,
         .heads = (size_t)trainable_int(t, "heads", e->settings->heads, 8, MOST_HEADS),

@@ -70,7 +70,7 @@ refused() {
     # 65536 features of width 32 would be 8 MB; with sanitizers memory is another matter
     [ "${O:-.}" != . ] || ulimit -d 60000
     line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 2**16]') | msa-encode --threads 1 -p run/encode.safetensors >/dev/null"
-    refused "run/encode.safetensors: tensor 'audio_encoder.encoder.pos_encoder.proj.weight': shape [32,6] but expected [32,65536]"
+    refused "run/encode.safetensors is for 6 features in a frame of 'audio', but 65536 arrive"
     line "$LOAD | $ENCODE | $(forge_header 'body["schema"]["h_text"]["shape"] = [0, 2**16]') | msa-decompose --threads 1 -p run/decompose.safetensors >/dev/null"
     refused "run/decompose.safetensors: tensor 'T_simi_proj."
 }

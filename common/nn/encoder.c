@@ -54,9 +54,23 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     return e;
 }
 
+/* Samples of fewer frames than the encoder is for, with padding behind them. */
+static struct var *lengthen(struct tape *t, const struct encoder *e, struct var *x)
+{
+    size_t batch = x->shape[0], frames = e->shape.frames, features = x->shape[2];
+    if (x->shape[1] == frames)
+        return x;
+    struct var *longer = tape_var(t, false, 3, (size_t[]){batch, frames, features});
+    t->device->k.fill(t->device, longer->data, 0, longer->count);
+    t->device->k.columns_forward(t->device, longer->data, x->data, batch, frames * features, 0,
+                                 x->shape[1] * features);
+    return longer;
+}
+
 /* Padding is found on the raw features; standardization leaves it 0. */
 static struct var *prepare(struct tape *t, const struct encoder *e, struct var *x, uint8_t **pad)
 {
+    x = lengthen(t, e, x);
     size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
     *pad = tape_take(t, batch * (1 + frames));
     t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);

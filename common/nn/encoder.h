@@ -8,7 +8,7 @@
 #include "common/nn/transformer.h"
 
 struct encoder_shape {
-    size_t features, frames; /* of the input [B,L,F] */
+    size_t features, frames; /* F and L of the input */
     size_t dim, heads, layers;
     float dropout;
 };
@@ -27,7 +27,7 @@ struct encoder {
  * none. */
 struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
                               const float *mean, const float *scale);
-struct var *encoder_apply(struct tape *t, const struct encoder *e,
-                          struct var *x); /* [B,L,F] -> [B,D] */
+/* [B,L,F] -> [B,D]; x may have fewer frames where no gradient by it is wanted. */
+struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x);
 
 #endif
