@@ -239,7 +239,7 @@ static void print_result(struct metrics *x)
         file_commit(x->m, file);
     } else {
         scores_print(stdout, &x->scores, format);
-        fflush(stdout);
+        msa_flush(x->m, stdout, "stdout");
     }
 }
 

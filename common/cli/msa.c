@@ -92,6 +92,22 @@ void msa_fail_errno(struct msa *m, const char *format, ...)
     msa_fail(m, MSA_FAILED, "%s: %s", what, strerror(reason));
 }
 
+void msa_written(struct msa *m, FILE *to, const char *what)
+{
+    if (!ferror(to))
+        return;
+    if (errno == EPIPE)
+        msa_fail(m, MSA_CLOSED, "%s: nobody reads it any more", what);
+    msa_fail_errno(m, "cannot write %s", what);
+}
+
+void msa_flush(struct msa *m, FILE *to, const char *what)
+{
+    errno = EIO; /* of an earlier write, whose reason is gone */
+    fflush(to);
+    msa_written(m, to, what);
+}
+
 /* ---- Saying ---- */
 
 static void print_line(struct msa *m, const char *kind, const char *format, va_list arguments)

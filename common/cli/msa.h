@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define MSA_VERSION "0.1.0"
 
@@ -77,6 +78,12 @@ _Noreturn void msa_fail(struct msa *m, enum msa_status status, const char *forma
     MSA_PRINTF(3, 4);
 /* Ends the run for a failed system call: "WHAT: strerror(errno)", status MSA_FAILED. */
 _Noreturn void msa_fail_errno(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);
+
+/* To be called right after writing. Where that has failed, the run ends: "cannot write WHAT: …", or
+ * silently with MSA_CLOSED where nobody reads any more. */
+void msa_written(struct msa *m, FILE *to, const char *what);
+/* Writes what is still in memory, with the same end where that fails or a write before it has. */
+void msa_flush(struct msa *m, FILE *to, const char *what);
 
 /* A line on stderr, "msa-load: warning: …", unless -q. */
 void msa_warn(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);

@@ -1,11 +1,9 @@
 /* main() of every program. */
 #include "common/cli/option.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 /* A run and the program it is one of; the run comes first, so that its address is that of both. */
@@ -23,24 +21,12 @@ static void hold_descriptors(void)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-/* Text on stdout is buffered: what could not be written shows here at the latest. */
-static void finish_stdout(struct msa *m)
-{
-    errno = 0;
-    bool failed = fflush(stdout) != 0;
-    if (!failed && !ferror(stdout))
-        return;
-    if (errno == EPIPE)
-        msa_fail(m, MSA_CLOSED, "stdout is closed");
-    msa_fail(m, MSA_FAILED, "cannot write stdout: %s", strerror(errno ? errno : EIO));
-}
-
 static void job_body(struct msa *m)
 {
     const struct program *program = ((struct job *)m)->program;
     if (options_parse(m, program))
         program->run(m);
-    finish_stdout(m);
+    msa_flush(m, stdout, "stdout"); /* what could not be written shows here at the latest */
 }
 
 int program_main(const struct program *program, int argc, char **argv)

@@ -110,8 +110,8 @@ static void write_json(struct msa *m, FILE *to, const struct cell cells[COLUMNS]
             failed |= json_object_set_new(row, column_name(name, i), json_cell(&cells[i])) != 0;
     failed = failed || json_dumpf(row, to, JSON_REAL_PRECISION(9)) != 0;
     json_decref(row);
-    if (failed)
-        msa_fail(m, MSA_FAILED, "cannot write predictions as JSON: no memory, or no room");
+    if (failed && !ferror(to))
+        msa_fail(m, MSA_FAILED, "not enough memory for predictions as JSON");
     fputc('\n', to);
 }
 
@@ -149,6 +149,8 @@ static void write_sample(const struct predictions *x, const struct cell cells[CO
         write_tsv(x->to, cells);
 }
 
+static const char what[] = "predictions";
+
 void predictions_write(const struct predictions *x, const struct scores *s,
                        const struct scores_split *p, const struct record *r)
 {
@@ -167,10 +169,12 @@ void predictions_write(const struct predictions *x, const struct scores *s,
         if (u)
             put_features(x, cells, u, i);
         write_sample(x, cells);
+        if (!x->file) /* which says itself what is wrong, when it is committed */
+            msa_written(x->m, x->to, what);
         msa_free(x->m, id);
     }
     if (!x->file)
-        fflush(x->to);
+        msa_flush(x->m, x->to, what);
 }
 
 void predictions_close(struct predictions *x)

@@ -2,7 +2,6 @@
 #include "common/data/synth_pickle.h"
 #include "common/data/pickle_write.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { ID_LENGTH = 28, ANNOTATION_LENGTH = 8 };
@@ -16,15 +15,7 @@ struct job {
     FILE *to;
 };
 
-/* Fails the run as soon as nothing can be written any more. */
-static void check_written(struct job *job)
-{
-    if (!ferror(job->to))
-        return;
-    if (errno == EPIPE)
-        msa_fail(job->m, MSA_CLOSED, "the output is closed");
-    msa_fail_errno(job->m, "cannot write the data set");
-}
+static const char what[] = "the data set";
 
 static void write_features(struct job *job, enum split split, enum modality modality)
 {
@@ -40,7 +31,7 @@ static void write_features(struct job *job, enum split split, enum modality moda
             fwrite(&(float){(float)job->frames[k]}, sizeof(float), 1, job->to);
         if (!narrow)
             fwrite(job->frames, sizeof(double), n, job->to);
-        check_written(job);
+        msa_written(job->m, job->to, what);
     }
     pickle_write_array_end(job->to);
 }
@@ -54,7 +45,7 @@ static void write_tokens(struct job *job, enum split split)
     for (size_t i = 0; i < s->count[split]; i++) {
         synth_tokens(s, split, i, job->tokens);
         fwrite(job->tokens, sizeof *job->tokens, 3 * shape[2], job->to);
-        check_written(job);
+        msa_written(job->m, job->to, what);
     }
     pickle_write_array_end(job->to);
 }
@@ -149,8 +140,7 @@ static void write_set(struct job *job)
         write_split(job, split);
     pickle_write_dict_end(job->to);
     pickle_write_end(job->to);
-    fflush(job->to);
-    check_written(job);
+    msa_flush(job->m, job->to, what);
 }
 
 void synth_pickle_write(struct msa *m, const struct synth *s, FILE *to)

@@ -1,7 +1,6 @@
 /* Showing a frame, and what is looked up in it for that. */
 #include "common/stream/show.h"
 #include "common/cli/option.h"
-#include <errno.h>
 #include <string.h>
 
 void show_frame(const struct show *s, const struct frame *f, bool back)
@@ -18,12 +17,7 @@ void show_frame(const struct show *s, const struct frame *f, bool back)
 
 void show_flush(const struct show *s)
 {
-    errno = 0;
-    if (fflush(s->to) == 0 && !ferror(s->to))
-        return;
-    if (errno == EPIPE)
-        msa_fail(s->m, MSA_CLOSED, "the report is closed");
-    msa_fail_errno(s->m, "cannot write the report");
+    msa_flush(s->m, s->to, "the report");
 }
 
 /* ---- Looking ---- */
