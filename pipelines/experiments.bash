@@ -48,8 +48,8 @@ check_arguments() {
     [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
     seeds=$(tr , '\n' <<<"$seeds" | awk '!seen[$1 + 0]++')
     use_settings "${given[--as]-}"
-    [ ! -v "given[--bert]" ] || "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check
-    "$here/train" "$data" "$out" "${train[@]}" --check
+    [ ! -v "given[--bert]" ] || "$here/pretrain" "$data" "$out" --check "${pretrain[@]}"
+    "$here/train" "$data" "$out" --check "${train[@]}"
     [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"
     for ((i = 0; i + 1 < ${#train[@]}; i++)); do
         [ "${train[i]}" != --family ] || family=${train[i + 1]}

@@ -44,10 +44,24 @@ take_options() {
     done
 }
 
+# have_alone DIR: waits while another script, or programs that one left behind when it was killed, train there. The programs
+# of this one hold the lock too.
+have_alone() {
+    mkdir -p "$1"
+    exec {lock}<"$1"
+    flock -n "$lock" && return
+    echo "$name: another training is at work in '$1': waiting" >&2
+    flock "$lock"
+}
+
 # find_bert PATH: a folder as transformers write it, or a file of weights with its config.json beside it.
 find_bert() {
     bert_dir=$1 bert_weights=$1/model.safetensors
     [ -d "$1" ] || bert_dir=$(dirname "$1") bert_weights=$1
+    local file
+    for file in "$bert_weights" "$bert_dir/config.json"; do
+        [ -r "$file" ] || fail 1 "--bert: there is no '$file'"
+    done
 }
 
 # from_bert: what about.tsv says of it, into `from`.

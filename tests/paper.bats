@@ -178,6 +178,12 @@ expected = numpy.einsum("and,bnd->ab", x, x) / x.shape[1]
 found = numpy.array([[float(value) for value in row[1:]] for row in rows[1:]])
 assert numpy.abs(found - expected).max() < 6e-5, (found, expected)
 END
+    pipeline figures out/without-cl/seed-12 out/full/seed-12 out/without-msc/seed-12 --out same
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    diff -r figures same
+    pipeline figures out/full/seed-12 out/full/seed-12 --out same
+    [ "$status" -eq 2 ]
+    [ "$output" = "figures: 'out/full/seed-12' and 'out/full/seed-12' have one place (figures --help)" ]
     pipeline figures --with out/full/seed-12 --out few --data data.pkl
     [ "$status" -eq 0 ]
     [ "$(ls few)" = $'weights.png\nweights.svg' ]
@@ -235,6 +241,8 @@ END
     wrong 1 "reproduce: 'data.pkl' is of the family sims, and so not mosi" reproduce mosi data.pkl --out out
     wrong 1 "msa-load: cannot read 'none': No such file or directory" reproduce sims none --out out
     wrong 2 "ablate: '--pretrain': nothing is pre-trained here (ablate --help)" ablate data.pkl --out out --pretrain
+    wrong 2 "ablate: without-pretraining: --encoders DIR is missing (ablate --help)" \
+        ablate data.pkl --out out --only without-pretraining
     wrong 1 "ablate: there is no folder 'none'" ablate data.pkl --out out --encoders none
     wrong 2 "fraction: --shares: '2' is no list of numbers up to 1" fraction data.pkl --out out --shares 2
     wrong 2 "fraction: 'cmu' is none of sims, mosi and mosei (fraction --help)" fraction data.pkl --out out --as cmu

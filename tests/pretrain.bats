@@ -146,6 +146,29 @@ setting() {
     [ "$output" = "ablate: '$PWD/tiny/model.safetensors' is not the BERT any more that 'pre/text' began with (SHA-256 in pre/text/about.tsv)" ]
 }
 
+@test "standardized or not: encoders and what follows must agree" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    done_well pretrain data.pkl pre "${small[@]}" --quiet --standardize
+    pipeline train data.pkl agreed --encoders pre --epochs 1
+    [ "$status" -eq 1 ] && [ ! -e agreed ]
+    [ "$output" = "train: pre/text has load.standardize true, and this has false: give both --standardize, or none" ]
+    done_well train data.pkl agreed --encoders pre --epochs 1 --standardize --quiet
+}
+
+@test "two at once in one place: the second waits for the first" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    local arguments=(data.pkl pre "${small[@]}" --only audio --quiet)
+    MSA_BIN=$BUILD/bin "$ROOT/pipelines/pretrain" "${arguments[@]}" --epochs 200 3>&- &
+    first=$!
+    until [ -s pre/audio/steps.tsv ]; do sleep 0.02; done
+    kill -9 $first # the script alone: its programs go on
+    wait $first || true
+    done_well pretrain "${arguments[@]}" --epochs 200 --resume
+    [ "$output" = "pretrain: another training is at work in 'pre': waiting" ]
+    (cd /; MSA_BIN=$BUILD/bin "$ROOT/pipelines/pretrain" "$OLDPWD/data.pkl" "$OLDPWD/alone" "${arguments[@]:2}" --epochs 200)
+    same pre/audio/encode.safetensors alone/audio/encode.safetensors
+}
+
 @test "features of another data set are refused; trained anew without encoders, a run forgets theirs" {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet
@@ -253,4 +276,9 @@ $(setting $family/$modality backprop.warmup)" = "$1" ] || { echo "$family $modal
     check "2 pretrain: --only: 'video' is no modality (text, vision or audio)" bert.pkl pre --only video
     check "2 pretrain: --tune: 'first' is neither all nor last" bert.pkl pre --bert tiny --tune first
     check "1 pretrain: bert.pkl has no features of text" bert.pkl pre --only text
+    check "2 pretrain: '--vision-only' is no option (pretrain --help)" bert.pkl pre --vision-only audio
+    check "2 pretrain: --pool, --head-epochs and --tune are of --bert (pretrain --help)" bert.pkl pre --pool mean
+    check "1 pretrain: --bert: there is no 'nope'" bert.pkl pre --bert nope
+    msa-load bert.pkl --drop text -o wordless.msa
+    check "1 pretrain: 'wordless.msa' has no text_bert for --bert (msa-tokenize makes it)" wordless.msa pre --bert tiny
 }
