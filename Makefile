@@ -7,6 +7,7 @@
 # make check      set-up, lint, all tests
 # make check-all  the same, and all tests with sanitizers too
 # make check-gpu  on a machine with a GPU: what tests of kernels and of a training show on it
+# make bundle     what check-gpu and bench-gpu need in one folder, build/bundle, for a machine without our packages
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
@@ -155,6 +156,8 @@ check-all: setup
 
 check-gpu: units
 	@CUDA_HOME=$(CUDA_HOME) tests/gpu/check
+bundle: units
+	@tests/gpu/bundle build/bundle
 
 # --- fuzzing ------------------------------------------------------------------------------------
 FUZZ_SECONDS := 60
@@ -165,7 +168,7 @@ fuzz:
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/bench/bert tests/fuzz/run tests/gpu/check .ci/run
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/bench/bert tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -249,5 +252,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units fuzzers fuzz test check check-all check-gpu lint options setup demo demo-paper bench clean install uninstall dist
+.PHONY: all units fuzzers fuzz test check check-all check-gpu bundle lint options setup demo demo-paper bench clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

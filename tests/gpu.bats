@@ -23,3 +23,28 @@ load helper
     [ "$status" -eq 0 ]
     [[ $output == *"device cuda:0 "* ]] || [[ $output == *"no device 'cuda': "*"device cpu:"* ]]
 }
+
+# A command in the bundle that this test has made and moved, without anything of this environment.
+bundled() {
+    env -i GPU=emulated PATH=/usr/bin:/bin timeout -k 5 300 elsewhere/run "$@"
+}
+
+@test "a bundle has all that its programs need but glibc, and is tested where it is put" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    "$ROOT/tests/gpu/bundle" "$PWD/bundle"
+    mv bundle elsewhere
+    bundled bash -c 'ldd bin/* lib/* build/obj/unit/*' >needs
+    [ "$(grep -c "$PWD/elsewhere/libraries/libdnnl.so" needs)" -gt 1 ]
+    run grep -Ev "^[a-z]|=> $PWD/elsewhere/|/lib(c|m|mvec|dl)\.so\.|/ld-linux|linux-vdso" needs
+    [ -z "$output" ]
+    run bundled tests/gpu/check golden devices
+    [ "$status" -eq 0 ]
+    [[ $output == *"0 of 2 failed" ]]
+}
+
+@test "a bundle that is too large is an error" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    BUNDLE_MOST=1000000 run "$ROOT/tests/gpu/bundle" "$PWD/bundle"
+    [ "$status" -eq 1 ]
+    [[ $output == "bundle: "*" bytes, but at most 1000000 are wanted" ]]
+}
