@@ -7,7 +7,9 @@
 # make check      set-up, lint, all tests
 # make check-all  the same, and all tests with sanitizers too
 # make check-gpu  on a machine with a GPU: what tests of kernels and of a training show on it
+# make bundle     what check-gpu and bench-gpu need in one folder, build/bundle, for a machine without our packages
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
+# make bench-gpu  on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 # make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
@@ -122,7 +124,15 @@ UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c)) $(O
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so $(O)/lib/msa-emulated.so all | $(OBJ)/lib
+# For timings: what a device can do, and one that does nothing.
+BENCH := $(OBJ)/bench/rates $(O)/lib/msa-idle.so
+$(OBJ)/bench/rates: tests/bench/rates.c $(OBJ)/libmsa.a | $(OBJ)/lib
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a $(LDLIBS)
+$(O)/lib/msa-idle.so: tests/bench/idle.c kernels/kernels.h kernels/table.def | $(O)/lib
+	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $<
+
+units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so $(O)/lib/msa-emulated.so $(BENCH) all | $(OBJ)/lib
 # They find kernels as the programs do: in lib beside the folder they are in.
 $(OBJ)/lib: | $(O)/lib
 	@mkdir -p $(@D)
@@ -155,6 +165,8 @@ check-all: setup
 
 check-gpu: units
 	@CUDA_HOME=$(CUDA_HOME) tests/gpu/check
+bundle: units
+	@tests/gpu/bundle build/bundle
 
 # --- fuzzing ------------------------------------------------------------------------------------
 FUZZ_SECONDS := 60
@@ -164,8 +176,8 @@ fuzz:
 	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZED)
 
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup tests/bench/step tests/bench/bert tests/fuzz/run tests/gpu/check .ci/run
+SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -190,6 +202,8 @@ demo-paper: setup
 	pipelines/demo-paper
 bench: all
 	tests/bench/step
+bench-gpu: units
+	@tests/bench/gpu
 
 clean:
 	rm -rf bin lib build demo demo-paper msa-*.tar.gz
@@ -249,5 +263,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units fuzzers fuzz test check check-all check-gpu lint options setup demo demo-paper bench clean install uninstall dist
+.PHONY: all units fuzzers fuzz test check check-all check-gpu bundle lint options setup demo demo-paper bench bench-gpu clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -64,6 +64,7 @@ static void on_header(struct stage *s)
         begin_training(t);
     t->model->build(t);
     params_check_frozen(&t->params);
+    params_gradients(&t->params);
     trainable_files_load(t);
 }
 

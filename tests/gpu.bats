@@ -23,3 +23,88 @@ load helper
     [ "$status" -eq 0 ]
     [[ $output == *"device cuda:0 "* ]] || [[ $output == *"no device 'cuda': "*"device cpu:"* ]]
 }
+
+# A command in the bundle that this test has made and moved, without anything of this environment.
+bundled() {
+    env -i GPU=emulated PATH=/usr/bin:/bin timeout -k 5 300 elsewhere/run "$@"
+}
+
+@test "a bundle has all that its programs need but glibc, and is tested where it is put" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    "$ROOT/tests/gpu/bundle" "$PWD/bundle"
+    mv bundle elsewhere
+    bundled bash -c 'ldd bin/* lib/* build/obj/*/*' >needs
+    [ "$(grep -c "$PWD/elsewhere/libraries/libdnnl.so" needs)" -gt 1 ]
+    run grep -Ev "^[a-z]|=> $PWD/elsewhere/|/lib(c|m|mvec|dl)\.so\.|/ld-linux|linux-vdso" needs
+    [ -z "$output" ]
+    run bundled tests/gpu/check golden devices
+    [ "$status" -eq 0 ]
+    [[ $output == *"0 of 2 failed" ]]
+    run bundled env SIZE=8 TIMES=1 STEPS=1 WARM=0 PRECISIONS=bf16 TORCH=none tests/bench/gpu tiny
+    [ "$status" -eq 0 ]
+    [[ $output == *"| tiny | 2 | bf16 | "* ]]
+}
+
+@test "a bundle that is too large is an error" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    BUNDLE_MOST=1000000 run "$ROOT/tests/gpu/bundle" "$PWD/bundle"
+    [ "$status" -eq 1 ]
+    [[ $output == "bundle: "*" bytes, but at most 1000000 are wanted" ]]
+}
+
+# --- timings
+
+@test "bench-gpu skips where there is no GPU, and that is no failure" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    "$ROOT/build/obj/bench/rates" --device cuda --size 1 && skip "there is one, and it would be timed"
+    run "$ROOT/tests/bench/gpu"
+    [ "$status" -eq 0 ]
+    [[ $output == "skipped: no GPU (device 'cuda' cannot be used: "*")" ]]
+    run -2 env GPU=cpu PRECISIONS=f32 SIZE=8 "$ROOT/tests/bench/gpu" none
+    [[ $output == *"no set 'none'"* ]]
+}
+
+# stand_in NAME: a program of that name, first in the path, with the lines of stdin
+stand_in() {
+    mkdir -p stand-ins
+    (echo '#!/bin/bash' && cat) >"stand-ins/$1"
+    chmod +x "stand-ins/$1"
+}
+
+@test "bench-gpu: a row for each batch and precision; memory and PyTorch by what stands for them" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    stand_in nvidia-smi <<'END'
+case "$*" in
+*name*) echo "A GPU, 580.1" ;;
+*loop-ms*) echo 1000 && echo 1300 && exec sleep 60 ;;
+*memory.used*) echo 400 ;;
+esac
+END
+    stand_in torch <<'END'
+[ "$1" != -c ] || { echo PyTorch 2 on the CPU && exit; }
+[[ $* != *--compile* ]] || { echo "no compiler" >&2 && exit 1; }
+case "$*" in
+*" --set tiny --batch 2 --steps 2 --device cpu --precision f32") echo "set=tiny median_s=2000.0 min_s=0.1" ;;
+*" --set tiny --batch 4 --steps 2 --device cpu --precision f32") echo "set=tiny median_s=1000.0 min_s=0.1" ;;
+esac
+END
+    GPU=cpu SIZE=8 TIMES="1 2" STEPS=2 WARM=0 PRECISIONS=f32 TORCH_PYTHON=torch PATH=$PWD/stand-ins:$PATH \
+        run --separate-stderr "$ROOT/tests/bench/gpu" tiny
+    [ "$status" -eq 0 ]
+    # shellcheck disable=SC2154 # --separate-stderr sets it
+    [ "$stderr" = $'bench: PyTorch, compile, f32: no compiler\nbench: PyTorch, compile, f32: no compiler' ]
+    [[ ${lines[0]} == 20??-??-??", A GPU, 580.1, 2 steps, milliseconds; PyTorch 2 on the CPU" ]]
+    number='[0-9]+\.[0-9]{2}'
+    stages="( \| $number \($number\)){4}"
+    for row in 2:2000000.00 4:1000000.00; do
+        grep -E "^\| tiny \| ${row%:*} \| f32 \| $number \| $number$stages \| $number \| 900 \| $number \| $number \| ${row#*:} \| 0\.00 \| - \| - \|\$" <<<"$output"
+    done
+    [ -z "$(find "$ROOT/build" -maxdepth 1 -name 'bench.*')" ]
+}
+
+@test "bench-gpu: a stage that fails ends it, and says why" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    GPU=cpu SIZE=8 TIMES=1 STEPS=1 WARM=0 PRECISIONS="f32 tf32" TORCH=none run "$ROOT/tests/bench/gpu" tiny
+    [ "$status" -ne 0 ]
+    [[ $output == *"--precision can be f32 alone"* ]]
+}

@@ -145,7 +145,8 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
 static void check_device(struct msa *m)
 {
     const char *device = m->common.device;
-    bool known = word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated", '|', device) >= 0;
+    bool known =
+        word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', device) >= 0;
     if (!known && strncmp(device, "cuda:", 5) == 0)
         known = device[5] && strlen(device) <= 8 && !device[5 + strspn(device + 5, "0123456789")];
     if (!known)

@@ -110,7 +110,7 @@ struct device *device_open(struct msa *m, const char *name, long threads)
         return open_kind(m, "cuda", 0, threads, false);
     if (strncmp(name, "cuda:", strlen("cuda:")) == 0)
         return open_kind(m, "cuda", gpu_index(m, name), threads, false);
-    if (strcmp(name, "test") == 0 || strcmp(name, "emulated") == 0)
+    if (strcmp(name, "test") == 0 || strcmp(name, "emulated") == 0 || strcmp(name, "idle") == 0)
         return open_kind(m, name, 0, threads, false);
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
 }

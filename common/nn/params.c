@@ -17,10 +17,8 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
 static void release(void *memory)
 {
     const struct parameter *one = memory;
-    if (!one->stack) {
+    if (!one->stack)
         one->device->release(one->device, one->var.data);
-        one->device->release(one->device, one->var.grad);
-    }
     for (int i = 0; i < MOMENTS; i++)
         one->device->release(one->device, one->moments[i]);
 }
@@ -29,7 +27,6 @@ static void release_stack(void *memory)
 {
     const struct stack *stack = memory;
     stack->device->release(stack->device, stack->var.data);
-    stack->device->release(stack->device, stack->var.grad);
 }
 
 float *params_floats(struct params *p, size_t count, bool zero)
@@ -129,24 +126,15 @@ static void draw(struct params *p, const struct parameter *one, enum start start
     msa_free(p->m, host);
 }
 
-/* Memory for a parameter that has been described, and for what its training takes. */
-static void take_memory(struct params *p, struct parameter *one)
-{
-    one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
-    one->var.wants = one->frozen == 0;
-    bool trained = one->frozen < LONG_MAX;
-    if (!one->stack) {
-        one->var.data = params_floats(p, one->var.count, false);
-        one->var.grad = trained ? params_floats(p, one->var.count, true) : NULL;
-    }
-}
-
 /* Memory, and values of a source, of `host`, or drawn. */
 static void begin(struct params *p, struct parameter *one, const float *host, enum start start,
                   float bound)
 {
     const struct safetensor *found = find_source(p, one);
-    take_memory(p, one);
+    one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
+    one->var.wants = one->frozen == 0;
+    if (!one->stack)
+        one->var.data = params_floats(p, one->var.count, false);
     if (found || host)
         p->device->copy_in(p->device, one->var.data, found ? found->data : host,
                            one->var.count * sizeof(float));
@@ -162,22 +150,18 @@ struct var *params_add(struct params *p, const char *name, enum start start, flo
     return &one->var;
 }
 
-/* The stack's variable as its parts have it: is any of them trained, at some time? */
+/* The stack's variable, after a look at what sources have of its parts. */
 static void join(struct params *p, struct stack *stack, struct parameter *const *parts, int count)
 {
     const struct var *like = &parts[0]->var;
-    bool trained = false;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         find_source(p, parts[i]);
-        trained = trained || (!p->fixed && params_frozen(p, parts[i]->name) < LONG_MAX);
-    }
     stack->var = *like;
     if (__builtin_mul_overflow(like->shape[0], (size_t)count, &stack->var.shape[0]) ||
         __builtin_mul_overflow(like->count, (size_t)count, &stack->var.count) ||
         stack->var.count > SIZE_MAX / sizeof(float))
         msa_fail(p->m, MSA_FAILED, "parameter '%s' would be too large", parts[0]->name);
     stack->var.data = params_floats(p, stack->var.count, false);
-    stack->var.grad = trained ? params_floats(p, stack->var.count, true) : NULL;
 }
 
 struct var *params_stack(struct params *p, int count, const char *const *names, enum start start,
@@ -192,12 +176,11 @@ struct var *params_stack(struct params *p, int count, const char *const *names, 
     join(p, stack, p->list + first, count);
     for (int i = 0; i < count; i++) {
         struct parameter *one = p->list[first + i];
-        size_t at = (size_t)i * one->var.count;
         one->stack = stack;
-        one->var.data = stack->var.data + at;
-        one->var.grad = stack->var.grad ? stack->var.grad + at : NULL;
+        one->var.data = stack->var.data + (size_t)i * one->var.count;
         begin(p, one, NULL, start, bound);
         stack->var.wants = stack->var.wants || one->var.wants;
+        stack->trained = stack->trained || one->frozen < LONG_MAX;
     }
     return &stack->var;
 }

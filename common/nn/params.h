@@ -29,6 +29,13 @@ struct parameter {
     struct stack *stack; /* that it is part of; NULL: of none */
 };
 
+/* The gradients by all parameters that are trained at some time, one behind the other. */
+struct gradients {
+    struct device *device;
+    float *all; /* on the device; NULL: nothing is trained */
+    size_t count;
+};
+
 struct params {
     struct msa *m;
     struct device *device;
@@ -41,6 +48,7 @@ struct params {
     const struct safetensors **sources; /* files with values; the last that has one gives it */
     int count, capacity;
     struct parameter **list;
+    struct gradients *gradients; /* params_gradients has made them; NULL: not yet */
 };
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
@@ -78,6 +86,8 @@ void params_restore(struct params *p, const struct safetensors *file);
 void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
                  size_t metadata_count);
 
+/* Takes memory for gradients, zeros; to be called once, when all parameters have been made. */
+void params_gradients(struct params *p);
 void params_zero_gradients(struct params *p);
 /* One optimizer step on all that are trained now; their gradients are those of the last backward
  * pass. Fails the run with MSA_CORRUPT where what was restored lacks a moment that the optimizer

@@ -7,6 +7,7 @@
 /* Parameters that lie one behind the other, and all of them as one variable. */
 struct stack {
     struct var var;
+    bool trained; /* one of them is, at some time */
     struct device *device;
 };
 

@@ -1,6 +1,7 @@
 /* What training does to parameters, and what of it is kept with them. */
 #include "common/nn/device.h"
 #include "common/nn/params_parts.h"
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,12 +93,60 @@ void params_save(struct params *p, const char *path, bool moments, const char *c
     msa_free(p->m, all);
 }
 
+/* --- gradients --- */
+
+/* The variable that has memory for the gradient by parameter i, and maybe by others: its own, or
+ * that of the stack that begins here; NULL: none. */
+static struct var *holder(const struct params *p, int i)
+{
+    struct parameter *one = p->list[i];
+    if (!one->stack)
+        return one->frozen < LONG_MAX ? &one->var : NULL;
+    bool first = i == 0 || p->list[i - 1]->stack != one->stack;
+    return first && one->stack->trained ? &one->stack->var : NULL;
+}
+
+/* Floats from one gradient to the next, so that each is 64-byte aligned. */
+static size_t stride(const struct var *v)
+{
+    return (v->count + 15) / 16 * 16;
+}
+
+static void release_gradients(void *memory)
+{
+    const struct gradients *g = memory;
+    g->device->release(g->device, g->all);
+}
+
+void params_gradients(struct params *p)
+{
+    struct gradients *g = p->gradients = msa_alloc(p->m, sizeof *g);
+    g->device = p->device;
+    msa_at_free(g, release_gradients);
+    for (int i = 0; i < p->count; i++)
+        g->count += holder(p, i) ? stride(holder(p, i)) : 0;
+    if (!g->count)
+        return;
+    float *next = g->all = params_floats(p, g->count, true);
+    for (int i = 0; i < p->count; i++) {
+        struct parameter *one = p->list[i];
+        struct var *v = holder(p, i), *whole = one->stack ? &one->stack->var : NULL;
+        if (v) {
+            v->grad = next;
+            next += stride(v);
+        }
+        if (whole && whole->grad)
+            one->var.grad = whole->grad + (one->var.data - whole->data);
+    }
+}
+
 void params_zero_gradients(struct params *p)
 {
-    for (int i = 0; i < p->count; i++)
-        if (p->list[i]->var.grad)
-            p->device->k.fill(p->device, p->list[i]->var.grad, 0, p->list[i]->var.count);
+    if (p->gradients->all)
+        p->device->k.fill(p->device, p->gradients->all, 0, p->gradients->count);
 }
+
+/* --- updates --- */
 
 /* One whose moment is missing after its first update was restored from another file than it needs.
  */

@@ -7,6 +7,7 @@ checking, not for speed. Needs torch and numpy; reads and writes safetensors by 
   dmmsa_torch.py golden DIR [--seed N] [--labels sims|mosi]
       make a small data set, initial parameters and the expected trajectory in DIR
   dmmsa_torch.py bench [--set sims|mosi|mosei] [--batch N] [--steps N] [--threads N] [--device D]
+                       [--precision f32|tf32|bf16] [--compile]
       time one training step of the full-size model on random data
 
 Names of parameters are ConFEDE's, so its checkpoints and ours are interchangeable.
@@ -294,14 +295,17 @@ def bench(a):
     lab = {"y": torch.rand(batch, device=dev) * 2 - 1}
     opt, times = optimizer(model, 1e-4, 1e-3), []
     sync = torch.cuda.synchronize if dev.type == "cuda" else (lambda: None)
+    torch.backends.cuda.matmul.allow_tf32 = a.precision == "tf32"
+    forward = torch.compile(model) if a.compile else model
     for _ in range(a.steps + 2):
         sync(); t = time.perf_counter()
-        parts = losses(model(x), lab, family="mosi")
+        with torch.autocast(dev.type, torch.bfloat16, enabled=a.precision == "bf16"):
+            parts = losses(forward(x), lab, family="mosi")
         opt.zero_grad(); (parts["msr"] + parts["msc"] + .5 * parts["uni"] + .5 * parts["cl"]).backward(); opt.step()
         sync(); times.append(time.perf_counter() - t)
     times = sorted(times[2:])
     print(f"set={a.set} batch={batch} threads={torch.get_num_threads()} device={a.device} torch={torch.__version__} "
-          f"median_s={times[len(times) // 2]:.4f} min_s={times[0]:.4f} samples_per_s={batch / times[len(times) // 2]:.1f}")
+          f"median_s={times[len(times) // 2]:.6f} min_s={times[0]:.6f} samples_per_s={batch / times[len(times) // 2]:.1f}")
 
 
 if __name__ == "__main__":
@@ -313,5 +317,6 @@ if __name__ == "__main__":
     b = sub.add_parser("bench"); b.set_defaults(run=bench)
     b.add_argument("--set", choices=SETS, default="sims"); b.add_argument("--batch", type=int)
     b.add_argument("--steps", type=int, default=5); b.add_argument("--threads", type=int); b.add_argument("--device", default="cpu")
+    b.add_argument("--precision", choices=("f32", "tf32", "bf16"), default="f32"); b.add_argument("--compile", action="store_true")
     a = p.parse_args()
     a.run(a)

@@ -20,6 +20,7 @@ static struct params parameters(struct msa *m, struct device *d, const struct sa
     params_source(&p, golden, false);
     for (int i = 0; i < ONES; i++)
         params_add(&p, ones[i], START_ZERO, 0, 1, (size_t[]){N});
+    params_gradients(&p);
     return p;
 }
 

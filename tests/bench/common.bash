@@ -1,0 +1,17 @@
+# Shared by what measures: the seconds between lines, and what is in the middle of many.
+# shellcheck shell=bash
+
+# The seconds between the lines of stdin, without the first N.
+intervals() {
+    while read -r _; do echo "$EPOCHREALTIME"; done | awk -v skip="$1" 'NR > skip { printf "%.6f\n", $1 - last } { last = $1 }'
+}
+
+# Of the first column of a file.
+median() {
+    sort -n "$1" | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'
+}
+
+# The smallest number of a column, the first unless said.
+fastest() {
+    sort -n -k "${2:-1}" "$1" | awk -v column="${2:-1}" 'NR == 1 { print $column }'
+}
