@@ -16,6 +16,8 @@ import pathlib, re, subprocess, sys
 EXEMPT = {
     "README.md: make demo": "the demo is in tests/pipelines.bats, and make check is what runs this",
     "README.md: make install": "tests/install.bats",
+    "README.md: pipelines/train unaligned_39.pkl run --device cuda": "it wants a GPU; tests/gpu.bats",
+    "README.md: ./run tests/gpu/check": "it is in what make bundle has made; tests/gpu.bats",
     "msa-stream.5: msa-load -> a -> b -> msa-loss -> msa-backprop      frames H D C M E": "a picture",
     "msa-model.7: CH-SIMS  msa-load --batch 32 --epochs 50": "a table of options, not a line",
 }
