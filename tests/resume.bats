@@ -130,7 +130,7 @@ killed() {
 # Each keeps other moments, and all of them a count of updates.
 @test "killed and resumed, with each optimizer" {
     # shellcheck disable=SC2034 # training reads them
-    local EPOCHS=5 OPTIMIZER
+    local EPOCHS=20 OPTIMIZER
     for OPTIMIZER in "--amsgrad" "--optimizer adam" "--optimizer adam --amsgrad" "--optimizer hf-adamw --eps 1e-6" \
         "--optimizer sgd" "--optimizer sgd --momentum 0.9"; do
         rm -rf whole killed

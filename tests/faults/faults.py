@@ -8,7 +8,7 @@ training must go on with --resume to the same bytes as one without a fault. Prin
   faults.py BUILD training PROGRAM   in a training line: each call fails
   faults.py BUILD resumed PROGRAM    in one that goes on from the middle: the 1st call fails, the 4th, the 16th ...
 
-Allocations are many. Alone each fails, but only every 7th with all behind it; in a line some 40 of them do. With
+Allocations are many. Alone each fails, but only every 14th with all behind it; in a line some 20 of them do. With
 FAULTS=all it is each and every one."""
 import filecmp
 import itertools
@@ -112,7 +112,7 @@ class Alone:
 
     def numbers(self, kind, plus):
         """Which calls of a kind fail."""
-        return itertools.count(1, 7 if kind == "malloc" and plus and not ALL else 1)
+        return itertools.count(1, 14 if kind == "malloc" and plus and not ALL else 1)
 
     def __init__(self, folder, command, log=False):
         self.folder, self.command, self.log = folder, command, log
@@ -201,7 +201,7 @@ class Training:
         """Which calls of a kind fail."""
         if self.half and not ALL:
             return (4**i for i in itertools.count())
-        return itertools.count(1, max(self.count(kind) // 40, 1) if kind == "malloc" and not ALL else 1)
+        return itertools.count(1, max(self.count(kind) // 20, 1) if kind == "malloc" and not ALL else 1)
 
     def begin(self, fault):
         shutil.rmtree(self.folder, ignore_errors=True)
