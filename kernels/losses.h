@@ -39,6 +39,43 @@ SCALAR double log_sum_exp(const float *x, size_t n)
     return most + log(sum);
 }
 
+/* --- cosine */
+
+/* What a pair of rows has in common. */
+struct pair {
+    double cosine, norm_a, norm_b; /* norms as they are used: not below the least */
+    bool grows_a, grows_b;         /* do the norms follow their rows? */
+};
+
+/* Of the products a b, a a and b b. */
+SCALAR struct pair pair_of_products(double ab, double aa, double bb)
+{
+    const double least_norm = 1e-12;
+    struct pair p;
+    p.norm_a = sqrt(aa), p.norm_b = sqrt(bb);
+    p.grows_a = !(p.norm_a < least_norm);
+    p.grows_b = !(p.norm_b < least_norm);
+    p.norm_a = p.grows_a ? p.norm_a : least_norm;
+    p.norm_b = p.grows_b ? p.norm_b : least_norm;
+    p.cosine = ab / (p.norm_a * p.norm_b);
+    return p;
+}
+
+/* The gradient by a is by_other b + by_a a, that by b by_other a + by_b b; g is that by the cosine.
+ */
+struct pair_slopes {
+    float by_other, by_a, by_b;
+};
+
+SCALAR struct pair_slopes pair_slopes_of(const struct pair *p, double g)
+{
+    struct pair_slopes s;
+    s.by_other = (float)(g / (p->norm_a * p->norm_b));
+    s.by_a = p->grows_a ? (float)(-g * p->cosine / (p->norm_a * p->norm_a)) : 0;
+    s.by_b = p->grows_b ? (float)(-g * p->cosine / (p->norm_b * p->norm_b)) : 0;
+    return s;
+}
+
 /* --- contrast */
 
 /* One sample's cosines, positives first. */

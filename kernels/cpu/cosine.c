@@ -1,13 +1,6 @@
 /* Cosine similarity of rows. */
 #include "kernels/cpu/cpu.h"
-
-static const double least_norm = 1e-12;
-
-/* What a pair of rows has in common. */
-struct pair {
-    double cosine, norm_a, norm_b; /* norms as they are used: not below the least */
-    bool grows_a, grows_b;         /* do the norms follow their rows? */
-};
+#include "kernels/losses.h"
 
 static struct pair pair_of(const float *a, const float *b, size_t dim)
 {
@@ -18,13 +11,7 @@ static struct pair pair_of(const float *a, const float *b, size_t dim)
         aa += (double)a[i] * a[i];
         bb += (double)b[i] * b[i];
     }
-    struct pair p = {.norm_a = sqrt(aa), .norm_b = sqrt(bb)};
-    p.grows_a = !(p.norm_a < least_norm);
-    p.grows_b = !(p.norm_b < least_norm);
-    p.norm_a = p.grows_a ? p.norm_a : least_norm;
-    p.norm_b = p.grows_b ? p.norm_b : least_norm;
-    p.cosine = ab / (p.norm_a * p.norm_b);
-    return p;
+    return pair_of_products(ab, aa, bb);
 }
 
 void cpu_cosine_forward(struct device *d, float *c, const float *a, const float *b, size_t rows,
@@ -54,13 +41,10 @@ void cpu_cosine_backward(struct device *d, float *da, float *db, const float *dc
     for (size_t r = 0; r < rows; r++) {
         const float *ra = a + r * dim, *rb = b + r * dim;
         struct pair p = pair_of(ra, rb, dim);
-        double g = dc[r * total + at];
-        float other = (float)(g / (p.norm_a * p.norm_b));
-        float own_a = p.grows_a ? (float)(-g * p.cosine / (p.norm_a * p.norm_a)) : 0;
-        float own_b = p.grows_b ? (float)(-g * p.cosine / (p.norm_b * p.norm_b)) : 0;
+        struct pair_slopes s = pair_slopes_of(&p, dc[r * total + at]);
         if (da)
-            row_backward(da + r * dim, ra, rb, own_a, other, dim, add_a);
+            row_backward(da + r * dim, ra, rb, s.by_a, s.by_other, dim, add_a);
         if (db)
-            row_backward(db + r * dim, rb, ra, own_b, other, dim, add_b);
+            row_backward(db + r * dim, rb, ra, s.by_b, s.by_other, dim, add_b);
     }
 }
