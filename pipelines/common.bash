@@ -5,6 +5,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
+data_hash=''
 compute=() # options of programs that compute: --device, --threads and --precision
 
 # Prints the comment at the top of the script, and exits.
@@ -166,11 +167,12 @@ command_given() {
 # whether it was resumed.
 about() {
     local run=$1 data=$2
+    hash_data "$data"
     {
         printf 'made by\t%s\n' "$(msa-load --version)"
         printf 'command\t%s\n' "$(command_given)"
         printf 'data\t%s\n' "$(realpath "$data")"
-        printf 'sha256\t%s\n' "$(hash_of "$data")"
+        printf 'sha256\t%s\n' "$data_hash"
         printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"
         printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
         header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
@@ -178,6 +180,11 @@ about() {
         settings "$run"
     } >"$run/about.tmp"
     mv "$run/about.tmp" "$run/about.tsv"
+}
+
+# The hash of a data set, into data_hash: it may be large, and is read once.
+hash_data() {
+    : "${data_hash:=$(hash_of "$1")}"
 }
 
 hash_of() {
