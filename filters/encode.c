@@ -97,14 +97,21 @@ static const float *standardization(struct trainable *t, const char *modality, c
     return v && t->stage->header->train ? host->data : NULL;
 }
 
-/* In evaluation a dimension of a parameter of this encoder, `otherwise` where it is not there. */
-static size_t given_size(const struct trainable *t, const char *modality, const char *parameter,
-                         int dimension, size_t otherwise)
+/* In evaluation a parameter of the first part of this encoder; NULL where it is not there. */
+static const struct safetensor *given(const struct trainable *t, const char *modality,
+                                      const char *parameter)
 {
     char name[128];
     snprintf(name, sizeof name, "%s_encoder.encoder.pos_encoder.%s", modality, parameter);
-    const struct safetensor *given = trainable_given(t, name);
-    return given && given->rank > dimension ? given->shape[dimension] : otherwise;
+    return trainable_given(t, name);
+}
+
+/* Its second dimension, `otherwise` where there is none. */
+static size_t given_size(const struct trainable *t, const char *modality, const char *parameter,
+                         size_t otherwise)
+{
+    const struct safetensor *tensor = given(t, modality, parameter);
+    return tensor && tensor->rank > 1 ? tensor->shape[1] : otherwise;
 }
 
 /* Parameters are for frames of one width. Samples may have fewer of them than those that were
@@ -112,8 +119,8 @@ static size_t given_size(const struct trainable *t, const char *modality, const 
 static size_t frames_of(const struct trainable *t, const char *modality,
                         const struct schema_entry *arrives)
 {
-    size_t width = given_size(t, modality, "proj.weight", 1, arrives->shape[2]);
-    size_t places = given_size(t, modality, "position_embeddings", 1, 1 + arrives->shape[1]);
+    size_t width = given_size(t, modality, "proj.weight", arrives->shape[2]);
+    size_t places = given_size(t, modality, "position_embeddings", 1 + arrives->shape[1]);
     if (width != arrives->shape[2])
         msa_fail(t->m, MSA_CORRUPT, "%s is for %zu features in a frame of '%s', but %zu arrive",
                  t->given->path, width, modality, arrives->shape[2]);
@@ -152,9 +159,7 @@ static void build_encoder(struct trainable *t, struct encode *e, int modality, s
 /* Evaluation's parameters know which modalities they are for. */
 static bool has_parameters(const struct trainable *t, const char *modality)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s_encoder.encoder.pos_encoder.proj.weight", modality);
-    return !t->given || trainable_given(t, name);
+    return !t->given || given(t, modality, "proj.weight");
 }
 
 /* Are its frames to be encoded? */
