@@ -31,7 +31,7 @@ OBJ     := $(if $(KIND),build/$(KIND)/obj,build/obj)
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 FLAGS   := -std=c11 -D_GNU_SOURCE -I. -fno-common $(WARN)
 COMPILE  = $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
-LDLIBS  := -lmsgpackc -ljansson -lutf8proc -lz -ldl -lm
+LDLIBS  := -lmsgpackc -ljansson -lutf8proc -ldeflate -lz -ldl -lm
 ifneq ($(SAN),)
 FLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif

@@ -183,7 +183,7 @@ for kind, body in frames(sys.stdin.buffer):
     failed 1 "--standardize: no 'text', 'vision' or 'audio' in h.msa"
 }
 
-@test "a cut stream is 4, a damaged one 3: one line, and no record" {
+@test "a cut stream is 4, a damaged one 3 or seems cut: one line, and no record" {
     msa-load --split test --batch 3 "$GOLDEN/data.pkl" -o plain
     gzip -k plain
     "$PYTHON" - <<'END'
@@ -202,7 +202,7 @@ for name in "plain", "plain.gz":
             continue  # gzip's header, most of which means nothing
         data = bytearray(whole)
         data[bit // 8] ^= 1 << bit % 8
-        check(bytes(data), 3, *[4] * name.endswith("gz"))  # inflated otherwise, it may seem cut
+        check(bytes(data), 3, 4)  # a greater length, of a frame or inflated, makes it seem cut
     check(whole + b"xyz", 3)
 END
 }

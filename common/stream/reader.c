@@ -144,7 +144,7 @@ static void check_prefix(struct reader *r, const struct prefix *p)
 static void check_body(struct reader *r, const struct prefix *p, const uint8_t *body)
 {
     if (!(p->flags & FRAME_NO_CRC)) {
-        uint32_t crc = (uint32_t)crc32_z(prefix_crc(p), body, p->length);
+        uint32_t crc = libdeflate_crc32(prefix_crc(p), body, p->length);
         if (crc != p->crc)
             INPUT_CORRUPT(r->in, "CRC %08x but expected %08x: damaged on the way", crc, p->crc);
     }

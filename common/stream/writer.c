@@ -99,7 +99,7 @@ static void write_prefix(struct writer *w, enum frame_kind kind, size_t length,
     uint32_t crc = prefix_crc(p);
     for (size_t i = 0; checked && i < n; i++) {
         size_t skip = i ? 0 : sizeof *p;
-        crc = (uint32_t)crc32_z(crc, (const uint8_t *)v[i].iov_base + skip, v[i].iov_len - skip);
+        crc = libdeflate_crc32(crc, (const uint8_t *)v[i].iov_base + skip, v[i].iov_len - skip);
     }
     p->crc = checked ? crc : 0;
 }

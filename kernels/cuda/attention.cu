@@ -37,12 +37,17 @@ static __device__ float row_sum(float value)
     return value;
 }
 
+/* A block's shared memory. */
+template <int D, int QUERIES, int KEYS> struct forward_tiles {
+    float q[QUERIES][D + GAP], kv[KEYS][D + GAP], p[QUERIES][KEYS + GAP];
+    kept_row<KEYS> kept[QUERIES];
+};
+
 template <int D, int QUERIES, int KEYS>
-static __global__ void forward(float *y, float *lse, struct attention a)
+static __global__ void __launch_bounds__(BLOCK) forward(float *y, float *lse, struct attention a)
 {
     constexpr int R = QUERIES / DOWN, C = KEYS / ACROSS, W = D / ACROSS;
-    __shared__ __align__(16) float q[QUERIES][D + GAP], kv[KEYS][D + GAP], p[QUERIES][KEYS + GAP];
-    __shared__ kept_row<KEYS> kept[QUERIES];
+    auto &[q, kv, p, kept] = block_memory_as<forward_tiles<D, QUERIES, KEYS>>();
     size_t tiles = pieces(a.length, QUERIES), query = blockIdx.x % tiles * QUERIES;
     struct head head = head_of(a, blockIdx.x / tiles);
     const float *from = a.qkv + head.first * 3 * a.dim + head.column;
@@ -66,8 +71,7 @@ static __global__ void forward(float *y, float *lse, struct attention a)
         exponentials(scores, most, total, keep, seen, a.scale);
         for (int r = 0; r < R; r++)
             for (int c = 0; c < C; c++)
-                scores[r][c] *=
-                    factor<KEYS>(kept, a, head, query, key, down() * R + r, across() + ACROSS * c);
+                scores[r][c] *= factor<KEYS>(kept, a.mask, down() * R + r, across() + ACROSS * c);
         for (int r = 0; r < R; r++)
             for (int c = 0; c < W; c++)
                 out[r][c] *= keep[r];
@@ -141,42 +145,62 @@ static __device__ void load_second(float (&tile)[ROWS][D + GAP], const struct si
                   side.rows > at ? side.rows - at : 0, size);
 }
 
+/* What slopes must know of a query, or of a key. */
+struct beside {
+    float lse, delta;
+    bool seen;
+};
+
+/* Of a tile's row or column: one past the end is seen by none, and sees none. */
+static __device__ struct beside beside_of(const struct attention &a, const struct head &head,
+                                          const struct outputs &o, bool key, size_t at)
+{
+    size_t query = head.task * a.length + at;
+    if (key)
+        return {0, 0, visible(a, head, at)};
+    if (at < head.length)
+        return {o.lse[query], o.delta[query], true};
+    return {0, 0, false};
+}
+
 /* Turns scores into probabilities through the dropout, and dscores, the gradients by those, into
- * the gradients by the scores: p (factor dscore - delta). The tile's first element is that of
- * `query` and `key`; its rows are queries or, OF_KEYS, keys. */
+ * the gradients by the scores: p (factor dscore - delta). The tile's rows are queries or, OF_KEYS,
+ * keys. */
 template <int R, int C, int KEYS, bool OF_KEYS>
 static __device__ void slopes(float (&scores)[R][C], float (&dscores)[R][C],
-                              const kept_row<KEYS> *kept, const struct attention &a,
-                              const struct head &head, const struct outputs &o, size_t query,
-                              size_t key)
+                              const kept_row<KEYS> *kept, const struct beside (&rows)[R],
+                              const struct beside (&columns)[C], const struct attention &a)
 {
-    size_t row = head.task * a.length + query;
 #pragma unroll
     for (int r = 0; r < R; r++)
 #pragma unroll
         for (int c = 0; c < C; c++) {
+            const struct beside &query = OF_KEYS ? columns[c] : rows[r];
             unsigned i = down() * R + r, j = across() + ACROSS * c;
-            unsigned q = OF_KEYS ? j : i, k = OF_KEYS ? i : j;
-            float p = 0, by_score = 0, by = factor<KEYS>(kept, a, head, query, key, q, k);
-            if (query + q < head.length && visible(a, head, key + k)) {
-                p = expf(scores[r][c] * a.scale - o.lse[row + q]);
-                by_score = p * (by * dscores[r][c] - o.delta[row + q]);
-            }
+            float by =
+                OF_KEYS ? factor<KEYS>(kept, a.mask, j, i) : factor<KEYS>(kept, a.mask, i, j);
+            bool seen = rows[r].seen && columns[c].seen;
+            float p = seen ? expf(scores[r][c] * a.scale - query.lse) : 0;
+            dscores[r][c] = seen ? p * (by * dscores[r][c] - query.delta) : 0;
             scores[r][c] = p * by;
-            dscores[r][c] = by_score;
         }
 }
 
 /* The block's own rows are queries, and others keys: dq of its own. Or, OF_KEYS, its own rows are
  * keys, and others queries: dk and dv. */
+template <int D, int OWN, int OTHERS, bool OF_KEYS> struct backward_tiles {
+    float first[OWN][D + GAP], second[OWN][D + GAP], other[OTHERS][D + GAP], p[OWN][OTHERS + GAP];
+    kept_row<OF_KEYS ? OWN : OTHERS> kept[OF_KEYS ? OTHERS : OWN];
+};
+
 template <int D, int OWN, int OTHERS, bool OF_KEYS>
-static __global__ void backward(float *dqkv, struct outputs o, struct attention a, bool add)
+static __global__ void __launch_bounds__(BLOCK)
+    backward(float *dqkv, struct outputs o, struct attention a, bool add)
 {
     constexpr int R = OWN / DOWN, C = OTHERS / ACROSS, W = D / ACROSS;
     constexpr int QUERIES = OF_KEYS ? OTHERS : OWN, KEYS = OF_KEYS ? OWN : OTHERS;
-    __shared__ __align__(16) float first[OWN][D + GAP], second[OWN][D + GAP];
-    __shared__ __align__(16) float other[OTHERS][D + GAP], p[OWN][OTHERS + GAP];
-    __shared__ kept_row<KEYS> kept[QUERIES];
+    auto &[first, second, other, p, kept] =
+        block_memory_as<backward_tiles<D, OWN, OTHERS, OF_KEYS>>();
     size_t tiles = pieces(a.length, OWN), row = blockIdx.x % tiles * OWN;
     struct head head = head_of(a, blockIdx.x / tiles);
     if (row >= head.length)
@@ -185,6 +209,9 @@ static __global__ void backward(float *dqkv, struct outputs o, struct attention 
     const struct side own = side_of(a, head, o.dy, OF_KEYS),
                       others = side_of(a, head, o.dy, !OF_KEYS);
     float by_first[R][W] = {}, by_second[R][W] = {}, scores[R][C], dscores[R][C];
+    struct beside rows[R], columns[C];
+    for (int r = 0; r < R; r++)
+        rows[r] = beside_of(a, head, o, OF_KEYS, row + down() * R + r);
     load_first<OWN, D>(first, own, row, a.size);
     load_second<OWN, D>(second, own, row, a.size);
     for (size_t at = 0; row < own.rows && at < others.rows; at += OTHERS) {
@@ -198,7 +225,9 @@ static __global__ void backward(float *dqkv, struct outputs o, struct attention 
         load_second<OTHERS, D>(other, others, at, a.size);
         __syncthreads();
         dots<R, C, D>(dscores, second, other);
-        slopes<R, C, KEYS, OF_KEYS>(scores, dscores, kept, a, head, o, query, key);
+        for (int c = 0; c < C; c++)
+            columns[c] = beside_of(a, head, o, !OF_KEYS, at + across() + ACROSS * c);
+        slopes<R, C, KEYS, OF_KEYS>(scores, dscores, kept, rows, columns, a);
         if (OF_KEYS) {
             store(p, scores);
             __syncthreads();
@@ -211,10 +240,10 @@ static __global__ void backward(float *dqkv, struct outputs o, struct attention 
         add_product<R, W, OTHERS>(by_first, p, other);
     }
     float *to = dqkv + (head.first + row) * 3 * a.dim + head.column;
-    size_t rows = head.length - row;
-    put_tile(to + (OF_KEYS ? a.dim : 0), 3 * a.dim, rows, a.size, by_first, a.scale, add);
+    size_t left = head.length - row;
+    put_tile(to + (OF_KEYS ? a.dim : 0), 3 * a.dim, left, a.size, by_first, a.scale, add);
     if (OF_KEYS)
-        put_tile(to + 2 * a.dim, 3 * a.dim, rows, a.size, by_second, 1, add);
+        put_tile(to + 2 * a.dim, 3 * a.dim, left, a.size, by_second, 1, add);
 }
 
 /* --- on the host */
@@ -230,20 +259,27 @@ static struct attention attention_of(struct device *d, const float *qkv, const u
             mask_of(drop), qkv,    pad, spans};
 }
 
+template <int D, int QUERIES, int KEYS>
+static void launch_forward(struct device *d, float *y, float *lse, const struct attention &a)
+{
+    size_t blocks = a.batch * a.heads * pieces(a.length, QUERIES);
+    launch_with(d, sizeof(forward_tiles<D, QUERIES, KEYS>), forward<D, QUERIES, KEYS>, blocks,
+                BLOCK, y, lse, a);
+}
+
 void cuda_attention_forward(struct device *d, float *y, float *lse, const float *qkv,
                             const uint8_t *pad, const int32_t *spans, size_t batch, size_t length,
                             size_t dim, size_t heads, const struct dropout *drop)
 {
     struct attention a = attention_of(d, qkv, pad, spans, batch, length, dim, heads, drop);
-    size_t blocks = batch * heads * pieces(length, 32);
     if (a.size <= 32)
-        launch(d, forward<32, 32, 64>, blocks, BLOCK, y, lse, a);
+        launch_forward<32, 64, 64>(d, y, lse, a);
     else if (a.size <= 64)
-        launch(d, forward<64, 32, 64>, blocks, BLOCK, y, lse, a);
+        launch_forward<64, 64, 64>(d, y, lse, a);
     else if (a.size <= 96)
-        launch(d, forward<96, 32, 64>, blocks, BLOCK, y, lse, a);
+        launch_forward<96, 64, 64>(d, y, lse, a);
     else
-        launch(d, forward<128, 32, 32>, blocks, BLOCK, y, lse, a);
+        launch_forward<128, 64, 64>(d, y, lse, a);
 }
 
 template <int D, int OWN, int OTHERS>
@@ -251,8 +287,10 @@ static void launch_backward(struct device *d, float *dqkv, struct outputs o,
                             const struct attention &a, bool add)
 {
     size_t blocks = a.batch * a.heads * pieces(a.length, OWN);
-    launch(d, backward<D, OWN, OTHERS, false>, blocks, BLOCK, dqkv, o, a, add);
-    launch(d, backward<D, OWN, OTHERS, true>, blocks, BLOCK, dqkv, o, a, add);
+    launch_with(d, sizeof(backward_tiles<D, OWN, OTHERS, false>), backward<D, OWN, OTHERS, false>,
+                blocks, BLOCK, dqkv, o, a, add);
+    launch_with(d, sizeof(backward_tiles<D, OWN, OTHERS, true>), backward<D, OWN, OTHERS, true>,
+                blocks, BLOCK, dqkv, o, a, add);
 }
 
 void cuda_attention_backward(struct device *d, float *dqkv, const float *dy, const float *y,
@@ -268,11 +306,11 @@ void cuda_attention_backward(struct device *d, float *dqkv, const float *dy, con
     struct outputs o = {dy, lse, delta};
     launch(d, dot_outputs, cuda_blocks(d, queries, WARPS), THREADS, delta, dy, y, a);
     if (a.size <= 32)
-        launch_backward<32, 32, 64>(d, dqkv, o, a, add);
+        launch_backward<32, 64, 64>(d, dqkv, o, a, add);
     else if (a.size <= 64)
-        launch_backward<64, 32, 32>(d, dqkv, o, a, add);
+        launch_backward<64, 64, 64>(d, dqkv, o, a, add);
     else if (a.size <= 96)
-        launch_backward<96, 32, 32>(d, dqkv, o, a, add);
+        launch_backward<96, 64, 64>(d, dqkv, o, a, add);
     else
-        launch_backward<128, 16, 32>(d, dqkv, o, a, add);
+        launch_backward<128, 32, 64>(d, dqkv, o, a, add);
 }

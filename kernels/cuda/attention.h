@@ -1,6 +1,8 @@
 /* What attention's two passes share: a block works on a tile of a head's queries or keys, and goes
  * through the others tile by tile. Its threads stand ACROSS by DOWN: a product of two tiles has R
- * rows and C columns for each of them, rows side by side, columns ACROSS apart. */
+ * rows and C columns for each of them. Rows are side by side; columns of a matrix of scores are
+ * ACROSS apart, so that the rows of the other tile that a warp reads are in different banks; those
+ * of a result, in which a warp reads along rows, are pairs (column_of). */
 #ifndef MSA_CUDA_ATTENTION_H
 #define MSA_CUDA_ATTENTION_H
 
@@ -97,24 +99,38 @@ static __device__ void load(float (&tile)[ROWS][D + GAP], const float *from, siz
         load_as<float, ROWS, D>(tile, from, stride, rows, size);
 }
 
+/* sum + a b, in four fused operations rather than five */
+static __device__ inline float add_dot(float sum, const float4 &a, const float4 &b)
+{
+    sum += a.x * b.x;
+    sum += a.y * b.y;
+    sum += a.z * b.z;
+    return sum + a.w * b.w;
+}
+
 /* sums[R,C] = this thread's part of a b^T */
 template <int R, int C, int D>
 static __device__ void dots(float (&sums)[R][C], const float (&a)[R * DOWN][D + GAP],
                             const float (&b)[C * ACROSS][D + GAP])
 {
+#pragma unroll
     for (int r = 0; r < R; r++)
+#pragma unroll
         for (int c = 0; c < C; c++)
             sums[r][c] = 0;
     for (int k = 0; k < D; k += 4) {
         float4 left[R], right[C];
+#pragma unroll
         for (int r = 0; r < R; r++)
             left[r] = *reinterpret_cast<const float4 *>(&a[down() * R + r][k]);
+#pragma unroll
         for (int c = 0; c < C; c++)
             right[c] = *reinterpret_cast<const float4 *>(&b[across() + ACROSS * c][k]);
+#pragma unroll
         for (int r = 0; r < R; r++)
+#pragma unroll
             for (int c = 0; c < C; c++)
-                sums[r][c] += left[r].x * right[c].x + left[r].y * right[c].y +
-                              left[r].z * right[c].z + left[r].w * right[c].w;
+                sums[r][c] = add_dot(sums[r][c], left[r], right[c]);
     }
 }
 
@@ -127,18 +143,35 @@ static __device__ void store(float (&tile)[R * DOWN][C * ACROSS + GAP], const fl
             tile[down() * R + r][across() + ACROSS * c] = own[r][c];
 }
 
+/* Where this thread's cth column of a result is. */
+static __device__ inline unsigned column_of(unsigned c)
+{
+    return c / 2 * 2 * ACROSS + 2 * across() + c % 2;
+}
+
 /* sums[R,W] += this thread's part of p b */
 template <int R, int W, int N>
 static __device__ void add_product(float (&sums)[R][W], const float (&p)[R * DOWN][N + GAP],
                                    const float (&b)[N][W * ACROSS + GAP])
 {
-    for (int j = 0; j < N; j++) {
-        float right[W];
-        for (int c = 0; c < W; c++)
-            right[c] = b[j][across() + ACROSS * c];
+    for (int j = 0; j < N; j += 4) {
+        float4 left[R];
+#pragma unroll
         for (int r = 0; r < R; r++)
-            for (int c = 0; c < W; c++)
-                sums[r][c] += p[down() * R + r][j] * right[c];
+            left[r] = *reinterpret_cast<const float4 *>(&p[down() * R + r][j]);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float right[W];
+#pragma unroll
+            for (int c = 0; c < W; c += 2)
+                *reinterpret_cast<float2 *>(&right[c]) =
+                    *reinterpret_cast<const float2 *>(&b[j + i][column_of(c)]);
+#pragma unroll
+            for (int r = 0; r < R; r++)
+#pragma unroll
+                for (int c = 0; c < W; c++)
+                    sums[r][c] += (&left[r].x)[i] * right[c];
+        }
     }
 }
 
@@ -149,43 +182,43 @@ static __device__ void put_tile(float *to, size_t stride, size_t rows, size_t si
 {
     for (int r = 0; r < R; r++)
         for (int c = 0; c < W; c++) {
-            size_t row = down() * R + r, column = across() + ACROSS * c;
+            size_t row = down() * R + r, column = column_of(c);
             if (row < rows && column < size)
                 put(to + row * stride + column, own[r][c] * scale, add);
         }
 }
 
-/* Dropout of a tile of queries by keys: the bits of the groups of eight elements that a row of it
- * touches. */
-template <int KEYS> using kept_row = uint8_t[KEYS / 8 + 1];
+/* Dropout of a tile of queries by keys, a bit for each of its elements. */
+template <int KEYS> using kept_row = uint32_t[KEYS / 32];
 
-static __device__ inline uint64_t element_of(const struct attention &a, const struct head &head,
-                                             size_t query, size_t key)
+/* Those of 32 elements in a row, which may begin within a group of eight. */
+static __device__ inline uint32_t draw_word(const struct mask &mask, uint64_t element)
 {
-    return ((uint64_t)head.task * a.length + query) * a.length + key;
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < 5; i++)
+        bits |= (uint64_t)kept_of(mask, element / 8 + i) << 8 * i;
+    return (uint32_t)(bits >> element % 8);
 }
 
+/* Draws them for the tile whose first element is that of `query` and `key`. */
 template <int QUERIES, int KEYS>
 static __device__ void draw(kept_row<KEYS> *kept, const struct attention &a,
                             const struct head &head, size_t query, size_t key)
 {
-    const unsigned groups = sizeof *kept;
-    for (unsigned i = threadIdx.x; a.mask.threshold && i < QUERIES * groups; i += BLOCK) {
-        uint64_t group = element_of(a, head, query + i / groups, key) / 8 + i % groups;
-        kept[i / groups][i % groups] = (uint8_t)kept_of(a.mask, group);
+    constexpr unsigned WORDS = KEYS / 32;
+    for (unsigned i = threadIdx.x; i < QUERIES * WORDS; i += BLOCK) {
+        size_t row = (head.task * a.length + query + i / WORDS) * a.length;
+        kept[i / WORDS][i % WORDS] =
+            a.mask.threshold ? draw_word(a.mask, row + key + i % WORDS * 32) : 0xffffffff;
     }
 }
 
-/* The factor of the tile's element [q,k], whose first one is that of `query` and `key`. */
+/* The factor of the tile's element [q,k]. */
 template <int KEYS>
-static __device__ float factor(const kept_row<KEYS> *kept, const struct attention &a,
-                               const struct head &head, size_t query, size_t key, unsigned q,
+static __device__ float factor(const kept_row<KEYS> *kept, const struct mask &mask, unsigned q,
                                unsigned k)
 {
-    if (!a.mask.threshold)
-        return 1;
-    unsigned at = (unsigned)(element_of(a, head, query + q, key) % 8) + k;
-    return kept[q][at / 8] >> at % 8 & 1 ? a.mask.scale : 0;
+    return kept[q][k / 32] >> k % 32 & 1 ? mask.scale : 0;
 }
 
 #endif

@@ -43,11 +43,11 @@ cudaStream_t cuda_stream(const struct device *d);
 void *cuda_scratch(struct device *d, size_t bytes);
 /* to = from_host, by way of the staging memory: from_host may be reused at once. */
 void cuda_copy_in(struct device *d, void *to, const void *from_host, size_t bytes);
-/* c[m,n] = op(a)[m,k] op(b)[k,n] + beta c, where op transposes for 'T' and not for 'N', and lda,
- * ldb, ldc are the lengths of the rows as they are stored. */
+/* c[m,n] = op(a)[m,k] op(b)[k,n] + bias[n] + beta c, where op transposes for 'T' and not for 'N',
+ * and lda, ldb, ldc are the lengths of the rows as they are stored; bias may be NULL. */
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
-                  const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                  size_t ldc);
+                  const float *a, size_t lda, const float *b, size_t ldb, const float *bias,
+                  float beta, float *c, size_t ldc);
 /* Blocks for so much work of which one does `each` before it looks for more; no more of them than
  * keep the device busy. */
 size_t cuda_blocks(const struct device *d, size_t work, size_t each);
@@ -57,21 +57,35 @@ static __host__ __device__ inline size_t pieces(size_t whole, size_t piece)
     return (whole + piece - 1) / piece;
 }
 
+/* Starts a kernel whose blocks have `memory` bytes of their own beside what it declares
+ * (block_memory_as). */
 template <class... Parameters, class... Arguments>
-static void launch(struct device *d, void (*kernel)(Parameters...), size_t blocks, unsigned threads,
-                   Arguments... arguments)
+static void launch_with(struct device *d, size_t memory, void (*kernel)(Parameters...),
+                        size_t blocks, unsigned threads, Arguments... arguments)
 {
     if (d->failed || !blocks)
         return;
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3((unsigned)blocks);
     config.blockDim = dim3(threads);
+    config.dynamicSmemBytes = memory;
     config.stream = cuda_stream(d);
     if (blocks > INT32_MAX)
         cuda_worked(d, cudaErrorInvalidConfiguration, "start of a kernel");
-    else
+    else if (!memory ||
+             cuda_worked(d,
+                         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                              (int)memory),
+                         "memory of a kernel's blocks"))
         cuda_worked(d, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
                     "start of a kernel");
+}
+
+template <class... Parameters, class... Arguments>
+static void launch(struct device *d, void (*kernel)(Parameters...), size_t blocks, unsigned threads,
+                   Arguments... arguments)
+{
+    launch_with(d, 0, kernel, blocks, threads, arguments...);
 }
 
 /* --- what threads know of each other, on the device */
@@ -100,6 +114,16 @@ static __device__ inline size_t warp_in_grid()
 static __device__ inline size_t warps_in_grid()
 {
     return threads_in_grid() / WARP;
+}
+
+#ifdef __CUDACC__ /* the emulation has its own */
+extern __shared__ float4 block_memory[];
+#endif
+
+/* What the launch has given to the block. */
+template <class T> static __device__ T &block_memory_as()
+{
+    return *reinterpret_cast<T *>(block_memory);
 }
 
 /* A gradient by an input goes to its place: added to what is there, or over it. */

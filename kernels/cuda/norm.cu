@@ -50,6 +50,12 @@ void cuda_norm_forward(struct device *d, float *y, float *sum, float *mean, floa
            rows, dim, eps, mask_of(drop));
 }
 
+/* Rounded alike wherever it is used, so that a row of one value, say, has no gradient at all. */
+static __device__ float slope_of(float dy, float gain)
+{
+    return __fmul_rn(dy, gain);
+}
+
 /* dx = rstd (g - mean g - xhat mean(g xhat)), g being dy gain and xhat the normalized value, and
  * its share dz through the dropout; either may be NULL */
 static __global__ void inputs(float *dx, float *dz, const float *dy, const float *sum,
@@ -60,7 +66,7 @@ static __global__ void inputs(float *dx, float *dz, const float *dy, const float
         size_t first = r * dim;
         float m = mean[r], s = rstd[r], g = 0, gx = 0;
         each_in_warp(dim, [&](size_t i) {
-            float slope = dy[first + i] * gain[i];
+            float slope = slope_of(dy[first + i], gain[i]);
             g += slope;
             gx += slope * (sum[first + i] - m) * s;
         });
@@ -68,7 +74,7 @@ static __global__ void inputs(float *dx, float *dz, const float *dy, const float
         gx = warp_sum(gx) / (float)dim;
         each_kept(mask, first, dim, 0, 1, [=](size_t i, float factor) {
             size_t at = first + i;
-            float by_sum = s * (dy[at] * gain[i] - g - (sum[at] - m) * s * gx);
+            float by_sum = s * (slope_of(dy[at], gain[i]) - g - (sum[at] - m) * s * gx);
             if (dx)
                 put(dx + at, by_sum, add_x);
             if (dz)

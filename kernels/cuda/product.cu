@@ -1,33 +1,71 @@
-/* Products by cuBLAS, of float32 matrices that it may take less exactly where that is wanted.
+/* Products by cuBLAS (its part cuBLASLt, which can add a bias on the way), of float32 matrices that
+ * it may take less exactly where that is wanted.
  *
  * The library is opened with the device, which cannot be used where it is missing, but not linked:
- * it is large, and most programs that look for a GPU and find none would load it in vain. A handle
- * takes the GPU's memory, so it is made for the first product; some stages have none. */
+ * it is large, and most programs that look for a GPU and find none would load it in vain. How a
+ * product is best done is asked once for each shape and kept, for as many shapes as there is room.
+ */
 #include "kernels/cuda/state.h"
-#include <cublas_v2.h>
+#include <cublasLt.h>
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifndef CUBLAS_LIBRARY
-#    define CUBLAS_LIBRARY "libcublas.so"
+#    define CUBLAS_LIBRARY "libcublasLt.so"
 #endif
 
-/* cublasGemmEx: the header has two of that name. */
-typedef cublasStatus_t gemm_fn(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n,
-                               int k, const void *alpha, const void *a, cudaDataType, int lda,
-                               const void *b, cudaDataType, int ldb, const void *beta, void *c,
-                               cudaDataType, int ldc, cublasComputeType_t, cublasGemmAlgo_t);
+enum {
+    PLANS = 512, /* a power of two */
+    TRIES = 8,   /* of a plan's places */
+    WORKSPACE = 32 << 20,
+    MOST_ALIGNED = 256 /* more is of no use */
+};
+
+/* What a plan depends on, as it is told to cuBLAS: it has columns where we have rows, so what it
+ * computes is c^T = op(b)^T op(a)^T, and its a is our b. Every byte counts. */
+struct shape {
+    uint64_t m, n, k, lda, ldb, ldc;
+    uint32_t turn_a, turn_b, add, bias;
+    enum precision precision;
+    uint32_t aligned; /* bytes, all matrices are */
+};
+
+struct plan {
+    bool made;
+    struct shape shape;
+    cublasLtMatmulDesc_t product;
+    cublasLtMatrixLayout_t a, b, c;
+    cublasLtMatmulAlgo_t algorithm;
+};
+
+#define FUNCTIONS(DO)                                                                              \
+    DO(cublasLtCreate)                                                                             \
+    DO(cublasLtDestroy)                                                                            \
+    DO(cublasLtGetStatusString)                                                                    \
+    DO(cublasLtMatmul)                                                                             \
+    DO(cublasLtMatmulAlgoGetHeuristic)                                                             \
+    DO(cublasLtMatmulDescCreate)                                                                   \
+    DO(cublasLtMatmulDescDestroy)                                                                  \
+    DO(cublasLtMatmulDescSetAttribute)                                                             \
+    DO(cublasLtMatmulPreferenceCreate)                                                             \
+    DO(cublasLtMatmulPreferenceDestroy)                                                            \
+    DO(cublasLtMatmulPreferenceSetAttribute)                                                       \
+    DO(cublasLtMatrixLayoutCreate)                                                                 \
+    DO(cublasLtMatrixLayoutDestroy)
 
 struct products {
-    cublasHandle_t handle;
-    decltype(&cublasCreate) create;
-    decltype(&cublasDestroy) destroy;
-    decltype(&cublasSetStream) set_stream;
-    decltype(&cublasGetStatusString) status_string;
-    gemm_fn *gemm;
+    cublasLtHandle_t handle;
+    void *workspace;
+    struct plan plans[PLANS];
+    unsigned replaced; /* plans so far */
+#define MEMBER(name) decltype(&::name) name;
+    FUNCTIONS(MEMBER)
+#undef MEMBER
 };
+
+/* --- the library */
 
 template <class Function>
 static void find(struct device *d, void *library, Function **function, const char *name)
@@ -37,10 +75,11 @@ static void find(struct device *d, void *library, Function **function, const cha
         cuda_fail(d, "cuBLAS has no %s", name);
 }
 
-static void check(struct device *d, const struct products *p, cublasStatus_t status)
+static bool check(struct device *d, const struct products *p, cublasStatus_t status)
 {
     if (status != CUBLAS_STATUS_SUCCESS)
-        cuda_fail(d, "cuBLAS: %s", p->status_string(status));
+        cuda_fail(d, "cuBLAS: %s", p->cublasLtGetStatusString(status));
+    return status == CUBLAS_STATUS_SUCCESS;
 }
 
 bool cuda_open_products(struct device *d)
@@ -54,42 +93,55 @@ bool cuda_open_products(struct device *d)
         cuda_fail(d, "%s", p ? dlerror() : "not enough memory");
         return false;
     }
-    find(d, library, &p->create, "cublasCreate_v2");
-    find(d, library, &p->destroy, "cublasDestroy_v2");
-    find(d, library, &p->set_stream, "cublasSetStream_v2");
-    find(d, library, &p->status_string, "cublasGetStatusString");
-    find(d, library, &p->gemm, "cublasGemmEx");
+#define FIND(name) find(d, library, &p->name, #name);
+    FUNCTIONS(FIND)
+#undef FIND
     return !d->failed;
 }
 
-/* With a handle; NULL: the device has failed. */
+/* With a handle and working memory, which are made for the first product: some stages have none.
+ * NULL: the device has failed. */
 static struct products *products_of(struct device *d)
 {
     struct products *p = cuda_of(d)->products;
-    if (!d->failed && !p->handle) {
-        check(d, p, p->create(&p->handle));
-        if (!d->failed)
-            check(d, p, p->set_stream(p->handle, cuda_stream(d)));
-    }
+    if (d->failed || p->handle)
+        return d->failed ? NULL : p;
+    if (!check(d, p, p->cublasLtCreate(&p->handle)))
+        return NULL;
+    p->workspace = d->allocate(d, WORKSPACE);
+    if (!p->workspace)
+        cuda_fail(d, "not enough memory for products: %d bytes, %zu are free", WORKSPACE,
+                  d->left(d));
     return d->failed ? NULL : p;
+}
+
+/* --- plans */
+
+static void forget(const struct products *p, struct plan *plan)
+{
+    if (plan->product)
+        p->cublasLtMatmulDescDestroy(plan->product);
+    for (cublasLtMatrixLayout_t layout : {plan->a, plan->b, plan->c})
+        if (layout)
+            p->cublasLtMatrixLayoutDestroy(layout);
+    *plan = {};
 }
 
 void cuda_close_products(struct device *d)
 {
     struct products *p = cuda_of(d)->products;
+    for (size_t i = 0; p && i < PLANS; i++)
+        forget(p, &p->plans[i]);
     if (p && p->handle)
-        p->destroy(p->handle);
+        p->cublasLtDestroy(p->handle);
+    if (p)
+        cudaFree(p->workspace);
     free(p);
 }
 
-static cublasOperation_t operation(char op)
+static cublasComputeType_t compute_type(enum precision precision)
 {
-    return op == 'T' ? CUBLAS_OP_T : CUBLAS_OP_N;
-}
-
-static cublasComputeType_t compute_type(const struct device *d)
-{
-    switch (cuda_of(d)->precision) {
+    switch (precision) {
     case PRECISION_TF32:
         return CUBLAS_COMPUTE_32F_FAST_TF32;
     case PRECISION_BF16:
@@ -99,21 +151,137 @@ static cublasComputeType_t compute_type(const struct device *d)
     }
 }
 
-/* cuBLAS has columns where we have rows: what it computes is c^T = op(b)^T op(a)^T. */
+template <class Value>
+static bool describe(struct device *d, const struct products *p, struct plan *plan,
+                     cublasLtMatmulDescAttributes_t what, Value value)
+{
+    return check(d, p,
+                 p->cublasLtMatmulDescSetAttribute(plan->product, what, &value, sizeof value));
+}
+
+static bool describe_all(struct device *d, const struct products *p, struct plan *plan)
+{
+    const struct shape *s = &plan->shape;
+    int32_t turn_a = s->turn_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+            turn_b = s->turn_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+    uint32_t after = s->bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+    return check(d, p,
+                 p->cublasLtMatmulDescCreate(&plan->product, compute_type(s->precision),
+                                             CUDA_R_32F)) &&
+           describe(d, p, plan, CUBLASLT_MATMUL_DESC_TRANSA, turn_a) &&
+           describe(d, p, plan, CUBLASLT_MATMUL_DESC_TRANSB, turn_b) &&
+           describe(d, p, plan, CUBLASLT_MATMUL_DESC_EPILOGUE, after) &&
+           check(d, p,
+                 p->cublasLtMatrixLayoutCreate(&plan->a, CUDA_R_32F, s->turn_a ? s->k : s->m,
+                                               s->turn_a ? s->m : s->k, (int64_t)s->lda)) &&
+           check(d, p,
+                 p->cublasLtMatrixLayoutCreate(&plan->b, CUDA_R_32F, s->turn_b ? s->n : s->k,
+                                               s->turn_b ? s->k : s->n, (int64_t)s->ldb)) &&
+           check(d, p,
+                 p->cublasLtMatrixLayoutCreate(&plan->c, CUDA_R_32F, s->m, s->n, (int64_t)s->ldc));
+}
+
+static bool prefer(struct device *d, const struct products *p, cublasLtMatmulPreference_t limits,
+                   uint32_t aligned)
+{
+    const uint64_t workspace = WORKSPACE;
+    bool good =
+        check(d, p,
+              p->cublasLtMatmulPreferenceSetAttribute(
+                  limits, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace));
+    for (auto which :
+         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+        good = good && check(d, p,
+                             p->cublasLtMatmulPreferenceSetAttribute(limits, which, &aligned,
+                                                                     sizeof aligned));
+    return good;
+}
+
+/* Asks how it is best done. */
+static void choose_algorithm(struct device *d, const struct products *p, struct plan *plan)
+{
+    const struct shape *s = &plan->shape;
+    cublasLtMatmulPreference_t limits = NULL;
+    cublasLtMatmulHeuristicResult_t best = {};
+    int found = 0;
+    if (!check(d, p, p->cublasLtMatmulPreferenceCreate(&limits)))
+        return;
+    if (prefer(d, p, limits, s->aligned)) {
+        cublasStatus_t status = p->cublasLtMatmulAlgoGetHeuristic(
+            p->handle, plan->product, plan->a, plan->b, plan->c, plan->c, limits, 1, &best, &found);
+        if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && !found))
+            cuda_fail(d, "cuBLAS has no product of [%zu,%zu] and [%zu,%zu]", (size_t)s->n,
+                      (size_t)s->k, (size_t)s->k, (size_t)s->m);
+        else
+            check(d, p, status);
+    }
+    p->cublasLtMatmulPreferenceDestroy(limits);
+    plan->algorithm = best.algo;
+    plan->made = !d->failed;
+}
+
+/* FNV-1a */
+static size_t place_of(const struct shape *s)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    const unsigned char *byte = reinterpret_cast<const unsigned char *>(s);
+    for (size_t i = 0; i < sizeof *s; i++)
+        hash = (hash ^ byte[i]) * 0x100000001b3;
+    return (size_t)(hash >> 32);
+}
+
+/* NULL: the device has failed. */
+static struct plan *plan_of(struct device *d, struct products *p, const struct shape *s)
+{
+    size_t place = place_of(s), i = 0;
+    struct plan *plan;
+    do {
+        plan = &p->plans[(place + i) % PLANS];
+        if (plan->made && memcmp(&plan->shape, s, sizeof *s) == 0)
+            return plan;
+    } while (plan->made && ++i < TRIES);
+    if (plan->made)
+        plan = &p->plans[(place + p->replaced++ % TRIES) % PLANS];
+    forget(p, plan);
+    plan->shape = *s;
+    if (describe_all(d, p, plan))
+        choose_algorithm(d, p, plan);
+    return d->failed ? NULL : plan;
+}
+
+static uint32_t aligned_of(const float *a, const float *b, const float *c, const float *bias)
+{
+    uintptr_t bits = MOST_ALIGNED | reinterpret_cast<uintptr_t>(a) |
+                     reinterpret_cast<uintptr_t>(b) | reinterpret_cast<uintptr_t>(c) |
+                     reinterpret_cast<uintptr_t>(bias);
+    return (uint32_t)(bits & -bits);
+}
+
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
-                  const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                  size_t ldc)
+                  const float *a, size_t lda, const float *b, size_t ldb, const float *bias,
+                  float beta, float *c, size_t ldc)
 {
     const float one = 1;
     struct products *p = products_of(d);
     if (!p || !m || !n)
         return;
-    if (m > INT_MAX || n > INT_MAX || k > INT_MAX || lda > INT_MAX || ldb > INT_MAX ||
-        ldc > INT_MAX)
-        cuda_fail(d, "a product of [%zu,%zu] and [%zu,%zu] is too large", m, k, k, n);
-    else
+    const struct shape shape = {n,
+                                m,
+                                k,
+                                ldb,
+                                lda,
+                                ldc,
+                                op_b == 'T',
+                                op_a == 'T',
+                                beta != 0,
+                                bias != NULL,
+                                cuda_of(d)->precision,
+                                aligned_of(a, b, c, bias)};
+    struct plan *plan = plan_of(d, p, &shape);
+    if (plan && (!bias || describe(d, p, plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias)))
         check(d, p,
-              p->gemm(p->handle, operation(op_b), operation(op_a), (int)n, (int)m, (int)k, &one, b,
-                      CUDA_R_32F, (int)ldb, a, CUDA_R_32F, (int)lda, &beta, c, CUDA_R_32F, (int)ldc,
-                      compute_type(d), CUBLAS_GEMM_DEFAULT));
+              p->cublasLtMatmul(p->handle, plan->product, &one, b, plan->a, a, plan->b, &beta, c,
+                                plan->c, c, plan->c, &plan->algorithm, p->workspace, WORKSPACE,
+                                cuda_stream(d)));
 }

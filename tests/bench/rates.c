@@ -1,6 +1,11 @@
 /* rates [--device D] [--precision P] [--size N] [--turns T]: how fast a device multiplies and
  * copies, by its own kernels. Prints the floating-point operations a second of the product of two
  * [N,N] matrices, and the bytes a second, read and written, of a copy of one; the best of T times.
+ *
+ * rates --layer [--batch B] [--length S] [--dim D] [--heads H] …: a table of the kernels of a
+ * transformer layer on [B,S,D], both ways with dropout: how often they are called in its training
+ * step, milliseconds of a call when it follows others, and the same two rates. Operations are
+ * those of products, as the formulas have them; bytes, each operand read or written once.
  */
 #include "common/cli/option.h"
 #include "common/nn/device.h"
@@ -10,43 +15,121 @@
 #include <time.h>
 
 struct settings {
-    long size, turns;
+    long size, turns, batch, length, dim, heads;
+    bool layer;
 };
 
 struct rates {
     struct msa *m;
     struct device *d;
-    size_t n;
-    float *x, *w, *y; /* [n,n] */
+    size_t batch, length, dim, heads, rows; /* rows: batch length */
+    float *y, *z;                           /* [rows,dim] */
+    float *qkv, *dqkv;                      /* [rows,3 dim] */
+    float *w, *dw, *b, *db;                 /* [3 dim,dim], [3 dim] */
+    float *kept;                            /* [2 rows heads] */
+    struct dropout drop;
+};
+
+struct kernel {
+    const char *name;
+    int calls; /* in a layer's step */
+    void (*work)(struct rates *r);
+    double flops, floats; /* of a call */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "size", "N", OPTION_INT, FIELD(size), "8192", 1, 65536, "rows and columns of matrices"},
     {0, "turns", "T", OPTION_INT, FIELD(turns), "10", 1, 10000, "how often each is timed"},
+    {0, "layer", NULL, OPTION_FLAG, FIELD(layer), NULL, 0, 0, "time a transformer layer's kernels"},
+    {0, "batch", "B", OPTION_INT, FIELD(batch), "16", 1, 65536, "its samples"},
+    {0, "length", "S", OPTION_INT, FIELD(length), "501", 1, 65536, "its positions"},
+    {0, "dim", "D", OPTION_INT, FIELD(dim), "768", 1, 65536, "its width"},
+    {0, "heads", "H", OPTION_INT, FIELD(heads), "8", 1, 65536, "its attention heads"},
     {0},
 };
 #undef FIELD
 
+/* --- kernels */
+
 static void multiply(struct rates *r)
 {
-    r->d->k.linear_forward(r->d, r->y, r->x, r->w, NULL, r->n, r->n, r->n);
+    r->d->k.linear_forward(r->d, r->y, r->z, r->w, NULL, r->rows, r->dim, r->dim);
 }
 
 static void copy(struct rates *r)
 {
-    r->d->k.columns_forward(r->d, r->y, r->x, r->n, r->n, 0, r->n);
+    r->d->k.columns_forward(r->d, r->y, r->z, r->rows, r->dim, 0, r->dim);
 }
 
+static void to_qkv(struct rates *r)
+{
+    r->d->k.linear_forward(r->d, r->qkv, r->z, r->w, r->b, r->rows, r->dim, 3 * r->dim);
+}
+
+static void from_qkv(struct rates *r)
+{
+    r->d->k.linear_backward(r->d, r->y, r->dw, r->db, r->qkv, r->z, r->w, r->rows, r->dim,
+                            3 * r->dim, false);
+}
+
+static void project(struct rates *r)
+{
+    r->d->k.linear_forward(r->d, r->y, r->z, r->w, r->b, r->rows, r->dim, r->dim);
+}
+
+static void from_project(struct rates *r)
+{
+    r->d->k.linear_backward(r->d, r->y, r->dw, r->db, r->z, r->qkv, r->w, r->rows, r->dim, r->dim,
+                            false);
+}
+
+static void attend(struct rates *r)
+{
+    r->d->k.attention_forward(r->d, r->y, r->kept, r->qkv, NULL, NULL, r->batch, r->length, r->dim,
+                              r->heads, &r->drop);
+}
+
+static void from_attend(struct rates *r)
+{
+    r->d->k.attention_backward(r->d, r->dqkv, r->z, r->y, r->kept, r->qkv, NULL, NULL, r->batch,
+                               r->length, r->dim, r->heads, &r->drop, false);
+}
+
+static void norm(struct rates *r)
+{
+    r->d->k.norm_forward(r->d, r->y, r->dqkv, r->kept, r->kept + r->rows, r->qkv, r->z, r->b, r->b,
+                         r->rows, r->dim, 1e-5f, &r->drop);
+}
+
+static void from_norm(struct rates *r)
+{
+    r->d->k.norm_backward(r->d, r->y, r->dqkv, r->dw, r->db, r->z, r->qkv, r->kept,
+                          r->kept + r->rows, r->b, r->rows, r->dim, &r->drop, false, false);
+}
+
+static void gelu(struct rates *r)
+{
+    r->d->k.gelu_forward(r->d, r->y, r->z, r->rows * r->dim, &r->drop);
+}
+
+static void from_gelu(struct rates *r)
+{
+    r->d->k.gelu_backward(r->d, r->y, r->z, r->qkv, r->rows * r->dim, &r->drop, false);
+}
+
+/* --- memory and time */
+
 /* Numbers of [-1,1): the power that products take, and so their speed, depends on them. */
-static float *matrix(struct rates *r, const char *name, float *host)
+static float *numbers(struct rates *r, const char *name, size_t count)
 {
     struct random random = random_stream(1, name, 0);
-    size_t count = r->n * r->n;
     float *there = device_allocate(r->m, r->d, count * sizeof *there);
+    float *host = msa_calloc(r->m, count, sizeof *host);
     for (size_t i = 0; i < count; i++)
         host[i] = random_uniform(&random, -1, 1);
     r->d->copy_in(r->d, there, host, count * sizeof *there);
+    msa_free(r->m, host);
     return there;
 }
 
@@ -64,38 +147,108 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Seconds, without those of the first time. */
+/* Seconds of `turns` calls in a row, after one that does not count. */
+static double time_of(struct rates *r, void (*work)(struct rates *r), long turns)
+{
+    work(r);
+    wait_for(r);
+    double began = now();
+    for (long i = 0; i < turns; i++)
+        work(r);
+    wait_for(r);
+    return now() - began;
+}
+
+static void allocate(struct rates *r)
+{
+    size_t block = r->rows * r->dim, weights = 3 * r->dim * r->dim;
+    r->y = numbers(r, "y", block);
+    r->z = numbers(r, "z", block);
+    r->w = numbers(r, "w", weights);
+    if (r->heads == 0)
+        return;
+    r->qkv = numbers(r, "qkv", 3 * block);
+    r->dqkv = numbers(r, "dqkv", 3 * block);
+    r->dw = numbers(r, "dw", weights);
+    r->b = numbers(r, "b", 3 * r->dim);
+    r->db = numbers(r, "db", 3 * r->dim);
+    r->kept = numbers(r, "kept", 2 * r->rows * r->heads);
+}
+
+static void release(struct rates *r)
+{
+    float *const all[] = {r->y, r->z, r->qkv, r->dqkv, r->w, r->dw, r->b, r->db, r->kept};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        r->d->release(r->d, all[i]);
+}
+
+/* The best of `turns` times, of one call each. */
 static double fastest(struct rates *r, void (*work)(struct rates *r), long turns)
 {
     double best = INFINITY;
-    for (long i = 0; i <= turns; i++) {
-        double began = now();
-        work(r);
-        wait_for(r);
-        if (i > 0)
-            best = fmin(best, now() - began);
-    }
+    for (long i = 0; i < turns; i++)
+        best = fmin(best, time_of(r, work, 1));
     return best;
+}
+
+static void matrices(struct rates *r, long turns)
+{
+    double n = (double)r->dim;
+    printf("%.4g ", 2 * n * n * n / fastest(r, multiply, turns));
+    printf("%.4g\n", 2 * n * n * sizeof(float) / fastest(r, copy, turns));
+}
+
+static void layer(struct rates *r, long turns)
+{
+    double n = (double)r->rows, d = (double)r->dim, s = (double)r->length;
+    const struct kernel kernels[] = {
+        {"linear to q, k, v", 1, to_qkv, 6 * n * d * d, 4 * n * d + 3 * d * d},
+        {"back", 1, from_qkv, 12 * n * d * d, 8 * n * d + 9 * d * d},
+        {"linear", 3, project, 2 * n * d * d, 2 * n * d + d * d},
+        {"back", 3, from_project, 4 * n * d * d, 3 * n * d + 3 * d * d},
+        {"attention", 1, attend, 4 * n * s * d, 4 * n * d},
+        {"back", 1, from_attend, 10 * n * s * d, 8 * n * d},
+        {"residual, norm", 2, norm, 0, 4 * n * d},
+        {"back", 2, from_norm, 0, 4 * n * d},
+        {"gelu", 1, gelu, 0, 2 * n * d},
+        {"back", 1, from_gelu, 0, 3 * n * d},
+    };
+    double all = 0;
+    printf("%-18s %5s %9s %9s %9s\n", "kernel", "calls", "ms", "TFLOP/s", "GB/s");
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        const struct kernel *k = &kernels[i];
+        double seconds = time_of(r, k->work, turns) / (double)turns;
+        all += k->calls * seconds;
+        printf("%-18s %5d %9.3f %9.1f %9.0f\n", k->name, k->calls, 1e3 * seconds,
+               1e-12 * k->flops / seconds, 1e-9 * sizeof(float) * k->floats / seconds);
+    }
+    printf("%-18s %5s %9.3f\n", "layer", "", 1e3 * all);
 }
 
 static void run(struct msa *m)
 {
-    const struct settings *settings = m->settings;
-    struct rates r = {m, device_of_run(m), (size_t)settings->size, NULL, NULL, NULL};
-    double n = (double)r.n;
-    float *host = msa_calloc(m, r.n * r.n, sizeof *host);
-    r.x = matrix(&r, "x", host);
-    r.w = matrix(&r, "w", host);
-    r.y = matrix(&r, "y", host);
-    printf("%.4g ", 2 * n * n * n / fastest(&r, multiply, settings->turns));
-    printf("%.4g\n", 2 * n * n * sizeof *host / fastest(&r, copy, settings->turns));
-    r.d->release(r.d, r.x);
-    r.d->release(r.d, r.w);
-    r.d->release(r.d, r.y);
+    const struct settings *s = m->settings;
+    struct rates r = {.m = m, .d = device_of_run(m), .drop = {.rate = 0.5f, .seed = 1}};
+    if (s->layer) {
+        r.batch = (size_t)s->batch;
+        r.length = (size_t)s->length;
+        r.dim = (size_t)s->dim;
+        r.heads = (size_t)s->heads;
+        r.rows = r.batch * r.length;
+    } else {
+        r.dim = r.rows = (size_t)s->size;
+    }
+    allocate(&r);
+    if (s->layer)
+        layer(&r, s->turns);
+    else
+        matrices(&r, s->turns);
+    release(&r);
 }
 
 static const struct example examples[] = {
     {"rates --device cuda --precision tf32", "what a GPU can do"},
+    {"rates --layer --batch 128 --length 501", "where the time of an encoder goes"},
     {0},
 };
 

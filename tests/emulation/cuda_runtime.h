@@ -25,11 +25,16 @@
 #endif
 
 #define __align__(bytes) __attribute__((aligned(bytes)))
+#define __launch_bounds__(threads)
 
 struct dim3 {
     unsigned x, y, z;
     dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
 };
+
+struct float2 {
+    float x, y;
+} __attribute__((aligned(8)));
 
 struct float4 {
     float x, y, z, w;
@@ -37,6 +42,14 @@ struct float4 {
 
 /* Where the code that runs now is. */
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
+/* What the launch has given to the block that runs. */
+extern float4 *block_memory;
+
+/* A product that is rounded before anything is added to it: built without contraction, all are. */
+static inline float __fmul_rn(float a, float b)
+{
+    return a * b;
+}
 
 /* Waits until all threads of the block, or of the warp, are at the same line; returns whether
  * `value` was not 0 for any of them. */
@@ -70,6 +83,7 @@ typedef enum {
     cudaErrorInvalidDevice = 101
 } cudaError_t;
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 typedef struct emulated_stream *cudaStream_t;
@@ -104,6 +118,13 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 /* Puts work into the stream, which does it when somebody waits for it. */
 void emulated_enqueue(cudaStream_t stream, std::function<void()> work);
 cudaError_t emulated_launch(const struct cudaLaunchConfig_t *config, std::function<void()> thread);
+
+/* As much as all GPUs allow that we allow (compute capability 8.6). */
+template <class Kernel>
+static cudaError_t cudaFuncSetAttribute(Kernel *, enum cudaFuncAttribute, int bytes)
+{
+    return bytes <= 99 << 10 ? cudaSuccess : cudaErrorInvalidValue;
+}
 
 template <class... Parameters>
 static cudaError_t cudaLaunchKernelEx(const struct cudaLaunchConfig_t *config,

@@ -43,6 +43,7 @@ struct fiber {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
+float4 *block_memory;
 static struct fiber fibers[MOST_THREADS];
 static jmp_buf scheduler;
 static const void *host_stack;
@@ -192,16 +193,23 @@ static int poison_shared(struct dl_phdr_info *object, size_t, void *)
     return own;
 }
 
-static void run_grid(dim3 grid, dim3 block, const std::function<void()> &thread)
+static void run_grid(dim3 grid, dim3 block, size_t memory, const std::function<void()> &thread)
 {
+    void *own = NULL;
+    if (memory && posix_memalign(&own, alignof(float4), memory) != 0)
+        abort();
+    block_memory = static_cast<float4 *>(own);
     code = &thread;
     gridDim = grid;
     blockDim = block;
     for (unsigned b = 0; b < grid.x; b++) {
         dl_iterate_phdr(poison_shared, NULL);
+        if (memory)
+            memset(own, 0xff, memory);
         blockIdx.x = b;
         run_block(block.x, b % 2);
     }
+    free(own);
 }
 
 cudaError_t emulated_launch(const struct cudaLaunchConfig_t *config, std::function<void()> thread)
@@ -209,6 +217,7 @@ cudaError_t emulated_launch(const struct cudaLaunchConfig_t *config, std::functi
     dim3 grid = config->gridDim, block = config->blockDim;
     if (!grid.x || grid.x > INT32_MAX || !block.x || block.x > MOST_THREADS)
         return cudaErrorInvalidConfiguration;
-    emulated_enqueue(config->stream, [=] { run_grid(grid, block, thread); });
+    size_t memory = config->dynamicSmemBytes;
+    emulated_enqueue(config->stream, [=] { run_grid(grid, block, memory, thread); });
     return cudaSuccess;
 }

@@ -1,5 +1,5 @@
 /* CUDA's memory, streams and products on the host (see emulation.cpp). */
-#include <cublas_v2.h>
+#include <cublasLt.h>
 #include <deque>
 #include <dnnl.h>
 #include <map>
@@ -19,7 +19,22 @@ struct emulated_event {
 };
 
 struct emulated_blas {
-    cudaStream_t stream;
+};
+
+struct emulated_product {
+    cublasComputeType_t compute;
+    int32_t turn_a, turn_b;
+    uint32_t after;
+    const float *bias;
+};
+
+struct emulated_layout {
+    uint64_t rows, columns;
+    int64_t stride;
+};
+
+struct emulated_limits {
+    uint32_t aligned;
 };
 
 static size_t memory_used;
@@ -169,61 +184,165 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 
 /* --- products: theirs has columns where oneDNN's has rows */
 
-cublasStatus_t cublasCreate(cublasHandle_t *handle)
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
 {
     *handle = new struct emulated_blas();
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDestroy(cublasHandle_t handle)
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
 {
     delete handle;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
-{
-    handle->stream = stream;
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-const char *cublasGetStatusString(cublasStatus_t)
+const char *cublasLtGetStatusString(cublasStatus_t)
 {
     return "the emulation refused its arguments";
 }
 
-/* x[columns, rows], with so many bits less. */
-static std::vector<float> less_exact(const float *x, int rows, int columns, int stride, int bits)
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *product, cublasComputeType_t compute,
+                                        cudaDataType)
 {
-    std::vector<float> y((size_t)columns * rows);
+    *product = new emulated_product{compute, CUBLAS_OP_N, CUBLAS_OP_N, 0, NULL};
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product)
+{
+    delete product;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
+                                              cublasLtMatmulDescAttributes_t what,
+                                              const void *value, size_t bytes)
+{
+    struct {
+        void *to;
+        size_t bytes;
+    } const members[] = {{&product->turn_a, sizeof product->turn_a},
+                         {&product->turn_b, sizeof product->turn_b},
+                         {&product->after, sizeof product->after},
+                         {&product->bias, sizeof product->bias}};
+    if (bytes != members[what].bytes)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(members[what].to, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType,
+                                          uint64_t rows, uint64_t columns, int64_t stride)
+{
+    if (stride < (int64_t)rows)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    *layout = new emulated_layout{rows, columns, stride};
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
+{
+    delete layout;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *limits)
+{
+    *limits = new emulated_limits{256};
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t limits)
+{
+    delete limits;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t limits,
+                                                    cublasLtMatmulPreferenceAttributes_t what,
+                                                    const void *value, size_t bytes)
+{
+    if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
+        return bytes == sizeof(uint64_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    uint32_t aligned = *(const uint32_t *)value;
+    if (bytes != sizeof aligned || aligned < sizeof(float))
+        return CUBLAS_STATUS_INVALID_VALUE;
+    limits->aligned = aligned < limits->aligned ? aligned : limits->aligned;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+/* What a product of these is good for; false where they do not fit. */
+static bool fit(const emulated_product *p, const emulated_layout *a, const emulated_layout *b,
+                const emulated_layout *c, cublasLtMatmulAlgo_t *of)
+{
+    uint64_t a_columns = p->turn_a ? a->rows : a->columns,
+             b_rows = p->turn_b ? b->columns : b->rows;
+    *of = {c->rows, c->columns, a_columns, 0};
+    return (p->turn_a ? a->columns : a->rows) == c->rows && a_columns == b_rows &&
+           (p->turn_b ? b->rows : b->columns) == c->columns;
+}
+
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t product,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t limits, int wanted,
+                                              cublasLtMatmulHeuristicResult_t *results, int *found)
+{
+    *found = 0;
+    if (c != d || wanted < 1 || !fit(product, a, b, c, &results->algo))
+        return CUBLAS_STATUS_INVALID_VALUE;
+    results->algo.aligned = limits->aligned;
+    *found = c->rows <= INT32_MAX && c->columns <= INT32_MAX;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+/* x[columns, rows], with so many bits less. */
+static std::vector<float> less_exact(const float *x, const emulated_layout &of, int bits)
+{
+    std::vector<float> y(of.columns * of.rows);
     for (size_t i = 0; i < y.size(); i++) {
         uint32_t word;
-        memcpy(&word, &x[i / rows * stride + i % rows], sizeof word);
+        memcpy(&word, &x[i / of.rows * (size_t)of.stride + i % of.rows], sizeof word);
         word = (word + (1u << bits >> 1)) >> bits << bits;
         memcpy(&y[i], &word, sizeof word);
     }
     return y;
 }
 
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
-                            int m, int n, int k, const void *alpha, const void *a, cudaDataType,
-                            int lda, const void *b, cudaDataType, int ldb, const void *beta,
-                            void *c, cudaDataType, int ldc, cublasComputeType_t compute,
-                            cublasGemmAlgo_t)
+static void multiply(const emulated_product &p, float by, const float *a,
+                     const emulated_layout &a_layout, const float *b,
+                     const emulated_layout &b_layout, float keep, float *c,
+                     const emulated_layout &c_layout)
 {
-    if (lda < (op_a == CUBLAS_OP_N ? m : k) || ldb < (op_b == CUBLAS_OP_N ? k : n) || ldc < m)
+    int bits = p.compute == CUBLAS_COMPUTE_32F             ? 0
+               : p.compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? 13
+                                                           : 16;
+    std::vector<float> left = less_exact(a, a_layout, bits), right = less_exact(b, b_layout, bits);
+    dnnl_sgemm(p.turn_b ? 'T' : 'N', p.turn_a ? 'T' : 'N', (dnnl_dim_t)c_layout.columns,
+               (dnnl_dim_t)c_layout.rows, (dnnl_dim_t)(p.turn_a ? a_layout.rows : a_layout.columns),
+               by, right.data(), (dnnl_dim_t)b_layout.rows, left.data(), (dnnl_dim_t)a_layout.rows,
+               keep, c, (dnnl_dim_t)c_layout.stride);
+    for (uint64_t i = 0; p.after == CUBLASLT_EPILOGUE_BIAS && i < c_layout.columns; i++)
+        for (uint64_t j = 0; j < c_layout.rows; j++)
+            c[i * (uint64_t)c_layout.stride + j] += p.bias[j];
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, const void *alpha,
+                              const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
+                              cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
+                              cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t,
+                              const cublasLtMatmulAlgo_t *algorithm, void *, size_t,
+                              cudaStream_t stream)
+{
+    cublasLtMatmulAlgo_t fitting;
+    uintptr_t all = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c;
+    if (c != d || !fit(product, a_layout, b_layout, c_layout, &fitting) ||
+        fitting.m != algorithm->m || fitting.n != algorithm->n || fitting.k != algorithm->k ||
+        all % algorithm->aligned)
         return CUBLAS_STATUS_INVALID_VALUE;
     float by = *(const float *)alpha, keep = *(const float *)beta;
-    bool turn_a = op_a == CUBLAS_OP_T, turn_b = op_b == CUBLAS_OP_T;
-    int bits = compute == CUBLAS_COMPUTE_32F             ? 0
-               : compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? 13
-                                                         : 16;
-    emulated_enqueue(handle->stream, [=] {
-        int a_rows = turn_a ? k : m, b_rows = turn_b ? n : k;
-        std::vector<float> left = less_exact((const float *)a, a_rows, turn_a ? m : k, lda, bits),
-                           right = less_exact((const float *)b, b_rows, turn_b ? k : n, ldb, bits);
-        dnnl_sgemm(turn_b ? 'T' : 'N', turn_a ? 'T' : 'N', n, m, k, by, right.data(), b_rows,
-                   left.data(), a_rows, keep, (float *)c, ldc);
+    emulated_enqueue(stream, [=, p = *product, al = *a_layout, bl = *b_layout, cl = *c_layout] {
+        multiply(p, by, (const float *)a, al, (const float *)b, bl, keep, (float *)d, cl);
     });
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -213,7 +213,7 @@ static size_t join(const struct stream *s, uint8_t *to, size_t room)
         if (size + sizeof p + piece.length > room)
             break;
         if (!(p.flags & FRAME_NO_CRC))
-            p.crc = (uint32_t)crc32_z(prefix_crc(&p), piece.body, piece.length);
+            p.crc = libdeflate_crc32(prefix_crc(&p), piece.body, piece.length);
         memcpy(to + size, &p, sizeof p);
         memcpy(to + size + sizeof p, piece.body, piece.length);
         size += sizeof p + piece.length;

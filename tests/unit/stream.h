@@ -107,7 +107,7 @@ static inline void append_frame(struct bytes *b, uint8_t kind, uint32_t seq, con
 {
     struct prefix p = {
         .magic = {0xd8, 0x4d}, .version = 1, .kind = kind, .seq = seq, .length = (uint32_t)size};
-    p.crc = (uint32_t)crc32_z(prefix_crc(&p), body, size);
+    p.crc = libdeflate_crc32(prefix_crc(&p), body, size);
     b->data = realloc(b->data, b->size + sizeof p + size);
     memcpy(b->data + b->size, &p, sizeof p);
     memcpy(b->data + b->size + sizeof p, body, size);
