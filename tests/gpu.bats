@@ -82,17 +82,19 @@ esac
 END
     stand_in torch <<'END'
 [ "$1" != -c ] || { echo PyTorch 2 on the CPU && exit; }
-[[ $* != *--compile* ]] || { echo "no compiler" >&2 && exit 1; }
 case "$*" in
-*" --set tiny --batch 2 --steps 2 --device cpu --precision f32") echo "set=tiny median_s=2000.0 min_s=0.1" ;;
-*" --set tiny --batch 4 --steps 2 --device cpu --precision f32") echo "set=tiny median_s=1000.0 min_s=0.1" ;;
+*" --set tiny --batch 2 --steps 2 --device cpu --precision f32 --compile f32") seconds=2000.0 ;;
+*" --set tiny --batch 4 --steps 2 --device cpu --precision f32 --compile f32") seconds=1000.0 ;;
+*) exit 1 ;;
 esac
+echo "set=tiny batch=2 precision=f32 compiled=0 threads=1 median_s=$seconds min_s=0.1"
+echo "f32 compiled: NoCompiler: there is none" >&2
 END
     GPU=cpu SIZE=8 TIMES="1 2" STEPS=2 WARM=0 PRECISIONS=f32 TORCH_PYTHON=torch PATH=$PWD/stand-ins:$PATH \
         run --separate-stderr "$ROOT/tests/bench/gpu" tiny
     [ "$status" -eq 0 ]
     # shellcheck disable=SC2154 # --separate-stderr sets it
-    [ "$stderr" = $'bench: PyTorch, compile, f32: no compiler\nbench: PyTorch, compile, f32: no compiler' ]
+    [ "$stderr" = $'bench: PyTorch, f32 compiled: NoCompiler: there is none\nbench: PyTorch, f32 compiled: NoCompiler: there is none' ]
     [[ ${lines[0]} == 20??-??-??", A GPU, 580.1, 2 steps, milliseconds; PyTorch 2 on the CPU" ]]
     number='[0-9]+\.[0-9]{2}'
     stages="( \| $number \($number\)){4}"

@@ -115,12 +115,27 @@ struct device *device_open(struct msa *m, const char *name, long threads)
     msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
 }
 
+/* What `auto` leaves on the CPU though there is a GPU, which is no faster at it but takes memory
+ * and time for one more process (msa-gpu(7), Which stages). They have no products, whose precision
+ * is therefore nothing to them. */
+static bool stays_on_cpu(const struct msa *m)
+{
+    static const char *const stages[] = {"msa-loss"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+        found = found || strcmp(m->program, stages[i]) == 0;
+    return found && strcmp(m->common.device, "auto") == 0;
+}
+
 struct device *device_of_run(struct msa *m)
 {
-    struct device *d = device_open(m, m->common.device, m->common.threads);
+    bool on_cpu = stays_on_cpu(m);
+    if (on_cpu)
+        msa_say(m, "auto: the CPU, as a GPU is no faster at what this stage computes");
+    struct device *d = device_open(m, on_cpu ? "cpu" : m->common.device, m->common.threads);
     if (d->set_precision)
         d->set_precision(d, (enum precision)m->common.precision);
-    else if (m->common.precision != PRECISION_F32)
+    else if (m->common.precision != PRECISION_F32 && !on_cpu)
         msa_fail(m, MSA_DEVICE, "device %s: --precision can be f32 alone", d->name);
     return d;
 }

@@ -44,7 +44,7 @@ template <int D, int QUERIES, int KEYS> struct forward_tiles {
 };
 
 template <int D, int QUERIES, int KEYS>
-static __global__ void __launch_bounds__(BLOCK) forward(float *y, float *lse, struct attention a)
+static __global__ void __launch_bounds__(BLOCK, 3) forward(float *y, float *lse, struct attention a)
 {
     constexpr int R = QUERIES / DOWN, C = KEYS / ACROSS, W = D / ACROSS;
     auto &[q, kv, p, kept] = block_memory_as<forward_tiles<D, QUERIES, KEYS>>();

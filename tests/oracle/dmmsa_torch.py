@@ -7,8 +7,8 @@ checking, not for speed. Needs torch and numpy; reads and writes safetensors by 
   dmmsa_torch.py golden DIR [--seed N] [--labels sims|mosi]
       make a small data set, initial parameters and the expected trajectory in DIR
   dmmsa_torch.py bench [--set sims|mosi|mosei] [--batch N] [--steps N] [--threads N] [--device D]
-                       [--precision f32|tf32|bf16] [--compile]
-      time one training step of the full-size model on random data
+                       [--precision f32,tf32,bf16] [--compile f32,tf32,bf16]
+      time one training step of the full-size model on random data, for each precision
 
 Names of parameters are ConFEDE's, so its checkpoints and ours are interchangeable.
 """
@@ -283,11 +283,9 @@ SETS = dict(sims=(dict(text=768, vision=709, audio=33), dict(text=39, vision=55,
             mosei=(dict(text=768, vision=35, audio=74), dict(text=50, vision=500, audio=500), dict(text=1, vision=3, audio=3), 8))
 
 
-def bench(a):
-    if a.threads:
-        torch.set_num_threads(a.threads)
-    feats, lengths, layers, batch = SETS[a.set]
-    batch = a.batch or batch
+def bench_one(a, batch, precision, compiled):
+    """Seconds of the steps of a new model, after two that do not count."""
+    feats, lengths, layers, _ = SETS[a.set]
     dev = torch.device(a.device)
     model = Dmmsa(feats, lengths, layers, pooled=("text",)).to(dev).train()
     x = {m: torch.randn(batch, lengths[m], feats[m], device=dev) for m in MODS if m != "text"}
@@ -295,17 +293,32 @@ def bench(a):
     lab = {"y": torch.rand(batch, device=dev) * 2 - 1}
     opt, times = optimizer(model, 1e-4, 1e-3), []
     sync = torch.cuda.synchronize if dev.type == "cuda" else (lambda: None)
-    torch.backends.cuda.matmul.allow_tf32 = a.precision == "tf32"
-    forward = torch.compile(model) if a.compile else model
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    forward = torch.compile(model) if compiled else model
     for _ in range(a.steps + 2):
         sync(); t = time.perf_counter()
-        with torch.autocast(dev.type, torch.bfloat16, enabled=a.precision == "bf16"):
+        with torch.autocast(dev.type, torch.bfloat16, enabled=precision == "bf16"):
             parts = losses(forward(x), lab, family="mosi")
         opt.zero_grad(); (parts["msr"] + parts["msc"] + .5 * parts["uni"] + .5 * parts["cl"]).backward(); opt.step()
         sync(); times.append(time.perf_counter() - t)
-    times = sorted(times[2:])
-    print(f"set={a.set} batch={batch} threads={torch.get_num_threads()} device={a.device} torch={torch.__version__} "
-          f"median_s={times[len(times) // 2]:.6f} min_s={times[0]:.6f} samples_per_s={batch / times[len(times) // 2]:.1f}")
+    return sorted(times[2:])
+
+
+def bench(a):
+    if a.threads:
+        torch.set_num_threads(a.threads)
+    batch = a.batch or SETS[a.set][3]
+    for precision in a.precision.split(","):
+        for compiled in (False, True) if precision in a.compile.split(",") else (False,):
+            try:
+                times = bench_one(a, batch, precision, compiled)
+            except Exception as e:  # torch.compile needs a compiler, and more
+                print(f"{precision}{' compiled' * compiled}: {type(e).__name__}: {e}", file=sys.stderr)
+                continue
+            print(f"set={a.set} batch={batch} precision={precision} compiled={int(compiled)} "
+                  f"threads={torch.get_num_threads()} device={a.device} torch={torch.__version__} "
+                  f"median_s={times[len(times) // 2]:.6f} min_s={times[0]:.6f} "
+                  f"samples_per_s={batch / times[len(times) // 2]:.1f}", flush=True)
 
 
 if __name__ == "__main__":
@@ -317,6 +330,7 @@ if __name__ == "__main__":
     b = sub.add_parser("bench"); b.set_defaults(run=bench)
     b.add_argument("--set", choices=SETS, default="sims"); b.add_argument("--batch", type=int)
     b.add_argument("--steps", type=int, default=5); b.add_argument("--threads", type=int); b.add_argument("--device", default="cpu")
-    b.add_argument("--precision", choices=("f32", "tf32", "bf16"), default="f32"); b.add_argument("--compile", action="store_true")
+    b.add_argument("--precision", default="f32", help="of f32, tf32 and bf16, with commas")
+    b.add_argument("--compile", default="", help="of those, where torch.compile is timed too")
     a = p.parse_args()
     a.run(a)
