@@ -43,6 +43,8 @@ void source_claim_state(struct source *s, struct header *h, bool resume);
 void source_open(struct source *s, struct header *h);
 /* A split in its own order, once. */
 void source_send(struct source *s, enum split split, long epoch);
+/* Instead of a training: one sample goes down the line, as in validation. */
+void source_check(struct source *s);
 /* The whole training, or what is left of it. */
 void source_train(struct source *s);
 

@@ -184,14 +184,15 @@ static void on_control(struct stage *s, struct frame *f)
     control_free(&c);
 }
 
-/* More records than STAGE_AHEAD, or something behind the last record, tell that msa-load has taken
- * a gradient. */
+/* More records to train on than STAGE_AHEAD, or what comes when they are answered, tell that
+ * msa-load has taken a gradient. There is none where nothing is trained (msa-load --check). */
 static void note_standing(struct stage *s, const struct frame *f)
 {
     if (s->stands)
         return;
-    s->records += f->kind == FRAME_DATA;
-    s->stands = s->records > STAGE_AHEAD || f->kind == FRAME_CONTROL || f->kind == FRAME_END;
+    s->records += f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
+    bool answered = s->records && (f->kind == FRAME_CONTROL || f->kind == FRAME_END);
+    s->stands = s->records > STAGE_AHEAD || answered;
     if (s->stands && s->ops->stands)
         s->ops->stands(s);
 }

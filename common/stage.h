@@ -57,7 +57,7 @@ struct stage {
     void *self; /* the program's own */
     struct header *header;
     int position;            /* in the header's pipeline, from 1 */
-    int records;             /* that came, until the line stands */
+    int records;             /* to train on that came, until the line stands */
     bool stands;             /* the whole line does */
     bool checkpointed;       /* a checkpoint went back, and is not known to be committed */
     struct reader *in;       /* NULL: a source */

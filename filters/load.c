@@ -11,7 +11,7 @@ enum { SPLIT_ALL = SPLITS };
 enum { FAMILY_AUTO = FAMILIES };
 
 struct settings {
-    bool train, no_shuffle, standardize, resume, info, json;
+    bool train, check, no_shuffle, standardize, resume, info, json;
     int split, label, family, non_finite;
     long epochs, batch, seed, validate_every;
     double fraction;
@@ -32,6 +32,9 @@ static const struct option options[] = {
     {0, "train", NULL, OPTION_FLAG, FIELD(train), NULL, 0, 0,
      "make a training stream: epochs of the train split, each followed by the valid split and a "
      "checkpoint"},
+    {0, "check", NULL, OPTION_FLAG, FIELD(check), NULL, 0, 0,
+     "with --train: train nothing, but send one sample down the line, so that programs say what "
+     "is wrong with their options"},
     {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, "epochs of training"},
     {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record"},
     {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
@@ -119,9 +122,10 @@ static void check_options(const struct load *l)
     const struct settings *s = l->settings;
     if (s->train && s->split != SPLIT_ALL)
         msa_fail(l->m, MSA_USAGE, "--train takes the train and valid splits: leave --split out");
-    if (!s->train && (s->no_shuffle || s->validate_every || s->fraction < 1 || s->state))
+    if (!s->train &&
+        (s->check || s->no_shuffle || s->validate_every || s->fraction < 1 || s->state))
         msa_fail(l->m, MSA_USAGE,
-                 "--no-shuffle, --validate-every, --fraction and --state go with --train");
+                 "--check, --no-shuffle, --validate-every, --fraction and --state go with --train");
     if (s->resume && !s->state)
         msa_fail(l->m, MSA_USAGE, "--resume needs --state FILE, what it goes on from");
     if (s->json && !s->info)
@@ -217,7 +221,9 @@ static void run(struct msa *m)
     }
     check_splits(l);
     source_open(&l->source, prepare(l));
-    if (l->settings->train)
+    if (l->settings->check)
+        source_check(&l->source);
+    else if (l->settings->train)
         source_train(&l->source);
     else
         evaluate(l);

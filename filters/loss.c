@@ -131,8 +131,8 @@ static void check_classes(struct loss *l)
     size_t classes = logits->shape[1];
     l->classes = classes < INT_MAX ? (int)classes : 0;
     if (label_class(0, l->classes, l->family) < 0)
-        msa_fail(l->m, MSA_FAILED, "task msc: family %s has no %zu classes",
-                 family_names[l->family], classes);
+        msa_fail(l->m, MSA_FAILED, "task msc: %zu classes, but family %s has %s", classes,
+                 family_names[l->family], l->family == FAMILY_SIMS ? "2, 3 or 5" : "2, 3, 5 or 7");
 }
 
 /* u has a column for each feature. */

@@ -107,16 +107,24 @@ static struct header *make_header(const struct tokenize *t)
     return h;
 }
 
-/* The next lines, and their numbers as ids; none at the end of the file. */
+/* The id of the line read last: FILE:NUMBER, of standard input its number alone. */
+static value line_id(const struct tokenize *t, const struct lines *in, msgpack_zone *zone)
+{
+    bool named = in->stream != stdin;
+    char *text = msa_format(t->m, "%s%s%zu", named ? in->path : "", named ? ":" : "", in->number);
+    value id = value_str(t->m, zone, text);
+    msa_free(t->m, text);
+    return id;
+}
+
+/* The next lines; none at the end of the file. */
 static void take_lines(const struct tokenize *t, struct lines *in, struct record *r)
 {
     size_t most = (size_t)t->settings->batch, length;
     value id = value_nils(t->m, r->zone, most), text = value_nils(t->m, r->zone, most);
     for (char *line; r->samples < most && (line = lines_next(in, &length)); r->samples++) {
-        char number[24];
-        snprintf(number, sizeof number, "%zu", in->number);
         utf8_clean(line, length);
-        id.via.array.ptr[r->samples] = value_str(t->m, r->zone, number);
+        id.via.array.ptr[r->samples] = line_id(t, in, r->zone);
         text.via.array.ptr[r->samples] = value_str(t->m, r->zone, line);
     }
     id.via.array.size = text.via.array.size = (uint32_t)r->samples;

@@ -37,6 +37,18 @@ cause() {
     exit "$other"
 }
 
+# take_compute OPTION VALUE: what all programs that compute are given. One of them says here where it is wrong, and not
+# each of the line.
+take_compute() {
+    takes msa-encode "$@"
+    compute+=("$@")
+}
+
+# takes PROGRAM OPTION VALUE: ends the script, and the program says why, where it does not.
+takes() {
+    "$@" --version >/dev/null || exit
+}
+
 # header_of DATASET [options of msa-load]: the header of its stream, as msa-dump shows it.
 header_of() {
     { msa-load --batch 1 "$@" | msa-dump -n 1; } 2>/dev/null || true
@@ -71,6 +83,18 @@ aligned() {
                 for (i = 1; i <= columns; i++)
                     printf i < columns ? "%-" width[i] "s  " : "%s\n", cell[row, i]
         }'
+}
+
+# rounded: metrics in lines of tab-separated columns, of four digits, and nothing empty.
+rounded() {
+    awk -F '\t' -v OFS='\t' '
+        NR == 1 { for (i = 1; i <= NF; i++) metric[i] = $i ~ /^(valid|mae|corr|acc[0-9].*|f1.*)$/ }
+        NR > 1 {
+            for (i = 1; i <= NF; i++)
+                if ($i == "") $i = "-"
+                else if (metric[i] && $i != "nan") $i = sprintf("%.4f", $i)
+        }
+        { print }'
 }
 
 # --- a trained model ---

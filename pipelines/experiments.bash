@@ -41,26 +41,61 @@ take_arguments() {
 
 # check_arguments DATASET: now, and not after days of training.
 check_arguments() {
-    local i
     data=$1 family=auto
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
     [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
     seeds=$(tr , '\n' <<<"$seeds" | awk '!seen[$1 + 0]++')
+    first_seed=${seeds%%$'\n'*}
     use_settings "${given[--as]-}"
-    [ ! -v "given[--bert]" ] || "$here/pretrain" "$data" "$out" --check "${pretrain[@]}"
-    "$here/train" "$data" "$out" --check "${train[@]}"
     [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"
-    for ((i = 0; i + 1 < ${#train[@]}; i++)); do
-        [ "${train[i]}" != --family ] || family=${train[i + 1]}
-    done
+    family=$(value_of --family "${train[@]}")
+    : "${family:=auto}"
     family=$(family_of "$data")
     [ -n "$family" ] || msa-load "$data" >/dev/null # says what is wrong
     case ${given[--as]-}-$family in
     sims-mosi | mos*-sims) fail 1 "'$data' is of the family $family, and so not ${given[--as]}" ;;
     esac
     has_split "$data" test || fail 1 "'$data' has no test split to judge by"
-    mkdir -p "$out"
+    [ -n "$encoders" ] || check_pretraining
+}
+
+# Where encoders are to be trained here, their lines, and whether the fusion can go on from them.
+check_pretraining() {
+    [ -v "given[--bert]" ] || return 0
+    "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check
+    [ "$(standardized "${pretrain[@]}")" = "$(standardized "${train[@]}")" ] ||
+        fail 2 "--standardize is for both --pretrain and --train, or for none"
+}
+
+standardized() {
+    [[ " $* " == *" --standardize "* ]] && echo true || echo false
+}
+
+# check_training SEED [options]: the line of train_once.
+check_training() {
+    local from option value begin=()
+    from=$(encoders_for "$1")
+    if [ -n "$from" ]; then
+        begin=(--encoders "$from")
+    elif [ -n "${given[--bert]-}" ]; then
+        begin=(--bert "${given[--bert]}" --pool cls)
+    fi
+    for option in --dim --heads; do # those of encoders that are yet to be trained
+        value=$([ -n "$from" ] || value_of "$option" "${pretrain[@]}")
+        begin+=(${value:+"$option" "$value"})
+    done
+    "$here/train" "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check
+}
+
+# value_of OPTION WORD...: the last one that it is given.
+value_of() {
+    local option=$1 value=''
+    while [ $# -gt 2 ]; do
+        shift
+        [ "$1" != "$option" ] || value=$2
+    done
+    echo "$value"
 }
 
 # What the paper sets for this data set, and not for all of its family.

@@ -17,7 +17,7 @@ take_options() {
         -f) force=-f ;;
         --quiet) quiet=(-q) ;;
         --resume) resume=--resume ;;
-        --check) check=1 ;;
+        --check) check=--check quiet=(-q) ;;
         --standardize | --no-shuffle) load+=("$1") ;;
         *) other_flag "$1" || taken=2 ;;
         esac
@@ -32,9 +32,12 @@ take_options() {
             --decay) decay=$2 ;;
             --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
             --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
-            --dropout) encode+=("$1" "$2") decompose+=("$1" "$2") ;;
+            --dropout)
+                takes msa-encode "$1" "$2"
+                encode+=("$1" "$2") decompose+=("$1" "$2")
+                ;;
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
-            --device | --threads | --precision) compute+=("$1" "$2") ;;
+            --device | --threads | --precision) take_compute "$1" "$2" ;;
             --patience) metrics+=("$1" "$2") ;;
             --schedule) backprop+=("$1" "$2") ;;
             *) other_option "$1" "$2" ;;
@@ -52,6 +55,17 @@ have_alone() {
     flock -n "$lock" && return
     echo "$name: another training is at work in '$1': waiting" >&2
     flock "$lock"
+}
+
+# try LINE: a function that runs the line of a training in $run, as --check has it: in a folder that goes away. Where it
+# fails the script ends, with one line of a program that knows why.
+try() {
+    local check=--check quiet=(-q) resume='' run said status=0
+    run=$(mktemp -d)
+    said=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
+    [ "$status" -eq 0 ] && return
+    echo "${said%%$'\n'*}" >&2
+    exit "$status"
 }
 
 # find_bert PATH: a folder as transformers write it, or a file of weights with its config.json beside it.

@@ -15,6 +15,15 @@ setup() {
     mkdir run
 }
 
+# counting_bin PROGRAM: the folder `counting` with all programs, of which this one writes a line into `calls` for each call.
+counting_bin() {
+    mkdir counting
+    ln -s "$BUILD"/bin/* counting
+    rm "counting/$1"
+    printf '#!/bin/sh\necho "$*" >>"%s/calls"\nexec "%s" "$@"\n' "$PWD" "$BUILD/bin/$1" >"counting/$1"
+    chmod +x "counting/$1"
+}
+
 # Runs a command line with pipefail; a hang is a failure. Its output is in $output, its exit status in $status; the file
 # statuses has both the line's and each program's.
 line() {

@@ -218,15 +218,33 @@ END
     sha256sum --quiet -c before
 }
 
-@test "train and pretrain --check: whether there are these options, and nothing else; a flag may be the last word" {
+@test "train and pretrain --check: whether a line can be trained, and nothing else; a flag may be the last word" {
+    export TMPDIR=$PWD/temporary
+    mkdir temporary
     for script in train pretrain; do
         pipeline $script data.pkl out --dim 16 --check
-        [ "$status" -eq 0 ]
+        [ "$status" -eq 0 ] && [ -z "$output" ]
+        wrong 2 "msa-backprop: --lr: 'x' is not a number from 0 to 1000" $script data.pkl out --lr x --check
+        wrong 2 "msa-encode: --dropout: 'x' is not a number from 0 to 0.999" $script data.pkl out --dropout x --check
         wrong 2 "$script: '--bogus' is no option ($script --help)" $script data.pkl out --bogus 1 --check
     done
     pipeline train data.pkl out --check --no-gdwg
     [ "$status" -eq 0 ]
-    [ ! -e out ]
+    [ ! -e out ] && [ -z "$(ls temporary)" ]
+}
+
+@test "values that a later part would refuse are said in one line, before anything is trained" {
+    local paper=(reproduce sims data.pkl --out out)
+    wrong 2 "msa-encode: --device: 'foo' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]" "${paper[@]}" --device foo
+    wrong 2 "msa-backprop: --lr: 'x' is not a number from 0 to 1000" "${paper[@]}" --pretrain --audio-lr x
+    wrong 2 "msa-encode: --dim 768 is no multiple of --heads 5" "${paper[@]}" --pretrain --audio-heads 5
+    wrong 2 "msa-metrics: --select: 'foo' is none of acc2 f1 acc3 acc5 mae corr, and no loss of that name arrives" \
+        "${paper[@]}" --train --select foo
+    wrong 2 "msa-encode: --dim 20 is no multiple of --heads 3" "${paper[@]}" --pretrain --dim 20 --heads 4 --train --heads 3
+    wrong 1 "msa-encode: cannot read 'none': No such file or directory" "${paper[@]}" --train --init none
+    wrong 2 "reproduce: --standardize is for both --pretrain and --train, or for none" "${paper[@]}" --train --standardize
+    wrong 2 "msa-loss: --tasks: 'x' is none of msr, msc, uni, cl" fraction data.pkl --out out --train --tasks x
+    wrong 1 "msa-loss: task msc: 7 classes, but family sims has 2, 3 or 5" ablate data.pkl --out out --only without-cl,classes-7
 }
 
 @test "wrong arguments are said in one line, before anything is trained" {

@@ -111,6 +111,10 @@ near() {
     check "2 predict: what is to be predicted? (predict --help)" run --json
     check "2 predict: '--epochs' is no option (predict --help)" run data.pkl --epochs 3
     check "2 predict: '--drop' lacks its value (predict --help)" run data.pkl --drop
+    check "2 msa-encode: --device: 'foo' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]" run data.pkl --device foo
+    check "2 msa-encode: --threads: 'x' is not a number from 0 to 4096" run data.pkl --threads x
+    pipeline evaluate run data.pkl --device foo
+    [ "$status $output" = "2 msa-encode: --device: 'foo' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]" ]
 }
 
 @test "lines of text, through the encoder and the vocabulary that the run has kept" {
@@ -127,6 +131,11 @@ near() {
     done_well predict run --text said.txt --quiet
     near "${lines[2]}" "$alone"
     run ! near "${lines[1]}" "$alone"
+    # each is called as nothing else is
+    tail -n 1 said.txt >more.txt
+    done_well predict run --text said.txt more.txt --quiet
+    [ "$(cut -f 1 <<<"$output" | tr '\n' ' ')" = "id said.txt:1 said.txt:2 more.txt:1 " ]
+    near "${lines[3]}" "$alone"
     # the same as the tokens in a data set
     "$PYTHON" -c '
 import numpy as np, pickle
@@ -233,6 +242,10 @@ for row, seed, epochs in zip(found, "14", "23"):
     assert (row["seed"], row["epochs"], row["load.epochs"], row["state"]) == (seed, epochs, epochs, "finished")
 assert [found[1][key] for key in settings] == ["0.01", "3", "msr,msc"]
 END
+    counting_bin msa-dump
+    run env MSA_BIN="$PWD/counting" "$ROOT/pipelines/report" run other --tsv
+    [ "$output" = "$(cat out.tsv)" ]
+    [ "$(wc -l <calls)" -eq 4 ] # settings and state of each, once
     done_well report run
     [[ ${lines[0]} =~ ^run\ +data\ +seed\ +epochs\ +best\ +by\ +valid\ +acc2\ .*state$ ]]
     [[ ${lines[1]} =~ ^run\ +data.pkl\ +1\ +2\ .*\ acc2\ +0\.[0-9]{4}\ .*finished$ ]]

@@ -79,7 +79,7 @@ for case, (ids, mask, segments) in zip(golden['cases'], made):
     records out.msa "
 assert header['mode'] == 'eval' and header['family'] == 'mosi' and header['range'] == 3
 assert header['schema'] == {'text_bert': {'dtype': '<i8', 'shape': [0, 3, 10], 'gradient': False}}, header
-assert [r['id'] for r in records] == [['1', '2'], ['3', '4'], ['5']]
+assert [r['id'] for r in records] == [['lines.txt:1', 'lines.txt:2'], ['lines.txt:3', 'lines.txt:4'], ['lines.txt:5']]
 assert sum((r['raw_text'] for r in records), []) == ['I loved it.', '', 'I', 'bad ?? ?!', 'no end']
 assert [(r['split'], r['step'], r['train']) for r in records] == [('test', i, False) for i in range(3)]
 first, empty = records[0]['tensors']['text_bert'][:, 0]
@@ -88,8 +88,9 @@ assert first.tolist() == want + [0] * (10 - len(want)) and empty.tolist() == [2,
     msa-tokenize --lines --vocab "$(vocab)" <lines.txt >stdin.msa
     records stdin.msa "
 assert header['family'] == '' and header['range'] == 0
-assert len(records) == 1 and records[0]['tensors']['text_bert'].shape == (5, 3, 50)"
-    msa-tokenize --vocab "$(vocab)" --length 10 stdin.msa -o again.msa # its raw_text says the same
+assert len(records) == 1 and records[0]['tensors']['text_bert'].shape == (5, 3, 50)
+assert records[0]['id'] == ['1', '2', '3', '4', '5']"
+    msa-tokenize --lines --vocab "$(vocab)" lines.txt | msa-tokenize --vocab "$(vocab)" --length 10 -o again.msa # its raw_text says the same
     msa-load --batch 2 again.msa -o again2.msa
     diff <(msa-dump --values again2.msa | grep -v '^0\|made by') <(msa-dump --values out.msa | grep -v '^0\|made by')
 }

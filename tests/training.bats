@@ -203,3 +203,32 @@ END
     [ "$status" -ne 0 ]
     [[ $output == *"--heads: 4 given but run/encode.safetensors has 2"* ]]
 }
+
+@test "--check: what a program cannot train with is said; nothing is trained, and an old run stays as it is, with -f too" {
+    make_data
+    check() {
+        line "msa-load --train --check --state run/state.msa data.pkl | msa-encode -p run/encode.safetensors $SMALL -f |
+            msa-decompose -p run/decompose.safetensors -f | msa-predict -p run/predict.safetensors -f $2 | msa-loss | msa-gdwg |
+            msa-metrics -q --select $1 --log run/metrics.tsv | msa-backprop --log run/steps.tsv"
+    }
+    check mae
+    [ "$status" -eq 0 ] && [ -z "$output" ] && [ -z "$(ls run)" ]
+    check loss
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    check foo
+    [ "$(cut -d ' ' -f 8 statuses)" -eq 2 ]
+    [ "$output" = "msa-metrics: --select: 'foo' is none of acc2 f1 acc3 acc5 mae corr, and no loss of that name arrives" ]
+    check mae '--classes 7'
+    [ "$(cut -d ' ' -f 6 statuses)" -eq 1 ]
+    [ "$output" = "msa-loss: task msc: 7 classes, but family sims has 2, 3 or 5" ]
+    line "msa-load --train --epochs 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    sha256sum run/* >before
+    check mae
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    sha256sum --quiet -c before
+    line "msa-load --check data.pkl >out"
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-load: --check, --no-shuffle, --validate-every, --fraction and --state go with --train" ]
+}

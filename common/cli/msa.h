@@ -38,7 +38,7 @@ struct msa_common {
     bool quiet, verbose;
     const char *output; /* -o FILE; NULL or "-": stdout */
     bool gzip;          /* -z */
-    const char *device; /* auto, cpu[:LEVEL], cuda[:N], test, emulated, idle */
+    const char *device; /* as --device takes it */
     int precision;      /* enum precision of kernels/kernels.h */
     long threads;       /* 0: as many as the machine has */
     int progress;       /* enum msa_progress */

@@ -21,7 +21,7 @@ const struct option common_options[] = {
     {'o', "output", "FILE", OPTION_TEXT, FIELD(output),
      .help = "write to FILE; - is standard output, as is leaving the option out"},
     {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress what is written"},
-    {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_TEXT, FIELD(device), "auto",
+    {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_DEVICE, FIELD(device), "auto",
      .help = "where to compute; auto is a GPU if one is found"},
     {0, "precision", "f32|tf32|bf16", OPTION_CHOICE, FIELD(precision), "f32",
      .help = "how exact a GPU takes the factors of matrix products; sums are f32 always"},
@@ -117,6 +117,19 @@ static void list_add(struct msa *m, struct option_list *list, const char *text)
     list->values[list->count++] = text;
 }
 
+/* All devices; the last three are for tests. */
+static const char *device(struct msa *m, const struct option *o, const char *text)
+{
+    bool known =
+        word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', text) >= 0;
+    if (!known && strncmp(text, "cuda:", 5) == 0)
+        known = text[5] && strlen(text) <= 8 && !text[5 + strspn(text + 5, "0123456789")];
+    if (!known)
+        msa_fail(m, MSA_USAGE, "--%s: '%s' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]", o->name,
+                 text);
+    return text;
+}
+
 /* Fills in the field of an option; `text` is NULL for a flag. */
 static void set_field(struct msa *m, const struct option *o, void *field, const char *text)
 {
@@ -139,19 +152,10 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
     case OPTION_LIST:
         list_add(m, field, text);
         break;
+    case OPTION_DEVICE:
+        *(const char **)field = device(m, o, text);
+        break;
     }
-}
-
-static void check_device(struct msa *m)
-{
-    const char *device = m->common.device;
-    bool known =
-        word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', device) >= 0;
-    if (!known && strncmp(device, "cuda:", 5) == 0)
-        known = device[5] && strlen(device) <= 8 && !device[5 + strspn(device + 5, "0123456789")];
-    if (!known)
-        msa_fail(m, MSA_USAGE, "--device: '%s' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]",
-                 device);
 }
 
 /* ---- The command line ---- */
@@ -306,7 +310,6 @@ bool options_parse(struct msa *m, const struct program *program)
     for (int i = 0; i < g.count; i++)
         if (!g.slots[i].given && g.slots[i].option->initial)
             set_field(m, g.slots[i].option, g.slots[i].field, g.slots[i].option->initial);
-    check_device(m);
     check_operands(m, program);
     return true;
 }

@@ -11,7 +11,8 @@ enum option_kind {
     OPTION_INT,    /* long, decimal, whole, min..max */
     OPTION_REAL,   /* double, finite, min..max */
     OPTION_CHOICE, /* int: index into `arg`, which reads "a|b|c" */
-    OPTION_LIST    /* struct option_list: repeatable, each value kept in order */
+    OPTION_LIST,   /* struct option_list: repeatable, each value kept in order */
+    OPTION_DEVICE  /* const char *, a device's name */
 };
 
 struct option_list {

@@ -84,16 +84,6 @@ static struct device *open_cpu(struct msa *m, const char *level, long threads)
     return d;
 }
 
-static int gpu_index(struct msa *m, const char *name)
-{
-    char *end;
-    const char *digits = name + strlen("cuda:");
-    long index = strtol(digits, &end, 10);
-    if (*digits < '0' || *digits > '9' || *end || index > 1023)
-        msa_fail(m, MSA_DEVICE, "'%s' is not a device: expected cuda:N", name);
-    return (int)index;
-}
-
 struct device *device_open(struct msa *m, const char *name, long threads)
 {
     if (threads < 0 || threads > 4096)
@@ -106,13 +96,9 @@ struct device *device_open(struct msa *m, const char *name, long threads)
         return open_cpu(m, level_best(), threads);
     if (strncmp(name, "cpu:", strlen("cpu:")) == 0)
         return open_cpu(m, name + strlen("cpu:"), threads);
-    if (strcmp(name, "cuda") == 0)
-        return open_kind(m, "cuda", 0, threads, false);
     if (strncmp(name, "cuda:", strlen("cuda:")) == 0)
-        return open_kind(m, "cuda", gpu_index(m, name), threads, false);
-    if (strcmp(name, "test") == 0 || strcmp(name, "emulated") == 0 || strcmp(name, "idle") == 0)
-        return open_kind(m, name, 0, threads, false);
-    msa_fail(m, MSA_DEVICE, "no device '%s': expected auto, cpu[:LEVEL] or cuda[:N]", name);
+        return open_kind(m, "cuda", atoi(name + strlen("cuda:")), threads, false);
+    return open_kind(m, name, 0, threads, false);
 }
 
 /* What `auto` leaves on the CPU though there is a GPU, which is no faster at it but takes memory

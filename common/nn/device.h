@@ -5,13 +5,14 @@
 #include "common/cli/msa.h"
 #include "kernels/kernels.h"
 
-/* The device of that name: "cpu" (the kernels of the machine's best level; "cpu:LEVEL" for those of
- * another one that it runs, see kernels/level.h), "cuda" or "cuda:N", "auto" (the first GPU, else
- * the CPU), "test" (kernels/test), "emulated" (the GPU's
- * kernels without a GPU, tests/emulation), "idle" (computes nothing, tests/bench). `threads` is 0
- * for as many as the machine has. Says what it chose with -v; fails the run with MSA_DEVICE. The
- * device belongs to the run. To be called from one thread before others start: it sets
- * OMP_WAIT_POLICY for the kernels' threads unless the user has.
+/* The device of that name, one that --device takes (common/cli/option.c has the list): "cpu" (the
+ * kernels of the machine's best level; "cpu:LEVEL" for those of another one that it runs, see
+ * kernels/level.h), "cuda" or "cuda:N", "auto" (the first GPU, else the CPU), or else what the
+ * object msa-NAME.so has: "test" (kernels/test), "emulated" (the GPU's kernels without a GPU,
+ * tests/emulation), "idle" (computes nothing, tests/bench). `threads` is 0 for as many as the
+ * machine has. Says what it chose with -v; fails the run with MSA_DEVICE. The device belongs to the
+ * run. To be called from one thread before others start: it sets OMP_WAIT_POLICY for the kernels'
+ * threads unless the user has.
  *
  * Objects are looked for in lib and lib/msa beside the directory of the executable, and nowhere
  * else, so that programs which are moved together with these find them. */
