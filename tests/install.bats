@@ -57,7 +57,7 @@ programs() {
 
 @test "pages are found by man" {
     make_here install PREFIX="$PWD/usr"
-    for page in $(programs) msa msa-model msa-stream; do
+    for page in $(programs) msa msa-gpu msa-model msa-stream; do
         found=$(mman -M "$PWD/usr/share/man" -w "$page") # mandoc's man
         cmp "$found" "$ROOT/man/${found##*/}"
     done

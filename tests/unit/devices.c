@@ -238,6 +238,22 @@ static void inexact_cpu(struct msa *m)
     device_of_run(m);
 }
 
+static void inexact_loss(struct msa *m)
+{
+    m->program = "msa-loss";
+    m->common.device = "auto";
+    m->common.precision = PRECISION_BF16;
+    assert_memory_equal(device_of_run(m)->name, "cpu:", 4);
+}
+
+static void auto_leaves_a_small_stage_on_the_cpu(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "devices"};
+    if (msa_run(&m, inexact_loss) != MSA_OK)
+        fail_msg("%s", m.error);
+}
+
 static void products_are_as_exact_as_is_wanted(void **state)
 {
     (void)state;
@@ -280,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_kernel_without_memory_fails_the_run),
         cmocka_unit_test(a_gpu_says_why_it_fails),
         cmocka_unit_test(products_are_as_exact_as_is_wanted),
+        cmocka_unit_test(auto_leaves_a_small_stage_on_the_cpu),
         cmocka_unit_test(large_copies_arrive),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
