@@ -11,6 +11,7 @@
 # make bench      one full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
 # make bench-gpu  on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 # make fuzz       fuzz what reads bytes from outside, each target for FUZZ_SECONDS (60)
+# make faults     have each call fail that can, in each program, each in a run of its own; make test takes a sample
 # make options    bring the OPTIONS of the man pages up to date with the programs' tables
 # make V=1 ...    with the commands shown in full
 # make SAN=1 ...  any of these with address and undefined-behaviour sanitizers, below build/san
@@ -175,6 +176,12 @@ fuzz:
 	@$(MAKE) --no-print-directory FUZZING=1 fuzzers
 	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZED)
 
+# --- faults -------------------------------------------------------------------------------------
+# One test at a time, on all processors. It takes longer than tests/run allows; each run in it has a limit of its own.
+faults: setup
+	@$(MAKE) --no-print-directory all $(OBJ)/fault.so
+	@O=$(O) FAULTS=all bats --tap --timing tests/faults_alone.bats tests/faults_training.bats
+
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
 SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
@@ -263,5 +270,5 @@ dist:
 	git -c tar.umask=022 archive -o msa-$(VERSION).tar --prefix=msa-$(VERSION)/ HEAD
 	gzip -9nf msa-$(VERSION).tar
 
-.PHONY: all units fuzzers fuzz test check check-all check-gpu bundle lint options setup demo demo-paper bench bench-gpu clean install uninstall dist
+.PHONY: all units fuzzers fuzz faults test check check-all check-gpu bundle lint options setup demo demo-paper bench bench-gpu clean install uninstall dist
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -153,7 +153,7 @@ static void log_columns(struct backprop *b)
         size_t used = strlen(line);
         snprintf(line + used, sizeof line - used, "\t%s\tw_%s", b->extra[i], b->extra[i]);
     }
-    log_line(b->m, b->log, "%s", line);
+    log_line(b->m, b->log, line);
 }
 
 static void log_step(struct backprop *b, const struct record *r, double lr)
@@ -177,7 +177,7 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
         cell(line, sizeof line, losses, b->extra[i]);
         cell(line, sizeof line, weights, b->extra[i]);
     }
-    log_line(b->m, b->log, "%s", line);
+    log_line(b->m, b->log, line);
 }
 
 /* --- checkpoints --- */

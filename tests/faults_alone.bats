@@ -4,7 +4,7 @@ load helper
 
 faults() {
     [ "$BUILD" = "$ROOT" ] || skip "the allocator is the sanitizer's"
-    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" alone "msa-$1"
+    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" alone "msa-$1" >&3
 }
 
 @test "msa-load: every call fails" { faults load; }

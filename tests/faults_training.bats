@@ -5,7 +5,7 @@ load helper
 # faults NAME [HOW]: in a training, or one that is "resumed".
 faults() {
     [ "$BUILD" = "$ROOT" ] || skip "the allocator is the sanitizer's"
-    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" "${2-training}" "msa-$1"
+    "$PYTHON" "$ROOT/tests/faults/faults.py" "$BUILD" "${2-training}" "msa-$1" >&3
 }
 
 @test "msa-load: calls fail, and the training is resumed" { faults load; }
@@ -18,5 +18,10 @@ faults() {
 @test "msa-backprop: calls fail, and the training is resumed" { faults backprop; }
 
 @test "msa-load: calls fail in a resumed training, which is resumed again" { faults load resumed; }
+@test "msa-encode: calls fail in a resumed training, which is resumed again" { faults encode resumed; }
 @test "msa-decompose: calls fail in a resumed training, which is resumed again" { faults decompose resumed; }
+@test "msa-predict: calls fail in a resumed training, which is resumed again" { faults predict resumed; }
+@test "msa-loss: calls fail in a resumed training, which is resumed again" { faults loss resumed; }
+@test "msa-gdwg: calls fail in a resumed training, which is resumed again" { faults gdwg resumed; }
 @test "msa-metrics: calls fail in a resumed training, which is resumed again" { faults metrics resumed; }
+@test "msa-backprop: calls fail in a resumed training, which is resumed again" { faults backprop resumed; }

@@ -55,10 +55,9 @@ struct log {
     const char *path;
     int64_t kept; /* bytes of the file that stay */
     bool begun;
-    int fd;           /* until it has begun; -1: there is no file yet */
-    FILE *stream;     /* into `held` until it has begun, then into the file */
-    char *held;       /* malloc'd */
-    size_t held_size; /* bytes */
+    int fd;       /* until it has begun; -1: there is no file yet */
+    char *held;   /* lines that are not in the file yet; NULL: none */
+    FILE *stream; /* from when it has begun */
 };
 /* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
 struct log *log_open(struct msa *m, const char *path, int64_t kept);
@@ -67,7 +66,7 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept);
 void log_begin(struct msa *m, struct log *log);
 /* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. */
 int64_t log_sync(struct msa *m, struct log *log);
-void log_line(struct msa *m, struct log *log, const char *format, ...) MSA_PRINTF(3, 4);
+void log_line(struct msa *m, struct log *log, const char *line);
 void log_close(struct msa *m, struct log *log);
 
 /* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read

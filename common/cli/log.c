@@ -20,7 +20,6 @@ static void log_discard(void *memory)
         fclose(log->stream);
     if (log->fd >= 0)
         close(log->fd);
-    free(log->held);
 }
 
 /* -1: it is no regular file. */
@@ -53,24 +52,24 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept)
         file_claim(m, path);
         expect_length(m, log);
     }
-    log->stream = open_memstream(&log->held, &log->held_size);
-    if (!log->stream)
-        cannot_write(m, log);
     return log;
 }
 
-/* What is written from now on goes into the file. */
-static void leave_memory(struct msa *m, struct log *log)
+/* Not in the memory of open_memstream: when there is none as that is closed, glibc loses the lines
+ * and says nothing. */
+static void hold(struct msa *m, struct log *log, const char *line)
 {
-    FILE *memory = log->stream;
-    log->stream = fdopen(log->fd, "a");
-    if (!log->stream) {
-        log->stream = memory;
+    char *held = msa_format(m, "%s%s\n", log->held ? log->held : "", line);
+    msa_free(m, log->held);
+    log->held = held;
+}
+
+static void write_held(struct msa *m, struct log *log)
+{
+    if (log->held && (fputs(log->held, log->stream) == EOF || fflush(log->stream) != 0))
         cannot_write(m, log);
-    }
-    log->fd = -1; /* it is the stream's */
-    if (fclose(memory) != 0)
-        cannot_write(m, log);
+    msa_free(m, log->held);
+    log->held = NULL;
 }
 
 void log_begin(struct msa *m, struct log *log)
@@ -84,12 +83,11 @@ void log_begin(struct msa *m, struct log *log)
         cannot_write(m, log);
     if (length_of(m, log, log->fd) >= 0 && ftruncate(log->fd, log->kept) != 0)
         cannot_write(m, log);
-    leave_memory(m, log);
-    if (fwrite(log->held, 1, log->held_size, log->stream) < log->held_size ||
-        fflush(log->stream) != 0)
+    log->stream = fdopen(log->fd, "a");
+    if (!log->stream)
         cannot_write(m, log);
-    free(log->held);
-    log->held = NULL;
+    log->fd = -1; /* it is the stream's */
+    write_held(m, log);
 }
 
 int64_t log_sync(struct msa *m, struct log *log)
@@ -101,24 +99,22 @@ int64_t log_sync(struct msa *m, struct log *log)
     return length < 0 ? 0 : length;
 }
 
-void log_line(struct msa *m, struct log *log, const char *format, ...)
+void log_line(struct msa *m, struct log *log, const char *line)
 {
-    va_list arguments;
+    hold(m, log, line);
     if (!log->begun && length_of(m, log, log->fd) <= log->kept) /* nothing would be lost */
         log_begin(m, log);
-    va_start(arguments, format);
-    bool failed = vfprintf(log->stream, format, arguments) < 0;
-    va_end(arguments);
-    if (failed || putc('\n', log->stream) == EOF || fflush(log->stream) != 0)
-        cannot_write(m, log);
+    if (log->begun)
+        write_held(m, log);
 }
 
 void log_close(struct msa *m, struct log *log)
 {
     FILE *stream = log->stream;
     log->stream = NULL;
-    if (fclose(stream) != 0)
+    if (stream && fclose(stream) != 0)
         cannot_write(m, log);
+    msa_free(m, log->held);
     msa_free(m, (char *)log->path);
     msa_free(m, log);
 }

@@ -82,10 +82,8 @@ struct bert_config bert_config_parse(struct msa *m, const char *from, const char
 {
     struct bert_config c = {0};
     json_error_t error;
-    json_t **config = json_holder(m);
-    *config =
-        length <= CONFIG_MAX ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
-    if (!json_is_object(*config))
+    json_t **config = length <= CONFIG_MAX ? json_read(m, text, length, &error) : NULL;
+    if (!config || !json_is_object(*config))
         msa_fail(m, MSA_CORRUPT, "%s: no JSON object of at most 1 MiB", from);
     expect_word(m, from, *config, "model_type", "bert");
     expect_word(m, from, *config, "hidden_act", "gelu");

@@ -1,13 +1,12 @@
 /* What data sets of all formats share: opening, families, samples. */
 #include "common/data/dataset.h"
+#include "common/cli/file.h"
 #include "common/data/names.h"
 #include "common/stream/stats.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const modality_names[MODALITIES] = {"text", "vision", "audio"};
 const char modality_letters[MODALITIES] = {'T', 'V', 'A'};
@@ -61,14 +60,12 @@ int dataset_family(const struct dataset *d)
 
 /* A stream, plain or gzipped, shows in its first byte; all else is for the reader of pickles to
  * judge. */
-static const struct dataset_format *format_of(const char *path)
+static const struct dataset_format *format_of(struct msa *m, const char *path)
 {
-    uint8_t first = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = fd < 0 ? 0 : pread(fd, &first, 1, 0);
-    if (fd >= 0)
-        close(fd);
-    return got == 1 && (first == 0xd8 || first == 0x1f) ? &dataset_stream : &dataset_pickle;
+    struct mapping map = file_map(m, path);
+    bool stream = map.size && (map.bytes[0] == 0xd8 || map.bytes[0] == 0x1f);
+    file_unmap(map);
+    return stream ? &dataset_stream : &dataset_pickle;
 }
 
 struct dataset *dataset_open(struct msa *m, const char *path)
@@ -77,7 +74,7 @@ struct dataset *dataset_open(struct msa *m, const char *path)
     char name[TENSOR_NAME + 1];
     d->m = m;
     d->path = path;
-    d->format = format_of(path);
+    d->format = format_of(m, path);
     d->format->open(d);
     for (int i = 0; i < LABELS; i++) {
         schema_floats(m, &d->schema, name_label(name, i), 1);

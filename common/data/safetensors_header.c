@@ -168,8 +168,7 @@ void safetensors_read_header(struct reading *r)
     const char *text = (const char *)r->s->map.bytes + SAFETENSORS_PREFIX;
     if (!check_values(r, text))
         return;
-    json_t **header = json_holder(r->m);
-    *header = json_loadb(text, r->header, JSON_REJECT_DUPLICATES, &error);
+    json_t **header = json_read(r->m, text, r->header, &error);
     if (!*header)
         wrong(r, "header, byte %d: %s", error.position, error.text);
     else if (!json_is_object(*header))

@@ -19,9 +19,9 @@ static void write_down(struct scores_rows *r, const struct scores *s, const stru
     if (!r->logged.count) {
         r->logged = scores_columns_log(s);
         if (!r->log->kept)
-            log_line(s->m, r->log, "%s", scores_tsv(line, s, NULL, &r->logged));
+            log_line(s->m, r->log, scores_tsv(line, s, NULL, &r->logged));
     }
-    log_line(s->m, r->log, "%s", scores_tsv(line, s, p, &r->logged));
+    log_line(s->m, r->log, scores_tsv(line, s, p, &r->logged));
 }
 
 void scores_row(struct scores_rows *r, const struct scores *s, const struct scores_split *p,

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -111,10 +112,11 @@ static int origin(void *caller)
 {
     static const char *const own[] = {"msa-", "libmsgpackc", "libjansson", "libz.", NULL};
     static const char *const libc[] = {"libc.", NULL};
-    Dl_info info;
-    if (!plan.number || !dladdr(caller, &info) || !info.dli_fname)
+    struct dl_find_object object;
+    if (!plan.number || _dl_find_object(caller, &object))
         return 0;
-    return in(info.dli_fname, own) ? 2 : in(info.dli_fname, libc);
+    const char *path = object.dlfo_link_map->l_name; /* "": the program */
+    return !*path || in(path, own) ? 2 : in(path, libc);
 }
 
 static size_t slot_of(void *memory)

@@ -1,29 +1,35 @@
 #!/usr/bin/env python3
 """Has each call of a program fail that can: the Nth malloc, read, write ..., for all N until none fails (fault.c). Each
 time the program must end with one line and a documented status, give its memory back, and leave no file half-written; a
-training must go on with --resume to the same bytes as one without a fault. Prints how many faults there were.
+training must go on with --resume to the same bytes as one without a fault. Prints how many faults there were, by kind.
 
   faults.py BUILD alone CASE         a program, or one use of it, on files: each call fails, and in further runs all behind
                                      it too
   faults.py BUILD training PROGRAM   in a training line: each call fails
-  faults.py BUILD resumed PROGRAM    in one that goes on from the middle: the 1st call fails, the 4th, the 16th ...
+  faults.py BUILD resumed PROGRAM    in one that goes on from the middle
 
-Allocations are many. Alone each fails, but only every 14th with all behind it; in a line some 20 of them do. With
-FAULTS=all it is each and every one."""
+Allocations are many. Alone each fails, but only every 14th with all behind it; in a line some 50 to 100 of them do. With
+FAULTS=all (make faults) it is each and every one, shared out to as many processes as there are processors."""
 import filecmp
 import itertools
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 KINDS = ["malloc", "read", "write", "fsync", "rename", "mmap", "connect", "open"]
-STATUSES = {1, 3, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
+STATUSES = {1, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
 ONE = ["--threads", "1", "--device", "cpu"]  # CUDA's runtime ends by a signal where it has no memory
 ALL = os.environ.get("FAULTS") == "all"
+SHARES = len(os.sched_getaffinity(0)) if ALL else 1
+LIMIT = 90  # seconds that a pipeline may take
+os.environ["DNNL_MAX_CPU_ISA"] = "SSE41"  # most of a short run is oneDNN's compiling of products; of these the least
 
 root = Path(__file__).resolve().parents[2]
 build = Path(sys.argv[1]).resolve()
@@ -33,6 +39,13 @@ library = build / "build/obj/fault.so"
 
 class Wrong(Exception):
     pass
+
+
+def late(*_):
+    raise Wrong(f"it hangs: {LIMIT} seconds")
+
+
+signal.signal(signal.SIGALRM, late)
 
 
 def run(commands, folder, target=None, fault=None):
@@ -51,9 +64,11 @@ def run(commands, folder, target=None, fault=None):
         source = p.stdout
         processes.append(p)
         said.append(errors)
+    signal.alarm(LIMIT)  # a wait with a limit looks only every now and then
     try:
-        statuses = [p.wait(timeout=90) for p in processes]
+        statuses = [p.wait() for p in processes]
     finally:
+        signal.alarm(0)
         for p in processes:
             p.kill()
     for i, errors in enumerate(said):
@@ -85,19 +100,21 @@ def check_end(status, lines, leak, name):
         raise Wrong(f"status {status}, but it says {lines}")
 
 
-def sweep(once):
-    """once(fault) runs with a fault; it returns None when it did not come to pass. Returns how many did."""
-    faults = 0
+def sweep(once, share):
+    """once(fault) runs with a fault; it returns None when it did not come to pass. Returns how many of each kind did, and
+    what was wrong, which ends a kind."""
+    faults, wrong = Counter(), []
     for kind, plus in [(kind, plus) for kind in KINDS for plus in ([""] if once.in_line else ["", "+"])]:
-        for n in once.numbers(kind, plus):
+        for n in itertools.islice(once.numbers(kind, plus), share, None, SHARES):
             fault = f"{kind}:{n}{plus}"
             try:
                 if not once(fault):
                     break
             except Wrong as e:
-                raise Wrong(f"{fault}: {e}") from None
-            faults += 1
-    return faults
+                wrong.append(f"{fault}: {e}")
+                break
+            faults[kind + plus] += 1
+    return faults, wrong
 
 
 # --- a program alone, on files ---
@@ -140,13 +157,12 @@ class Alone:
 
 
 def alone(work):
-    """name -> a function that makes the case; streams from the golden line."""
-    encode = ["msa-encode", *ONE, "--init", str(golden / "encode.init.safetensors"), "--dim", "32", "--heads", "4",
-              "--layers", "text=1,vision=1,audio=2"]
-    steps = [["msa-load", "--split", "all", "--batch", "20", str(golden / "data.pkl")], encode,
-             ["msa-decompose", *ONE, "--init", str(golden / "decompose.init.safetensors")],
-             ["msa-predict", *ONE, "--init", str(golden / "predict.init.safetensors")], ["msa-loss", *ONE],
-             ["msa-gdwg"]]
+    """name -> the case; of a line with the parameters of a training."""
+    whole = train(work)
+    steps = [["msa-load", "--split", "all", "--batch", "20", str(golden / "data.pkl")],
+             ["msa-encode", *ONE, "-p", str(whole / "encode.st")],
+             ["msa-decompose", *ONE, "-p", str(whole / "decompose.st")],
+             ["msa-predict", *ONE, "-p", str(whole / "predict.st")], ["msa-loss", *ONE], ["msa-gdwg"]]
     cases, source = {}, None
     for step in steps:
         folder = work / step[0]
@@ -199,9 +215,7 @@ class Training:
 
     def numbers(self, kind, _):
         """Which calls of a kind fail."""
-        if self.half and not ALL:
-            return (4**i for i in itertools.count())
-        return itertools.count(1, max(self.count(kind) // 20, 1) if kind == "malloc" and not ALL else 1)
+        return itertools.count(1, max(self.count(kind) // 50, 1) if kind == "malloc" and not ALL else 1)
 
     def begin(self, fault):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -239,12 +253,18 @@ class Training:
             raise Wrong(f"then, resumed: {other + odd} differ, {set(names) ^ set(files(self.folder))}")
 
 
-def trainings(work):
+def train(work):
+    """The folder of one to its end."""
     whole = work / "whole"
     whole.mkdir()
     statuses, said = run(training(False), whole)
     if any(statuses):
         raise Wrong(f"without a fault: {statuses} {said}")
+    return whole
+
+
+def trainings(work):
+    whole = train(work)
     return {command[0]: Training(work / command[0], whole, i) for i, command in enumerate(training(False))}
 
 
@@ -261,14 +281,21 @@ def resumed(work):
     return {name: Training(work / name, case.whole, case.target, work / "half") for name, case in cases.items()}
 
 
-def main():
+def run_share(share):
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is synced to a disk takes its time
     with tempfile.TemporaryDirectory(dir=memory) as scratch:
         cases = {"alone": alone, "training": trainings, "resumed": resumed}[sys.argv[2]](Path(scratch))
-        try:
-            print(sweep(cases[sys.argv[3]]), "faults")
-        except Wrong as e:
-            sys.exit(str(e))
+        return sweep(cases[sys.argv[3]], share)
+
+
+def main():
+    with multiprocessing.get_context("fork").Pool(SHARES) as pool:
+        shares = pool.map(run_share, range(SHARES))
+    faults = sum((faults for faults, _ in shares), Counter())
+    print(f"# {sys.argv[3]} {sys.argv[2]}:", faults.total(), "faults:", ", ".join(f"{k} {n}" for k, n in faults.items()))
+    wrong = [line for _, lines in shares for line in lines]
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 main()

@@ -289,7 +289,7 @@ static void files_are_removed(void **state)
 static void keep_log(struct msa *m)
 {
     struct log *log = log_open(m, "log", 4);
-    log_line(m, log, "%d\t%s", 1, "one");
+    log_line(m, log, "1\tone");
     holds("log", "old\nlost"); /* nothing is touched yet */
     log_begin(m, log);
     holds("log", "old\n1\tone\n");
