@@ -44,6 +44,11 @@ take_compute() {
     compute+=("$@")
 }
 
+# standardized WORD...: whether an option among them asks for it, as parameters note it.
+standardized() {
+    [[ " $* " == *" --standardize "* ]] && echo true || echo false
+}
+
 # takes PROGRAM OPTION VALUE: ends the script, and the program says why, where it does not.
 takes() {
     "$@" --version >/dev/null || exit

@@ -68,10 +68,6 @@ check_pretraining() {
         fail 2 "--standardize is for both --pretrain and --train, or for none"
 }
 
-standardized() {
-    [[ " $* " == *" --standardize "* ]] && echo true || echo false
-}
-
 # check_training SEED [options]: the line of train_once.
 check_training() {
     local from option value begin=()

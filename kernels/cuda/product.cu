@@ -17,8 +17,8 @@
 #endif
 
 enum {
-    PLANS = 512, /* a power of two */
-    TRIES = 8,   /* of a plan's places */
+    PLANS = 512,
+    TRIES = 8, /* of a plan's places */
     WORKSPACE = 32 << 20,
     MOST_ALIGNED = 256 /* more is of no use */
 };
@@ -27,9 +27,9 @@ enum {
  * computes is c^T = op(b)^T op(a)^T, and its a is our b. Every byte counts. */
 struct shape {
     uint64_t m, n, k, lda, ldb, ldc;
-    uint32_t turn_a, turn_b, add, bias;
+    uint32_t turn_a, turn_b, bias;
     enum precision precision;
-    uint32_t aligned; /* bytes, all matrices are */
+    uint64_t aligned; /* bytes, all matrices are */
 };
 
 struct plan {
@@ -207,7 +207,7 @@ static void choose_algorithm(struct device *d, const struct products *p, struct 
     int found = 0;
     if (!check(d, p, p->cublasLtMatmulPreferenceCreate(&limits)))
         return;
-    if (prefer(d, p, limits, s->aligned)) {
+    if (prefer(d, p, limits, (uint32_t)s->aligned)) {
         cublasStatus_t status = p->cublasLtMatmulAlgoGetHeuristic(
             p->handle, plan->product, plan->a, plan->b, plan->c, plan->c, limits, 1, &best, &found);
         if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && !found))
@@ -250,12 +250,12 @@ static struct plan *plan_of(struct device *d, struct products *p, const struct s
     return d->failed ? NULL : plan;
 }
 
-static uint32_t aligned_of(const float *a, const float *b, const float *c, const float *bias)
+static uint64_t aligned_of(const float *a, const float *b, const float *c, const float *bias)
 {
     uintptr_t bits = MOST_ALIGNED | reinterpret_cast<uintptr_t>(a) |
                      reinterpret_cast<uintptr_t>(b) | reinterpret_cast<uintptr_t>(c) |
                      reinterpret_cast<uintptr_t>(bias);
-    return (uint32_t)(bits & -bits);
+    return bits & -bits;
 }
 
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
@@ -274,7 +274,6 @@ void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, si
                                 ldc,
                                 op_b == 'T',
                                 op_a == 'T',
-                                beta != 0,
                                 bias != NULL,
                                 cuda_of(d)->precision,
                                 aligned_of(a, b, c, bias)};

@@ -307,18 +307,27 @@ def bench_one(a, batch, precision, compiled):
 def bench(a):
     if a.threads:
         torch.set_num_threads(a.threads)
-    batch = a.batch or SETS[a.set][3]
-    for precision in a.precision.split(","):
-        for compiled in (False, True) if precision in a.compile.split(",") else (False,):
+    batch, failed = a.batch or SETS[a.set][3], False
+    for precision in a.precision:
+        for compiled in (False, True) if precision in a.compile else (False,):
             try:
                 times = bench_one(a, batch, precision, compiled)
             except Exception as e:  # torch.compile needs a compiler, and more
                 print(f"{precision}{' compiled' * compiled}: {type(e).__name__}: {e}", file=sys.stderr)
+                failed = True
                 continue
             print(f"set={a.set} batch={batch} precision={precision} compiled={int(compiled)} "
                   f"threads={torch.get_num_threads()} device={a.device} torch={torch.__version__} "
                   f"median_s={times[len(times) // 2]:.6f} min_s={times[0]:.6f} "
                   f"samples_per_s={batch / times[len(times) // 2]:.1f}", flush=True)
+    sys.exit(failed)
+
+
+def precisions(text):
+    known = ("f32", "tf32", "bf16")
+    if not set(text.split(",")) <= set(known):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of {', '.join(known)}")
+    return text.split(",")
 
 
 if __name__ == "__main__":
@@ -330,7 +339,7 @@ if __name__ == "__main__":
     b = sub.add_parser("bench"); b.set_defaults(run=bench)
     b.add_argument("--set", choices=SETS, default="sims"); b.add_argument("--batch", type=int)
     b.add_argument("--steps", type=int, default=5); b.add_argument("--threads", type=int); b.add_argument("--device", default="cpu")
-    b.add_argument("--precision", default="f32", help="of f32, tf32 and bf16, with commas")
-    b.add_argument("--compile", default="", help="of those, where torch.compile is timed too")
+    b.add_argument("--precision", type=precisions, default=["f32"], help="of f32, tf32 and bf16, with commas")
+    b.add_argument("--compile", type=precisions, default=[], help="of those, where torch.compile is timed too")
     a = p.parse_args()
     a.run(a)
