@@ -127,6 +127,7 @@ static void put_features(struct trainable *t, struct text_bert *b, const struct 
     size_t length = trainable_promised(t, text_bert_name)->shape[2], dim = b->bert.config.dim;
     size_t shape[] = {batch->batch, length, dim}, bytes = dim * sizeof(float);
     const float *from = tape_copy_out(&t->tape, &b->vectors, vectors->data, vectors->count);
+    tape_wait(&t->tape);
     b->made = msa_realloc(t->m, b->made, batch->batch * length * bytes);
     memset(b->made, 0, batch->batch * length * bytes);
     for (size_t i = 0; i < batch->batch; i++)

@@ -130,6 +130,7 @@ static void on_record(struct stage *s, struct record *r)
         params_epoch(&t->params, (long)r->epoch);
     tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
     t->model->forward(t);
+    tape_wait(&t->tape);
 }
 
 /* A gradient that has arrived, of the shape it must have. */
@@ -167,6 +168,7 @@ static void on_gradient(struct stage *s, struct record *g)
         if (end->var->wants && grad)
             record_put(t->m, g, host_tensor(t, end, grad));
     }
+    tape_wait(&t->tape);
 }
 
 static void on_update(struct stage *s, const struct record *g)

@@ -44,6 +44,7 @@ struct loss {
     struct features features; /* that arrive, in their order */
     struct operand operands[TASKS][FEATURES];
     int operand_count; /* of the task at hand */
+    struct host_copy number[TASKS];
 };
 
 #define DEFAULT_WEIGHTS "msr=1,msc=1,uni=.5,cl=.5"
@@ -260,32 +261,36 @@ static void put_gradients(struct loss *l, enum task task)
     }
 }
 
-static double one_task(struct loss *l, enum task task)
+/* Its loss, which is there after tape_wait. */
+static const float *one_task(struct loss *l, enum task task)
 {
     static struct var *(*const tasks[TASKS])(struct loss *) = {task_msr, task_msc, task_uni,
                                                                task_cl};
-    float number;
     l->operand_count = 0;
     tape_reset(&l->tape, l->record->train, (uint32_t)l->record->step);
     struct var *loss = tasks[task](l);
-    device_copy_out(l->m, l->device, &number, loss->data, sizeof number);
+    const float *number = tape_copy_out(&l->tape, &l->number[task], loss->data, 1);
     if (l->record->train) {
         tape_seed(&l->tape, loss, NULL);
         tape_backward(&l->tape);
         put_gradients(l, task);
     }
-    return l->record->samples ? (double)number : 0; /* of no samples there is no mean */
+    return number;
 }
 
 static void on_record(struct stage *s, struct record *r)
 {
     struct loss *l = s->self;
     value losses = value_map(), weights = value_map();
+    const float *numbers[TASKS];
     l->record = r;
     for (int k = 0; k < TASKS; k++)
-        if (l->computed[k]) {
-            value_set(l->m, r->zone, &losses, task_names[k],
-                      value_of_real(one_task(l, (enum task)k)));
+        numbers[k] = l->computed[k] ? one_task(l, (enum task)k) : NULL;
+    tape_wait(&l->tape);
+    for (int k = 0; k < TASKS; k++)
+        if (numbers[k]) {
+            double number = r->samples ? (double)*numbers[k] : 0; /* of none there is no mean */
+            value_set(l->m, r->zone, &losses, task_names[k], value_of_real(number));
             value_set(l->m, r->zone, &weights, task_names[k], value_of_real(l->weights[k]));
         }
     value_set(l->m, r->zone, &r->map, "loss", losses);

@@ -59,7 +59,7 @@ struct device {
     const char *name; /* "cpu:v3", "cuda:0", "cuda:0:tf32", "test" */
     int threads;      /* that its kernels use, at least 1 */
     /* Why a kernel could not do its work; NULL: all have. It stays: what the device holds means
-     * nothing any more. Whoever takes numbers from the device looks at it (device_copy_out). */
+     * nothing any more. Whoever takes numbers from the device looks at it (device_wait). */
     const char *failed;
     void *state; /* the device's own */
     /* 64-byte aligned, undefined contents; NULL when there is not enough. */
@@ -67,7 +67,10 @@ struct device {
     void (*release)(struct device *d, void *memory); /* NULL is fine */
     size_t (*left)(struct device *d); /* bytes that are free; NULL: the device does not know */
     void (*copy_in)(struct device *d, void *to, const void *from_host, size_t bytes);
+    /* Takes what is there now, but to_host may have it only when `wait` has returned. */
     void (*copy_out)(struct device *d, void *to_host, const void *from, size_t bytes);
+    /* The device has done all that it was given. */
+    void (*wait)(struct device *d);
     /* Of products from now on, and part of the name; NULL: it is PRECISION_F32 always. */
     void (*set_precision)(struct device *d, enum precision precision);
     void (*close)(struct device *d);

@@ -137,9 +137,15 @@ void *device_allocate(struct msa *m, struct device *d, size_t bytes)
     return memory;
 }
 
+void device_wait(struct msa *m, struct device *d)
+{
+    d->wait(d);
+    if (d->failed)
+        msa_fail(m, MSA_DEVICE, "device %s: %s", d->name, d->failed);
+}
+
 void device_copy_out(struct msa *m, struct device *d, void *to_host, const void *from, size_t bytes)
 {
     d->copy_out(d, to_host, from, bytes);
-    if (d->failed)
-        msa_fail(m, MSA_DEVICE, "device %s: %s", d->name, d->failed);
+    device_wait(m, d);
 }

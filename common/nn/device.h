@@ -22,8 +22,11 @@ struct device *device_of_run(struct msa *m);
 /* Memory of the device, as its allocate gives it; fails the run with MSA_DEVICE when there is not
  * enough. */
 void *device_allocate(struct msa *m, struct device *d, size_t bytes);
-/* The device's copy_out; fails the run with MSA_DEVICE where a kernel has failed since it was
- * opened. So what a kernel left undone reaches neither a stream nor a file. */
+/* Waits until the device has done all that it was given, and copies are on the host; fails the run
+ * with MSA_DEVICE where a kernel has failed since it was opened. So what a kernel left undone
+ * reaches neither a stream nor a file. */
+void device_wait(struct msa *m, struct device *d);
+/* The device's copy_out, and waits for it. */
 void device_copy_out(struct msa *m, struct device *d, void *to_host, const void *from,
                      size_t bytes);
 

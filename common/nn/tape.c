@@ -116,8 +116,16 @@ const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *fr
         to->data = msa_realloc(t->m, to->data, count * sizeof *to->data);
         to->capacity = count;
     }
-    device_copy_out(t->m, t->device, to->data, from, count * sizeof *to->data);
+    t->device->copy_out(t->device, to->data, from, count * sizeof *to->data);
+    t->copies = true;
     return to->data;
+}
+
+void tape_wait(struct tape *t)
+{
+    if (t->copies)
+        device_wait(t->m, t->device);
+    t->copies = false;
 }
 
 void tape_backward(struct tape *t)

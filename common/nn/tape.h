@@ -40,7 +40,8 @@ struct tape {
     bool passes;          /* memory is taken from `passing` */
     struct arena nodes;   /* the host's */
     struct node *last;
-    bool train; /* record nodes, draw dropout */
+    bool copies; /* tape_copy_out has begun some */
+    bool train;  /* record nodes, draw dropout */
     uint64_t seed;
     uint32_t step; /* of training, for dropout */
 };
@@ -79,8 +80,11 @@ struct host_copy {
     float *data;
     size_t capacity; /* floats */
 };
-/* Copies `count` floats from the device; they stay until the next call with that copy. */
+/* Copies `count` floats from the device, which are there after tape_wait, and stay until the next
+ * call with that copy. */
 const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *from, size_t count);
+/* Waits for the copies that have been begun, if any: once for all that a frame takes. */
+void tape_wait(struct tape *t);
 
 /* For operations: a node of `size` bytes, put on the tape with its backward function. */
 void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, struct node *));

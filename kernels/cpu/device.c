@@ -40,6 +40,11 @@ static void cpu_copy(struct device *d, void *to, const void *from, size_t bytes)
         memcpy(to, from, bytes);
 }
 
+static void cpu_wait(struct device *d)
+{
+    (void)d;
+}
+
 static void cpu_close(struct device *d)
 {
     struct cpu *cpu = d->state;
@@ -99,6 +104,7 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
                                   .release = cpu_release,
                                   .copy_in = cpu_copy,
                                   .copy_out = cpu_copy,
+                                  .wait = cpu_wait,
                                   .close = cpu_close,
                                   .k = {
 #define KERNEL(name, parameters, arguments) .name = cpu_##name,

@@ -25,18 +25,38 @@ void cuda_close_stages(struct device *d)
     }
 }
 
+/* Numbers that the stream has brought go on to the host. */
+void cuda_wait(struct device *d)
+{
+    struct cuda *cuda = cuda_of(d);
+    bool arrived = !d->failed && cuda_worked(d, cudaStreamSynchronize(cuda->stream),
+                                             "a kernel, or a copy from the GPU");
+    for (size_t i = 0; arrived && i < cuda->arrival_count; i++)
+        memcpy(cuda->arrivals[i].to_host, cuda->arrivals[i].from, cuda->arrivals[i].bytes);
+    for (struct stage &s : cuda->stages)
+        s.waited_for = false;
+    cuda->arrival_count = 0;
+}
+
+/* Goes on to the next stage, when all that is in it is done with. */
+static void next_stage(struct device *d)
+{
+    struct cuda *cuda = cuda_of(d);
+    cuda_worked(d, cudaEventRecord(cuda->stages[cuda->stage].done, cuda->stream), "an event");
+    cuda->stage = (cuda->stage + 1) % STAGES;
+    cuda->used = 0;
+    if (cuda->stages[cuda->stage].waited_for)
+        cuda_wait(d);
+    else
+        cuda_worked(d, cudaEventSynchronize(cuda->stages[cuda->stage].done), "waiting for a copy");
+}
+
 /* Room for n <= STAGE bytes, that the stream has done with; NULL: the device has failed. */
 static char *take(struct device *d, size_t n)
 {
     struct cuda *cuda = cuda_of(d);
-    if (d->failed)
-        return NULL;
-    if (STAGE - cuda->used < n) {
-        cuda_worked(d, cudaEventRecord(cuda->stages[cuda->stage].done, cuda->stream), "an event");
-        cuda->stage = (cuda->stage + 1) % STAGES;
-        cuda->used = 0;
-        cuda_worked(d, cudaEventSynchronize(cuda->stages[cuda->stage].done), "waiting for a copy");
-    }
+    if (!d->failed && STAGE - cuda->used < n)
+        next_stage(d);
     char *room = cuda->stages[cuda->stage].memory + cuda->used;
     cuda->used += n;
     return d->failed ? NULL : room;
@@ -62,22 +82,22 @@ void cuda_copy_in(struct device *d, void *to, const void *from_host, size_t byte
     }
 }
 
-/* Waits, even where there is nothing to copy: whoever asks wants to know of failures. */
+/* Until cuda_wait the numbers are in the staging memory. */
 void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t bytes)
 {
-    cudaStream_t stream = cuda_stream(d);
-    if (!bytes)
-        cuda_worked(d, cudaStreamSynchronize(stream), "a kernel");
+    struct cuda *cuda = cuda_of(d);
     for (size_t at = 0; at < bytes; at += STAGE) {
         size_t n = piece(bytes, at);
+        if (cuda->arrival_count == ARRIVALS)
+            cuda_wait(d);
         char *room = take(d, n);
         if (!room)
             return;
         cuda_worked(d,
                     cudaMemcpyAsync(room, static_cast<const char *>(from) + at, n,
-                                    cudaMemcpyDeviceToHost, stream),
+                                    cudaMemcpyDeviceToHost, cuda->stream),
                     "copy from the GPU");
-        if (cuda_worked(d, cudaStreamSynchronize(stream), "a kernel, or a copy from the GPU"))
-            memcpy(static_cast<char *>(to_host) + at, room, n);
+        cuda->stages[cuda->stage].waited_for = true;
+        cuda->arrivals[cuda->arrival_count++] = {static_cast<char *>(to_host) + at, room, n};
     }
 }

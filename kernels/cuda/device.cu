@@ -165,6 +165,7 @@ struct device *msa_device_open(int index, int, char *error, size_t error_size)
     d->left = cuda_left;
     d->copy_in = cuda_copy_in;
     d->copy_out = cuda_copy_out;
+    d->wait = cuda_wait;
     d->set_precision = cuda_set_precision;
     d->close = cuda_close;
 #define KERNEL(name, parameters, arguments) d->k.name = cuda_##name;

@@ -9,9 +9,17 @@
 struct stage {
     char *memory; /* pinned */
     cudaEvent_t done;
+    bool waited_for; /* it has numbers that are to go on to the host */
 };
 
-enum { STAGES = 4, STAGE = 2 << 20 };
+/* What the stream brings into the staging memory, and the host wants. */
+struct arrival {
+    void *to_host;
+    const char *from;
+    size_t bytes;
+};
+
+enum { STAGES = 4, STAGE = 2 << 20, ARRIVALS = 32 };
 
 struct products; /* cuBLAS (product.cu) */
 
@@ -26,6 +34,8 @@ struct cuda {
     size_t scratch_size;
     struct stage stages[STAGES];
     size_t stage, used; /* the one being filled, and its bytes */
+    struct arrival arrivals[ARRIVALS];
+    size_t arrival_count;
     struct products *products;
 };
 
@@ -37,6 +47,7 @@ static inline struct cuda *cuda_of(const struct device *d)
 bool cuda_open_stages(struct device *d);
 void cuda_close_stages(struct device *d);
 void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t bytes);
+void cuda_wait(struct device *d);
 bool cuda_open_products(struct device *d);
 void cuda_close_products(struct device *d);
 

@@ -95,6 +95,12 @@ static void test_copy_out(struct device *d, void *to_host, const void *from, siz
     protect(d, PROT_NONE);
 }
 
+static void test_wait(struct device *d)
+{
+    struct device *cpu = test_of(d)->cpu;
+    cpu->wait(cpu);
+}
+
 static void test_close(struct device *d)
 {
     struct test *test = test_of(d);
@@ -160,6 +166,7 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
                                    .release = test_release,
                                    .copy_in = test_copy_in,
                                    .copy_out = test_copy_out,
+                                   .wait = test_wait,
                                    .close = test_close,
                                    .k = {
 #define KERNEL(name, parameters, arguments) .name = test_##name,

@@ -35,6 +35,10 @@ static void idle_copy(struct device *d, void *to, const void *from, size_t bytes
     memcpy(to, from, bytes);
 }
 
+static void idle_wait(struct device *d)
+{
+}
+
 static void idle_close(struct device *d)
 {
     free(d);
@@ -60,6 +64,7 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
                          .release = idle_release,
                          .copy_in = idle_copy,
                          .copy_out = idle_copy,
+                         .wait = idle_wait,
                          .close = idle_close,
                          .k = {
 #define KERNEL(name, parameters, arguments) .name = idle_##name,

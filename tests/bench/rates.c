@@ -133,13 +133,6 @@ static float *numbers(struct rates *r, const char *name, size_t count)
     return there;
 }
 
-/* The device has done all that it was given. */
-static void wait_for(struct rates *r)
-{
-    float number;
-    device_copy_out(r->m, r->d, &number, r->y, sizeof number);
-}
-
 static double now(void)
 {
     struct timespec t;
@@ -151,11 +144,11 @@ static double now(void)
 static double time_of(struct rates *r, void (*work)(struct rates *r), long turns)
 {
     work(r);
-    wait_for(r);
+    device_wait(r->m, r->d);
     double began = now();
     for (long i = 0; i < turns; i++)
         work(r);
-    wait_for(r);
+    device_wait(r->m, r->d);
     return now() - began;
 }
 

@@ -46,7 +46,7 @@ static void check_memory(struct device *d)
         assert_int_equal((uintptr_t)x % 64, 0);
         size_t n = bytes < sizeof text ? bytes : sizeof text;
         d->copy_in(d, x + bytes - n, text, n);
-        d->copy_out(d, back, x + bytes - n, n);
+        take(d, back, x + bytes - n, n);
         assert_memory_equal(text, back, n);
         d->release(d, x);
     }
@@ -57,6 +57,43 @@ static void memory_is_aligned_and_bounded(void **state)
 {
     (void)state;
     with_devices(check_memory);
+}
+
+/* The same memory, filled anew after each copy of it, and copied in between. */
+static void copy_in_turn(struct device *d, size_t copies, size_t n)
+{
+    float *x = d->allocate(d, n * sizeof *x), *all = malloc(copies * n * sizeof *all);
+    for (size_t i = 0; i < copies; i++) {
+        float number = (float)i + .5f;
+        d->k.fill(d, x, (float)i, n);
+        d->copy_in(d, x + n / 2, &number, sizeof number);
+        d->copy_out(d, all + i * n, x, n * sizeof *x);
+    }
+    d->wait(d);
+    for (size_t i = 0; i < copies * n; i++) {
+        float expected = (float)(i / n) + (i % n == n / 2 ? .5f : 0);
+        if (all[i] != expected)
+            fail_msg("copy %zu of %zu, number %zu of %zu: %g but expected %g", i / n, copies, i % n,
+                     n, (double)all[i], (double)expected);
+    }
+    free(all);
+    d->release(d, x);
+}
+
+/* Few and many, and more than what a GPU's staging memory has room for. */
+static void check_copies(struct device *d)
+{
+    d->wait(d);
+    copy_in_turn(d, 1, 1);
+    copy_in_turn(d, 100, 9);
+    copy_in_turn(d, 30, 300000);
+    copy_in_turn(d, 2, 3000000);
+}
+
+static void copies_are_there_after_the_wait(void **state)
+{
+    (void)state;
+    with_devices(check_copies);
 }
 
 /* The signal that ends a child which runs body(d, x), 0 when none does. */
@@ -111,7 +148,7 @@ static void check_locked(struct device *d)
     assert_int_equal(signal_of(fill_it, d, x), 0);
     assert_int_equal(signal_of(fill_too_much, d, x), SIGSEGV);
     assert_int_equal(signal_of(read_after_kernel, d, x), SIGSEGV);
-    d->copy_out(d, y, x, sizeof y);
+    take(d, y, x, sizeof y);
     assert_true(isnan(y[0]) && isnan(y[15]));
     assert_int_equal(signal_of(read_it, d, x), SIGSEGV);
     d->release(d, x);
@@ -138,11 +175,10 @@ static void too_long(struct msa *m)
 {
     const size_t length = SIZE_MAX / (130 * sizeof(float)) - 64;
     struct device *d = device_open(m, m->settings, 1);
-    float number;
     assert_null(d->failed);
     d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
     assert_non_null(d->failed);
-    device_copy_out(m, d, &number, NULL, 0);
+    device_wait(m, d);
 }
 
 static void a_kernel_without_memory_fails_the_run(void **state)
@@ -178,23 +214,21 @@ static void too_much_for_a_kernel(struct msa *m)
     float number;
     d->k.attention_backward(d, &number, NULL, NULL, NULL, NULL, NULL, NULL, 1 << 20, 1 << 20, 64, 1,
                             NULL, false);
-    device_copy_out(m, d, &number, NULL, 0);
+    device_wait(m, d);
 }
 
 static void too_wide(struct msa *m)
 {
     struct device *d = device_open(m, "emulated", 0);
-    float number;
     d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, 1, 129, 1, NULL);
-    device_copy_out(m, d, &number, NULL, 0);
+    device_wait(m, d);
 }
 
 static void too_long_for_a_product(struct msa *m)
 {
     struct device *d = device_open(m, "emulated", 0);
-    float number;
     d->k.linear_forward(d, NULL, NULL, NULL, NULL, (size_t)1 << 31, 1, 1);
-    device_copy_out(m, d, &number, NULL, 0);
+    device_wait(m, d);
 }
 
 static void a_gpu_says_why_it_fails(void **state)
@@ -292,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_what_is_there),
         cmocka_unit_test(memory_is_aligned_and_bounded),
+        cmocka_unit_test(copies_are_there_after_the_wait),
         cmocka_unit_test(test_device_locks_its_memory),
         cmocka_unit_test(a_kernel_without_memory_fails_the_run),
         cmocka_unit_test(a_gpu_says_why_it_fails),

@@ -83,9 +83,16 @@ static inline float *place(struct device *d, const float *x, size_t n)
     return to;
 }
 
+/* Bytes of the device's, which are on the host then. */
+static inline void take(struct device *d, void *to, const void *x, size_t bytes)
+{
+    d->copy_out(d, to, x, bytes);
+    d->wait(d);
+}
+
 static inline void fetch(struct device *d, float *to, float *x, size_t n)
 {
-    d->copy_out(d, to, x, n * sizeof *to);
+    take(d, to, x, n * sizeof *to);
     d->release(d, x);
 }
 

@@ -58,7 +58,7 @@ static void *place_bytes(struct device *d, const void *x, size_t bytes)
 static float *fetched(struct device *d, const float *x, size_t n)
 {
     float *host = malloc((n + 1) * sizeof *host);
-    d->copy_out(d, host, x, n * sizeof *host);
+    take(d, host, x, n * sizeof *host);
     return host;
 }
 

@@ -67,7 +67,7 @@ static void step_once(struct params *p, const struct safetensors *golden, struct
 static void values(struct params *p, float to[ONES][N])
 {
     for (int i = 0; i < ONES; i++)
-        p->device->copy_out(p->device, to[i], p->list[i]->var.data, sizeof to[i]);
+        device_copy_out(p->m, p->device, to[i], p->list[i]->var.data, sizeof to[i]);
 }
 
 static void compare(struct params *p, const struct safetensors *golden, const char *name, int step)
