@@ -44,7 +44,8 @@ template <int D, int QUERIES, int KEYS> struct forward_tiles {
 };
 
 template <int D, int QUERIES, int KEYS>
-static __global__ void __launch_bounds__(BLOCK, 3) forward(float *y, float *lse, struct attention a)
+static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as have memory */
+    forward(float *y, float *lse, struct attention a)
 {
     constexpr int R = QUERIES / DOWN, C = KEYS / ACROSS, W = D / ACROSS;
     auto &[q, kv, p, kept] = block_memory_as<forward_tiles<D, QUERIES, KEYS>>();
@@ -66,6 +67,7 @@ static __global__ void __launch_bounds__(BLOCK, 3) forward(float *y, float *lse,
         __syncthreads();
         load<KEYS, D>(kv, k, 3 * a.dim, head.keys - key, a.size);
         draw<QUERIES, KEYS>(kept, a, head, query, key);
+        loaded();
         __syncthreads();
         dots<R, C, D>(scores, q, kv);
         exponentials(scores, most, total, keep, seen, a.scale);
@@ -78,6 +80,7 @@ static __global__ void __launch_bounds__(BLOCK, 3) forward(float *y, float *lse,
         store(p, scores);
         __syncthreads();
         load<KEYS, D>(kv, k + a.dim, 3 * a.dim, head.keys - key, a.size);
+        loaded();
         __syncthreads();
         add_product<R, W, KEYS>(out, p, kv);
     }
@@ -212,21 +215,26 @@ static __global__ void __launch_bounds__(BLOCK)
     struct beside rows[R], columns[C];
     for (int r = 0; r < R; r++)
         rows[r] = beside_of(a, head, o, OF_KEYS, row + down() * R + r);
-    load_first<OWN, D>(first, own, row, a.size);
-    load_second<OWN, D>(second, own, row, a.size);
-    for (size_t at = 0; row < own.rows && at < others.rows; at += OTHERS) {
+    bool any = row < own.rows; /* else all are padding, by which gradients are 0 */
+    if (any) {
+        load_first<OWN, D>(first, own, row, a.size);
+        load_second<OWN, D>(second, own, row, a.size);
+    }
+    for (size_t at = 0; any && at < others.rows; at += OTHERS) {
         size_t query = OF_KEYS ? at : row, key = OF_KEYS ? row : at;
         __syncthreads();
         load_first<OTHERS, D>(other, others, at, a.size);
         draw<QUERIES, KEYS>(kept, a, head, query, key);
+        loaded();
         __syncthreads();
         dots<R, C, D>(scores, first, other);
         __syncthreads();
         load_second<OTHERS, D>(other, others, at, a.size);
-        __syncthreads();
-        dots<R, C, D>(dscores, second, other);
         for (int c = 0; c < C; c++)
             columns[c] = beside_of(a, head, o, !OF_KEYS, at + across() + ACROSS * c);
+        loaded();
+        __syncthreads();
+        dots<R, C, D>(dscores, second, other);
         slopes<R, C, KEYS, OF_KEYS>(scores, dscores, kept, rows, columns, a);
         if (OF_KEYS) {
             store(p, scores);
@@ -236,6 +244,7 @@ static __global__ void __launch_bounds__(BLOCK)
         __syncthreads();
         store(p, dscores);
         load_first<OTHERS, D>(other, others, at, a.size);
+        loaded();
         __syncthreads();
         add_product<R, W, OTHERS>(by_first, p, other);
     }

@@ -7,6 +7,7 @@
 #define MSA_CUDA_ATTENTION_H
 
 #include "kernels/cuda/cuda.h"
+#include <cuda_pipeline.h>
 
 enum {
     ACROSS = 16,
@@ -74,19 +75,25 @@ static __device__ inline bool visible(const struct attention &a, const struct he
 }
 
 /* tile[ROWS,D] = the first `size` columns of from's rows, as vectors of type V; what there is not
- * counts as 0 */
+ * counts as 0. It is there when all threads have called loaded, and waited for each other. */
 template <class V, int ROWS, int D>
 static __device__ void load_as(float (&tile)[ROWS][D + GAP], const float *from, size_t stride,
                                size_t rows, size_t size)
 {
-    constexpr unsigned N = sizeof(V) / sizeof(float);
-    for (unsigned i = threadIdx.x; i < ROWS * D / N; i += BLOCK) {
-        unsigned r = i / (D / N), c = i % (D / N) * N;
-        V value = {};
-        if (r < rows && c < size)
-            value = *reinterpret_cast<const V *>(from + r * stride + c);
-        *reinterpret_cast<V *>(&tile[r][c]) = value;
-    }
+    constexpr unsigned N = sizeof(V) / sizeof(float), LANES = WARP / N, PASS = BLOCK / LANES;
+    static_assert(ROWS % PASS == 0 && D % WARP == 0);
+    unsigned there = rows < ROWS ? (unsigned)rows : ROWS, wide = (unsigned)size;
+    unsigned own = threadIdx.x / LANES, column = threadIdx.x % LANES * N;
+    from += own * stride + column;
+    for (unsigned r = own; r < ROWS; r += PASS, from += PASS * stride)
+#pragma unroll
+        for (unsigned c = 0; c < D; c += WARP) {
+            V *to = reinterpret_cast<V *>(&tile[r][column + c]);
+            if (r < there && column + c < wide)
+                __pipeline_memcpy_async(to, from + c, sizeof(V));
+            else
+                *to = {};
+        }
 }
 
 template <int ROWS, int D>
@@ -97,6 +104,13 @@ static __device__ void load(float (&tile)[ROWS][D + GAP], const float *from, siz
         load_as<float4, ROWS, D>(tile, from, stride, rows, size);
     else
         load_as<float, ROWS, D>(tile, from, stride, rows, size);
+}
+
+/* What this thread has had loaded is in its tiles. */
+static __device__ void loaded()
+{
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
 }
 
 /* sum + a b, in four fused operations rather than five */

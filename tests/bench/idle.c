@@ -35,9 +35,7 @@ static void idle_copy(struct device *d, void *to, const void *from, size_t bytes
     memcpy(to, from, bytes);
 }
 
-static void idle_wait(struct device *d)
-{
-}
+static void idle_wait(struct device *d) {}
 
 static void idle_close(struct device *d)
 {

@@ -1,6 +1,6 @@
 /* That the emulation finds what it is said to find: kernels that are wrong, each in a process of
  * its own, and one that is right. */
-#include <cuda_runtime.h>
+#include <cuda_pipeline.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +47,52 @@ static __global__ void no_barrier(float *x)
     __shared__ float all[THREADS];
     all[threadIdx.x] = 1;
     x[blockIdx.x * THREADS + threadIdx.x] = all[(threadIdx.x + 1) % THREADS];
+}
+
+/* Ones on their way through the block's memory. */
+static __device__ void copy(float *x, bool commits, bool waits)
+{
+    __shared__ __align__(16) float all[4 * THREADS], ones[4 * THREADS];
+    for (int i = 0; i < 4; i++)
+        ones[4 * threadIdx.x + i] = 1;
+    __pipeline_memcpy_async(&all[4 * threadIdx.x], &ones[4 * threadIdx.x], 16);
+    if (commits)
+        __pipeline_commit();
+    if (waits)
+        __pipeline_wait_prior(0);
+    __syncthreads();
+    x[blockIdx.x * THREADS + threadIdx.x] = all[threadIdx.x];
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+}
+
+static __global__ void copied(float *x)
+{
+    copy(x, true, true);
+}
+
+static __global__ void not_committed(float *x)
+{
+    copy(x, false, true);
+}
+
+static __global__ void not_waited_for(float *x)
+{
+    copy(x, true, false);
+}
+
+static __global__ void ends_before(float *x)
+{
+    __shared__ float all[THREADS];
+    __pipeline_memcpy_async(&all[threadIdx.x], x, 4);
+}
+
+static __global__ void not_aligned(float *x)
+{
+    __shared__ __align__(16) float all[THREADS];
+    __pipeline_memcpy_async(&all[1], x, 16);
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
 }
 
 static __global__ void beyond(float *x)
@@ -125,19 +171,24 @@ static void check_right()
 
 int main()
 {
-    printf("1..7\n");
+    printf("1..12\n");
     check_right();
     aborts(some_wait, "a barrier that some threads never reach");
     aborts(elsewhere, "threads at different barriers");
     aborts(half_a_warp, "an exchange with half a warp");
     report(WEXITSTATUS(status_of(no_barrier)) == 1, "a barrier that is missing");
+    report(status_of(copied) == 0, "a copy that is waited for");
+    report(WEXITSTATUS(status_of(not_committed)) == 1, "a copy that does not belong to the others");
+    report(WEXITSTATUS(status_of(not_waited_for)) == 1, "a copy that is not waited for");
+    aborts(ends_before, "a copy that nobody waits for");
+    aborts(not_aligned, "a copy that is not aligned");
 #ifdef __SANITIZE_ADDRESS__
     report(status_of(beyond) != 0, "writing beyond memory");
     report(status_of(beyond_shared) != 0, "writing beyond shared memory");
 #else
     (void)beyond, (void)beyond_shared;
-    printf("ok 6 # skip writing beyond memory: not without the address sanitizer\n"
-           "ok 7 # skip writing beyond shared memory: nor that\n");
+    printf("ok 11 # skip writing beyond memory: not without the address sanitizer\n"
+           "ok 12 # skip writing beyond shared memory: nor that\n");
 #endif
     return failures != 0;
 }

@@ -4,20 +4,22 @@
  * What it finds: wrong results; reading what was never written, since new memory of the device, and
  * a block's shared memory, are full of NaN; reading and writing beyond memory, with `make SAN=1`;
  * threads of a block, or of a warp, that wait at different lines, or for one that has ended
- * (abort); a missing barrier, where another order of threads gives other results: threads run
+ * (abort); copies into a block's memory that nobody waits for, or that are not aligned (abort); a
+ * missing barrier, where another order of threads gives other results: threads run
  * forwards in one block and backwards in the next; and that the host reuses memory which the stream
  * still needs: all work is put off until somebody waits for it.
  *
  * What it cannot: races within a warp or between blocks in general, the limits of registers and
  * shared memory, alignment of vectors, what cuBLAS does, and anything about speed. For these there
  * is `make check-gpu`. */
-#include <cuda_runtime.h>
+#include <cuda_pipeline.h>
 #include <link.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <vector>
 
 /* The address sanitizer wants to know of every change of stacks. */
 #ifdef __SANITIZE_ADDRESS__
@@ -31,6 +33,12 @@ enum { STACK = 128 << 10, WARP = 32, MOST_THREADS = 1024 };
 
 /* --- threads */
 
+struct copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+};
+
 struct fiber {
     char *stack;
     jmp_buf at; /* where it goes on */
@@ -40,6 +48,7 @@ struct fiber {
     int line;
     uint64_t given[2]; /* in an exchange; the other one is that before it */
     unsigned exchanges;
+    std::vector<struct copy> begun, committed; /* that it has not waited for */
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -65,11 +74,19 @@ static void leave(struct fiber *f)
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
 }
 
+static void stop(const char *why)
+{
+    fprintf(stderr, "emulation: thread %u %s\n", threadIdx.x, why);
+    abort();
+}
+
 static void begin()
 {
     __sanitizer_finish_switch_fiber(NULL, &host_stack, &host_stack_size);
     (*code)();
     current()->state = fiber::ENDED;
+    if (!current()->begun.empty() || !current()->committed.empty())
+        stop("ended before its copies");
     leave(current());
 }
 
@@ -172,6 +189,30 @@ uint64_t emulated_exchange(uint64_t given, unsigned from, const char *file, int 
     fibers[own].given[turn] = given;
     emulated_wait(true, false, file, line);
     return fibers[own / WARP * WARP + from].given[turn];
+}
+
+void __pipeline_memcpy_async(void *to, const void *from, size_t bytes)
+{
+    uintptr_t all = (uintptr_t)to | (uintptr_t)from;
+    if ((bytes != 4 && bytes != 8 && bytes != 16) || all % bytes)
+        stop("copies what is not aligned");
+    current()->begun.push_back({to, from, bytes});
+}
+
+void __pipeline_commit()
+{
+    struct fiber *f = current();
+    f->committed.insert(f->committed.end(), f->begun.begin(), f->begun.end());
+    f->begun.clear();
+}
+
+void __pipeline_wait_prior(size_t prior)
+{
+    if (prior)
+        stop("waits for some of its copies");
+    for (const struct copy &c : current()->committed)
+        memcpy(c.to, c.from, c.bytes);
+    current()->committed.clear();
 }
 
 /* --- kernels */
