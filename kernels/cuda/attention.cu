@@ -18,8 +18,7 @@ static __device__ void exponentials(float (&scores)[R][C], float (&most)[R], flo
             scores[r][c] = seen[c] ? scores[r][c] * scale : -INFINITY;
             top = fmaxf(top, scores[r][c]);
         }
-        for (unsigned offset = ACROSS / 2; offset; offset /= 2)
-            top = fmaxf(top, __shfl_xor_sync(everyone, top, offset));
+        top = of_row(top, [](float a, float b) { return fmaxf(a, b); });
         float by = top == -INFINITY ? 0 : top;
         for (int c = 0; c < C; c++)
             sum += scores[r][c] = expf(scores[r][c] - by);
@@ -27,14 +26,6 @@ static __device__ void exponentials(float (&scores)[R][C], float (&most)[R], flo
         total[r] = total[r] * keep[r] + sum;
         most[r] = top;
     }
-}
-
-/* The sum of `value` over the threads of a row. */
-static __device__ float row_sum(float value)
-{
-    for (unsigned offset = ACROSS / 2; offset; offset /= 2)
-        value += __shfl_xor_sync(everyone, value, offset);
-    return value;
 }
 
 /* A block's shared memory. */
@@ -63,7 +54,7 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as ha
         const float *k = from + a.dim + key * 3 * a.dim;
         bool seen[C];
         for (int c = 0; c < C; c++)
-            seen[c] = visible(a, head, key + across() + ACROSS * c);
+            seen[c] = visible(a, head, key + column_of(c));
         __syncthreads();
         load<KEYS, D>(kv, k, 3 * a.dim, head.keys - key, a.size);
         draw<QUERIES, KEYS>(kept, a, head, query, key);
@@ -73,7 +64,7 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as ha
         exponentials(scores, most, total, keep, seen, a.scale);
         for (int r = 0; r < R; r++)
             for (int c = 0; c < C; c++)
-                scores[r][c] *= factor<KEYS>(kept, a.mask, down() * R + r, across() + ACROSS * c);
+                scores[r][c] *= factor<KEYS>(kept, a.mask, row_of(r), column_of(c));
         for (int r = 0; r < R; r++)
             for (int c = 0; c < W; c++)
                 out[r][c] *= keep[r];
@@ -85,8 +76,8 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as ha
         add_product<R, W, KEYS>(out, p, kv);
     }
     for (int r = 0; r < R; r++) {
-        size_t own = query + down() * R + r;
-        total[r] = row_sum(total[r]);
+        size_t own = query + row_of(r);
+        total[r] = of_row(total[r], [](float a, float b) { return a + b; });
         if (across() == 0 && own < head.length)
             lse[head.task * a.length + own] = most[r] + logf(total[r]);
         for (int c = 0; c < W; c++)
@@ -179,7 +170,7 @@ static __device__ void slopes(float (&scores)[R][C], float (&dscores)[R][C],
 #pragma unroll
         for (int c = 0; c < C; c++) {
             const struct beside &query = OF_KEYS ? columns[c] : rows[r];
-            unsigned i = down() * R + r, j = across() + ACROSS * c;
+            unsigned i = row_of(r), j = column_of(c);
             float by =
                 OF_KEYS ? factor<KEYS>(kept, a.mask, j, i) : factor<KEYS>(kept, a.mask, i, j);
             bool seen = rows[r].seen && columns[c].seen;
@@ -214,7 +205,7 @@ static __global__ void __launch_bounds__(BLOCK)
     float by_first[R][W] = {}, by_second[R][W] = {}, scores[R][C], dscores[R][C];
     struct beside rows[R], columns[C];
     for (int r = 0; r < R; r++)
-        rows[r] = beside_of(a, head, o, OF_KEYS, row + down() * R + r);
+        rows[r] = beside_of(a, head, o, OF_KEYS, row + row_of(r));
     bool any = row < own.rows; /* else all are padding, by which gradients are 0 */
     if (any) {
         load_first<OWN, D>(first, own, row, a.size);
@@ -231,7 +222,7 @@ static __global__ void __launch_bounds__(BLOCK)
         __syncthreads();
         load_second<OTHERS, D>(other, others, at, a.size);
         for (int c = 0; c < C; c++)
-            columns[c] = beside_of(a, head, o, !OF_KEYS, at + across() + ACROSS * c);
+            columns[c] = beside_of(a, head, o, !OF_KEYS, at + column_of(c));
         loaded();
         __syncthreads();
         dots<R, C, D>(dscores, second, other);

@@ -1,8 +1,8 @@
 /* What attention's two passes share: a block works on a tile of a head's queries or keys, and goes
  * through the others tile by tile. Its threads stand ACROSS by DOWN: a product of two tiles has R
- * rows and C columns for each of them. Rows are side by side; columns of a matrix of scores are
- * ACROSS apart, so that the rows of the other tile that a warp reads are in different banks; those
- * of a result, in which a warp reads along rows, are pairs (column_of). */
+ * rows and C columns for each of them, which are DOWN and ACROSS apart, so that the rows of both
+ * tiles that a warp reads at a time are in different banks; columns of a result, in which a warp
+ * reads along rows, are pairs (pair_of). */
 #ifndef MSA_CUDA_ATTENTION_H
 #define MSA_CUDA_ATTENTION_H
 
@@ -34,14 +34,42 @@ struct head {
     size_t column;        /* of its queries in qkv, and of y */
 };
 
+/* Where this thread stands. A warp has two rows, and neighbours in it are of one column: shared
+ * memory gives threads that read the same in pairs, or every other thread, two vectors in the time
+ * of one. */
 static __device__ inline unsigned across()
 {
-    return threadIdx.x % ACROSS;
+    return threadIdx.x % WARP / 2;
 }
 
 static __device__ inline unsigned down()
 {
-    return threadIdx.x / ACROSS;
+    return threadIdx.x / WARP * 2 + threadIdx.x % 2;
+}
+
+/* Where its row r is, and its column c of scores. */
+static __device__ inline unsigned row_of(unsigned r)
+{
+    return down() + DOWN * r;
+}
+
+static __device__ inline unsigned column_of(unsigned c)
+{
+    return across() + ACROSS * c;
+}
+
+/* … and its column c of a result. */
+static __device__ inline unsigned pair_of(unsigned c)
+{
+    return c / 2 * 2 * ACROSS + 2 * across() + c % 2;
+}
+
+/* f of the values that the threads of a row have */
+template <class F> static __device__ float of_row(float value, F f)
+{
+    for (unsigned offset = WARP / 2; offset > 1; offset /= 2)
+        value = f(value, __shfl_xor_sync(everyone, value, offset));
+    return value;
 }
 
 static __device__ inline struct head head_of(const struct attention &a, size_t task)
@@ -136,10 +164,10 @@ static __device__ void dots(float (&sums)[R][C], const float (&a)[R * DOWN][D + 
         float4 left[R], right[C];
 #pragma unroll
         for (int r = 0; r < R; r++)
-            left[r] = *reinterpret_cast<const float4 *>(&a[down() * R + r][k]);
+            left[r] = *reinterpret_cast<const float4 *>(&a[row_of(r)][k]);
 #pragma unroll
         for (int c = 0; c < C; c++)
-            right[c] = *reinterpret_cast<const float4 *>(&b[across() + ACROSS * c][k]);
+            right[c] = *reinterpret_cast<const float4 *>(&b[column_of(c)][k]);
 #pragma unroll
         for (int r = 0; r < R; r++)
 #pragma unroll
@@ -154,13 +182,7 @@ static __device__ void store(float (&tile)[R * DOWN][C * ACROSS + GAP], const fl
 {
     for (int r = 0; r < R; r++)
         for (int c = 0; c < C; c++)
-            tile[down() * R + r][across() + ACROSS * c] = own[r][c];
-}
-
-/* Where this thread's cth column of a result is. */
-static __device__ inline unsigned column_of(unsigned c)
-{
-    return c / 2 * 2 * ACROSS + 2 * across() + c % 2;
+            tile[row_of(r)][column_of(c)] = own[r][c];
 }
 
 /* sums[R,W] += this thread's part of p b */
@@ -172,14 +194,14 @@ static __device__ void add_product(float (&sums)[R][W], const float (&p)[R * DOW
         float4 left[R];
 #pragma unroll
         for (int r = 0; r < R; r++)
-            left[r] = *reinterpret_cast<const float4 *>(&p[down() * R + r][j]);
+            left[r] = *reinterpret_cast<const float4 *>(&p[row_of(r)][j]);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             float right[W];
 #pragma unroll
             for (int c = 0; c < W; c += 2)
                 *reinterpret_cast<float2 *>(&right[c]) =
-                    *reinterpret_cast<const float2 *>(&b[j + i][column_of(c)]);
+                    *reinterpret_cast<const float2 *>(&b[j + i][pair_of(c)]);
 #pragma unroll
             for (int r = 0; r < R; r++)
 #pragma unroll
@@ -196,7 +218,7 @@ static __device__ void put_tile(float *to, size_t stride, size_t rows, size_t si
 {
     for (int r = 0; r < R; r++)
         for (int c = 0; c < W; c++) {
-            size_t row = down() * R + r, column = column_of(c);
+            size_t row = row_of(r), column = pair_of(c);
             if (row < rows && column < size)
                 put(to + row * stride + column, own[r][c] * scale, add);
         }
