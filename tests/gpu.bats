@@ -99,9 +99,69 @@ END
     number='[0-9]+\.[0-9]{2}'
     stages="( \| $number \($number\)){4}"
     for row in 2:2000000.00 4:1000000.00; do
-        grep -E "^\| tiny \| ${row%:*} \| f32 \| $number \| $number$stages \| $number \| 900 \| $number \| $number \| ${row#*:} \| 0\.00 \| - \| - \|\$" <<<"$output"
+        grep -E "^\| tiny \| ${row%:*} \| f32 \| $number \| $number$stages \| $number \| - \| 900 \| $number \| $number \| ${row#*:} \| 0\.00 \| - \| - \|\$" <<<"$output"
     done
     [ -z "$(find "$ROOT/build" -maxdepth 1 -name 'bench.*')" ]
+}
+
+# A CUPTI that gives two buffers of records: kernels of 3 and 40 ns and a copy of 7, and a kernel of 500.
+stand_in_cupti() {
+    cc -shared -fPIC -isystem "${CUDA_HOME:-/usr/local/cuda}/include" -o libcupti.so -x c - <<'END'
+#include <cupti.h>
+static CUpti_BuffersCallbackRequestFunc give;
+static CUpti_BuffersCallbackCompleteFunc take;
+static void fill(int count, const int *kinds, const int *times)
+{
+    uint8_t *buffer;
+    size_t size, most;
+    give(&buffer, &size, &most);
+    CUpti_ActivityKernel4 *records = (void *)buffer;
+    for (int i = 0; i < count; i++) {
+        records[i].kind = kinds[i];
+        records[i].start = 1000;
+        records[i].end = 1000 + times[i];
+    }
+    take(0, 0, buffer, size, count * sizeof *records);
+}
+CUptiResult cuptiActivityRegisterCallbacks(CUpti_BuffersCallbackRequestFunc a, CUpti_BuffersCallbackCompleteFunc b)
+{
+    give = a;
+    take = b;
+    return CUPTI_SUCCESS;
+}
+CUptiResult cuptiActivityEnable(CUpti_ActivityKind kind)
+{
+    return kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL ? CUPTI_SUCCESS : CUPTI_ERROR_UNKNOWN;
+}
+CUptiResult cuptiActivityGetNextRecord(uint8_t *buffer, size_t filled, CUpti_Activity **record)
+{
+    CUpti_ActivityKernel4 *next = *record ? (CUpti_ActivityKernel4 *)*record + 1 : (void *)buffer;
+    *record = (void *)next;
+    return (uint8_t *)next < buffer + filled ? CUPTI_SUCCESS : CUPTI_ERROR_MAX_LIMIT_REACHED;
+}
+CUptiResult cuptiActivityFlushAll(uint32_t forced)
+{
+    enum { KERNEL = CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, COPY = CUPTI_ACTIVITY_KIND_MEMCPY };
+    fill(3, (int[]){KERNEL, COPY, KERNEL}, (int[]){3, 7, 40});
+    fill(1, (int[]){KERNEL}, (int[]){500});
+    return forced ? CUPTI_SUCCESS : CUPTI_ERROR_UNKNOWN;
+}
+END
+}
+
+@test "the time of kernels is added up, of each process; without CUPTI nothing is" {
+    [ "${O:-.}" = . ] || skip "it takes the plain build"
+    local counting=$ROOT/build/obj/bench/kernel_time.so
+    local process=(python3 -c "import ctypes, sys; ctypes.CDLL(sys.argv[1]).InitializeInjection()" "$counting")
+    [ -e "$counting" ] || skip "there is no CUPTI to build it for"
+    export KERNEL_TIME=$PWD/times LD_LIBRARY_PATH=$PWD
+    echo "no library" >libcupti.so
+    "${process[@]}"
+    [ ! -e times ]
+    stand_in_cupti
+    "${process[@]}"
+    "${process[@]}"
+    [ "$(cat times)" = $'0.000000543 3\n0.000000543 3' ]
 }
 
 @test "bench-gpu: a stage that fails ends it, and says why" {
