@@ -135,7 +135,7 @@ static __device__ void load(float (&tile)[ROWS][D + GAP], const float *from, siz
 }
 
 /* What this thread has had loaded is in its tiles. */
-static __device__ void loaded()
+static __device__ inline void loaded()
 {
     __pipeline_commit();
     __pipeline_wait_prior(0);
