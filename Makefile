@@ -216,7 +216,7 @@ demo-paper: setup
 bench: all
 	tests/bench/step
 bench-gpu: units
-	@tests/bench/gpu
+	@CUDA_HOME=$(CUDA_HOME) tests/bench/gpu
 
 clean:
 	rm -rf bin lib build demo demo-paper msa-*.tar.gz

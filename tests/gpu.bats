@@ -106,7 +106,7 @@ END
 
 # A CUPTI that gives two buffers of records: kernels of 3 and 40 ns and a copy of 7, and a kernel of 500.
 stand_in_cupti() {
-    cc -shared -fPIC -isystem "${CUDA_HOME:-/usr/local/cuda}/include" -o libcupti.so -x c - <<'END'
+    cc -shared -fPIC -isystem "${CUDA_HOME:-/usr/local/cuda}/include" -o libcupti.so -x c - <<'END' || skip "no cupti.h"
 #include <cupti.h>
 static CUpti_BuffersCallbackRequestFunc give;
 static CUpti_BuffersCallbackCompleteFunc take;
@@ -155,13 +155,14 @@ END
     local process=(python3 -c "import ctypes, sys; ctypes.CDLL(sys.argv[1]).InitializeInjection()" "$counting")
     [ -e "$counting" ] || skip "there is no CUPTI to build it for"
     export KERNEL_TIME=$PWD/times LD_LIBRARY_PATH=$PWD
-    echo "no library" >libcupti.so
+    for major in {11..19}; do ln -s libcupti.so "libcupti.so.$major"; done # before those that the machine has
+    echo "not a library" >libcupti.so
     "${process[@]}"
     [ ! -e times ]
     stand_in_cupti
     "${process[@]}"
     "${process[@]}"
-    [ "$(cat times)" = $'0.000000543 3\n0.000000543 3' ]
+    [ "$(cat times)" = $'0.000000543\n0.000000543' ]
 }
 
 @test "bench-gpu: a stage that fails ends it, and says why" {

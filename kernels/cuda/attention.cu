@@ -18,7 +18,7 @@ static __device__ void exponentials(float (&scores)[R][C], float (&most)[R], flo
             scores[r][c] = seen[c] ? scores[r][c] * scale : -INFINITY;
             top = fmaxf(top, scores[r][c]);
         }
-        top = of_row(top, [](float a, float b) { return fmaxf(a, b); });
+        top = over_row(top, [](float a, float b) { return fmaxf(a, b); });
         float by = top == -INFINITY ? 0 : top;
         for (int c = 0; c < C; c++)
             sum += scores[r][c] = expf(scores[r][c] - by);
@@ -35,7 +35,7 @@ template <int D, int QUERIES, int KEYS> struct forward_tiles {
 };
 
 template <int D, int QUERIES, int KEYS>
-static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as have memory */
+static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* three have no memory then */
     forward(float *y, float *lse, struct attention a)
 {
     constexpr int R = QUERIES / DOWN, C = KEYS / ACROSS, W = D / ACROSS;
@@ -77,7 +77,7 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* as many as ha
     }
     for (int r = 0; r < R; r++) {
         size_t own = query + row_of(r);
-        total[r] = of_row(total[r], [](float a, float b) { return a + b; });
+        total[r] = over_row(total[r], [](float a, float b) { return a + b; });
         if (across() == 0 && own < head.length)
             lse[head.task * a.length + own] = most[r] + logf(total[r]);
         for (int c = 0; c < W; c++)

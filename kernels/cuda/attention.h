@@ -34,9 +34,8 @@ struct head {
     size_t column;        /* of its queries in qkv, and of y */
 };
 
-/* Where this thread stands. A warp has two rows, and neighbours in it are of one column: shared
- * memory gives threads that read the same in pairs, or every other thread, two vectors in the time
- * of one. */
+/* Where this thread stands. A warp has two rows, and neighbours in it are of one column: vectors
+ * from shared memory take half the time where lanes n and n^1, or n and n^2, read the same. */
 static __device__ inline unsigned across()
 {
     return threadIdx.x % WARP / 2;
@@ -65,7 +64,7 @@ static __device__ inline unsigned pair_of(unsigned c)
 }
 
 /* f of the values that the threads of a row have */
-template <class F> static __device__ float of_row(float value, F f)
+template <class F> static __device__ float over_row(float value, F f)
 {
     for (unsigned offset = WARP / 2; offset > 1; offset /= 2)
         value = f(value, __shfl_xor_sync(everyone, value, offset));

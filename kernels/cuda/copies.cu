@@ -55,7 +55,9 @@ static void next_stage(struct device *d)
 static char *take(struct device *d, size_t n)
 {
     struct cuda *cuda = cuda_of(d);
-    if (!d->failed && STAGE - cuda->used < n)
+    if (d->failed)
+        return NULL;
+    if (STAGE - cuda->used < n)
         next_stage(d);
     char *room = cuda->stages[cuda->stage].memory + cuda->used;
     cuda->used += n;

@@ -1,19 +1,18 @@
 /* What CUDA loads into a program where CUDA_INJECTION64_PATH names it: adds up the seconds that the
- * program's kernels take on the GPU, and at its end appends "SECONDS KERNELS" to the file that
- * KERNEL_TIME names.
+ * program's kernels take on the GPU, and at its end appends them to the file that KERNEL_TIME
+ * names.
  *
  * CUPTI is opened at run time. It tells of kernels from a thread of its own, to functions that take
- * nothing of ours, so the sums have to be this object's. */
+ * nothing of ours, so the sum has to be this object's. */
 #include <cupti.h>
 #include <dlfcn.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { BUFFER = 1 << 20 };
 
-static _Atomic uint64_t nanoseconds, kernels;
+static _Atomic uint64_t nanoseconds;
 static struct {
     __typeof__(&cuptiActivityRegisterCallbacks) listen;
     __typeof__(&cuptiActivityEnable) enable;
@@ -36,10 +35,8 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
     while (cupti.next(buffer, filled, &record) == CUPTI_SUCCESS) {
         /* later structs begin with what this one has */
         const CUpti_ActivityKernel4 *kernel = (const void *)record;
-        if (record->kind != CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL)
-            continue;
-        nanoseconds += kernel->end - kernel->start;
-        kernels++;
+        if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL)
+            nanoseconds += kernel->end - kernel->start;
     }
     free(buffer);
 }
@@ -51,15 +48,24 @@ static void say(void)
     FILE *f = path ? fopen(path, "a") : NULL;
     if (!f)
         return;
-    fprintf(f, "%.9f %" PRIu64 "\n", 1e-9 * (double)nanoseconds, kernels);
+    fprintf(f, "%.9f\n", 1e-9 * (double)nanoseconds);
     fclose(f);
+}
+
+/* Of the CUDA that this was built with; older ones add a minor number to its name. */
+static void *open_cupti(void)
+{
+    char name[32];
+    snprintf(name, sizeof name, "libcupti.so.%d", CUDA_VERSION / 1000);
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    return library ? library : dlopen("libcupti.so", RTLD_NOW | RTLD_LOCAL);
 }
 
 /* CUDA calls it. Where CUPTI cannot be had, nothing is said. */
 int InitializeInjection(void);
 int InitializeInjection(void)
 {
-    void *library = dlopen("libcupti.so", RTLD_NOW | RTLD_LOCAL);
+    void *library = open_cupti();
     if (!library)
         return 1;
     *(void **)&cupti.listen = dlsym(library, "cuptiActivityRegisterCallbacks");
