@@ -235,19 +235,26 @@ static void build(struct trainable *t)
     trainable_note(t, "dropout", msa_format(t->m, "%g", s->dropout));
 }
 
+/* Encoders of frames have nothing to do with each other, so each has a lane of its own. */
 static void forward(struct trainable *t)
 {
     struct encode *e = t->self;
-    for (int i = 0; i < MODALITIES; i++) {
-        char name[TENSOR_NAME + 1];
-        if (i == TEXT && e->tokens) {
+    struct var *x[MODALITIES] = {NULL};
+    char name[TENSOR_NAME + 1];
+    for (int i = 0; i < MODALITIES; i++)
+        if (i == TEXT && e->tokens)
             text_bert_forward(t, &e->text);
-        } else if (e->encodes[i]) {
-            struct var *x = trainable_input(t, modality_names[i]);
-            trainable_output(t, name_vector(name, 'h', i),
-                             encoder_apply(&t->tape, &e->encoders[i], x));
-        }
+        else if (e->encodes[i])
+            x[i] = trainable_input(t, modality_names[i]);
+    for (int i = 0; i < MODALITIES; i++) {
+        tape_lane(&t->tape, x[i] ? 1 + (unsigned)i : 0);
+        if (x[i])
+            x[i] = encoder_apply(&t->tape, &e->encoders[i], x[i]);
     }
+    tape_lane(&t->tape, 0);
+    for (int i = 0; i < MODALITIES; i++)
+        if (x[i])
+            trainable_output(t, name_vector(name, 'h', i), x[i]);
     drop_encoded(t, e);
 }
 

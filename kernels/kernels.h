@@ -47,6 +47,8 @@ enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
  * float32 always. */
 enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };
 
+enum { LANES = 4 };
+
 struct device;
 
 struct kernels {
@@ -71,6 +73,10 @@ struct device {
     void (*copy_out)(struct device *d, void *to_host, const void *from, size_t bytes);
     /* The device has done all that it was given. */
     void (*wait)(struct device *d);
+    /* Kernels from now on may be done beside those of other lanes below LANES. Lane 0, where a
+     * device begins and alone copies, comes before what is begun in others after it, and goes on
+     * when they have ended. NULL: there is one. */
+    void (*lane)(struct device *d, unsigned lane);
     /* Of products from now on, and part of the name; NULL: it is PRECISION_F32 always. */
     void (*set_precision)(struct device *d, enum precision precision);
     void (*close)(struct device *d);

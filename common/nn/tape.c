@@ -14,6 +14,19 @@ struct tape tape_new(struct msa *m, struct device *device, uint64_t seed)
                          .seed = seed};
 }
 
+static void change_lane(struct tape *t, unsigned lane)
+{
+    if (lane != t->lane && t->device->lane)
+        t->device->lane(t->device, lane);
+    t->lane = lane;
+}
+
+void tape_lane(struct tape *t, unsigned lane)
+{
+    if (t->train)
+        change_lane(t, lane);
+}
+
 void tape_reset(struct tape *t, bool train, uint32_t step)
 {
     arena_reset(&t->memory);
@@ -27,6 +40,7 @@ void tape_reset(struct tape *t, bool train, uint32_t step)
 void tape_pass(struct tape *t)
 {
     struct arena before = t->passing;
+    change_lane(t, 0);
     t->passing = t->spare;
     t->spare = before;
     arena_reset(&t->passing);
@@ -130,8 +144,11 @@ void tape_wait(struct tape *t)
 
 void tape_backward(struct tape *t)
 {
-    for (struct node *n = t->last; n; n = n->before)
+    for (struct node *n = t->last; n; n = n->before) {
+        change_lane(t, n->lane);
         n->backward(t, n);
+    }
+    change_lane(t, 0);
     t->last = NULL;
 }
 
@@ -140,6 +157,7 @@ void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, str
     struct node *n = arena_take(&t->nodes, size);
     memset(n, 0, size);
     n->backward = backward;
+    n->lane = t->lane;
     if (t->train) {
         n->before = t->last;
         t->last = n;

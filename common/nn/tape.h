@@ -29,6 +29,7 @@ struct var {
 struct node {
     void (*backward)(struct tape *t, struct node *n);
     struct node *before;
+    unsigned lane; /* in which the operation was done */
 };
 
 struct tape {
@@ -40,8 +41,9 @@ struct tape {
     bool passes;          /* memory is taken from `passing` */
     struct arena nodes;   /* the host's */
     struct node *last;
-    bool copies; /* tape_copy_out has begun some */
-    bool train;  /* record nodes, draw dropout */
+    unsigned lane; /* of the device, where operations are done */
+    bool copies;   /* tape_copy_out has begun some */
+    bool train;    /* record nodes, draw dropout */
     uint64_t seed;
     uint32_t step; /* of training, for dropout */
 };
@@ -50,9 +52,13 @@ struct tape tape_new(struct msa *m, struct device *device, uint64_t seed);
 /* Forgets everything of the step before; `train` and `step` are of the next one. */
 void tape_reset(struct tape *t, bool train, uint32_t step);
 
+/* In training, has operations from now on done in that lane of the device (kernels.h), and their
+ * backward kernels too: those of one lane have nothing to do with those of others. It ends with
+ * lane 0. */
+void tape_lane(struct tape *t, unsigned lane);
 /* Has memory taken, until the next call or tape_keep, where it is good until the call after the
  * next: for a layer by which no gradient is wanted, so that a stack of them takes the memory of
- * two. */
+ * two. It is all lanes', so from here on it is lane 0 again. */
 void tape_pass(struct tape *t);
 /* Has memory taken where it is good until tape_reset, as it is after that. */
 void tape_keep(struct tape *t);

@@ -29,8 +29,7 @@ void cuda_close_stages(struct device *d)
 void cuda_wait(struct device *d)
 {
     struct cuda *cuda = cuda_of(d);
-    bool arrived = !d->failed && cuda_worked(d, cudaStreamSynchronize(cuda->stream),
-                                             "a kernel, or a copy from the GPU");
+    bool arrived = !d->failed && cuda_wait_for_lanes(d);
     for (size_t i = 0; arrived && i < cuda->arrival_count; i++)
         memcpy(cuda->arrivals[i].to_host, cuda->arrivals[i].from, cuda->arrivals[i].bytes);
     for (struct stage &s : cuda->stages)
@@ -42,7 +41,7 @@ void cuda_wait(struct device *d)
 static void next_stage(struct device *d)
 {
     struct cuda *cuda = cuda_of(d);
-    cuda_worked(d, cudaEventRecord(cuda->stages[cuda->stage].done, cuda->stream), "an event");
+    cuda_worked(d, cudaEventRecord(cuda->stages[cuda->stage].done, cuda_stream(d)), "an event");
     cuda->stage = (cuda->stage + 1) % STAGES;
     cuda->used = 0;
     if (cuda->stages[cuda->stage].waited_for)
@@ -55,6 +54,8 @@ static void next_stage(struct device *d)
 static char *take(struct device *d, size_t n)
 {
     struct cuda *cuda = cuda_of(d);
+    if (cuda->lane)
+        cuda_fail(d, "a copy in lane %u", cuda->lane);
     if (d->failed)
         return NULL;
     if (STAGE - cuda->used < n)
@@ -97,7 +98,7 @@ void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t byt
             return;
         cuda_worked(d,
                     cudaMemcpyAsync(room, static_cast<const char *>(from) + at, n,
-                                    cudaMemcpyDeviceToHost, cuda->stream),
+                                    cudaMemcpyDeviceToHost, cuda_stream(d)),
                     "copy from the GPU");
         cuda->stages[cuda->stage].waited_for = true;
         cuda->arrivals[cuda->arrival_count++] = {static_cast<char *>(to_host) + at, room, n};

@@ -1,7 +1,7 @@
 /* What the GPU's kernels share: their declarations, how they are started, and what the threads of a
  * warp and of a block do together.
  *
- * All work of a device is in one stream, so kernels follow one another in the order of the calls,
+ * All work of a lane is in one stream, so its kernels follow one another in the order of the calls,
  * and nobody waits for them but `wait`. Sums have a fixed order: there are no atomics, and what a
  * thread adds up does not depend on timing. The same sources are compiled for the tests by the C++
  * compiler, against an emulation of CUDA (tests/emulation). */

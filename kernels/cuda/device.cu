@@ -34,7 +34,7 @@ bool cuda_worked(struct device *d, cudaError_t status, const char *what)
 
 cudaStream_t cuda_stream(const struct device *d)
 {
-    return cuda_of(d)->stream;
+    return lane_of(d)->stream;
 }
 
 size_t cuda_blocks(const struct device *d, size_t work, size_t each)
@@ -66,22 +66,22 @@ static void *cuda_allocate(struct device *d, size_t bytes)
 /* Kernels that use it may not have run yet. */
 static void cuda_release(struct device *d, void *memory)
 {
-    if (memory && cuda_worked(d, cudaStreamSynchronize(cuda_stream(d)), "a kernel"))
+    if (memory && cuda_wait_for_lanes(d))
         cuda_worked(d, cudaFree(memory), "release of memory");
 }
 
 void *cuda_scratch(struct device *d, size_t bytes)
 {
-    struct cuda *cuda = cuda_of(d);
-    if (bytes <= cuda->scratch_size)
-        return cuda->scratch;
-    cuda_release(d, cuda->scratch);
-    cuda->scratch = cuda_allocate(d, bytes);
-    cuda->scratch_size = cuda->scratch ? bytes : 0;
-    if (!cuda->scratch)
+    struct lane *lane = lane_of(d);
+    if (bytes <= lane->scratch_size)
+        return lane->scratch;
+    cuda_release(d, lane->scratch);
+    lane->scratch = cuda_allocate(d, bytes);
+    lane->scratch_size = lane->scratch ? bytes : 0;
+    if (!lane->scratch)
         cuda_fail(d, "not enough memory for a kernel: %zu bytes, %zu are free", bytes,
                   cuda_left(d));
-    return cuda->scratch;
+    return lane->scratch;
 }
 
 /* --- opening and closing */
@@ -89,13 +89,10 @@ void *cuda_scratch(struct device *d, size_t bytes)
 static void cuda_close(struct device *d)
 {
     struct cuda *cuda = cuda_of(d);
-    if (cuda->stream)
-        cudaStreamSynchronize(cuda->stream);
+    cuda_wait_for_lanes(d);
     cuda_close_products(d);
     cuda_close_stages(d);
-    cudaFree(cuda->scratch);
-    if (cuda->stream)
-        cudaStreamDestroy(cuda->stream);
+    cuda_close_lanes(d);
     free(cuda);
 }
 
@@ -133,8 +130,7 @@ static void begin(struct device *d, int index)
         return;
     cuda->most_blocks =
         (size_t)attribute(d, cudaDevAttrMultiProcessorCount, index) * BLOCKS_PER_PROCESSOR;
-    if (cuda_open_products(d) &&
-        cuda_worked(d, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream"))
+    if (cuda_open_products(d) && cuda_open_lanes(d))
         cuda_open_stages(d);
 }
 
@@ -166,6 +162,7 @@ struct device *msa_device_open(int index, int, char *error, size_t error_size)
     d->copy_in = cuda_copy_in;
     d->copy_out = cuda_copy_out;
     d->wait = cuda_wait;
+    d->lane = cuda_lane;
     d->set_precision = cuda_set_precision;
     d->close = cuda_close;
 #define KERNEL(name, parameters, arguments) d->k.name = cuda_##name;

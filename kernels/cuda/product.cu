@@ -57,7 +57,6 @@ struct plan {
 
 struct products {
     cublasLtHandle_t handle;
-    void *workspace;
     struct plan plans[PLANS];
     unsigned replaced; /* plans so far */
 #define MEMBER(name) decltype(&::name) name;
@@ -99,17 +98,15 @@ bool cuda_open_products(struct device *d)
     return !d->failed;
 }
 
-/* With a handle and working memory, which are made for the first product: some stages have none.
- * NULL: the device has failed. */
+/* With a handle, and working memory for this lane, which are made for the first product: some
+ * stages have none. NULL: the device has failed. */
 static struct products *products_of(struct device *d)
 {
     struct products *p = cuda_of(d)->products;
-    if (d->failed || p->handle)
-        return d->failed ? NULL : p;
-    if (!check(d, p, p->cublasLtCreate(&p->handle)))
-        return NULL;
-    p->workspace = d->allocate(d, WORKSPACE);
-    if (!p->workspace)
+    struct lane *lane = lane_of(d);
+    if (!d->failed && !p->handle)
+        check(d, p, p->cublasLtCreate(&p->handle));
+    if (!d->failed && !lane->workspace && !(lane->workspace = d->allocate(d, WORKSPACE)))
         cuda_fail(d, "not enough memory for products: %d bytes, %zu are free", WORKSPACE,
                   d->left(d));
     return d->failed ? NULL : p;
@@ -134,8 +131,6 @@ void cuda_close_products(struct device *d)
         forget(p, &p->plans[i]);
     if (p && p->handle)
         p->cublasLtDestroy(p->handle);
-    if (p)
-        cudaFree(p->workspace);
     free(p);
 }
 
@@ -281,6 +276,6 @@ void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, si
     if (plan && (!bias || describe(d, p, plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias)))
         check(d, p,
               p->cublasLtMatmul(p->handle, plan->product, &one, b, plan->a, a, plan->b, &beta, c,
-                                plan->c, c, plan->c, &plan->algorithm, p->workspace, WORKSPACE,
-                                cuda_stream(d)));
+                                plan->c, c, plan->c, &plan->algorithm, lane_of(d)->workspace,
+                                WORKSPACE, cuda_stream(d)));
 }

@@ -21,6 +21,15 @@ struct arrival {
 
 enum { STAGES = 4, STAGE = 2 << 20, ARRIVALS = 32 };
 
+/* A stream, and what its kernels work with. */
+struct lane {
+    cudaStream_t stream;
+    cudaEvent_t reached; /* by the stream, when others were told to wait for it */
+    bool begun;          /* lane 0 has not waited for it */
+    void *scratch, *workspace;
+    size_t scratch_size;
+};
+
 struct products; /* cuBLAS (product.cu) */
 
 struct cuda {
@@ -29,9 +38,8 @@ struct cuda {
     int index;
     enum precision precision;
     size_t most_blocks; /* that keep it busy */
-    cudaStream_t stream;
-    void *scratch;
-    size_t scratch_size;
+    struct lane lanes[LANES];
+    unsigned lane; /* where work goes */
     struct stage stages[STAGES];
     size_t stage, used; /* the one being filled, and its bytes */
     struct arrival arrivals[ARRIVALS];
@@ -44,6 +52,16 @@ static inline struct cuda *cuda_of(const struct device *d)
     return static_cast<struct cuda *>(d->state);
 }
 
+static inline struct lane *lane_of(const struct device *d)
+{
+    return &cuda_of(d)->lanes[cuda_of(d)->lane];
+}
+
+bool cuda_open_lanes(struct device *d);
+void cuda_close_lanes(struct device *d);
+void cuda_lane(struct device *d, unsigned number);
+/* False: the device has failed. */
+bool cuda_wait_for_lanes(struct device *d);
 bool cuda_open_stages(struct device *d);
 void cuda_close_stages(struct device *d);
 void cuda_copy_out(struct device *d, void *to_host, const void *from, size_t bytes);

@@ -90,6 +90,36 @@ static void check_copies(struct device *d)
     copy_in_turn(d, 2, 3000000);
 }
 
+/* Numbers go from lane 0 through each of the others and back, in memory that is used again. */
+static void check_lanes(struct device *d)
+{
+    enum { N = 100000, ROUNDS = 20 };
+    float *x = d->allocate(d, N * sizeof *x), *y = d->allocate(d, LANES * N * sizeof *y),
+          *all = malloc(ROUNDS * LANES * N * sizeof *all);
+    for (size_t round = 0; d->lane && round < ROUNDS; round++) {
+        d->k.fill(d, x, (float)round, N);
+        for (unsigned lane = LANES - 1; lane > 0; lane--) {
+            d->lane(d, lane);
+            d->k.columns_forward(d, y, x, N, LANES, lane, 1);
+        }
+        d->lane(d, 0);
+        d->k.columns_forward(d, y, x, N, LANES, 0, 1);
+        d->copy_out(d, all + round * LANES * N, y, LANES * N * sizeof *y);
+    }
+    d->wait(d);
+    for (size_t i = 0; d->lane && i < ROUNDS * LANES * N; i++)
+        assert_true(all[i] == (float)(i / (LANES * N)));
+    free(all);
+    d->release(d, x);
+    d->release(d, y);
+}
+
+static void lanes_begin_and_end_in_the_first(void **state)
+{
+    (void)state;
+    with_devices(check_lanes);
+}
+
 static void copies_are_there_after_the_wait(void **state)
 {
     (void)state;
@@ -231,6 +261,15 @@ static void too_long_for_a_product(struct msa *m)
     device_wait(m, d);
 }
 
+static void a_copy_in_a_lane(struct msa *m)
+{
+    struct device *d = device_open(m, "emulated", 0);
+    float number = 1;
+    d->lane(d, 2);
+    d->copy_in(d, NULL, &number, sizeof number);
+    device_wait(m, d);
+}
+
 static void a_gpu_says_why_it_fails(void **state)
 {
     (void)state;
@@ -240,6 +279,7 @@ static void a_gpu_says_why_it_fails(void **state)
                                          "4398046511104 bytes, 4294967296 are free");
     check_failure(too_wide, "attention heads of 129 values, but expected at most 128");
     check_failure(too_long_for_a_product, "cuBLAS has no product of [2147483648,1] and [1,1]");
+    check_failure(a_copy_in_a_lane, "device emulated:0: a copy in lane 2");
 }
 
 /* 1 + 2^-10 and 1 + 2^-9, which have 11 and 10 bits, 1 + 2^-12, and 1 + 2^-7. */
@@ -327,6 +367,7 @@ int main(void)
         cmocka_unit_test(opens_what_is_there),
         cmocka_unit_test(memory_is_aligned_and_bounded),
         cmocka_unit_test(copies_are_there_after_the_wait),
+        cmocka_unit_test(lanes_begin_and_end_in_the_first),
         cmocka_unit_test(test_device_locks_its_memory),
         cmocka_unit_test(a_kernel_without_memory_fails_the_run),
         cmocka_unit_test(a_gpu_says_why_it_fails),
