@@ -125,15 +125,15 @@ UNITS := $(patsubst tests/unit/%.c,$(OBJ)/unit/%,$(wildcard tests/unit/*.c)) $(O
 $(OBJ)/unit/%: tests/unit/%.c $(OBJ)/libmsa.a
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a -lcmocka $(LDLIBS)
-# For timings: what a device can do, one that does nothing, and where CUDA's are what adds up the time of a GPU's kernels.
+# For timings: what a device can do, one that does nothing, and where CUDA is what tells when a GPU's kernels ran.
 BENCH := $(OBJ)/bench/rates $(O)/lib/msa-idle.so
 ifneq ($(if $(KIND),,$(wildcard $(CUDA_HOME)/include/cupti.h)),)
-BENCH += $(OBJ)/bench/kernel_time.so
+BENCH += $(OBJ)/bench/kernel_times.so
 endif
 $(OBJ)/bench/rates: tests/bench/rates.c $(OBJ)/libmsa.a | $(OBJ)/lib
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -MMD -MP -o $@ $< $(OBJ)/libmsa.a $(LDLIBS)
-$(OBJ)/bench/kernel_time.so: tests/bench/kernel_time.c
+$(OBJ)/bench/kernel_times.so: tests/bench/kernel_times.c
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(LDFLAGS) -isystem $(CUDA_HOME)/include -fPIC -shared -o $@ $< -ldl
 $(O)/lib/msa-idle.so: tests/bench/idle.c kernels/kernels.h kernels/table.def | $(O)/lib

@@ -149,20 +149,37 @@ CUptiResult cuptiActivityFlushAll(uint32_t forced)
 END
 }
 
-@test "the time of kernels is added up, of each process; without CUPTI nothing is" {
+@test "each process writes when its kernels ran; without CUPTI nothing" {
     [ "${O:-.}" = . ] || skip "it takes the plain build"
-    local counting=$ROOT/build/obj/bench/kernel_time.so
-    local process=(python3 -c "import ctypes, sys; ctypes.CDLL(sys.argv[1]).InitializeInjection()" "$counting")
-    [ -e "$counting" ] || skip "there is no CUPTI to build it for"
-    export KERNEL_TIME=$PWD/times LD_LIBRARY_PATH=$PWD
+    local watching=$ROOT/build/obj/bench/kernel_times.so
+    local process=(python3 -c "import ctypes, sys; ctypes.CDLL(sys.argv[1]).InitializeInjection()" "$watching")
+    [ -e "$watching" ] || skip "there is no CUPTI to build it for"
+    mkdir times
+    export KERNEL_TIMES=$PWD/times LD_LIBRARY_PATH=$PWD
     for major in {11..19}; do ln -s libcupti.so "libcupti.so.$major"; done # before those that the machine has
     echo "not a library" >libcupti.so
     "${process[@]}"
-    [ ! -e times ]
+    [ -z "$(ls times)" ]
     stand_in_cupti
     "${process[@]}"
     "${process[@]}"
-    [ "$(cat times)" = $'0.000000543\n0.000000543' ]
+    for file in times/*; do [ "$(cat "$file")" = $'1000 1003\n1000 1040\n1000 1500' ]; done
+    [ "$(find times -type f | wc -l)" -eq 2 ]
+}
+
+@test "spans that overlap are counted once, to the nanosecond" {
+    # shellcheck source=tests/bench/common.bash
+    . "$ROOT/tests/bench/common.bash"
+    local at=1764150000000000
+    run covered <<END
+${at}500 ${at}901
+${at}100 ${at}103
+${at}600 ${at}700
+${at}102 ${at}105
+END
+    [ "$output" = 0.000000406 ]
+    run covered </dev/null
+    [ "$output" = 0.000000000 ]
 }
 
 @test "bench-gpu: a stage that fails ends it, and says why" {

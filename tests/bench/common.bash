@@ -15,3 +15,13 @@ median() {
 fastest() {
     sort -n -k "${2:-1}" "$1" | awk -v column="${2:-1}" 'NR == 1 { print $column }'
 }
+
+# The seconds that spans cover, those that several do counted once: lines "BEGIN END" in nanoseconds, of which awk's numbers
+# hold the last 15 digits.
+covered() {
+    sort -n | awk '
+        function low(time) { return substr(time, length(time) - 14) + 0 }
+        { from = low($1); to = low($2) }
+        to > end { all += to - (from > end ? from : end); end = to }
+        END { printf "%.9f\n", 1e-9 * all }'
+}

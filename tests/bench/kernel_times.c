@@ -1,18 +1,19 @@
-/* What CUDA loads into a program where CUDA_INJECTION64_PATH names it: adds up the seconds that the
- * program's kernels take on the GPU, and at its end appends them to the file that KERNEL_TIME
- * names.
+/* What CUDA loads into a program where CUDA_INJECTION64_PATH names it: writes when each of the
+ * program's kernels began and ended on the GPU, in nanoseconds of one clock for all programs, to a
+ * file of this process in the folder that KERNEL_TIMES names.
  *
  * CUPTI is opened at run time. It tells of kernels from a thread of its own, to functions that take
- * nothing of ours, so the sum has to be this object's. */
+ * nothing of ours, so the file has to be this object's. */
 #include <cupti.h>
 #include <dlfcn.h>
-#include <stdatomic.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { BUFFER = 1 << 20 };
 
-static _Atomic uint64_t nanoseconds;
+static FILE *times;
 static struct {
     __typeof__(&cuptiActivityRegisterCallbacks) listen;
     __typeof__(&cuptiActivityEnable) enable;
@@ -36,20 +37,15 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
         /* later structs begin with what this one has */
         const CUpti_ActivityKernel4 *kernel = (const void *)record;
         if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL)
-            nanoseconds += kernel->end - kernel->start;
+            fprintf(times, "%" PRIu64 " %" PRIu64 "\n", kernel->start, kernel->end);
     }
     free(buffer);
 }
 
-static void say(void)
+static void end(void)
 {
-    const char *path = getenv("KERNEL_TIME");
     cupti.flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
-    FILE *f = path ? fopen(path, "a") : NULL;
-    if (!f)
-        return;
-    fprintf(f, "%.9f\n", 1e-9 * (double)nanoseconds);
-    fclose(f);
+    fclose(times);
 }
 
 /* Of the CUDA that this was built with; older ones add a minor number to its name. */
@@ -61,7 +57,15 @@ static void *open_cupti(void)
     return library ? library : dlopen("libcupti.so", RTLD_NOW | RTLD_LOCAL);
 }
 
-/* CUDA calls it. Where CUPTI cannot be had, nothing is said. */
+static FILE *open_times(void)
+{
+    char path[4096];
+    const char *folder = getenv("KERNEL_TIMES");
+    snprintf(path, sizeof path, "%s/%ld", folder ? folder : ".", (long)getpid());
+    return fopen(path, "w");
+}
+
+/* CUDA calls it. Where CUPTI cannot be had, nothing is written. */
 int InitializeInjection(void);
 int InitializeInjection(void)
 {
@@ -72,9 +76,9 @@ int InitializeInjection(void)
     *(void **)&cupti.enable = dlsym(library, "cuptiActivityEnable");
     *(void **)&cupti.next = dlsym(library, "cuptiActivityGetNextRecord");
     *(void **)&cupti.flush = dlsym(library, "cuptiActivityFlushAll");
-    if (cupti.listen && cupti.enable && cupti.next && cupti.flush &&
+    if (cupti.listen && cupti.enable && cupti.next && cupti.flush && (times = open_times()) &&
         cupti.listen(give_buffer, take_buffer) == CUPTI_SUCCESS &&
         cupti.enable(CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) == CUPTI_SUCCESS)
-        atexit(say);
+        atexit(end);
     return 1;
 }
