@@ -236,6 +236,8 @@ static void build(struct trainable *t)
 }
 
 /* Encoders of frames have nothing to do with each other, so each has a lane of its own. */
+_Static_assert((int)MODALITIES < (int)LANES, "a lane for each, beside the first");
+
 static void forward(struct trainable *t)
 {
     struct encode *e = t->self;

@@ -16,7 +16,7 @@ struct tape tape_new(struct msa *m, struct device *device, uint64_t seed)
 
 static void change_lane(struct tape *t, unsigned lane)
 {
-    if (lane != t->lane && t->device->lane)
+    if (t->device->lane)
         t->device->lane(t->device, lane);
     t->lane = lane;
 }

@@ -107,10 +107,10 @@ template <class V, int ROWS, int D>
 static __device__ void load_as(float (&tile)[ROWS][D + GAP], const float *from, size_t stride,
                                size_t rows, size_t size)
 {
-    constexpr unsigned N = sizeof(V) / sizeof(float), LANES = WARP / N, PASS = BLOCK / LANES;
+    constexpr unsigned N = sizeof(V) / sizeof(float), VECTORS = WARP / N, PASS = BLOCK / VECTORS;
     static_assert(ROWS % PASS == 0 && D % WARP == 0);
     unsigned there = rows < ROWS ? (unsigned)rows : ROWS, wide = (unsigned)size;
-    unsigned own = threadIdx.x / LANES, column = threadIdx.x % LANES * N;
+    unsigned own = threadIdx.x / VECTORS, column = threadIdx.x % VECTORS * N;
     from += own * stride + column;
     for (unsigned r = own; r < ROWS; r += PASS, from += PASS * stride)
 #pragma unroll

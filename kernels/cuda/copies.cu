@@ -1,5 +1,5 @@
 /* Copies between the host and the GPU, through pinned memory, so that the host need not wait for
- * what it gives: a copy is in the stream like any kernel. */
+ * what it gives: a copy is in the stream of lane 0 like any kernel. */
 #include "kernels/cuda/state.h"
 #include <string.h>
 

@@ -38,10 +38,10 @@ void cuda_fail(struct device *d, const char *format, ...) __attribute__((format(
 /* Has `what` worked? If not, the device has failed. */
 bool cuda_worked(struct device *d, cudaError_t status, const char *what);
 cudaStream_t cuda_stream(const struct device *d);
-/* Working memory of one kernel call, good until the next call; the device keeps it. NULL when there
- * is not enough: the device has failed then, and the kernel returns. */
+/* Working memory of one kernel call, good until the next call in this lane; the device keeps it.
+ * NULL when there is not enough: the device has failed then, and the kernel returns. */
 void *cuda_scratch(struct device *d, size_t bytes);
-/* to = from_host, by way of the staging memory: from_host may be reused at once. */
+/* In lane 0: to = from_host, by way of the staging memory; from_host may be reused at once. */
 void cuda_copy_in(struct device *d, void *to, const void *from_host, size_t bytes);
 /* c[m,n] = op(a)[m,k] op(b)[k,n] + bias[n] + beta c, where op transposes for 'T' and not for 'N',
  * and lda, ldb, ldc are the lengths of the rows as they are stored; bias may be NULL. */

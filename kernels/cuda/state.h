@@ -5,14 +5,14 @@
 #include "kernels/cuda/cuda.h"
 
 /* A part of the staging memory: filled from its beginning; once full it is not used again before
- * the stream has passed `done`. */
+ * lane 0 has passed `done`. */
 struct stage {
     char *memory; /* pinned */
     cudaEvent_t done;
     bool waited_for; /* it has numbers that are to go on to the host */
 };
 
-/* What the stream brings into the staging memory, and the host wants. */
+/* What lane 0 brings into the staging memory, and the host wants. */
 struct arrival {
     void *to_host;
     const char *from;

@@ -45,7 +45,7 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
 static void end(void)
 {
     cupti.flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
-    fclose(times);
+    fflush(times);
 }
 
 /* Of the CUDA that this was built with; older ones add a minor number to its name. */
@@ -61,8 +61,8 @@ static FILE *open_times(void)
 {
     char path[4096];
     const char *folder = getenv("KERNEL_TIMES");
-    snprintf(path, sizeof path, "%s/%ld", folder ? folder : ".", (long)getpid());
-    return fopen(path, "w");
+    snprintf(path, sizeof path, "%s/%ld", folder, (long)getpid());
+    return folder ? fopen(path, "w") : NULL;
 }
 
 /* CUDA calls it. Where CUPTI cannot be had, nothing is written. */

@@ -8,11 +8,11 @@
  * missing barrier, where another order of threads gives other results: threads run
  * forwards in one block and backwards in the next; that the host reuses memory which the stream
  * still needs: its work is put off until somebody waits for it; and streams that do not wait for
- * each other: every other one does its work at once.
+ * each other, or share memory: of four one does its work at once, and two do theirs by turns.
  *
  * What it cannot: races within a warp or between blocks in general, the limits of registers and
- * shared memory, alignment of vectors, what cuBLAS does, and anything about speed. For these there
- * is `make check-gpu`. */
+ * shared memory, alignment of vectors, what cuBLAS does, also with its working memory, and anything
+ * about speed. For these there is `make check-gpu`. */
 #include <cuda_pipeline.h>
 #include <link.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* CUDA's memory, streams and products on the host (see emulation.cpp). */
+#include <algorithm>
 #include <cublasLt.h>
 #include <deque>
 #include <dnnl.h>
@@ -11,7 +12,8 @@ static const size_t memory_in_all = (size_t)4 << 30;
 struct emulated_stream {
     std::deque<std::function<void()>> work;
     size_t begun, enqueued; /* pieces of work so far */
-    bool eager;             /* does its work at once: as allowed as putting it off */
+    bool eager;             /* does its work at once, which is as allowed as putting it off */
+    struct emulated_stream *beside; /* for each piece of the one a piece of the other is done */
 };
 
 struct emulated_event {
@@ -38,6 +40,7 @@ struct emulated_limits {
     uint32_t aligned;
 };
 
+static std::vector<cudaStream_t> streams;
 static size_t memory_used;
 static std::map<void *, size_t> memory; /* of the device */
 
@@ -72,13 +75,20 @@ cudaError_t cudaSetDevice(int device)
 
 /* --- streams and events */
 
+static void run_one(cudaStream_t stream)
+{
+    std::function<void()> work = std::move(stream->work.front());
+    stream->work.pop_front();
+    stream->begun++;
+    work();
+}
+
 static void run_until(cudaStream_t stream, size_t end)
 {
     while (stream->begun < end) {
-        std::function<void()> work = std::move(stream->work.front());
-        stream->work.pop_front();
-        stream->begun++;
-        work();
+        run_one(stream);
+        if (stream->beside && !stream->beside->work.empty())
+            run_one(stream->beside);
     }
 }
 
@@ -92,9 +102,14 @@ void emulated_enqueue(cudaStream_t stream, std::function<void()> work)
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
-    static unsigned count;
-    *stream = new struct emulated_stream();
-    (*stream)->eager = count++ % 2;
+    cudaStream_t s = *stream = new struct emulated_stream();
+    size_t number = streams.size() % 4;
+    s->eager = number == 1;
+    if (number == 3) {
+        s->beside = streams.back();
+        s->beside->beside = s;
+    }
+    streams.push_back(s);
     return cudaSuccess;
 }
 
@@ -113,6 +128,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     cudaStreamSynchronize(stream);
+    if (stream->beside)
+        stream->beside->beside = NULL;
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
     delete stream;
     return cudaSuccess;
 }
