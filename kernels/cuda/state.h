@@ -1,4 +1,4 @@
-/* What a GPU's device keeps on the host (device.cu, copies.cu, product.cu). */
+/* What a GPU's device keeps on the host (device.cu, lanes.cu, copies.cu, product.cu). */
 #ifndef MSA_CUDA_STATE_H
 #define MSA_CUDA_STATE_H
 
