@@ -235,9 +235,9 @@ static void build(struct trainable *t)
     trainable_note(t, "dropout", msa_format(t->m, "%g", s->dropout));
 }
 
-/* Encoders of frames have nothing to do with each other, so each has a lane of its own. */
 _Static_assert((int)MODALITIES < (int)LANES, "a lane for each, beside the first");
 
+/* Encoders of frames have nothing to do with each other, so each has a lane of its own. */
 static void forward(struct trainable *t)
 {
     struct encode *e = t->self;
@@ -248,11 +248,11 @@ static void forward(struct trainable *t)
             text_bert_forward(t, &e->text);
         else if (e->encodes[i])
             x[i] = trainable_input(t, modality_names[i]);
-    for (int i = 0; i < MODALITIES; i++) {
-        tape_lane(&t->tape, x[i] ? 1 + (unsigned)i : 0);
-        if (x[i])
+    for (int i = 0; i < MODALITIES; i++)
+        if (x[i]) {
+            tape_lane(&t->tape, 1 + (unsigned)i);
             x[i] = encoder_apply(&t->tape, &e->encoders[i], x[i]);
-    }
+        }
     tape_lane(&t->tape, 0);
     for (int i = 0; i < MODALITIES; i++)
         if (x[i])

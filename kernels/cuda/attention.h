@@ -66,9 +66,7 @@ static __device__ inline unsigned pair_of(unsigned c)
 /* f of the values that the threads of a row have */
 template <class F> static __device__ float over_row(float value, F f)
 {
-    for (unsigned offset = WARP / 2; offset > 1; offset /= 2)
-        value = f(value, __shfl_xor_sync(everyone, value, offset));
-    return value;
+    return over_warp(value, f, 2);
 }
 
 static __device__ inline struct head head_of(const struct attention &a, size_t task)
@@ -88,11 +86,7 @@ static __device__ inline size_t keys_of(const struct attention &a, const struct 
         return head.length;
     unsigned long long keys = 1;
     each_in_warp(head.length, [&](size_t j) { keys = a.pad[head.first + j] ? keys : j + 1; });
-    for (unsigned offset = WARP / 2; offset; offset /= 2) {
-        unsigned long long other = __shfl_xor_sync(everyone, keys, offset);
-        keys = other > keys ? other : keys;
-    }
-    return keys;
+    return over_warp(keys, [](auto one, auto other) { return other > one ? other : one; });
 }
 
 static __device__ inline bool visible(const struct attention &a, const struct head &head,

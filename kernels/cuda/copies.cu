@@ -10,7 +10,7 @@ bool cuda_open_stages(struct device *d)
         if (!cuda_worked(d, cudaMallocHost(&memory, STAGE), "memory for copies"))
             return false;
         s.memory = static_cast<char *>(memory);
-        if (!cuda_worked(d, cudaEventCreateWithFlags(&s.done, cudaEventDisableTiming), "an event"))
+        if (!cuda_open_event(d, &s.done))
             return false;
     }
     return true;

@@ -132,12 +132,19 @@ static __device__ inline void put(float *to, float value, bool add)
     *to = add ? *to + value : value;
 }
 
-/* The sum of all values in a warp, which each of its threads gets. */
+/* f of all values in a warp, which each of its threads gets; of those whose numbers are the same
+ * modulo `every`. */
+template <class T, class F> static __device__ T over_warp(T value, F f, unsigned every = 1)
+{
+    for (unsigned offset = WARP / 2; offset >= every; offset /= 2)
+        value = f(value, __shfl_xor_sync(everyone, value, offset));
+    return value;
+}
+
+/* Their sum. */
 template <class T> static __device__ T warp_sum(T value)
 {
-    for (unsigned offset = WARP / 2; offset; offset /= 2)
-        value += __shfl_xor_sync(everyone, value, offset);
-    return value;
+    return over_warp(value, [](T a, T b) { return a + b; });
 }
 
 /* … in a block of THREADS. */

@@ -2,13 +2,17 @@
  * lane 0, from which the others begin, waits for all of them when it goes on. */
 #include "kernels/cuda/state.h"
 
+bool cuda_open_event(struct device *d, cudaEvent_t *event)
+{
+    return cuda_worked(d, cudaEventCreateWithFlags(event, cudaEventDisableTiming), "an event");
+}
+
 bool cuda_open_lanes(struct device *d)
 {
     for (struct lane &lane : cuda_of(d)->lanes)
         if (!cuda_worked(d, cudaStreamCreateWithFlags(&lane.stream, cudaStreamNonBlocking),
                          "a stream") ||
-            !cuda_worked(d, cudaEventCreateWithFlags(&lane.reached, cudaEventDisableTiming),
-                         "an event"))
+            !cuda_open_event(d, &lane.reached))
             return false;
     return true;
 }

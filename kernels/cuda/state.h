@@ -57,6 +57,7 @@ static inline struct lane *lane_of(const struct device *d)
     return &cuda_of(d)->lanes[cuda_of(d)->lane];
 }
 
+bool cuda_open_event(struct device *d, cudaEvent_t *event);
 bool cuda_open_lanes(struct device *d);
 void cuda_close_lanes(struct device *d);
 void cuda_lane(struct device *d, unsigned number);

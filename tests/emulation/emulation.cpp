@@ -5,10 +5,10 @@
  * a block's shared memory, are full of NaN; reading and writing beyond memory, with `make SAN=1`;
  * threads of a block, or of a warp, that wait at different lines, or for one that has ended
  * (abort); copies into a block's memory that nobody waits for, or that are not aligned (abort); a
- * missing barrier, where another order of threads gives other results: threads run
- * forwards in one block and backwards in the next; that the host reuses memory which the stream
- * still needs: its work is put off until somebody waits for it; and streams that do not wait for
- * each other, or share memory: of four one does its work at once, and two do theirs by turns.
+ * missing barrier, where another order of threads gives other results: threads run forwards in one
+ * block and backwards in the next; that the host reuses memory which the stream still needs: its
+ * work is put off until somebody waits for it; and streams that do not wait for each other, or
+ * share memory: of four one does its work at once, and two do theirs by turns.
  *
  * What it cannot: races within a warp or between blocks in general, the limits of registers and
  * shared memory, alignment of vectors, what cuBLAS does, also with its working memory, and anything
