@@ -57,7 +57,7 @@ static const struct option options[] = {
      "keep this share of the last step's direction (sgd)"},
     {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
      "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
-    {0, "no-decay", "LIST", OPTION_TEXT, FIELD(no_decay), "bias", 0, 0,
+    {0, "no-decay", "LIST", OPTION_WORDS, FIELD(no_decay), "bias", 0, 0,
      "parameters whose names contain one of these words do not decay (comma-separated)"},
     {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999, "decay of the first moment"},
     {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,

@@ -43,7 +43,8 @@ static void print_option(const struct option *o)
         column = 0;
     }
     printf("%*s", INDENT - column, "");
-    snprintf(text, sizeof text, o->initial ? "%s (default: %s)" : "%s", o->help, o->initial);
+    snprintf(text, sizeof text, o->initial ? "%s%s (default: %s)" : "%s%s", o->help,
+             o->kind == OPTION_WORDS ? "; may be empty" : "", o->initial);
     print_words(text, INDENT, INDENT);
 }
 
@@ -86,6 +87,8 @@ static void print_mdoc(const struct option *o)
     snprintf(text, sizeof text, "%c%s.", toupper((unsigned char)o->help[0]), o->help + 1);
     printf("\n");
     print_words(text, 0, 0);
+    if (o->kind == OPTION_WORDS)
+        printf("It may be empty.\n");
     if (o->initial)
         printf("The default is %s.\n", o->initial);
 }

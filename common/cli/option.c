@@ -130,6 +130,14 @@ static const char *device(struct msa *m, const struct option *o, const char *tex
     return text;
 }
 
+/* An empty text is what a variable leaves that was not set. */
+static const char *not_empty(struct msa *m, const struct option *o, const char *text)
+{
+    if (!*text)
+        msa_fail(m, MSA_USAGE, "--%s: the value is empty, but expected %s", o->name, o->arg);
+    return text;
+}
+
 /* Fills in the field of an option; `text` is NULL for a flag. */
 static void set_field(struct msa *m, const struct option *o, void *field, const char *text)
 {
@@ -138,6 +146,9 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
         *(bool *)field = true;
         break;
     case OPTION_TEXT:
+        *(const char **)field = not_empty(m, o, text);
+        break;
+    case OPTION_WORDS:
         *(const char **)field = text;
         break;
     case OPTION_INT:
@@ -150,7 +161,7 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
         *(int *)field = choice(m, o, text);
         break;
     case OPTION_LIST:
-        list_add(m, field, text);
+        list_add(m, field, not_empty(m, o, text));
         break;
     case OPTION_DEVICE:
         *(const char **)field = device(m, o, text);
@@ -286,6 +297,10 @@ static void check_operands(struct msa *m, const struct program *program)
     if (m->operand_count < program->min_operands)
         msa_fail(m, MSA_USAGE, "too few operands: expected %s (see %s --help)", program->operands,
                  m->program);
+    for (int i = 0; i < m->operand_count; i++)
+        if (!*m->operands[i])
+            msa_fail(m, MSA_USAGE, "operand %d is empty, but expected %s", i + 1,
+                     program->operands);
 }
 
 bool options_parse(struct msa *m, const struct program *program)

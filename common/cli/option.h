@@ -7,11 +7,12 @@
 /* What an option's value is, and the type of the field it fills in. */
 enum option_kind {
     OPTION_FLAG,   /* no value; bool */
-    OPTION_TEXT,   /* const char * */
+    OPTION_TEXT,   /* const char *, not empty */
+    OPTION_WORDS,  /* const char *, words separated by commas; may be empty, and help says so */
     OPTION_INT,    /* long, decimal, whole, min..max */
     OPTION_REAL,   /* double, finite, min..max */
     OPTION_CHOICE, /* int: index into `arg`, which reads "a|b|c" */
-    OPTION_LIST,   /* struct option_list: repeatable, each value kept in order */
+    OPTION_LIST,   /* struct option_list: repeatable, each value kept in order, none empty */
     OPTION_DEVICE  /* const char *, a device's name */
 };
 

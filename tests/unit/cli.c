@@ -14,7 +14,7 @@
 
 struct settings {
     bool keep;
-    const char *parameters;
+    const char *parameters, *skip;
     long dim, seed;
     double rate, free;
     int mode;
@@ -35,6 +35,7 @@ static const struct option own[] = {
 
 static const struct option shared[] = {
     {'p', "parameters", "FILE", OPTION_TEXT, FIELD(parameters), "p.st", .help = "what is trained"},
+    {0, "skip", "LIST", OPTION_WORDS, FIELD(skip), "bias", .help = "what is left out"},
     {0, "init", "FILE", OPTION_LIST, FIELD(init), .help = "values to start from, by name"},
     {0, "freeze", "GLOB", OPTION_LIST, FIELD(freeze), "none", .help = "what stays as it is"},
     {0}};
@@ -256,6 +257,11 @@ static void wrong_values_are_refused(void **state)
     refused(PARSE("--mode", "fas"), "--mode: 'fas' is none of fast|slow|off");
     refused(PARSE("--mode", "fast|slow"), "--mode: 'fast|slow' is none of fast|slow|off");
     refused(PARSE("--mode="), "--mode: '' is none of fast|slow|off");
+    refused(PARSE("--parameters="), "--parameters: the value is empty, but expected FILE");
+    refused(PARSE("-p", ""), "--parameters: the value is empty, but expected FILE");
+    refused(PARSE("--init", "a", "--init", ""), "--init: the value is empty, but expected FILE");
+    refused(PARSE("-o", ""), "--output: the value is empty, but expected FILE");
+    refused(PARSE("--dim=1", "x", ""), "operand 2 is empty, but expected FILE [FILE]");
     refused(PARSE("--max-frame", "0"), "--max-frame: '0' is not a number from 1 to 4294967295");
     static char *const not_device[] = {"gpu",   "cuda:", "cuda:x",  "cuda:1 ",
                                        "cpu:0", "cpu:",  "cpu:v33", "cuda:1234"};
@@ -266,6 +272,7 @@ static void wrong_values_are_refused(void **state)
         refused(PARSE("--dim=1", "x", "--device", not_device[i]), line);
     }
     assert_int_equal(PARSE("--dim=1", "x", "--device", "test").m.status, MSA_OK);
+    assert_string_equal(PARSE("--dim=1", "x", "--skip", "").settings.skip, "");
     assert_int_equal(PARSE("--dim=1", "x", "--device", "cpu:v3").m.status, MSA_OK);
 }
 
@@ -336,13 +343,15 @@ static void help_has_forms(void **state)
                         ".It Fl -dim Ar N\nWidth of the output.\nThe default is 32.\n";
     assert_memory_equal(o.out, start, strlen(start));
     assert_non_null(strstr(o.out, "\n.It Fl p Ar FILE , Fl -parameters Ar FILE\n"));
+    assert_non_null(strstr(o.out, "\n.It Fl -skip Ar LIST\nWhat is left out.\nIt may be empty.\n"
+                                  "The default is bias.\n"));
     assert_non_null(strstr(o.out, "\n.It Fl -no-crc\nWrite frames without checksums.\n.El\n"));
     o = MAIN(-1, "--help=names");
-    assert_string_equal(o.out,
-                        "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
-                        "--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
-                        "--gzip\n--device\n--precision\n--threads\n--progress\n--check-finite\n"
-                        "--max-frame\n--no-crc\n");
+    assert_string_equal(
+        o.out, "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
+               "--skip\n--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
+               "--gzip\n--device\n--precision\n--threads\n--progress\n--check-finite\n"
+               "--max-frame\n--no-crc\n");
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");
