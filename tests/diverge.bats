@@ -243,6 +243,30 @@ small() {
     [ "${lines[1]}" = "pretrain: 'encoders/audio' has no parameters: there is nothing to evaluate" ]
 }
 
+@test "pipelines/predict: warns of parameters and predictions that are not finite, unless --quiet" {
+    small
+    cp nan.safetensors first/predict.safetensors
+    run "$ROOT/pipelines/predict" first data.pkl --json
+    [ "$status" -eq 0 ]
+    [ "$(grep -c '^msa-.*: warning: .* not finite' <<<"$output")" -eq 4 ] # of predict, and of each split
+    "$ROOT/pipelines/predict" first data.pkl --json --quiet >out 2>err
+    [ ! -s err ]
+    [ "$(jq -c .prediction out | sort -u)" = null ]
+}
+
+@test "tables: a run without a number leaves none to the mean, whatever awk makes of nan and inf" {
+    for bad in nan -nan inf -inf; do
+        rm -rf out && mkdir -p out/seed-1 out/seed-2
+        printf 'split\tsamples\tacc2\tmae\ntest\t8\t0.5\t%s\n' "$bad" >out/seed-1/test.tsv
+        printf 'split\tsamples\tacc2\tmae\ntest\t8\t0.75\t1\n' >out/seed-2/test.tsv
+        run bash -c "set -- && declare -A given=() && out=out seeds='1 2' &&
+            . '$ROOT/pipelines/common.bash' && . '$ROOT/pipelines/tables.bash' && write_tables full out"
+        [ "$status" -eq 0 ]
+        [ "$(cut -f 2,4,5 out/table.tsv | tail -n 2 | tr '\t\n' '  ')" = "acc2 62.5 17.6776695 mae nan - " ]
+        [[ ${lines[1]} =~ ^full\ +2\ +62.50\ ±\ 17.68\ +nan$ ]]
+    done
+}
+
 @test "pipelines/ablate: says which training it was, and makes no table" {
     small
     run "$ROOT/pipelines/ablate" data.pkl --out out --only without-cl --seeds 1 --dim 16 --heads 2 --epochs 2 --init nan.safetensors --quiet
