@@ -186,6 +186,15 @@ static void on_stands(struct stage *s)
         trainable_files_clear(t);
 }
 
+/* What has once become NaN does not recover: the end of the line is told, and ends the training
+ * before this checkpoint replaces anything. */
+static void on_control(struct stage *s, struct control *c)
+{
+    struct trainable *t = s->self;
+    if (training(t) && !params_finite(&t->params))
+        value_set(t->m, c->zone, &c->map, "finite", value_of_bool(false));
+}
+
 static void on_checkpoint(struct stage *s, struct control *c)
 {
     trainable_files_checkpoint(s->self, c);
@@ -206,6 +215,7 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .record = on_record,
                                          .gradient = on_gradient,
                                          .update = on_update,
+                                         .control = on_control,
                                          .checkpoint = on_checkpoint,
                                          .committed = on_committed};
     struct trainable *t = msa_alloc(m, sizeof *t);

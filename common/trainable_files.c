@@ -228,6 +228,8 @@ void trainable_files_load(struct trainable *t)
     long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
     if (n > 0)
         restore(t, n);
+    else
+        params_warn(&t->params);
     if (!training(t) && t->params.source_count == 0)
         msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
 }

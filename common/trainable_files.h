@@ -12,8 +12,9 @@ void trainable_files_claim(struct trainable *t);
 /* Opens the files that give the parameters values: --init FILE and, in evaluation, FILE (t->given),
  * which counts most. */
 void trainable_files_open(struct trainable *t);
-/* The parameters have been made: a training that is resumed goes on from its checkpoint. Fails an
- * evaluation that no file has given values. */
+/* The parameters have been made: a training that is resumed goes on from its checkpoint; else files
+ * have given them, and one that gave what is not finite is warned of. Fails an evaluation that no
+ * file has given values. */
 void trainable_files_load(struct trainable *t);
 /* Removes what an earlier training left. */
 void trainable_files_clear(struct trainable *t);

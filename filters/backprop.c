@@ -5,6 +5,7 @@
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
 #include "common/stream/checkpoint.h"
+#include "common/stream/finite.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +33,9 @@ struct backprop {
     const struct settings *settings;
     struct log *log; /* NULL: none is written */
     bool started;    /* has seen a record */
+    bool warned;     /* of a loss that is not finite */
     long steps;      /* of the whole training */
+    int64_t kept;    /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
     int extra_count; /* tasks of one's own, logged behind the four */
     char extra[EXTRA_TASKS][BODY_KEY + 1];
     struct sum sums[RECORD_TENSORS];
@@ -137,11 +140,18 @@ static void find_extra(struct backprop *b, const value *losses)
     }
 }
 
+/* NaN has a sign by chance, and none here. */
+static void number_cell(char *line, size_t size, double number)
+{
+    size_t used = strlen(line);
+    snprintf(line + used, size - used, "\t%.9g", isnan(number) ? (double)NAN : number);
+}
+
 static void cell(char *line, size_t size, const value *map, const char *key)
 {
     size_t used = strlen(line);
     if (value_get(map, key))
-        snprintf(line + used, size - used, "\t%.9g", value_real(map, key, 0));
+        number_cell(line, size, value_real(map, key, 0));
     else
         snprintf(line + used, size - used, "\t");
 }
@@ -171,8 +181,7 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
         cell(line, sizeof line, losses, tasks[i]);
     for (int i = 0; i < ADJUSTED; i++)
         cell(line, sizeof line, weights, adjusted[i]);
-    size_t used = strlen(line);
-    snprintf(line + used, sizeof line - used, "\t%.9g", record_total_loss(r));
+    number_cell(line, sizeof line, record_total_loss(r));
     for (int i = 0; i < b->extra_count; i++) {
         cell(line, sizeof line, losses, b->extra[i]);
         cell(line, sizeof line, weights, b->extra[i]);
@@ -189,11 +198,31 @@ static value settings_value(struct backprop *b, msgpack_zone *zone)
         "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
 }
 
-/* The settings with which the training goes on, and how much of the log is safe. */
+/* Parameters that are not finite don't recover. As this checkpoint does not come back, no stage
+ * saves it, and what was committed before stays. */
+static void on_control(struct stage *s, struct control *c)
+{
+    struct backprop *b = s->self;
+    char kept[64] = "no checkpoint";
+    if (value_bool(&c->map, "finite", true))
+        return;
+    if (b->kept)
+        snprintf(kept, sizeof kept, "checkpoint %jd", (intmax_t)b->kept);
+    msa_fail(b->m, MSA_FAILED,
+             "epoch %jd, step %jd: parameters are not finite: the training ends, and %s is kept",
+             (intmax_t)value_int(&c->map, "epoch", 0), (intmax_t)value_int(&c->map, "step", 0),
+             kept);
+}
+
+/* The settings with which the training goes on, which checkpoint is kept, and how much of the log
+ * is safe. */
 static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct backprop *b = s->self;
     value state = value_map();
+    if (value_bool(&c->map, "best", true)) /* as stages have it */
+        b->kept = value_int(&c->map, "checkpoint", 0);
+    value_set(b->m, c->zone, &state, "kept", value_of_int(b->kept));
     value_set(b->m, c->zone, &state, "log", value_of_int(b->log ? log_sync(b->m, b->log) : 0));
     value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     control_add_state(b->m, c, s->position, state);
@@ -214,6 +243,8 @@ static void on_header(struct stage *s)
                  s->header->steps, s->header->epochs);
     const value *state = resume_state(s->header, &settings);
     resume_line(s->header);
+    if (state)
+        b->kept = resume_int(b->m, state, "kept");
     if (b->settings->log)
         b->log = log_open(b->m, b->settings->log, resume_log(b->m, state));
 }
@@ -230,6 +261,21 @@ static double rate(const struct backprop *b, const struct header *h, const struc
     double warm = fmin(b->settings->warmup * (double)h->steps, (double)LONG_MAX / 2);
     return optimizer_rate(b->settings->lr, (long)r->step, (long)warm, b->steps,
                           b->settings->schedule == SCHEDULE_LINEAR);
+}
+
+/* Says once where losses (or weights) stop being numbers: a training rarely recovers. */
+static void on_record(struct stage *s, struct record *r)
+{
+    struct backprop *b = s->self;
+    struct nonfinite n;
+    if (b->warned || !record_scalar_nonfinite(r, &n))
+        return;
+    b->warned = true;
+    msa_warn(b->m,
+             "epoch %jd, step %jd (%s): %s '%s' is %s (--check-finite, given to all programs, "
+             "names where that begins)",
+             (intmax_t)r->epoch, (intmax_t)r->step, r->split, n.kind, n.name,
+             nonfinite_called(n.number));
 }
 
 static void turn(struct stage *s, const struct record *r, struct record *g)
@@ -278,7 +324,9 @@ static void run(struct msa *m)
                                          .passes = never,
                                          .header = on_header,
                                          .stands = on_stands,
+                                         .record = on_record,
                                          .turn = turn,
+                                         .control = on_control,
                                          .checkpoint = on_checkpoint};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;

@@ -177,11 +177,18 @@ static void on_stands(struct stage *s)
 
 /* ---- a checkpoint of a training ---- */
 
+/* Parameters that are not finite are never the best, whatever the numbers say and also where
+ * nothing is selected. */
 static struct verdict give_verdict(struct metrics *x, struct control *c)
 {
-    struct verdict v = judge_scores(&x->judge, &x->scores, x->settings->select);
-    value_set(x->m, c->zone, &c->map, "best", value_of_bool(v.best));
-    value_set(x->m, c->zone, &c->map, "stop", value_of_bool(v.stop));
+    struct verdict v = {0};
+    bool finite = value_bool(&c->map, "finite", true);
+    if (finite && x->settings->select) {
+        v = judge_scores(&x->judge, &x->scores, x->settings->select);
+        value_set(x->m, c->zone, &c->map, "stop", value_of_bool(v.stop));
+    }
+    if (!finite || x->settings->select)
+        value_set(x->m, c->zone, &c->map, "best", value_of_bool(v.best));
     return v;
 }
 
@@ -189,17 +196,16 @@ static struct verdict give_verdict(struct metrics *x, struct control *c)
 static void on_control(struct stage *s, struct control *c)
 {
     struct metrics *x = s->self;
-    struct verdict verdict = {0};
     bool epoch_done = value_bool(&c->map, "epoch_done", true);
     if (!s->header->train)
         return;
     scores_judge(&x->scores);
-    if (x->settings->select)
-        verdict = give_verdict(x, c);
+    struct verdict verdict = give_verdict(x, c);
     for (int i = 0; i < x->scores.count; i++) {
         struct scores_split *p = &x->scores.splits[i];
         if (!p->samples || (p->train && !epoch_done))
             continue;
+        scores_warn(&x->scores, p);
         scores_row(&x->rows, &x->scores, p, verdict.best && !p->train);
         struct control message = scores_message(&x->scores, p);
         control_write(&message, s->out, FRAME_METRICS);
@@ -251,6 +257,8 @@ static void conclude(struct metrics *x)
     if (samples == 0)
         msa_fail(x->m, MSA_FAILED, "no samples arrived");
     scores_judge(&x->scores);
+    for (int i = 0; i < x->scores.count; i++)
+        scores_warn(&x->scores, &x->scores.splits[i]);
     if (!x->settings->each)
         print_result(x);
     assertions_check(&x->scores, x->assertions, x->settings->assertions.count);

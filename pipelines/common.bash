@@ -97,7 +97,7 @@ rounded() {
         NR > 1 {
             for (i = 1; i <= NF; i++)
                 if ($i == "") $i = "-"
-                else if (metric[i] && $i != "nan") $i = sprintf("%.4f", $i)
+                else if (metric[i] && $i ~ /[0-9]/) $i = sprintf("%.4f", $i)
         }
         { print }'
 }

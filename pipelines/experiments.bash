@@ -114,10 +114,16 @@ once() {
     set -- "$@" --quiet
     if [ ! -e "$run/about.tsv" ]; then
         [ -n "$quiet" ] || echo "--- $run" >&2
-        "$here/$script" "$@" --resume
+        "$here/$script" "$@" --resume || failed "$run" $?
     elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
     fi
+}
+
+# failed DIR STATUS: which training it was: -j trains several, and --quiet says nothing before.
+failed() {
+    echo "$name: the training in '$1' has failed" >&2
+    exit "$2"
 }
 
 # pretrain_once SEED DIR [options], and train_once SEED DIR [options]: DIR gets a folder seed-SEED. The encoders are those

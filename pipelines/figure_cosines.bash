@@ -28,7 +28,10 @@ cosines() {
                 for (r = samples; r > 0; r--) {
                     for (f = 1; f <= features; f++) {
                         n = split(row[name[f], r], word, " ") - width
-                        for (i = 1; i <= width; i++) x[f * width + i] = word[n + i] + 0
+                        for (i = 1; i <= width; i++) {
+                            x[f * width + i] = word[n + i] + 0
+                            if (word[n + i] !~ /[0-9]/) undefined[f] # nan or inf, which not every awk can add
+                        }
                     }
                     add_sample()
                 }
@@ -46,13 +49,16 @@ cosines() {
                 for (i = 1; i <= width; i++) product += x[a + i] * x[b + i]
                 return product
             }
+            function mean(f, g) {
+                return f in undefined || g in undefined ? "nan" : sprintf("%.4f", sum[f < g ? f : g, f < g ? g : f] / total)
+            }
             function printed(f) { return toupper(substr(name[f], 3, 1)) substr(name[f], 1, 1) }
             END {
                 for (f = 1; f <= features; f++) printf "%s%s", OFS, printed(f)
                 for (f = 1; f <= features; f++) {
                     printf "\n%s", printed(f)
                     for (g = 1; g <= features; g++)
-                        printf "%s%.4f", OFS, f == g ? 1 : sum[f < g ? f : g, f < g ? g : f] / total
+                        printf "%s%s", OFS, f == g ? "1.0000" : mean(f, g)
                 }
                 print ""
             }' || cause "${PIPESTATUS[@]}"

@@ -29,7 +29,7 @@ results() {
                 NR == 1 { split($0, name) }
                 NR == 2 {
                     for (i = 3; i <= NF; i++)
-                        print model, name[i], $i ~ /nan/ ? "nan" : name[i] ~ /^(acc|f1)/ ? $i * 100 : $i
+                        print model, name[i], $i ~ /nan|inf/ ? "nan" : name[i] ~ /^(acc|f1)/ ? $i * 100 : $i
                 }' "$2/seed-$seed/test.tsv"
         done
         shift 2

@@ -47,6 +47,15 @@ take_options() {
     done
 }
 
+# ended STATUS...: ends the script behind the line of a training that failed, as cause does; where msa-backprop, the last,
+# has ended it, and it has left no parameters in $run, says so.
+ended() {
+    if [ "${!#}" -eq 1 ] && [ -s "$run/steps.tsv" ] && [ ! -e "$run/encode.safetensors" ]; then
+        echo "$name: '$run' has no parameters: there is nothing to evaluate" >&2
+    fi
+    cause "$@"
+}
+
 # have_alone DIR: waits while another script, or programs that one left behind when it was killed, train there. The programs
 # of this one hold the lock too.
 have_alone() {

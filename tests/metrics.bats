@@ -243,6 +243,66 @@ END
     [ "${#lines[@]}" -ge 17 ]
 }
 
+# A stage that runs this code on each frame.
+forge() {
+    echo "$PYTHON $ROOT/tests/forge.py '$1'"
+}
+
+@test "a prediction that is not finite: every metric of its split is nan, and one warning counts them" {
+    for bad in nan NaN inf -inf +Inf Infinity -NAN; do
+        for family in mosi sims; do
+            $family
+            sed -i "3s/\t.*/\t$bad/" $family.tsv
+            msa-metrics --from-tsv $family.tsv --family $family --json >out 2>err
+            [ "$(jq -c '[.[]] | [.[1], (.[2:] | length), (.[2:] | unique)]' <out)" = "[10,$([ $family = mosi ] && echo 8 || echo 6),[null]]" ]
+            [ "$(<err)" = "msa-metrics: warning: all: 1 of 10 predictions are not finite: all its metrics are nan" ]
+            run msa-metrics -q --from-tsv $family.tsv --family $family --assert 'mae<9' --assert 'mae>=0'
+            [ "$status" -eq 1 ]
+            [ "${lines[-1]}" = "msa-metrics: assertion failed: all: mae nan >= 0" ]
+        done
+    done
+    for bad in na infinite 0x1p3 1e999 '+ nan' nan0 ''; do
+        printf 'label\tprediction\n1\t%s\n' "$bad" >bad.tsv
+        run -3 msa-metrics --from-tsv bad.tsv --family mosi
+        [ "$output" = "msa-metrics: bad.tsv: line 2, column 'prediction': '$bad' is not a number" ]
+    done
+}
+
+@test "evaluation: only the split in which they are, and what --predictions writes --from-tsv reads" {
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(model) | $(forge 'if kind == "D" and body["split"] == "valid":
+        tensors["y"] = np.float32([-np.nan, np.inf, -np.inf, .5])[:B]') >pred.msa"
+    for form in "" --tsv --json; do
+        msa-metrics $form --predictions p.tsv pred.msa >out 2>err
+        [ "$(<err)" = "msa-metrics: warning: valid: 5 of 6 predictions are not finite: all its metrics are nan" ]
+        [ "$(grep -c 'nan\|null' out)" -eq 1 ]
+        [ "$(awk -F '\t' '$2 == "valid" { print $4 }' p.tsv | tr '\n' ' ')" = "nan inf -inf 0.5 nan inf " ]
+        table=$(<out)
+        [ "$(msa-metrics -q $form --from-tsv p.tsv --family sims)" = "$table" ]
+        msa-metrics --from-tsv p.tsv --family sims >out 2>err
+        [ "$(<err)" = "msa-metrics: warning: valid: 5 of 6 predictions are not finite: all its metrics are nan" ]
+    done
+    msa-metrics --each --json pred.msa >out 2>err
+    [ "$(jq -c 'select(.split == "valid") | .prediction' out | tr '\n' ' ')" = "null null null 0.5 null null " ]
+    [ "$(<err)" = "msa-metrics: warning: valid: 5 of 6 predictions are not finite: all its metrics are nan" ]
+    msa-metrics -q --each pred.msa >each.tsv
+    cmp each.tsv p.tsv
+    change_data "[d[s].pop(k) for s in d for k in list(d[s]) if k.startswith(('regression', 'classification'))]"
+    line "msa-load --split test data.pkl | $(model) | $(forge 'if kind == "D": tensors["y"] = np.full_like(tensors["y"], np.nan)') |
+        msa-metrics --each >out.tsv"
+    [ "$output" = "msa-metrics: warning: test: 8 of 8 predictions are not finite" ]
+}
+
+@test "training: predictions that are not finite are said once a split, with the epoch" {
+    line "$(golden_load) | $(golden_model) | msa-loss | msa-gdwg |
+        $(forge 'if kind == "D" and not body["train"] and body["epoch"] > 1:
+            tensors["y"] = np.where(np.arange(B) == 1, np.inf, tensors["y"]).astype("f4")') |
+        msa-metrics --log run/metrics.tsv | msa-backprop"
+    [ "$status" -eq 0 ]
+    [ "$(grep warning <<<"$output")" = "msa-metrics: warning: epoch 2, valid: 1 of 6 predictions are not finite: all its metrics are nan" ]
+    [ "$(awk -F '\t' 'NR > 1 { print $2 ($8 == "nan" && $9 == "nan" && $12 == "nan") }' run/metrics.tsv | tr '\n' ' ')" = \
+        "train0 valid0 train0 valid1 train0 valid1 train0 valid1 " ]
+}
+
 @test "evaluation: losses stand behind the metrics" {
     line "msa-load --split test --batch 3 $GOLDEN/data.pkl | $(model) | msa-loss --tasks msr,uni | msa-metrics --json >out.json"
     [ "$status" -eq 0 ]
@@ -364,6 +424,23 @@ want = ["best" if all(x > y for y in numbers[:i]) else "-" for i, x in enumerate
 assert verdicts == want, (key, verdicts, want)
 END
     done
+}
+
+# A loss of the valid split in each of four epochs, as Python has it, judged with these options: the verdicts.
+judged() {
+    rm -rf run && mkdir run
+    line "$(golden_load) | $(golden_model) | msa-loss | msa-gdwg |
+        $(forge "if kind == \"D\" and not body[\"train\"]: body[\"loss\"][\"msr\"] = [$1][body[\"epoch\"] - 1]") |
+        msa-metrics -q --select msr $2 | msa-dump -t --json --report frames.json | msa-backprop -q"
+    verdicts
+}
+
+@test "training: a number that is not finite replaces none that is, also before --select-after" {
+    [ "$(judged '1, 2, np.nan, 3' '--select-after 2')" = "best best - best" ]
+    [ "$(judged '1, np.nan, np.inf, np.nan' '--select-after 2')" = "best - - -" ]
+    [ "$(judged 'np.nan, np.inf, 3, np.nan' '')" = "best best best -" ]
+    [ "$(judged 'np.nan, np.nan, -np.inf, np.nan' '--select-after 1')" = "best best best best" ]
+    [ "$(judged '1, np.nan, -np.inf, 2' '--select-after 9')" = "best - - best" ]
 }
 
 @test "training: nothing to select by" {

@@ -120,6 +120,7 @@ refused() {
     local state="header: the state to be resumed:" commit="msa-load: run/state.msa: frame 1:"
     wrong 1 "body['best'] = 1" "$commit 'best' is not true or false"
     wrong 1 "body['stop'] = 'no'" "$commit 'stop' is not true or false"
+    wrong 1 "body['finite'] = 0" "$commit 'finite' is not true or false"
     wrong 1 "body['state'] = []" "$commit 'state' is not a map"
     wrong 1 "body['step'] = 9" "$commit not the commit of a training: 'step' is 9 but expected 1 to 8"
     wrong 1 "body['step'] = 7.0" "$commit 'step' is no whole number from 1"
@@ -134,6 +135,8 @@ refused() {
     wrong 7 "body['state']['7:msa-metrics']['splits'] = 1" "msa-metrics: $state 'splits' is no map"
     wrong 7 "body['state']['7:msa-metrics']['best'] = True" "msa-metrics: $state 'best' is no number"
     wrong 7 "body['state']['7:msa-metrics']['waited'] = -1" "msa-metrics: $state 'waited' is no whole number from 0 to 2^53"
+    wrong 7 "body['state']['7:msa-metrics']['numbered'] = 1" "msa-metrics: $state 'numbered' is no true or false"
+    wrong 8 "body['state']['8:msa-backprop']['kept'] = -1" "msa-backprop: $state 'kept' is no whole number from 0 to 2^53"
     wrong 8 "body['state']['8:msa-backprop']['log'] = 2**60" "msa-backprop: $state 'log' is no whole number from 0 to 2^53"
 }
 

@@ -196,6 +196,34 @@ END
     diff <(values plain.msa) <(values again.msa)
 }
 
+@test "standardization: a deviation below the smallest normal float is none" {
+    make_data
+    "$PYTHON" - "$BATS_TEST_DIRNAME/interop" <<'END'
+import pickle, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from read_stream import frames
+data = pickle.load(open("data.pkl", "rb"))
+tiny = np.finfo("f4").tiny # 1.2e-38, the smallest normal one
+for split in data.values():
+    signs = np.where(np.arange(split["audio"].shape[1]) % 2, 1, -1)
+    split["audio"] = split["audio"].astype("f8")
+    split["audio"][:, :, 0] = 1 + signs * 0 # constant
+    split["audio"][:, :, 1] = signs * tiny / 2
+    split["audio"][:, :, 2] = signs * 1e-45
+    split["audio"][:, :, 3] = signs * 2 * tiny
+    split["audio"][:, :, 4] = signs * 3e38
+pickle.dump(data, open("tiny.pkl", "wb"))
+load = subprocess.Popen(["msa-load", "--train", "--standardize", "tiny.pkl"], stdout=subprocess.PIPE)
+_, header = next(frames(load.stdout))
+load.stdout.close() # which ends it
+load.wait()
+audio = header["standardize"]["audio"]
+assert np.isfinite(audio["scale"]).all() and np.isfinite(audio["mean"]).all(), audio
+assert list(audio["scale"][:3]) == [1, 1, 1] and audio["scale"][3] > 1e37 and 0 < audio["scale"][4] < 1e-37, audio
+END
+}
+
 @test "a parameter of the command line that differs from the file's is an error in evaluation" {
     make_data
     line "msa-load --train --epochs 1 --batch 16 data.pkl | $(model) | msa-loss | msa-metrics -q | msa-backprop"

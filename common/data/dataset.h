@@ -102,8 +102,9 @@ struct duplicates dataset_duplicates(struct dataset *d, enum split split);
 /* Is a frame of features padding? Frame 0 never is; others are when their features sum to exactly
  * 0, in double and in order (msa-model(7), Data). */
 bool frame_is_padding(const float *frame, size_t width, bool first);
-/* Mean and 1/deviation (1 where there is no deviation) per feature of a tensor [*,L,F] over the
- * frames of train that are not padding, mean[F] and scale[F]. The deviation is the population's. */
+/* Mean and 1/deviation per feature of a tensor [*,L,F] over the frames of train that are not
+ * padding, mean[F] and scale[F]. The deviation is the population's; where it is 0, or below the
+ * smallest normal float, scale is 1. */
 void dataset_standardization(struct dataset *d, int tensor, enum non_finite non_finite, float *mean,
                              float *scale);
 

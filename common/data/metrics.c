@@ -180,10 +180,9 @@ static void mosi_metrics(double *values, const float *p, const float *y, size_t 
     values[7] = correlation(p, y, n, INFINITY);
 }
 
-/* A prediction that is no number is in no class. */
 static bool same_sims_class(float p, float y, int classes)
 {
-    return !isnan(p) && sims_class(clip(p, 1), classes) == sims_class(clip(y, 1), classes);
+    return sims_class(clip(p, 1), classes) == sims_class(clip(y, 1), classes);
 }
 
 static void sims_metrics(double *values, const float *p, const float *y, size_t n)
@@ -201,10 +200,21 @@ static void sims_metrics(double *values, const float *p, const float *y, size_t 
     values[5] = correlation(p, y, n, 1);
 }
 
+size_t metrics_nonfinite(const float *x, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += !isfinite(x[i]);
+    return count;
+}
+
 void metrics_compute(double values[METRICS_MAX], const float *prediction, const float *label,
                      size_t n, enum family family)
 {
-    if (family == FAMILY_SIMS)
+    if (metrics_nonfinite(prediction, n) || metrics_nonfinite(label, n))
+        for (int i = 0; i < METRICS_MAX; i++)
+            values[i] = NAN;
+    else if (family == FAMILY_SIMS)
         sims_metrics(values, prediction, label, n);
     else
         mosi_metrics(values, prediction, label, n);

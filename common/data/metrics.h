@@ -14,9 +14,13 @@ bool metrics_smaller_is_better(const char *key); /* mae, and losses */
 
 /* values[i] belongs to metrics_keys(family)[i]. prediction[n], label[n] in float32; thresholds in
  * float32, weighted F1, undefined F1 is 0, Pearson in float64 (NaN for a constant side, or n = 0).
- * Means over no samples are NaN; a prediction that is NaN is in no class. */
+ * Means over no samples are NaN. One prediction or label that is not finite makes all of them NaN:
+ * each says something of all samples. */
 void metrics_compute(double values[METRICS_MAX], const float *prediction, const float *label,
                      size_t n, enum family family);
+
+/* How many of x[n] are NaN or infinite. */
+size_t metrics_nonfinite(const float *x, size_t n);
 
 /* The class of a label for C classes: CH-SIMS C = 2, 3, 5 right-closed bins, MOSI/MOSEI C = 2 (y >=
  * 0) and 3, 5, 7 (msa-model(7), Losses, MSC). -1 when the family has no such C, or for NaN. */

@@ -90,6 +90,27 @@ void scores_judge(struct scores *s)
     }
 }
 
+static bool warn_of(struct scores *s, const struct scores_split *p, const char *what,
+                    const float *numbers)
+{
+    size_t count = metrics_nonfinite(numbers, p->samples);
+    char epoch[40] = "";
+    if (p->epoch)
+        snprintf(epoch, sizeof epoch, "epoch %jd, ", (intmax_t)p->epoch);
+    if (count)
+        msa_warn(s->m, "%s%s: %zu of %zu %s are not finite%s", epoch, p->name, count, p->samples,
+                 what, s->labelled ? ": all its metrics are nan" : "");
+    return count > 0;
+}
+
+void scores_warn(struct scores *s, struct scores_split *p)
+{
+    if (p->warned)
+        return;
+    p->warned = warn_of(s, p, "predictions", p->prediction);
+    p->warned |= warn_of(s, p, "labels", p->label);
+}
+
 void scores_forget(struct scores_split *p)
 {
     p->samples = 0;

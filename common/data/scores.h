@@ -18,6 +18,7 @@ struct scores_loss {
 struct scores_split {
     char name[TENSOR_NAME + 1];
     bool train;
+    bool warned;               /* has been told of by scores_warn */
     int64_t epoch;             /* of its last record */
     size_t samples, capacity;  /* gathered; room for */
     float *prediction, *label; /* [samples]; label is 0 where none come */
@@ -47,6 +48,9 @@ struct scores_split *scores_add_record(struct scores *s, const struct schema *sc
                                        const struct record *r);
 /* Computes the metrics of each split. */
 void scores_judge(struct scores *s);
+/* Warns, once a split, of predictions and labels that are not finite: "valid: 3 of 229 predictions
+ * are not finite". */
+void scores_warn(struct scores *s, struct scores_split *p);
 /* Starts a split anew; which losses it has is remembered. */
 void scores_forget(struct scores_split *p);
 

@@ -1,6 +1,7 @@
 /* Mean and deviation of each feature of a modality, over the frames of train that count. */
 #include "common/data/dataset.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Of one feature: how many finite values, their mean, and the sum of the squares of their distances
@@ -52,7 +53,7 @@ void dataset_standardization(struct dataset *d, int tensor, enum non_finite non_
         float deviation =
             spread[f].count > 0 ? (float)sqrt(spread[f].squares / spread[f].count) : 0;
         mean[f] = (float)spread[f].mean;
-        scale[f] = deviation > 0 ? 1 / deviation : 1;
+        scale[f] = deviation >= FLT_MIN ? 1 / deviation : 1; /* below it 1 / deviation overflows */
     }
     d->zeroed = zeroed; /* they are counted when they are loaded */
     msa_free(d->m, sample);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The next line, NULL at the end of the file. */
 static char *read_line(struct tsv *t)
@@ -69,6 +70,22 @@ int tsv_column(const struct tsv *t, const char *name)
     if (i < 0)
         msa_fail(t->m, MSA_CORRUPT, "%s: line 1: no column '%s'", t->path, name);
     return i;
+}
+
+static bool is_word(const char *cell)
+{
+    static const char *const words[] = {"nan", "inf", "infinity"};
+    const char *unsigned_part = cell + (*cell == '-' || *cell == '+');
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(unsigned_part, words[i]) == 0)
+            return true;
+    return false;
+}
+
+float tsv_any_number(const struct tsv *t, int column)
+{
+    const char *cell = t->cells[column];
+    return is_word(cell) ? strtof(cell, NULL) : tsv_number(t, column);
 }
 
 float tsv_number(const struct tsv *t, int column)

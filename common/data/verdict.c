@@ -8,10 +8,12 @@
 
 struct verdict judge_next(struct judge *j, int64_t epoch, double number)
 {
+    bool finite = isfinite(number), stands_in = !finite && !j->numbered;
     bool better = !j->remembers || (j->smaller ? number < j->best : number > j->best);
+    j->numbered |= finite;
     if (epoch <= j->after)
-        return (struct verdict){.best = true};
-    if (better && !isnan(number)) {
+        return (struct verdict){.best = finite || stands_in};
+    if (better && finite) {
         j->remembers = true;
         j->best = number;
         j->best_epoch = epoch;
@@ -19,7 +21,8 @@ struct verdict judge_next(struct judge *j, int64_t epoch, double number)
     } else {
         j->waited++;
     }
-    return (struct verdict){.best = better, .stop = j->patience && j->waited >= j->patience};
+    return (struct verdict){.best = (better && finite) || stands_in,
+                            .stop = j->patience && j->waited >= j->patience};
 }
 
 struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key)
@@ -46,11 +49,13 @@ void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, v
         value_set(m, zone, state, "best", value_of_real(j->best));
         value_set(m, zone, state, "best_epoch", value_of_int(j->best_epoch));
     }
+    value_set(m, zone, state, "numbered", value_of_bool(j->numbered));
 }
 
 void judge_take_state(struct judge *j, struct msa *m, const value *state)
 {
     j->waited = resume_int(m, state, "waited");
+    j->numbered = resume_bool(m, state, "numbered");
     j->remembers = value_get(state, "best");
     if (j->remembers) {
         j->best = resume_number(m, state, "best");

@@ -6,9 +6,10 @@
 
 /* Remembers the best of one number over the checkpoints of a training. */
 struct judge {
-    bool smaller;  /* is better */
-    long after;    /* up to this epoch each checkpoint counts as the best, and none is remembered */
-    long patience; /* checkpoints without a better one until it is time to stop; 0: never */
+    bool smaller;   /* is better */
+    long after;     /* up to this epoch the last checkpoint is the best, and none is remembered */
+    long patience;  /* checkpoints without a better one until it is time to stop; 0: never */
+    bool numbered;  /* the number of a checkpoint was finite, before `after` or since */
     bool remembers; /* has a best */
     double best;
     int64_t best_epoch;
@@ -19,9 +20,9 @@ struct verdict {
     bool best, stop;
 };
 
-/* The verdict on a checkpoint. Strictly better wins; NaN is never remembered, but while there is
- * nothing else each checkpoint counts as the best, so that training always leaves parameters
- * behind. */
+/* The verdict on a checkpoint. Strictly better wins. One whose number is NaN or infinite is never
+ * remembered, and never replaces one whose number was finite; but while there is no such one it
+ * counts as the best, so that training always leaves parameters. */
 struct verdict judge_next(struct judge *j, int64_t epoch, double number);
 /* The verdict on the scores of the valid split, by `key` (scores_value). Fails the run where no
  * sample of it has come, or there is no such number of it. */

@@ -56,12 +56,22 @@ _Noreturn void params_missing(struct params *p, const char *path, const struct p
              tensor_shape_text(shape, one->var.rank, one->var.shape));
 }
 
-/* The parameter's tensor in the last source that has one; NULL: none has. */
-static const struct safetensor *find_source(struct params *p, const struct parameter *one)
+const struct safetensor *params_given(const struct params *p, const struct parameter *one,
+                                      const struct safetensors **from)
 {
     const struct safetensor *found = NULL;
-    for (int i = p->source_count; i-- > 0 && !found;)
-        found = params_find(p, p->sources[i], one->name, one);
+    for (int i = p->source_count; i-- > 0 && !found;) {
+        *from = p->sources[i];
+        found = params_find(p, *from, one->name, one);
+    }
+    return found;
+}
+
+/* The same for one that is made now, which may have to be there. */
+static const struct safetensor *find_source(struct params *p, const struct parameter *one)
+{
+    const struct safetensors *from;
+    const struct safetensor *found = params_given(p, one, &from);
     if (!found && p->required)
         params_missing(p, p->required, one);
     if (!found && p->fixed && p->source_count && !one->buffer)

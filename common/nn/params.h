@@ -77,6 +77,11 @@ bool params_trained(const struct params *p); /* is any of them trained, in any e
 void params_check_frozen(struct params *p);
 /* What is trained in this epoch, from 1: var.wants of all. */
 void params_epoch(struct params *p, long epoch);
+/* Are all of them finite, on the device as they are now? Buffers count too. */
+bool params_finite(const struct params *p);
+/* Warns, once, of a file that has given values which are not finite: "FILE: 3 of 1024 parameters
+ * are not finite, the first is 'NAME' with nan at [0,2]". */
+void params_warn(const struct params *p);
 /* Takes everything, values, counts of updates and the moments that are there, from a file that
  * params_save has written; else fails the run with MSA_CORRUPT: "FILE: no tensor 'step.NAME'
  * with a number from 0 to 16777216". */

@@ -17,6 +17,9 @@ float *params_floats(struct params *p, size_t count, bool zero);
  * shape; NULL: the file has none of that name. Fails the run where the shape is another. */
 const struct safetensor *params_find(const struct params *p, const struct safetensors *file,
                                      const char *name, const struct parameter *one);
+/* The parameter's tensor in the last source that has one, and which that is; NULL: none has. */
+const struct safetensor *params_given(const struct params *p, const struct parameter *one,
+                                      const struct safetensors **from);
 _Noreturn void params_missing(struct params *p, const char *path, const struct parameter *one);
 /* For how many epochs options freeze a parameter; LONG_MAX: for all. */
 long params_frozen(const struct params *p, const char *name);

@@ -9,12 +9,12 @@ struct control control_new(struct msa *m)
 struct control control_parse(struct msa *m, const struct frame *f)
 {
     static const char *const counts[] = {"epoch", "step", "checkpoint"};
-    static const char *const flags[] = {"epoch_done", "best", "stop"};
+    static const char *const flags[] = {"epoch_done", "best", "stop", "finite"};
     struct control c = control_new(m);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         field_int(m, f, counts[i], 0, 0);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         field_bool(m, f, flags[i], false);
-    }
     field_map(m, f, "state");
     c.map = value_copy(m, c.zone, &f->map);
     return c;

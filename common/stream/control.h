@@ -1,8 +1,9 @@
 /* Control frames C (and M, which only passes): one map, of which a stage knows some keys and passes
  * on the others.
  *
- * msa-load sends `epoch`, `step` (training steps done), `checkpoint` (from 1) and `epoch_done`; a
- * judge adds `best` and `stop` on the way down; stages add to `state` on the way back. */
+ * msa-load sends `epoch`, `step` (training steps done), `checkpoint` (from 1) and `epoch_done`; on
+ * the way down stages whose parameters are not finite set `finite` to false, and a judge adds
+ * `best` and `stop`; stages add to `state` on the way back. */
 #ifndef MSA_CONTROL_H
 #define MSA_CONTROL_H
 

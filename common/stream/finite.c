@@ -42,7 +42,7 @@ size_t tensor_nonfinite(const struct tensor *t)
 }
 
 /* In the map of losses or weights. */
-static bool scalar_nonfinite(const struct record *r, const char *key, struct nonfinite *found)
+static bool map_nonfinite(const struct record *r, const char *key, struct nonfinite *found)
 {
     const value *map = value_get(&r->map, key);
     for (uint32_t i = 0; map && i < map->via.map.size; i++) {
@@ -52,6 +52,11 @@ static bool scalar_nonfinite(const struct record *r, const char *key, struct non
             return true;
     }
     return false;
+}
+
+bool record_scalar_nonfinite(const struct record *r, struct nonfinite *found)
+{
+    return map_nonfinite(r, "loss", found) || map_nonfinite(r, "weight", found);
 }
 
 bool record_nonfinite(const struct record *r, struct nonfinite *found)
@@ -68,7 +73,7 @@ bool record_nonfinite(const struct record *r, struct nonfinite *found)
     }
     if (r->frame.kind == FRAME_GRADIENT) /* what is called so there has not been checked */
         return false;
-    return scalar_nonfinite(r, "loss", found) || scalar_nonfinite(r, "weight", found);
+    return record_scalar_nonfinite(r, found);
 }
 
 /* --- the check --- */

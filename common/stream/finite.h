@@ -15,6 +15,8 @@ struct nonfinite {
 
 /* The first element that is NaN or infinite; t->count: there is none. Whole numbers are finite. */
 size_t tensor_nonfinite(const struct tensor *t);
+/* The first such number among a record's losses, then its weights. False: all are finite. */
+bool record_scalar_nonfinite(const struct record *r, struct nonfinite *found);
 /* The first such number of a record or gradient: in its tensors as they stand there, then, of a
  * record, in its losses and weights. False: all are finite. */
 bool record_nonfinite(const struct record *r, struct nonfinite *found);

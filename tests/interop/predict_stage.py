@@ -90,6 +90,9 @@ class Predict:
     def update(self, gradient):
         self.optimizer.update(gradient, self.gradients)
 
+    def finite(self):
+        return all(np.isfinite(x).all() for x in self.parameters.values())
+
     def state(self):
         return {"parameters": self.parameters, **self.optimizer.kept}
 

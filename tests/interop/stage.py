@@ -5,6 +5,7 @@
   stage.record(record)      for each record; changes it
   stage.gradient(gradient)  for the gradient of the last training record; changes it
   stage.update(gradient)    after that has gone to the stage before
+  stage.finite()            at a checkpoint on its way down: whether all parameters are finite
   stage.state()             at a checkpoint: what is to be kept, tensors included
   stage.restore(state)      after stage.header, when a killed training goes on: what state() gave
   stage.committed(control)  when a checkpoint stands, whatever happens: its control frame"""
@@ -162,6 +163,8 @@ class Line:
             self.header(body)
         elif kind == "D":
             self.stage.record(body)
+        elif kind == "C" and self.back and not self.stage.finite():
+            body["finite"] = False  # msa-backprop ends the training, and the checkpoint does not come back
         if self.back and kind == "E":
             self.back.meet()  # who reads E may end before a stage behind it has come
         self.out.write(kind, body)

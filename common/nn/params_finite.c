@@ -1,0 +1,58 @@
+/* Parameters that are NaN or infinite: as files give them, and as training leaves them. */
+#include "common/nn/device.h"
+#include "common/nn/params_parts.h"
+#include "common/stream/finite.h"
+#include "common/stream/stats.h"
+#include <stdio.h>
+
+enum { BLOCK = 1 << 18 }; /* floats that are copied from the device at once */
+
+static bool finite_on_device(const struct params *p, const struct var *v, float *host)
+{
+    for (size_t at = 0; at < v->count; at += BLOCK) {
+        size_t count = v->count - at < BLOCK ? v->count - at : BLOCK;
+        struct tensor block = tensor_of("", F4, host, 1, &count);
+        device_copy_out(p->m, p->device, host, v->data + at, count * sizeof *host);
+        if (tensor_nonfinite(&block) < count)
+            return false;
+    }
+    return true;
+}
+
+bool params_finite(const struct params *p)
+{
+    float *host = msa_calloc(p->m, BLOCK, sizeof *host);
+    bool finite = true;
+    for (int i = 0; i < p->count && finite; i++)
+        finite = finite_on_device(p, &p->list[i]->var, host);
+    msa_free(p->m, host);
+    return finite;
+}
+
+void params_warn(const struct params *p)
+{
+    const char *file = NULL;
+    char first[512], place[128];
+    size_t count = 0, all = 0;
+    for (int i = 0; i < p->count; i++) {
+        const struct parameter *one = p->list[i];
+        const struct safetensors *from;
+        const struct safetensor *t = params_given(p, one, &from);
+        if (!t)
+            continue;
+        struct tensor host = tensor_of("", F4, t->data, one->var.rank, one->var.shape);
+        size_t at = tensor_nonfinite(&host);
+        all += host.count;
+        if (at == host.count)
+            continue;
+        if (!file)
+            snprintf(first, sizeof first, "'%s' with %s at %s", one->name,
+                     nonfinite_called(tensor_value(&host, at)),
+                     tensor_place_text(place, &host, at));
+        file = file ? file : from->path;
+        count += stats_of(&host).non_finite;
+    }
+    if (count)
+        msa_warn(p->m, "%s: %zu of %zu parameters are not finite, the first is %s", file, count,
+                 all, first);
+}
