@@ -4,7 +4,7 @@
 #include "common/cli/option.h"
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
-#include "common/stream/checkpoint.h"
+#include "common/stream/training.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -194,7 +194,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
 {
     struct backprop *b = s->self;
     value state = value_map();
-    value_set(b->m, c->zone, &state, "log", value_of_int(b->log ? log_sync(b->m, b->log) : 0));
+    training_put_log(c, &state, b->log);
     value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     control_add_state(b->m, c, s->position, state);
 }
@@ -215,7 +215,7 @@ static void on_header(struct stage *s)
     const value *state = resume_state(s->header, &settings);
     resume_line(s->header);
     if (b->settings->log)
-        b->log = log_open(b->m, b->settings->log, resume_log(b->m, state));
+        b->log = resume_log(b->m, state, b->settings->log);
 }
 
 static void on_stands(struct stage *s)

@@ -33,6 +33,16 @@ void commit_write(struct msa *m, const char *path, const struct commit *commit)
     file_commit(m, file);
 }
 
+/* Only of this format is it known what is where. */
+static void check_format(struct msa *m, const struct frame *f, const char *path)
+{
+    int64_t format = field_int(m, f, "format", 0, 0);
+    if (format != COMMIT_FORMAT)
+        msa_fail(m, MSA_USAGE,
+                 "%s: a commit of format %jd but expected %d: another version has written it", path,
+                 (intmax_t)format, COMMIT_FORMAT);
+}
+
 /* A number of C from 1 to `most`. */
 static int64_t counted(struct msa *m, const struct frame *f, const char *key, int64_t most)
 {
@@ -76,6 +86,7 @@ struct commit *commit_read(struct msa *m, const char *path)
     commit->header = header_parse(m, &f);
     frame_free(in, &f);
     expect(in, &f, FRAME_CONTROL, path, m);
+    check_format(m, &f, path);
     check_place(m, &f, commit->header);
     commit->control = control_parse(m, &f);
     frame_free(in, &f);

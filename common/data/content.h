@@ -1,0 +1,33 @@
+/* What a training reads of its data set, held against what it has read before: the file may be
+ * replaced or changed in mid-training, or before it is gone on with.
+ *
+ * Each row of the train split that is taken, and of the valid split, has a CRC-32 of what records
+ * have of it. Nothing is read for these: they come as the rows of the first epoch go by. Where a
+ * checkpoint comes before that, 64 KiB at 64 places of the file stand for them. */
+#ifndef MSA_CONTENT_H
+#define MSA_CONTENT_H
+
+#include "common/data/batch.h"
+#include "common/data/order.h"
+
+struct content;
+
+/* Of the rows that the order takes and those of valid, as this batcher reads them; both must
+ * outlive it, and b->crcs is its. */
+struct content *content_new(struct batcher *b, const struct order *order);
+/* The record that was filled last has these rows, seen for the first time or as they were. Fails
+ * the run where one is another than before: "PATH was changed while it was being trained on: train,
+ * sample 17 ('id') is another than before". */
+void content_saw(struct content *c, enum split split, const uint32_t *index, size_t count);
+/* Looks at the file's size, times and inode. Where one is another than before what is known of it
+ * is read anew, and fails the run where that is not the same: "PATH was changed while it was being
+ * trained on: …". */
+void content_look(struct content *c);
+
+uint64_t content_bytes(const struct content *c); /* the file's size, when it was looked at last */
+/* Of all rows in the order of the data set; those that have not been seen are read. */
+uint32_t content_rows(struct content *c);
+/* Of the places, and the file's size; they are read once. */
+uint32_t content_places(struct content *c);
+
+#endif
