@@ -212,7 +212,9 @@ static bool of_machine(const char *key)
 }
 
 /* The training as it is seen from here: what stands before, what is set here, and the values with
- * which the parameters begin. */
+ * which the parameters begin. A stage that trains nothing only prepares what the next is given, as
+ * if it came out of a file: training on kept features is the same training, and gives the same
+ * bytes. */
 static void identify(struct trainable *t)
 {
     const char *before = training_of(t->stage->header);
@@ -221,7 +223,8 @@ static void identify(struct trainable *t)
         for (int k = 0; k < 2 && !of_machine(t->notes[i][0]); k++)
             crc = libdeflate_crc32(crc, t->notes[i][k], strlen(t->notes[i][k]) + 1);
     t->identity = crc;
-    training_put(t->stage->header, training_text(t->m, crc, 0));
+    if (params_trained(&t->params))
+        training_put(t->stage->header, training_text(t->m, crc, 0));
 }
 
 /* The file is not the one that the commit was made with: of another training, or damaged? */
