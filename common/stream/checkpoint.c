@@ -26,6 +26,7 @@ void commit_write(struct msa *m, const char *path, const struct commit *commit)
     if (fd < 0)
         msa_fail_errno(m, "cannot write '%s'", path);
     struct writer *w = writer_open(m, fd, path);
+    writer_checked(w);
     header_write(commit->header, w);
     control_write(&commit->control, w, FRAME_CONTROL);
     writer_end(w);
