@@ -47,9 +47,10 @@ static void send_batch(struct source *s, enum split split, bool train, long epoc
     r.epoch = epoch;
     r.step = step;
     r.train = train;
-    batcher_fill(&s->batcher, &r, split, index, count);
     if (s->content)
-        content_saw(s->content, split, index, count);
+        content_fill(s->content, &r, split, index, count);
+    else
+        batcher_fill(&s->batcher, &r, split, index, count);
     record_check_finite(&r, &r, true);
     record_write(&r, s->stage.out, FRAME_DATA);
     record_free(&r);

@@ -205,6 +205,11 @@ stopped() {
                 stopped "$was *"
             done
         done
+        cp "$kind" live # one of other shapes: what is read is no data set any more
+        msa-synth --samples 30,9,9 -o strange.pkl
+        msa-load strange.pkl -o strange.msa
+        disturbed 6 "dd if=../strange.${kind:5:3} of=../live conv=notrunc status=none"
+        stopped "$was *"
         cp "$kind" live
         disturbed 6 "rm ../live"
         stopped "$was cannot read '../live': No such file or directory"
@@ -226,7 +231,14 @@ stopped() {
     for kind in data.pkl data.msa; do
         cp $kind live
         disturbed 5 "truncate -s 0 ../live"
-        stopped "msa-load: cannot read '*/live': it was cut while it was being read"
+        stopped "msa-load: ../live was changed while it was being trained on: *"
+    done
+    msa-synth --samples 0,0,2000 -o big.pkl # more than goes into a pipe
+    msa-load big.pkl -o big.msa
+    for kind in pkl msa; do
+        line "msa-load --batch 8 big.$kind | { head -c 100000 >/dev/null; truncate -s 0 big.$kind; cat >/dev/null; }"
+        [ "$(cat statuses)" = "1 1 0" ]
+        [[ $output == "msa-load: cannot read '$(realpath .)/big.$kind': it was cut while it was being read" ]]
     done
 }
 

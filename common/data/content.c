@@ -72,12 +72,6 @@ static void note(struct content *c, enum split split, size_t i, uint32_t crc)
     rows->crcs[i] = crc;
 }
 
-void content_saw(struct content *c, enum split split, const uint32_t *index, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        note(c, split, index[i], c->batcher->crcs[i]);
-}
-
 /* What a record would have of this one. It counts for no line about what became 0. */
 static uint32_t read_row(struct batcher *b, enum split split, size_t i)
 {
@@ -221,4 +215,39 @@ void content_look(struct content *c)
         msa_fail(c->m, MSA_FAILED, "%s was changed while it was being trained on: %s", path,
                  c->m->error);
     c->doubtful = c->unseen > 0;
+}
+
+/* ---- Records ---- */
+
+struct filling {
+    struct content *c;
+    struct record *r;
+    enum split split;
+    const uint32_t *index;
+    size_t count;
+};
+
+static void fill(void *closure)
+{
+    struct filling *f = closure;
+    batcher_fill(f->c->batcher, f->r, f->split, f->index, f->count);
+}
+
+/* What is no longer the data set may not even be one. */
+static _Noreturn void explain(struct content *c)
+{
+    enum msa_status status = c->m->status;
+    char *why = msa_strndup(c->m, c->m->error, sizeof c->m->error);
+    content_look(c);
+    msa_fail(c->m, status, "%s", why);
+}
+
+void content_fill(struct content *c, struct record *r, enum split split, const uint32_t *index,
+                  size_t count)
+{
+    struct filling f = {c, r, split, index, count};
+    if (!msa_try(c->m, fill, &f))
+        explain(c);
+    for (size_t i = 0; i < count; i++)
+        note(c, split, index[i], c->batcher->crcs[i]);
 }

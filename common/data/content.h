@@ -15,10 +15,11 @@ struct content;
 /* Of the rows that the order takes and those of valid, as this batcher reads them; both must
  * outlive it, and b->crcs is its. */
 struct content *content_new(struct batcher *b, const struct order *order);
-/* The record that was filled last has these rows, seen for the first time or as they were. Fails
- * the run where one is another than before: "PATH was changed while it was being trained on: train,
- * sample 17 ('id') is another than before". */
-void content_saw(struct content *c, enum split split, const uint32_t *index, size_t count);
+/* batcher_fill, of rows that are seen for the first time or are as they were. Fails the run where
+ * one is another than before: "PATH was changed while it was being trained on: train, sample 17
+ * ('id') is another than before". */
+void content_fill(struct content *c, struct record *r, enum split split, const uint32_t *index,
+                  size_t count);
 /* Looks at the file's size, times and inode. Where one is another than before what is known of it
  * is read anew, and fails the run where that is not the same: "PATH was changed while it was being
  * trained on: …". */
