@@ -211,12 +211,12 @@ about() {
     mv "$run/about.tmp" "$run/about.tsv"
 }
 
-# watch_data DATASET: what is trained on from now on. It may be large: its hash is computed meanwhile. Where a lock is held
-# that goes on without it.
+# watch_data DATASET: what is trained on from now on. It may be large: its hash is computed meanwhile, and does not hold
+# the lock of have_alone.
 watch_data() {
     [ -z "$data_seen" ] || return 0
     data_seen=$(file_at "$1")
-    exec {data_hashing}< <([ -z "${lock-}" ] || exec {lock}<&-; hash_of "$1")
+    exec {data_hashing}< <([ -z "${lock-}" ] || exec {lock}<&-; hash_of "$1" 2>/dev/null)
 }
 
 # The hash of the data set, into data_hash: of what it was when it was first asked for, or watched.
@@ -230,13 +230,14 @@ hash_data() {
 expect_data() {
     hash_data "$1"
     [ "$(file_at "$1")" != "$data_seen" ] || return 0
-    [ "$(hash_of "$1")" = "$data_hash" ] ||
+    [ "$(hash_of "$1" 2>/dev/null)" = "$data_hash" ] ||
         fail 1 "'$1' was changed while it was being trained on: it has another SHA-256 than $data_hash"
 }
 
-# Which file is there, and since when: it has another number, size or time after a change.
+# Which file is there, and since when: it has another number, size or time after a change. Where there is none the programs
+# say so.
 file_at() {
-    stat -L -c '%d %i %s %.9Y %.9Z' "$1"
+    stat -L -c '%d %i %s %.9Y %.9Z' "$1" 2>/dev/null || echo none
 }
 
 hash_of() {

@@ -1,5 +1,5 @@
 /* Checksums of what is read of a data set. */
-#include "common/data/content.h"
+#include "common/data/watch.h"
 #include "common/cli/checksum.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ struct rows {
     uint32_t *crcs; /* of those that were seen */
 };
 
-struct content {
+struct watch {
     struct msa *m;
     struct batcher *batcher;
     struct rows rows[USED];
@@ -35,39 +35,39 @@ static struct rows rows_new(struct msa *m, size_t count)
                          .crcs = msa_calloc(m, count + 1, sizeof(uint32_t))};
 }
 
-struct content *content_new(struct batcher *b, const struct order *order)
+struct watch *watch_new(struct batcher *b, const struct order *order)
 {
-    struct content *c = msa_alloc(b->m, sizeof *c);
+    struct watch *w = msa_alloc(b->m, sizeof *w);
     const struct dataset *d = b->data;
-    *c = (struct content){.m = b->m, .batcher = b, .file = d->file};
+    *w = (struct watch){.m = b->m, .batcher = b, .file = d->file};
     for (int split = 0; split < USED; split++)
-        c->rows[split] = rows_new(c->m, d->split[split].count);
+        w->rows[split] = rows_new(w->m, d->split[split].count);
     for (size_t i = 0; i < order->count; i++)
-        c->rows[TRAIN].used[order->taken[i]] = true;
-    memset(c->rows[VALID].used, true, c->rows[VALID].count);
-    c->unseen = order->count + c->rows[VALID].count;
-    b->crcs = msa_calloc(c->m, b->size + 1, sizeof *b->crcs);
-    return c;
+        w->rows[TRAIN].used[order->taken[i]] = true;
+    memset(w->rows[VALID].used, true, w->rows[VALID].count);
+    w->unseen = order->count + w->rows[VALID].count;
+    b->crcs = msa_calloc(w->m, b->size + 1, sizeof *b->crcs);
+    return w;
 }
 
 /* ---- Rows ---- */
 
-static _Noreturn void changed(struct content *c, enum split split, size_t i)
+static _Noreturn void changed(struct watch *w, enum split split, size_t i)
 {
-    const char *path = c->batcher->data->path;
-    char *id = dataset_text(c->batcher->data, split, RECORD_ID, i);
-    msa_fail(c->m, MSA_FAILED,
+    const char *path = w->batcher->data->path;
+    char *id = dataset_text(w->batcher->data, split, RECORD_ID, i);
+    msa_fail(w->m, MSA_FAILED,
              "%s was changed while it was being trained on: %s, sample %zu ('%s') is another than "
              "before",
              path, split_names[split], i, id);
 }
 
-static void note(struct content *c, enum split split, size_t i, uint32_t crc)
+static void note(struct watch *w, enum split split, size_t i, uint32_t crc)
 {
-    struct rows *rows = &c->rows[split];
+    struct rows *rows = &w->rows[split];
     if (rows->seen[i] && rows->crcs[i] != crc)
-        changed(c, split, i);
-    c->unseen -= !rows->seen[i] && rows->used[i];
+        changed(w, split, i);
+    w->unseen -= !rows->seen[i] && rows->used[i];
     rows->seen[i] = true;
     rows->crcs[i] = crc;
 }
@@ -84,16 +84,16 @@ static uint32_t read_row(struct batcher *b, enum split split, size_t i)
     return b->crcs[0];
 }
 
-uint32_t content_rows(struct content *c)
+uint32_t watch_rows(struct watch *w)
 {
     uint32_t all = 0;
     for (int split = 0; split < USED; split++) {
-        const struct rows *rows = &c->rows[split];
+        const struct rows *rows = &w->rows[split];
         for (size_t i = 0; i < rows->count; i++) {
             if (!rows->used[i])
                 continue;
             if (!rows->seen[i])
-                note(c, (enum split)split, i, read_row(c->batcher, (enum split)split, i));
+                note(w, (enum split)split, i, read_row(w->batcher, (enum split)split, i));
             all = libdeflate_crc32(all, &rows->crcs[i], sizeof rows->crcs[i]);
         }
     }
@@ -108,42 +108,42 @@ static void close_it(void *fd)
 }
 
 /* Of a small file all is read. */
-static uint32_t read_places(struct content *c)
+static uint32_t read_places(struct watch *w)
 {
-    const char *path = c->batcher->data->path;
-    uint64_t size = (uint64_t)c->file.st_size;
+    const char *path = w->batcher->data->path;
+    uint64_t size = (uint64_t)w->file.st_size;
     struct checksum sum = {0};
-    int *fd = msa_alloc(c->m, sizeof *fd);
+    int *fd = msa_alloc(w->m, sizeof *fd);
     checksum_add(&sum, &size, sizeof size);
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
-        msa_fail_errno(c->m, "cannot read '%s'", path);
+        msa_fail_errno(w->m, "cannot read '%s'", path);
     msa_at_free(fd, close_it);
     if (size <= (uint64_t)PLACES * PLACE)
-        checksum_read(c->m, &sum, *fd, path, 0, size);
+        checksum_read(w->m, &sum, *fd, path, 0, size);
     else
         for (uint64_t i = 0; i < PLACES; i++)
-            checksum_read(c->m, &sum, *fd, path, (int64_t)((size - PLACE) / (PLACES - 1) * i),
+            checksum_read(w->m, &sum, *fd, path, (int64_t)((size - PLACE) / (PLACES - 1) * i),
                           PLACE);
-    msa_free(c->m, fd);
+    msa_free(w->m, fd);
     return sum.crc32;
 }
 
-uint32_t content_places(struct content *c)
+uint32_t watch_places(struct watch *w)
 {
-    if (!c->placed) {
-        content_look(c);
-        c->places = read_places(c);
-        c->placed = true;
+    if (!w->placed) {
+        watch_look(w);
+        w->places = read_places(w);
+        w->placed = true;
     }
-    return c->places;
+    return w->places;
 }
 
 /* ---- The file ---- */
 
-uint64_t content_bytes(const struct content *c)
+uint64_t watch_bytes(const struct watch *w)
 {
-    return (uint64_t)c->file.st_size;
+    return (uint64_t)w->file.st_size;
 }
 
 static bool same_time(struct timespec a, struct timespec b)
@@ -159,9 +159,9 @@ static bool untouched(const struct stat *a, const struct stat *b)
 }
 
 /* The splits that are used, and the tensors of a sample, are those that there were. */
-static void compare_shape(struct content *c, const struct dataset *now)
+static void compare_shape(struct watch *w, const struct dataset *now)
 {
-    const struct dataset *before = c->batcher->data;
+    const struct dataset *before = w->batcher->data;
     bool same = now->schema.count == before->schema.count;
     for (int i = 0; same && i < now->schema.count; i++) {
         const struct schema_entry *a = &now->schema.entries[i], *b = &before->schema.entries[i];
@@ -171,17 +171,17 @@ static void compare_shape(struct content *c, const struct dataset *now)
     for (int split = 0; split < USED; split++)
         same = same && now->split[split].count == before->split[split].count;
     if (!same)
-        msa_fail(c->m, MSA_FAILED, "it has other tensors or numbers of samples");
+        msa_fail(w->m, MSA_FAILED, "it has other tensors or numbers of samples");
 }
 
-static void compare_rows(struct content *c, struct batcher *now)
+static void compare_rows(struct watch *w, struct batcher *now)
 {
     for (int split = 0; split < USED; split++)
-        for (size_t i = 0; i < c->rows[split].count; i++) {
-            const struct rows *rows = &c->rows[split];
+        for (size_t i = 0; i < w->rows[split].count; i++) {
+            const struct rows *rows = &w->rows[split];
             if (!rows->seen[i] || read_row(now, (enum split)split, i) == rows->crcs[i])
                 continue;
-            msa_fail(c->m, MSA_FAILED, "%s, sample %zu ('%s') is another", split_names[split], i,
+            msa_fail(w->m, MSA_FAILED, "%s, sample %zu ('%s') is another", split_names[split], i,
                      dataset_text(now->data, (enum split)split, RECORD_ID, i));
         }
 }
@@ -189,38 +189,38 @@ static void compare_rows(struct content *c, struct batcher *now)
 /* Opens what is at the path now, and holds it against what is known. */
 static void compare(void *closure)
 {
-    struct content *c = closure;
-    struct batcher now = *c->batcher;
-    now.data = dataset_open(c->m, c->batcher->data->path);
+    struct watch *w = closure;
+    struct batcher now = *w->batcher;
+    now.data = dataset_open(w->m, w->batcher->data->path);
     memset(now.memory, 0, sizeof now.memory);
-    c->file = now.data->file;
-    compare_shape(c, now.data);
-    compare_rows(c, &now);
-    if (c->unseen && c->placed && read_places(c) != c->places)
-        msa_fail(c->m, MSA_FAILED, "other bytes");
+    w->file = now.data->file;
+    compare_shape(w, now.data);
+    compare_rows(w, &now);
+    if (w->unseen && w->placed && read_places(w) != w->places)
+        msa_fail(w->m, MSA_FAILED, "other bytes");
     for (int i = 0; i < RECORD_TENSORS; i++)
-        msa_free(c->m, now.memory[i]);
+        msa_free(w->m, now.memory[i]);
     dataset_close(now.data);
 }
 
 /* A file that takes the place of another before all rows have been seen is looked at once more. */
-void content_look(struct content *c)
+void watch_look(struct watch *w)
 {
     struct stat now;
-    const char *path = c->batcher->data->path;
+    const char *path = w->batcher->data->path;
     bool there = stat(path, &now) == 0;
-    if (there && untouched(&now, &c->file) && !(c->doubtful && !c->unseen))
+    if (there && untouched(&now, &w->file) && !(w->doubtful && !w->unseen))
         return;
-    if (!msa_try(c->m, compare, c))
-        msa_fail(c->m, MSA_FAILED, "%s was changed while it was being trained on: %s", path,
-                 c->m->error);
-    c->doubtful = c->unseen > 0;
+    if (!msa_try(w->m, compare, w))
+        msa_fail(w->m, MSA_FAILED, "%s was changed while it was being trained on: %s", path,
+                 w->m->error);
+    w->doubtful = w->unseen > 0;
 }
 
 /* ---- Records ---- */
 
 struct filling {
-    struct content *c;
+    struct watch *w;
     struct record *r;
     enum split split;
     const uint32_t *index;
@@ -230,24 +230,24 @@ struct filling {
 static void fill(void *closure)
 {
     struct filling *f = closure;
-    batcher_fill(f->c->batcher, f->r, f->split, f->index, f->count);
+    batcher_fill(f->w->batcher, f->r, f->split, f->index, f->count);
 }
 
 /* What is no longer the data set may not even be one. */
-static _Noreturn void explain(struct content *c)
+static _Noreturn void explain(struct watch *w)
 {
-    enum msa_status status = c->m->status;
-    char *why = msa_strndup(c->m, c->m->error, sizeof c->m->error);
-    content_look(c);
-    msa_fail(c->m, status, "%s", why);
+    enum msa_status status = w->m->status;
+    char *why = msa_strndup(w->m, w->m->error, sizeof w->m->error);
+    watch_look(w);
+    msa_fail(w->m, status, "%s", why);
 }
 
-void content_fill(struct content *c, struct record *r, enum split split, const uint32_t *index,
-                  size_t count)
+void watch_fill(struct watch *w, struct record *r, enum split split, const uint32_t *index,
+                size_t count)
 {
-    struct filling f = {c, r, split, index, count};
-    if (!msa_try(c->m, fill, &f))
-        explain(c);
+    struct filling f = {w, r, split, index, count};
+    if (!msa_try(w->m, fill, &f))
+        explain(w);
     for (size_t i = 0; i < count; i++)
-        note(c, split, index[i], c->batcher->crcs[i]);
+        note(w, split, index[i], w->batcher->crcs[i]);
 }
