@@ -49,7 +49,7 @@ struct checksum checksum_of_file(struct msa *m, const char *path, uint64_t size)
 {
     struct checksum c = {0};
     int *fd = msa_alloc(m, sizeof *fd);
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is no file */
     if (*fd < 0)
         msa_fail_errno(m, "cannot read '%s'", path);
     msa_at_free(fd, close_it);
