@@ -47,7 +47,10 @@ static void send_batch(struct source *s, enum split split, bool train, long epoc
     r.epoch = epoch;
     r.step = step;
     r.train = train;
-    batcher_fill(&s->batcher, &r, split, index, count);
+    if (s->watch)
+        watch_fill(s->watch, &r, split, index, count);
+    else
+        batcher_fill(&s->batcher, &r, split, index, count);
     record_check_finite(&r, &r, true);
     record_write(&r, s->stage.out, FRAME_DATA);
     record_free(&r);
@@ -71,12 +74,33 @@ void source_send(struct source *s, enum split split, long epoch)
 
 /* --- the commit --- */
 
+/* Are all rows in the checksum of a checkpoint? They are from the end of the first epoch on. */
+static bool rows_are_seen(const struct control *c)
+{
+    return value_int(&c->map, "epoch", 1) > 1 || value_bool(&c->map, "epoch_done", true);
+}
+
+/* What was trained on. */
+static value data_value(struct source *s, struct control *c)
+{
+    bool whole = rows_are_seen(c);
+    uint32_t crc = whole ? watch_rows(s->watch) : watch_places(s->watch);
+    value data = value_map();
+    value_set(s->m, c->zone, &data, "bytes", value_of_int((int64_t)watch_bytes(s->watch)));
+    value_set(s->m, c->zone, &data, whole ? "rows_crc32" : "places_crc32", value_of_int(crc));
+    return data;
+}
+
 /* Everything downstream has saved. */
 static void commit(struct source *s, struct control *c)
 {
     value state = value_map();
+    const char *training = training_of(s->lasting);
     value_set(s->m, c->zone, &state, "settings", s->settings);
+    value_set(s->m, c->zone, &state, "data", data_value(s, c));
+    value_set(s->m, c->zone, &state, "training", value_str(s->m, c->zone, training));
     control_add_state(s->m, c, s->stage.position, state);
+    value_set(s->m, c->zone, &c->map, "format", value_of_int(COMMIT_FORMAT));
     commit_write(s->m, s->state, &(struct commit){s->lasting, *c});
 }
 
@@ -92,15 +116,42 @@ static void forget_option(struct msa *m, const char *option)
     m->argc = count;
 }
 
+/* Settings that are the same make the same identity. */
+static void check_training(struct source *s, const struct header *h, const value *state)
+{
+    const char *training = resume_training(s->m, state);
+    if (strcmp(training, training_of(h)) != 0 ||
+        strcmp(training, training_of(s->resumed->header)) != 0)
+        msa_fail(s->m, MSA_USAGE, "%s is the commit of another training: %s but expected %s",
+                 s->state, training, training_of(h));
+}
+
+static void check_data(struct source *s, const value *state)
+{
+    const value *data = resume_map(s->m, state, "data");
+    bool whole = rows_are_seen(&s->resumed->control);
+    uint32_t expected = resume_crc32(s->m, data, whole ? "rows_crc32" : "places_crc32");
+    uint32_t found = whole ? watch_rows(s->watch) : watch_places(s->watch);
+    int64_t bytes = resume_int(s->m, data, "bytes");
+    if (found != expected)
+        msa_fail(s->m, MSA_USAGE,
+                 "%s (%ju bytes, CRC-32 of its %s %08x) is not what the training that is to be "
+                 "resumed began with (%jd bytes, %08x)",
+                 s->batcher.data->path, (uintmax_t)watch_bytes(s->watch),
+                 whole ? "train and valid rows" : "bytes", found, (intmax_t)bytes, expected);
+}
+
 /* Where the training goes on; all stages learn it from the header. */
 static void resume(struct source *s, struct header *h)
 {
     s->resumed = commit_read(s->m, s->state);
     resume_put(h, s->resumed);
     forget_option(s->m, "--resume");
-    resume_state(h, &s->settings);
+    const value *state = resume_state(h, &s->settings);
     if (!s->resumed)
         return;
+    check_training(s, h, state);
+    check_data(s, state);
     const value *at = &s->resumed->control.map;
     s->step = s->answered = (long)value_int(at, "step", 0);
     s->checkpoint = (long)value_int(at, "checkpoint", 0);
@@ -145,6 +196,7 @@ static void validate(struct source *s, long epoch, bool epoch_done)
         take_gradient(s);
     progress_clear(&s->progress); /* msa-metrics has rows to show */
     source_send(s, VALID, epoch);
+    watch_look(s->watch);
     checkpoint(s, epoch, epoch_done);
 }
 
@@ -158,6 +210,8 @@ static void train_epoch(struct source *s, long epoch, size_t at)
             take_gradient(s);
         send_batch(s, TRAIN, true, epoch, s->step++, samples + at, batch_at(s, at, n));
         s->waiting++;
+        if (epoch == 1 && s->validate_every)
+            watch_places(s->watch);
         bool done = at + s->batch >= n;
         progress_show(&s->progress, false, "epoch %ld/%ld  step %zu/%ld", epoch,
                       s->stage.header->epochs, at / s->batch + 1, s->stage.header->steps);

@@ -7,8 +7,9 @@
 #include "common/cli/progress.h"
 #include "common/data/batch.h"
 #include "common/data/order.h"
+#include "common/data/watch.h"
 #include "common/stage.h"
-#include "common/stream/checkpoint.h"
+#include "common/stream/training.h"
 
 struct source {
     /* Given: */
@@ -16,6 +17,7 @@ struct source {
     struct batcher batcher;
     size_t batch;        /* samples a record */
     struct order order;  /* of training */
+    struct watch *watch; /* what is trained on; NULL: nothing is */
     long validate_every; /* steps; 0: only after an epoch */
     const char *state;   /* --state FILE; NULL: nothing is committed */
     value settings;      /* a map: what a resumed training must have in common with what it was */

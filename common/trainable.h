@@ -50,6 +50,10 @@ struct trainable {
     long checkpoint;           /* the last that was saved; 0: none */
     bool best;                 /* were its parameters the best so far */
     bool replaces;             /* files of an earlier training are to go */
+    uint32_t identity;         /* of the training up to here, settings and initial values */
+    const char *training; /* with those of what follows, as training_text; from a checkpoint on */
+    bool kept;            /* FILE is this training's */
+    struct checksum best_file; /* and has these bytes */
     int note_count;
     const char *notes[TRAINABLE_NOTES][2];
     struct record *record; /* at hand */

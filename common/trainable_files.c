@@ -2,7 +2,8 @@
 #include "common/trainable_files.h"
 #include "common/nn/device.h"
 #include "common/nn/saves.h"
-#include "common/stream/checkpoint.h"
+#include "common/stream/training.h"
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,35 +157,50 @@ void trainable_files_open(struct trainable *t)
 
 /* --- checkpoints --- */
 
-static void save(struct trainable *t, const char *path, long checkpoint, bool moments)
+static struct checksum save(struct trainable *t, const char *path, long checkpoint, bool moments)
 {
-    const char *all[TRAINABLE_NOTES + 4][2];
+    const char *all[TRAINABLE_NOTES + 5][2];
     size_t count = 0;
     all[count][0] = "program", all[count++][1] = t->m->program;
     all[count][0] = "version", all[count++][1] = MSA_VERSION;
     all[count][0] = "checkpoint", all[count++][1] = msa_format(t->m, "%ld", checkpoint);
+    all[count][0] = "training", all[count++][1] = t->training;
     all[count][0] = "seed";
     all[count++][1] = msa_format(t->m, "%llu", (unsigned long long)t->params.seed);
     for (int i = 0; i < t->note_count; i++, count++)
         memcpy(all[count], t->notes[i], sizeof all[count]);
-    params_save(&t->params, path, moments, all, count);
+    return params_save(&t->params, path, moments, all, count);
 }
 
 void trainable_files_committed(struct trainable *t)
 {
     const char *path = t->settings->params;
     if (t->best)
-        save(t, path, t->checkpoint, false);
+        t->best_file = save(t, path, t->checkpoint, false);
+    t->kept = t->kept || t->best;
     saves_remove_one(t->m, path, t->checkpoint - 2);
 }
 
-void trainable_files_checkpoint(struct trainable *t, const struct control *c)
+/* Its part of the checkpoint: which files go with it. */
+static void put_state(struct trainable *t, struct control *c, struct checksum file)
+{
+    value state = value_map();
+    training_put_checksum(c, &state, "file", file);
+    if (t->kept)
+        training_put_checksum(c, &state, "best", t->best_file);
+    value_set(t->m, c->zone, &state, "training", value_str(t->m, c->zone, t->training));
+    control_add_state(t->m, c, t->stage->position, state);
+}
+
+void trainable_files_checkpoint(struct trainable *t, struct control *c)
 {
     t->checkpoint = (long)value_int(&c->map, "checkpoint", 0);
     t->best = value_bool(&c->map, "best", true);
     if (t->checkpoint < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
-    save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true);
+    t->training = training_text(t->m, t->identity, training_settings(c));
+    put_state(t, c,
+              save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true));
 }
 
 /* --- a training that is resumed --- */
@@ -193,6 +209,44 @@ void trainable_files_checkpoint(struct trainable *t, const struct control *c)
 static bool of_machine(const char *key)
 {
     return strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
+}
+
+/* The training as it is seen from here: what stands before, what is set here, and the values with
+ * which the parameters begin. A stage that trains nothing only prepares what the next is given, as
+ * if it came out of a file: training on kept features is the same training, and gives the same
+ * bytes. */
+static void identify(struct trainable *t)
+{
+    const char *before = training_of(t->stage->header);
+    uint32_t crc = libdeflate_crc32(t->params.initial, before, strlen(before));
+    for (int i = 0; i < t->note_count; i++)
+        for (int k = 0; k < 2 && !of_machine(t->notes[i][0]); k++)
+            crc = libdeflate_crc32(crc, t->notes[i][k], strlen(t->notes[i][k]) + 1);
+    t->identity = crc;
+    if (params_trained(&t->params))
+        training_put(t->stage->header, training_text(t->m, crc, 0));
+}
+
+/* The file is not the one that the commit was made with: of another training, or damaged? */
+static _Noreturn void refuse_file(struct trainable *t, const char *path, struct checksum found,
+                                  struct checksum expected, const char *training)
+{
+    const char *its = safetensors_metadata(safetensors_open(t->m, path), "training");
+    if (its && training_is_whole(its) && strcmp(its, training) != 0)
+        msa_fail(t->m, MSA_USAGE, "%s is of another training than the commit: %s but expected %s",
+                 path, its, training);
+    msa_fail(
+        t->m, MSA_CORRUPT,
+        "%s: %ju bytes with CRC-32 %08x but the commit has %ju with %08x: the file was damaged",
+        path, (uintmax_t)found.bytes, found.crc32, (uintmax_t)expected.bytes, expected.crc32);
+}
+
+static void check_file(struct trainable *t, const char *path, const value *state, const char *key)
+{
+    struct checksum expected = resume_checksum(t->m, state, key);
+    struct checksum found = checksum_of_file(t->m, path, UINT64_MAX);
+    if (!checksum_same(found, expected))
+        refuse_file(t, path, found, expected, resume_training(t->m, state));
 }
 
 static void compare_settings(struct trainable *t, const struct safetensors *file)
@@ -210,22 +264,43 @@ static void compare_settings(struct trainable *t, const struct safetensors *file
     }
 }
 
+/* With settings that are the same. */
+static void compare_initial(struct trainable *t, const char *training)
+{
+    if (training_own(training) != t->identity)
+        msa_fail(t->m, MSA_USAGE,
+                 "the training that is to be resumed began with other initial values (--init)");
+    t->training = training;
+}
+
 /* Goes on from checkpoint N, as committed; what was saved after it goes. */
 static void restore(struct trainable *t, long n)
 {
-    struct safetensors *file = safetensors_open(t->m, saves_path(t->m, t->settings->params, n));
+    const char *path = saves_path(t->m, t->settings->params, n);
+    value none = value_map();
+    const value *state = resume_state(t->stage->header, &none);
+    check_file(t, path, state, "file");
+    struct safetensors *file = safetensors_open(t->m, path);
     compare_settings(t, file);
+    compare_initial(t, resume_training(t->m, state));
     params_restore(&t->params, file);
     safetensors_close(t->m, file);
-    saves_remove_one(t->m, t->settings->params, n + 1);
     t->checkpoint = n;
     t->best = resume_best(t->stage->header);
+    t->kept = value_get(state, "best");
+    if (t->kept)
+        t->best_file = resume_checksum(t->m, state, "best");
+    if (t->kept && !t->best) /* else it is made anew */
+        check_file(t, t->settings->params, state, "best");
+    saves_remove_one(t->m, t->settings->params, n + 1);
     trainable_files_committed(t);
 }
 
 void trainable_files_load(struct trainable *t)
 {
     long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
+    if (training(t))
+        identify(t);
     if (n > 0)
         restore(t, n);
     else

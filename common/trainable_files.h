@@ -18,8 +18,8 @@ void trainable_files_open(struct trainable *t);
 void trainable_files_load(struct trainable *t);
 /* Removes what an earlier training left. */
 void trainable_files_clear(struct trainable *t);
-/* Saves FILE.N, of the checkpoint that is on its way back. */
-void trainable_files_checkpoint(struct trainable *t, const struct control *c);
+/* Saves FILE.N, of the checkpoint that is on its way back, and adds to that which file it is. */
+void trainable_files_checkpoint(struct trainable *t, struct control *c);
 /* The last checkpoint is safe everywhere: FILE if it is the best so far or nobody judges; what is
  * older than N-1 goes. */
 void trainable_files_committed(struct trainable *t);

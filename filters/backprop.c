@@ -4,8 +4,8 @@
 #include "common/cli/option.h"
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
-#include "common/stream/checkpoint.h"
 #include "common/stream/finite.h"
+#include "common/stream/training.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -223,7 +223,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
     if (value_bool(&c->map, "best", true)) /* as stages have it */
         b->kept = value_int(&c->map, "checkpoint", 0);
     value_set(b->m, c->zone, &state, "kept", value_of_int(b->kept));
-    value_set(b->m, c->zone, &state, "log", value_of_int(b->log ? log_sync(b->m, b->log) : 0));
+    training_put_log(c, &state, b->log);
     value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     control_add_state(b->m, c, s->position, state);
 }
@@ -246,7 +246,7 @@ static void on_header(struct stage *s)
     if (state)
         b->kept = resume_int(b->m, state, "kept");
     if (b->settings->log)
-        b->log = log_open(b->m, b->settings->log, resume_log(b->m, state));
+        b->log = resume_log(b->m, state, b->settings->log);
 }
 
 static void on_stands(struct stage *s)

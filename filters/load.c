@@ -180,10 +180,13 @@ static struct header *prepare(struct load *l)
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
     struct header *h = make_header(l);
-    if (s->state) {
-        source->settings = settings_value(l, h);
+    if (!s->train)
+        return h;
+    source->settings = settings_value(l, h);
+    source->watch = watch_new(&source->batcher, &source->order);
+    training_put(h, training_text(l->m, training_crc(0, &source->settings), 0));
+    if (s->state)
         source_claim_state(source, h, s->resume);
-    }
     return h;
 }
 

@@ -10,7 +10,7 @@
 #include "common/data/scores_state.h"
 #include "common/data/verdict.h"
 #include "common/stage.h"
-#include "common/stream/checkpoint.h"
+#include "common/stream/training.h"
 #include <string.h>
 
 enum { FAMILY_AUTO = FAMILIES };
@@ -105,7 +105,7 @@ static void begin(struct metrics *x, const struct header *h)
     value settings = settings_value(x, h->zone);
     const value *state = resume_state(h, &settings);
     if (x->settings->log)
-        x->rows.log = log_open(x->m, x->settings->log, resume_log(x->m, state));
+        x->rows.log = resume_log(x->m, state, x->settings->log);
     if (!state)
         return;
     judge_take_state(&x->judge, x->m, state);
@@ -221,8 +221,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
     struct metrics *x = s->self;
     value state = value_map();
     judge_put_state(&x->judge, x->m, c->zone, &state);
-    value_set(x->m, c->zone, &state, "log",
-              value_of_int(x->rows.log ? log_sync(x->m, x->rows.log) : 0));
+    training_put_log(c, &state, x->rows.log);
     value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
     value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
     control_add_state(x->m, c, s->position, state);

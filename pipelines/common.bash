@@ -5,7 +5,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
-data_hash=''
+data_hash='' data_seen='' # of the data set: hash_data, watch_data
 compute=() # options of programs that compute: --device, --threads and --precision
 
 # Prints the comment at the top of the script, and exits.
@@ -178,7 +178,7 @@ settings() {
             }'
         for program in encode decompose predict head; do
             [ ! -e "$1/$program.safetensors" ] || noted "$1/$program.safetensors" | sed "
-                /^\(checkpoint\|family\|program\|seed\|version\)\t/d; s/^/$program./"
+                /^\(checkpoint\|family\|program\|seed\|training\|version\)\t/d; s/^/$program./"
         done
     } | LC_ALL=C sort
 }
@@ -196,7 +196,7 @@ command_given() {
 # whether it was resumed.
 about() {
     local run=$1 data=$2
-    hash_data "$data"
+    expect_data "$data"
     {
         printf 'made by\t%s\n' "$(msa-load --version)"
         printf 'command\t%s\n' "$(command_given)"
@@ -211,9 +211,33 @@ about() {
     mv "$run/about.tmp" "$run/about.tsv"
 }
 
-# The hash of a data set, into data_hash: it may be large, and is read once.
+# watch_data DATASET: what is trained on from now on. It may be large: its hash is computed meanwhile, and does not hold
+# the lock of have_alone.
+watch_data() {
+    [ -z "$data_seen" ] || return 0
+    data_seen=$(file_at "$1")
+    exec {data_hashing}< <([ -z "${lock-}" ] || exec {lock}<&-; hash_of "$1" 2>/dev/null)
+}
+
+# The hash of the data set, into data_hash: of what it was when it was first asked for, or watched.
 hash_data() {
-    : "${data_hash:=$(hash_of "$1")}"
+    [ -z "$data_hash" ] || return 0
+    watch_data "$1"
+    read -r data_hash <&"$data_hashing" || fail 1 "cannot read '$1'"
+}
+
+# expect_data DATASET: ends the script where it is not what has been trained on. A copy of the same bytes is.
+expect_data() {
+    hash_data "$1"
+    [ "$(file_at "$1")" != "$data_seen" ] || return 0
+    [ "$(hash_of "$1" 2>/dev/null)" = "$data_hash" ] ||
+        fail 1 "'$1' was changed while it was being trained on: it has another SHA-256 than $data_hash"
+}
+
+# Which file is there, and since when: it has another number, size or time after a change. Where there is none the programs
+# say so.
+file_at() {
+    stat -L -c '%d %i %s %.9Y %.9Z' "$1" 2>/dev/null || echo none
 }
 
 hash_of() {

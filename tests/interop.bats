@@ -131,3 +131,42 @@ learn() {
     [ -z "$output" ] || { echo "$output"; false; }
     [ "$(cut -d " " -f 5 statuses)" -eq 141 ]
 }
+
+@test "a stage in Python that keeps a file of its own: not gone on from where it was damaged (3)" {
+    cat >keeper.py <<'END'
+import os, sys
+sys.path.insert(0, os.environ["ROOT"] + "/tests/interop")
+from stage import run
+
+
+class Keeper:
+    """Counts updates, in a file."""
+    updates = 0
+
+    def header(self, header): pass
+    def record(self, record): pass
+    def gradient(self, gradient): pass
+    def update(self, gradient): self.updates += 1
+    def state(self): return {}
+    def file(self, number): return f"run/keeper.{number}"
+    def save(self, path): open(path, "w").write(f"{self.updates}\n")
+    def restore(self, state): pass
+    def committed(self, control): pass
+
+
+sys.exit(run("keeper.py", Keeper()))
+END
+    kept() { training "$@" | sed "s|msa-loss|$PYTHON keeper.py \| &|"; }
+    line "$(kept)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    file=$(echo run/keeper.*[0-9] | tr ' ' '\n' | sort -t . -k 2 -n | tail -n 1)
+    line "$(kept --resume)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    sed -i 's/^./x/' "$file"
+    line "$(kept --resume)"
+    [[ $output == "keeper.py: ValueError: $file: {'bytes': "*", 'crc32': "*"} but the commit has {"*"}: the file was damaged" ]]
+    [ "$(cut -d " " -f 6 statuses)" -eq 3 ]
+    rm "$file"
+    line "$(kept --resume)"
+    [[ $output == "keeper.py: FileNotFoundError: "* ]]
+}

@@ -55,9 +55,10 @@ struct log {
     const char *path;
     int64_t kept; /* bytes of the file that stay */
     bool begun;
-    int fd;       /* until it has begun; -1: there is no file yet */
-    char *held;   /* lines that are not in the file yet; NULL: none */
-    FILE *stream; /* from when it has begun */
+    int fd;         /* until it has begun; -1: there is no file yet */
+    char *held;     /* lines that are not in the file yet; NULL: none */
+    FILE *stream;   /* from when it has begun */
+    uint32_t crc32; /* of what is in the file; who opens it says so of the first `kept` bytes */
 };
 /* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
 struct log *log_open(struct msa *m, const char *path, int64_t kept);

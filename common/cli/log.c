@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,6 +69,8 @@ static void write_held(struct msa *m, struct log *log)
 {
     if (log->held && (fputs(log->held, log->stream) == EOF || fflush(log->stream) != 0))
         cannot_write(m, log);
+    if (log->held)
+        log->crc32 = libdeflate_crc32(log->crc32, log->held, strlen(log->held));
     msa_free(m, log->held);
     log->held = NULL;
 }

@@ -55,6 +55,19 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     return m->status;
 }
 
+bool msa_try(struct msa *m, void (*body)(void *), void *closure)
+{
+    jmp_buf trap, *outer = m->trap;
+    m->trap = &trap;
+    if (setjmp(trap) != 0) {
+        m->trap = outer;
+        return false;
+    }
+    body(closure);
+    m->trap = outer;
+    return true;
+}
+
 /* Names come from files and streams: what would break the line, or command the terminal, is made
  * visible. */
 static void format_line(char *line, size_t size, const char *format, va_list arguments)

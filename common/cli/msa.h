@@ -72,6 +72,10 @@ struct msa {
  * released. Prints nothing. May not be nested on one struct msa. */
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *));
 
+/* Calls body(closure) within a run, which goes on where that fails: returns false, and m->error
+ * holds the line. What it has allocated stays until the run ends. */
+bool msa_try(struct msa *m, void (*body)(void *closure), void *closure);
+
 /* Ends the run. The line has no program name, no capital, no full stop:
  * "frame 17, tensor 'audio': shape [32,50,6] but expected [*,*,5]". */
 _Noreturn void msa_fail(struct msa *m, enum msa_status status, const char *format, ...)

@@ -1,4 +1,5 @@
 /* main() of every program. */
+#include "common/cli/cut.h"
 #include "common/cli/option.h"
 
 #include <fcntl.h>
@@ -36,6 +37,7 @@ int program_main(const struct program *program, int argc, char **argv)
         .program = program};
     signal(SIGPIPE, SIG_IGN); /* a write to a closed pipe fails with EPIPE instead */
     hold_descriptors();
+    cut_watch(&job.m);
     enum msa_status status = msa_run(&job.m, job_body);
     if (job.m.error[0] && status != MSA_OTHER && status != MSA_CLOSED)
         fprintf(stderr, "%s: %s\n", program->name, job.m.error);

@@ -1,6 +1,7 @@
 /* Batches of a data set. */
 #include "common/data/batch.h"
 #include "common/data/names.h"
+#include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,12 @@ value batcher_standardization(struct batcher *b, msgpack_zone *zone)
     return all;
 }
 
+static void sum_up(struct batcher *b, size_t i, const void *bytes, size_t size)
+{
+    if (b->crcs)
+        b->crcs[i] = libdeflate_crc32(b->crcs[i], bytes, size);
+}
+
 static void put_tensor(struct batcher *b, struct record *r, enum split split, int tensor,
                        const uint32_t *index, size_t count)
 {
@@ -95,8 +102,10 @@ static void put_tensor(struct batcher *b, struct record *r, enum split split, in
         b->memory[tensor] = msa_calloc(b->m, b->size, bytes);
     uint8_t *to = b->memory[tensor];
     int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
+        sum_up(b, i, to + i * bytes, bytes);
+    }
     memcpy(shape, e->shape, sizeof shape);
     shape[0] = count;
     record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
@@ -111,6 +120,7 @@ static void put_texts(struct batcher *b, struct record *r, enum split split, enu
         char *text = dataset_text(b->data, split, which, index[i]);
         if (!text)
             return;
+        sum_up(b, i, text, strlen(text) + 1);
         texts.via.array.ptr[i] = value_str(b->m, r->zone, text);
         msa_free(b->m, text);
     }
@@ -122,6 +132,8 @@ void batcher_fill(struct batcher *b, struct record *r, enum split split, const u
 {
     snprintf(r->split, sizeof r->split, "%s", split_names[split]);
     r->samples = count;
+    if (b->crcs)
+        memset(b->crcs, 0, count * sizeof *b->crcs);
     for (int i = 0; i < RECORD_TEXTS; i++)
         if (!b->dropped_texts[i])
             put_texts(b, r, split, (enum record_text)i, index, count);

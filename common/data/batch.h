@@ -14,6 +14,7 @@ struct batcher {
     int label;                    /* whose numbers `label` has: its place in the schema */
     size_t size;                  /* samples a batch */
     void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
+    uint32_t *crcs; /* [size], of what the last record has of each sample; NULL: not computed */
 };
 
 /* Drops the tensors and texts of these modalities (name_modality). */

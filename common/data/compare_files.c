@@ -26,6 +26,8 @@ static void compare_parameter(struct compare *c, const struct safetensor *a,
 static void compare_metadata(struct compare *c, const char *key, const char *a, const char *b)
 {
     struct spot at = {.kind = "metadata"};
+    if (strcmp(key, "training") == 0) /* whose settings are here too */
+        return;
     at.noted =
         strcmp(key, "version") == 0 || strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
     snprintf(at.path, sizeof at.path, "%s", key);

@@ -74,6 +74,8 @@ struct dataset *dataset_open(struct msa *m, const char *path)
     char name[TENSOR_NAME + 1];
     d->m = m;
     d->path = path;
+    if (stat(path, &d->file) != 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
     d->format = format_of(m, path);
     d->format->open(d);
     for (int i = 0; i < LABELS; i++) {

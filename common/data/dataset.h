@@ -4,6 +4,7 @@
 #define MSA_DATASET_H
 
 #include "common/stream/record.h"
+#include <sys/stat.h>
 
 enum modality { TEXT, VISION, AUDIO, MODALITIES };   /* the order T V A everywhere */
 extern const char *const modality_names[MODALITIES]; /* "text" "vision" "audio" */
@@ -33,6 +34,7 @@ struct dataset_split {
 struct dataset {
     struct msa *m;
     const char *path;
+    struct stat file; /* at `path`, just before it was opened */
     const struct dataset_format *format;
     void *own;                        /* the format's: the open file */
     struct schema schema;             /* the tensors of a sample; dimension 0 is the sample's */

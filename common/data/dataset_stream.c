@@ -76,6 +76,7 @@ static void read_header(struct dataset *d, const struct frame *f)
     value_remove(&h->map, "checkpoint");
     value_remove(&h->map, "checkpoint_by");
     value_remove(&h->map, "parameters");
+    value_remove(&h->map, "training");
     value_remove(&h->map, "resume");
     d->header = h;
 }

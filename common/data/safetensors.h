@@ -2,6 +2,7 @@
 #ifndef MSA_SAFETENSORS_H
 #define MSA_SAFETENSORS_H
 
+#include "common/cli/checksum.h"
 #include "common/cli/file.h"
 
 struct safetensor {
@@ -42,8 +43,10 @@ const char *safetensors_metadata(const struct safetensors *s,
                                  const char *key); /* NULL: not there */
 
 /* Writes PATH whole or not at all (file_create, file_commit): tensors sorted by name, metadata by
- * key, so that equal contents are equal bytes. Data starts on a 64-byte boundary of the file. */
-void safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
-                       size_t count, const char *const (*metadata)[2], size_t metadata_count);
+ * key, so that equal contents are equal bytes. Data starts on a 64-byte boundary of the file.
+ * Returns the checksum of what was written. */
+struct checksum safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
+                                  size_t count, const char *const (*metadata)[2],
+                                  size_t metadata_count);
 
 #endif

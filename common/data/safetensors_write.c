@@ -80,33 +80,52 @@ static char *header_text(struct msa *m, const struct safetensor **tensors, size_
     return text;
 }
 
-/* The header's length and the header, filled up with spaces so that the data are aligned. */
-static void write_header(FILE *to, const char *text)
+/* A file being written, and the checksum of what is in it. */
+struct writing {
+    FILE *to;
+    struct checksum sum;
+};
+
+static void put(struct writing *w, const void *bytes, size_t size)
 {
-    size_t length = strlen(text),
-           pad = (ALIGNMENT - (SAFETENSORS_PREFIX + length) % ALIGNMENT) % ALIGNMENT;
-    for (size_t i = 0; i < SAFETENSORS_PREFIX; i++)
-        putc((int)((uint64_t)(length + pad) >> 8 * i & 0xff), to);
-    fprintf(to, "%s%*s", text, (int)pad, "");
+    fwrite(bytes, 1, size, w->to);
+    checksum_add(&w->sum, bytes, size);
 }
 
-void safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
-                       size_t count, const char *const (*metadata)[2], size_t metadata_count)
+/* The header's length and the header, filled up with spaces so that the data are aligned. */
+static void put_header(struct writing *w, const char *text)
+{
+    char spaces[ALIGNMENT];
+    memset(spaces, ' ', sizeof spaces);
+    size_t length = strlen(text),
+           pad = (ALIGNMENT - (SAFETENSORS_PREFIX + length) % ALIGNMENT) % ALIGNMENT;
+    uint8_t prefix[SAFETENSORS_PREFIX];
+    for (size_t i = 0; i < SAFETENSORS_PREFIX; i++)
+        prefix[i] = (uint8_t)((uint64_t)(length + pad) >> 8 * i);
+    put(w, prefix, sizeof prefix);
+    put(w, text, length);
+    put(w, spaces, pad);
+}
+
+struct checksum safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
+                                  size_t count, const char *const (*metadata)[2],
+                                  size_t metadata_count)
 {
     const struct safetensor **sorted = sorted_tensors(m, tensors, count);
     const char *const **pairs = sorted_pairs(m, metadata, metadata_count);
     struct file *f = file_create(m, path);
-    FILE *to = file_stream(m, f);
+    struct writing w = {.to = file_stream(m, f)};
     char *header = header_text(m, sorted, count, pairs, metadata_count);
     if (!header)
         msa_fail(m, MSA_FAILED,
                  "cannot write '%s': two names are equal, one is no UTF-8, or there is no memory",
                  path);
-    write_header(to, header);
+    put_header(&w, header);
     msa_free(m, header);
     for (size_t i = 0; i < count; i++)
-        fwrite(sorted[i]->data, sizeof(float), sorted[i]->count, to);
+        put(&w, sorted[i]->data, sorted[i]->count * sizeof(float));
     file_commit(m, f);
     msa_free(m, sorted);
     msa_free(m, pairs);
+    return w.sum;
 }

@@ -3,6 +3,7 @@
 #include "common/nn/device.h"
 #include "common/nn/params_parts.h"
 #include "common/nn/random.h"
+#include <libdeflate.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,10 +123,21 @@ static struct random stream_of(const struct params *p, const char *name)
     return random_stream(p->seed, layer ? first : name, 0);
 }
 
+/* Evaluation has no initial values, and need not wait for this. */
+static void note_initial(struct params *p, const struct parameter *one, const void *values,
+                         size_t size)
+{
+    if (p->fixed)
+        return;
+    p->initial = libdeflate_crc32(p->initial, one->name, strlen(one->name) + 1);
+    p->initial = libdeflate_crc32(p->initial, values, size);
+}
+
 static void draw(struct params *p, const struct parameter *one, enum start start, float bound)
 {
     if (start != START_UNIFORM) {
         p->device->k.fill(p->device, one->var.data, start == START_ONE, one->var.count);
+        note_initial(p, one, &(float){start == START_ONE}, sizeof(float));
         return;
     }
     struct random r = stream_of(p, one->name);
@@ -133,6 +145,7 @@ static void draw(struct params *p, const struct parameter *one, enum start start
     for (size_t i = 0; i < one->var.count; i++)
         host[i] = random_uniform(&r, -bound, bound);
     p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
+    note_initial(p, one, host, one->var.count * sizeof *host);
     msa_free(p->m, host);
 }
 
@@ -145,11 +158,13 @@ static void begin(struct params *p, struct parameter *one, const float *host, en
     one->var.wants = one->frozen == 0;
     if (!one->stack)
         one->var.data = params_floats(p, one->var.count, false);
-    if (found || host)
-        p->device->copy_in(p->device, one->var.data, found ? found->data : host,
-                           one->var.count * sizeof(float));
-    else
+    const float *given = found ? found->data : host;
+    if (!given) {
         draw(p, one, start, bound);
+        return;
+    }
+    p->device->copy_in(p->device, one->var.data, given, one->var.count * sizeof(float));
+    note_initial(p, one, given, one->var.count * sizeof(float));
 }
 
 struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,

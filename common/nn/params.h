@@ -48,6 +48,7 @@ struct params {
     const struct safetensors **sources; /* files with values; the last that has one gives it */
     int count, capacity;
     struct parameter **list;
+    uint32_t initial;            /* in training, CRC-32 of all names and initial values */
     struct gradients *gradients; /* params_gradients has made them; NULL: not yet */
 };
 
@@ -88,8 +89,8 @@ void params_warn(const struct params *p);
 void params_restore(struct params *p, const struct safetensors *file);
 /* Writes PATH (safetensors_write); with moments these and the counts of updates too, by PyTorch's
  * names: "exp_avg.NAME" and so on, "step.NAME". */
-void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
-                 size_t metadata_count);
+struct checksum params_save(struct params *p, const char *path, bool moments,
+                            const char *const (*metadata)[2], size_t metadata_count);
 
 /* Takes memory for gradients, zeros; to be called once, when all parameters have been made. */
 void params_gradients(struct params *p);

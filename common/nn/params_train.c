@@ -70,8 +70,8 @@ static struct safetensor count_tensor(struct params *p, const struct parameter *
         .name = msa_format(p->m, STEP "%s", one->name), .count = 1, .data = host};
 }
 
-void params_save(struct params *p, const char *path, bool moments, const char *const (*metadata)[2],
-                 size_t metadata_count)
+struct checksum params_save(struct params *p, const char *path, bool moments,
+                            const char *const (*metadata)[2], size_t metadata_count)
 {
     struct safetensor *all = msa_calloc(p->m, (MOMENTS + 2) * (size_t)p->count + 1, sizeof *all);
     size_t count = 0;
@@ -85,12 +85,13 @@ void params_save(struct params *p, const char *path, bool moments, const char *c
             if (one->moments[k])
                 all[count++] = host_tensor(p, one, moment_names[k], one->moments[k]);
     }
-    safetensors_write(p->m, path, all, count, metadata, metadata_count);
+    struct checksum sum = safetensors_write(p->m, path, all, count, metadata, metadata_count);
     for (size_t i = 0; i < count; i++) {
         msa_free(p->m, (void *)all[i].name);
         msa_free(p->m, (void *)all[i].data);
     }
     msa_free(p->m, all);
+    return sum;
 }
 
 /* --- gradients --- */

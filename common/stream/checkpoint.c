@@ -26,11 +26,22 @@ void commit_write(struct msa *m, const char *path, const struct commit *commit)
     if (fd < 0)
         msa_fail_errno(m, "cannot write '%s'", path);
     struct writer *w = writer_open(m, fd, path);
+    writer_checked(w);
     header_write(commit->header, w);
     control_write(&commit->control, w, FRAME_CONTROL);
     writer_end(w);
     writer_close(w);
     file_commit(m, file);
+}
+
+/* Only of this format is it known what is where. */
+static void check_format(struct msa *m, const struct frame *f, const char *path)
+{
+    int64_t format = field_int(m, f, "format", 0, 0);
+    if (format != COMMIT_FORMAT)
+        msa_fail(m, MSA_USAGE,
+                 "%s: a commit of format %jd but expected %d: another version has written it", path,
+                 (intmax_t)format, COMMIT_FORMAT);
 }
 
 /* A number of C from 1 to `most`. */
@@ -76,6 +87,7 @@ struct commit *commit_read(struct msa *m, const char *path)
     commit->header = header_parse(m, &f);
     frame_free(in, &f);
     expect(in, &f, FRAME_CONTROL, path, m);
+    check_format(m, &f, path);
     check_place(m, &f, commit->header);
     commit->control = control_parse(m, &f);
     frame_free(in, &f);

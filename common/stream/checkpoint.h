@@ -7,7 +7,9 @@
 #include "common/stream/control.h"
 #include "common/stream/record.h"
 
-/* A commit: a stream file of H, C and E. */
+/* A commit: a stream file of H, C and E. C has the version of what commits and the files that they
+ * name hold, as `format`; one of another is not gone on from. */
+enum { COMMIT_FORMAT = 1 };
 struct commit {
     struct header *header;  /* of the training, as it began (commit_header) */
     struct control control; /* as it came back: whatever it names is safe */
@@ -18,7 +20,7 @@ struct header *commit_header(const struct header *h);
 /* Replaces PATH (file_create, file_commit). */
 void commit_write(struct msa *m, const char *path, const struct commit *commit);
 /* Owned by the run; NULL: there is no such file, nothing has been committed. Fails the run with
- * MSA_CORRUPT where the file is another one. */
+ * MSA_CORRUPT where the file is another one, with MSA_USAGE where its format is. */
 struct commit *commit_read(struct msa *m, const char *path);
 
 /* Has the training of this header go on from a commit (NULL: from its beginning). */
@@ -44,7 +46,7 @@ double resume_number(struct msa *m, const value *state, const char *key);
 int64_t resume_int(struct msa *m, const value *state, const char *key); /* from 0 to 2^53 */
 bool resume_bool(struct msa *m, const value *state, const char *key);
 const value *resume_map(struct msa *m, const value *state, const char *key);
-/* Bytes of the program's log that are committed, its `log`; 0 where the state is NULL. */
-int64_t resume_log(struct msa *m, const value *state);
+uint32_t resume_crc32(struct msa *m, const value *state, const char *key);
+const char *resume_text(struct msa *m, const value *state, const char *key); /* the run's */
 
 #endif

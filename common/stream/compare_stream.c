@@ -40,7 +40,7 @@ static bool left_out(enum frame_kind kind, const char *key)
 {
     bool record = kind == FRAME_DATA || kind == FRAME_GRADIENT;
     return (record && strcmp(key, "tensors") == 0) ||
-           (kind == FRAME_HEADER && strcmp(key, "back") == 0);
+           (kind == FRAME_HEADER && (strcmp(key, "back") == 0 || strcmp(key, "training") == 0));
 }
 
 /* How the programs were called, and where their parameters are, may differ. */

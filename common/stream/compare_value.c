@@ -120,11 +120,23 @@ static const value *find(const value *map, const value *key)
     return NULL;
 }
 
+static bool ends_in(const char *path, const char *end)
+{
+    size_t length = strlen(path), size = strlen(end);
+    return length >= size && strcmp(path + length - size, end) == 0;
+}
+
+/* Which training it is (stream/training.h) is not compared; and where numbers are equal but for a
+ * tolerance, checksums of them are not. */
 static void compare_pair(struct compare *c, struct spot *at, const value *key, const value *a,
                          const value *b)
 {
     size_t length = value_path_add(at->path, key);
-    compare_values(c, at, a, b);
+    bool noted = at->noted;
+    at->noted = noted || ends_in(at->path, "crc32");
+    if (!ends_in(at->path, ".training"))
+        compare_values(c, at, a, b);
+    at->noted = noted;
     at->path[length] = '\0';
 }
 

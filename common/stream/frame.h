@@ -99,6 +99,8 @@ void writer_on_wait(struct writer *w, writer_wait_fn *wait, void *closure);
 void writer_forgive(struct writer *w);
 /* Gzips the stream, whatever -z says; before its first frame. */
 void writer_gzip(struct writer *w);
+/* Frames have their CRC, whatever --no-crc says; before its first frame. */
+void writer_checked(struct writer *w);
 /* One body at a time: beginning another drops one that was not written. */
 struct body *body_begin(struct writer *w);
 /* Writes the frame; the body is spent. A closed pipe or socket fails the run with MSA_CLOSED. */

@@ -48,9 +48,18 @@ const value *resume_map(struct msa *m, const value *state, const char *key)
     return typed(m, state, key, MSGPACK_OBJECT_MAP, "map");
 }
 
-int64_t resume_log(struct msa *m, const value *state)
+uint32_t resume_crc32(struct msa *m, const value *state, const char *key)
 {
-    return state ? resume_int(m, state, "log") : 0;
+    int64_t i = value_int(state, key, -1);
+    if (i < 0 || i > UINT32_MAX)
+        lacks(m, key, "CRC-32");
+    return (uint32_t)i;
+}
+
+const char *resume_text(struct msa *m, const value *state, const char *key)
+{
+    const value *v = typed(m, state, key, MSGPACK_OBJECT_STR, "text");
+    return msa_strndup(m, v->via.str.ptr, v->via.str.size);
 }
 
 /* ---- The training ---- */

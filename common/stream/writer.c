@@ -13,6 +13,7 @@ enum { ERROR_TEXT = 1000, ERROR_FRAME = 2 * ERROR_TEXT + 64, ERROR_PATIENCE = 10
 struct writer {
     struct msa *m;
     struct output *out;
+    bool checked; /* frames have a CRC */
     bool ended;   /* E or X has been written */
     bool partial; /* a frame has been begun, and not finished */
     uint32_t count;
@@ -29,7 +30,8 @@ struct writer *writer_open(struct msa *m, int fd, const char *name)
     if (isatty(fd))
         msa_fail(m, MSA_USAGE, "%s: frames are not written to a terminal (--help shows how)", name);
     struct writer *w = msa_alloc(m, sizeof *w);
-    *w = (struct writer){.m = m, .out = output_open(m, fd, name), .body.m = m};
+    *w = (struct writer){
+        .m = m, .out = output_open(m, fd, name), .checked = !m->common.no_crc, .body.m = m};
     if (!msgpack_vrefbuffer_init(&w->body.buffer, MSGPACK_VREFBUFFER_REF_SIZE, CHUNK))
         msa_fail(m, MSA_FAILED, "out of memory");
     msa_at_free(w, writer_release);
@@ -39,6 +41,11 @@ struct writer *writer_open(struct msa *m, int fd, const char *name)
 void writer_gzip(struct writer *w)
 {
     output_gzip(w->out);
+}
+
+void writer_checked(struct writer *w)
+{
+    w->checked = true;
 }
 
 void writer_on_wait(struct writer *w, writer_wait_fn *wait, void *closure)
@@ -88,7 +95,7 @@ static void check_length(struct writer *w, size_t length)
 static void write_prefix(struct writer *w, enum frame_kind kind, size_t length,
                          const struct iovec *v, size_t n)
 {
-    bool checked = !w->m->common.no_crc;
+    bool checked = w->checked;
     struct prefix *p = v->iov_base;
     *p = (struct prefix){.magic = {PREFIX_MAGIC_0, PREFIX_MAGIC_1},
                          .version = FRAME_VERSION,

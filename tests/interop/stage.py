@@ -8,7 +8,11 @@
   stage.finite()            at a checkpoint on its way down: whether all parameters are finite
   stage.state()             at a checkpoint: what is to be kept, tensors included
   stage.restore(state)      after stage.header, when a killed training goes on: what state() gave
-  stage.committed(control)  when a checkpoint stands, whatever happens: its control frame"""
+  stage.committed(control)  when a checkpoint stands, whatever happens: its control frame
+and, of a stage that keeps a file of its own with each checkpoint,
+  stage.file(number)        where that of this checkpoint is
+  stage.save(path)          at a checkpoint, after stage.state: writes it. Its length and CRC-32 go into the state, and before
+                            stage.restore the file must be as they say"""
 import os
 import select
 import signal
@@ -16,6 +20,7 @@ import socket
 import struct
 import sys
 import time
+import zlib
 
 from read_stream import Writer, frames
 
@@ -36,6 +41,12 @@ class OtherTraining(Exception):
 
 
 STATUSES = (OtherTraining, 2), (EOFError, 4), (ValueError, 3), (Exception, 1)
+
+
+def checksum(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    return {"bytes": len(data), "crc32": zlib.crc32(data)}
 
 
 def own_user(peer):
@@ -131,7 +142,16 @@ class Line:
         self.stage.header(header)
         if header.get("resume", {}).get("checkpoint"):
             self.checkpoint = header["resume"]
-            self.stage.restore(self.kept(self.checkpoint.get("state", {})))
+            state = self.kept(self.checkpoint.get("state", {}))
+            self.check_file(state)
+            self.stage.restore(state)
+
+    def check_file(self, state):
+        if not hasattr(self.stage, "file"):
+            return
+        path = self.stage.file(self.checkpoint["checkpoint"])
+        if (found := checksum(path)) != state.get("file"):
+            raise ValueError(f"{path}: {found} but the commit has {state.get('file')}: the file was damaged")
 
     def kept(self, states):
         """What this stage gave to a checkpoint; by its name alone where others have come or gone before it."""
@@ -150,7 +170,11 @@ class Line:
 
     def control(self):
         self.checkpoint = self.back.take("C")
-        self.checkpoint.setdefault("state", {})[self.key] = self.stage.state()
+        state = self.checkpoint.setdefault("state", {})[self.key] = self.stage.state()
+        if hasattr(self.stage, "file"):
+            path = self.stage.file(self.checkpoint["checkpoint"])
+            self.stage.save(path)
+            state["file"] = checksum(path)
         self.back.give("C", self.checkpoint)
 
     def frame(self, kind, body):

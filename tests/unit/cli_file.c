@@ -1,4 +1,5 @@
 /* Files that are whole or not there, logs and mappings (file.h), the progress line (progress.h). */
+#include "common/cli/checksum.h"
 #include "common/cli/file.h"
 #include "common/cli/progress.h"
 
@@ -284,6 +285,28 @@ static void files_are_removed(void **state)
     fails(remove_directory, "cannot remove 'directory': Is a directory");
 }
 
+/* ---- Checksums ---- */
+
+static void sum_up(struct msa *m)
+{
+    struct checksum c = {0};
+    checksum_add(&c, "12345", 5);
+    checksum_add(&c, NULL, 0);
+    checksum_add(&c, "6789", 4);
+    assert_int_equal(c.crc32, 0xcbf43926); /* as every table of CRCs has it */
+    put("digits", "123456789");
+    assert_true(checksum_same(checksum_of_file(m, "digits", UINT64_MAX), c));
+    assert_int_equal(checksum_of_file(m, "digits", 5).bytes, 5);
+    assert_int_equal(checksum_of_file(m, "digits", 0).crc32, 0);
+    checksum_of_file(m, "nowhere", 1);
+}
+
+static void checksums(void **state)
+{
+    (void)state;
+    fails(sum_up, "cannot read 'nowhere': No such file or directory");
+}
+
 /* ---- Logs ---- */
 
 static void keep_log(struct msa *m)
@@ -296,6 +319,9 @@ static void keep_log(struct msa *m)
     log_line(m, log, "2");
     holds("log", "old\n1\tone\n2\n"); /* each line at once */
     assert_int_equal(log_sync(m, log), 12);
+    struct checksum new = {0};
+    checksum_add(&new, "1\tone\n2\n", 8);
+    assert_int_equal(log->crc32, new.crc32);
     log_line(m, log, "3");
     log_close(m, log);
 }
@@ -495,6 +521,7 @@ int main(void)
         TEST(pipes_and_devices_are_written_in_place),
         TEST(files_that_cannot_be_written),
         TEST(files_are_removed),
+        TEST(checksums),
         TEST(logs_grow_by_lines),
         TEST(files_are_mapped_whole),
         TEST(progress_is_for_those_who_see_it),

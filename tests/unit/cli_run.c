@@ -145,6 +145,38 @@ static void failures_keep_status_and_line(void **state)
     assert_string_equal(m.error, "");
 }
 
+/* ---- A part of a run that may fail ---- */
+
+static void fail_within(void *m)
+{
+    *(int *)msa_alloc(m, sizeof(int)) = 1;
+    msa_fail(m, MSA_CORRUPT, "within");
+}
+
+static void succeed_within(void *done)
+{
+    *(bool *)done = true;
+}
+
+static void try_and_go_on(struct msa *m)
+{
+    bool done = false;
+    assert_false(msa_try(m, fail_within, m));
+    assert_string_equal(m->error, "within");
+    assert_true(msa_try(m, succeed_within, &done));
+    assert_true(done);
+    msa_fail(m, MSA_CUT, "around: %s", m->error);
+}
+
+static void a_part_may_fail(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "msa-test"};
+    assert_int_equal(msa_run(&m, try_and_go_on), MSA_CUT);
+    assert_string_equal(m.error, "around: within");
+    assert_null(m.blocks);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -152,6 +184,7 @@ int main(void)
         cmocka_unit_test(memory_belongs_to_the_run),
         cmocka_unit_test(memory_that_cannot_be_had_fails_the_run),
         cmocka_unit_test(failures_keep_status_and_line),
+        cmocka_unit_test(a_part_may_fail),
     };
     return cmocka_run_group_tests_name("cli_run", tests, NULL, NULL);
 }

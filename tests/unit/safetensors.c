@@ -38,7 +38,9 @@ static const char *const metadata[][2] = {{"seed", "1"}, {"program", "msa-encode
 
 static void write_one(struct msa *m)
 {
-    safetensors_write(m, ((struct job *)m)->path, tensors, 3, metadata, 3);
+    const char *path = ((struct job *)m)->path;
+    struct checksum written = safetensors_write(m, path, tensors, 3, metadata, 3);
+    assert_true(checksum_same(written, checksum_of_file(m, path, UINT64_MAX)));
 }
 
 /* The same in another order. */

@@ -1,0 +1,140 @@
+/* Identities of trainings, and checksums of their files in states. */
+#include "common/stream/training.h"
+#include <libdeflate.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- The text ---- */
+
+enum { OWN = 8, BOTH = 16, WHOLE = 24 }; /* digits */
+
+const char *training_text(struct msa *m, uint32_t own, uint32_t following)
+{
+    char both[BOTH + 1];
+    snprintf(both, sizeof both, "%08x%08x", own, following);
+    return msa_format(m, "%s%08x", both, libdeflate_crc32(0, both, BOTH));
+}
+
+bool training_is_whole(const char *text)
+{
+    char check[9];
+    if (strlen(text) != WHOLE)
+        return false;
+    snprintf(check, sizeof check, "%08x", libdeflate_crc32(0, text, BOTH));
+    return strcmp(text + BOTH, check) == 0;
+}
+
+uint32_t training_own(const char *text)
+{
+    char own[OWN + 1];
+    snprintf(own, sizeof own, "%s", text);
+    return (uint32_t)strtoul(own, NULL, 16);
+}
+
+const char *training_of(const struct header *h)
+{
+    const char *text = value_text(h->zone, &h->map, "training");
+    return text ? text : "";
+}
+
+void training_put(struct header *h, const char *text)
+{
+    value_set(h->m, h->zone, &h->map, "training", value_str(h->m, h->zone, text));
+}
+
+/* ---- Settings ---- */
+
+static int add_packed(void *crc, const char *bytes, size_t size)
+{
+    if (size)
+        *(uint32_t *)crc = libdeflate_crc32(*(uint32_t *)crc, bytes, size);
+    return 0;
+}
+
+uint32_t training_crc(uint32_t crc, const value *v)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, &crc, add_packed);
+    msgpack_pack_object(&packer, *v);
+    return crc;
+}
+
+/* Programs without their numbers: those that keep nothing may come and go. */
+uint32_t training_settings(const struct control *c)
+{
+    const value *states = value_get(&c->map, "state");
+    uint32_t crc = 0;
+    for (uint32_t i = 0; states && i < states->via.map.size; i++) {
+        const msgpack_object_kv *pair = &states->via.map.ptr[i];
+        const value *settings = value_get(&pair->val, "settings");
+        char key[BODY_KEY + 1];
+        if (!settings || pair->key.type != MSGPACK_OBJECT_STR)
+            continue;
+        const char *program = value_key(states, i, key) + strspn(key, "0123456789");
+        crc = training_crc(libdeflate_crc32(crc, program, strlen(program)), settings);
+    }
+    return crc;
+}
+
+/* ---- Checksums ---- */
+
+void training_put_checksum(struct control *c, value *state, const char *key, struct checksum sum)
+{
+    value v = value_map();
+    value_set(c->m, c->zone, &v, "bytes", value_of_int((int64_t)sum.bytes));
+    value_set(c->m, c->zone, &v, "crc32", value_of_int(sum.crc32));
+    value_set(c->m, c->zone, state, key, v);
+}
+
+struct checksum resume_checksum(struct msa *m, const value *state, const char *key)
+{
+    const value *v = resume_map(m, state, key);
+    return (struct checksum){.bytes = (uint64_t)resume_int(m, v, "bytes"),
+                             .crc32 = resume_crc32(m, v, "crc32")};
+}
+
+const char *resume_training(struct msa *m, const value *state)
+{
+    const char *text = resume_text(m, state, "training");
+    if (!training_is_whole(text))
+        msa_fail(
+            m, MSA_CORRUPT,
+            "header: the state to be resumed: 'training' is '%.32s' but expected %d digits, the "
+            "last 8 being the CRC-32 of the others",
+            text, WHOLE);
+    return text;
+}
+
+/* ---- Logs ---- */
+
+void training_put_log(struct control *c, value *state, struct log *log)
+{
+    int64_t length = log ? log_sync(c->m, log) : 0;
+    value_set(c->m, c->zone, state, "log", value_of_int(length));
+    value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
+}
+
+/* Of what is no regular file nothing was committed. */
+static bool is_regular(const struct log *log)
+{
+    struct stat status;
+    return log->fd >= 0 && fstat(log->fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+struct log *resume_log(struct msa *m, const value *state, const char *path)
+{
+    int64_t kept = state ? resume_int(m, state, "log") : 0;
+    uint32_t crc32 = state ? resume_crc32(m, state, "log_crc32") : 0;
+    struct log *log = log_open(m, path, kept);
+    if (!kept || !is_regular(log))
+        return log;
+    struct checksum found = checksum_of_file(m, path, (uint64_t)kept);
+    if (found.crc32 != crc32)
+        msa_fail(m, MSA_CORRUPT,
+                 "cannot go on with '%s': its first %jd bytes have CRC-32 %08x but expected %08x",
+                 path, (intmax_t)kept, found.crc32, crc32);
+    log->crc32 = crc32;
+    return log;
+}

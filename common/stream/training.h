@@ -1,0 +1,40 @@
+/* What tells a training from others, and its files from damaged ones (msa-stream(5),
+ * "Checkpoints"). */
+#ifndef MSA_TRAINING_H
+#define MSA_TRAINING_H
+
+#include "common/cli/checksum.h"
+#include "common/stream/checkpoint.h"
+
+/* A training as a stage sees it is a text of 24 hexadecimal digits, the same in each run of one
+ * line: a CRC-32 of what stands before and of the stage itself, one of the settings of what follows
+ * on it, and one of these 16 digits, so that damage of the text is not taken for another training.
+ */
+const char *training_text(struct msa *m, uint32_t own, uint32_t following);
+/* Is it such a text? */
+bool training_is_whole(const char *text);
+/* The first of its CRCs. */
+uint32_t training_own(const char *text);
+/* The text in a header, "" where the source gave none; and puts one there. */
+const char *training_of(const struct header *h);
+void training_put(struct header *h, const char *text);
+
+/* CRC-32 of a value as it is packed, going on from `crc`. */
+uint32_t training_crc(uint32_t crc, const value *v);
+/* CRC-32 of the settings of those that have given a state so far. */
+uint32_t training_settings(const struct control *c);
+
+/* Checksums in a state, {bytes, crc32}. resume_checksum fails the run with MSA_CORRUPT where the
+ * state has none of that name. */
+void training_put_checksum(struct control *c, value *state, const char *key, struct checksum sum);
+struct checksum resume_checksum(struct msa *m, const value *state, const char *key);
+/* A text that training_text has made; fails the run with MSA_CORRUPT where the state has none. */
+const char *resume_training(struct msa *m, const value *state);
+
+/* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these. */
+void training_put_log(struct control *c, value *state, struct log *log); /* NULL: there is none */
+/* Opens it to go on behind what was committed; state NULL: with nothing. Fails the run as log_open,
+ * and with MSA_CORRUPT where these bytes are others. */
+struct log *resume_log(struct msa *m, const value *state, const char *path);
+
+#endif
