@@ -23,6 +23,27 @@ fail() {
     exit "$1"
 }
 
+# What the scripts call, and Debian's package of each, in minbase or in tests/setup.
+tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
+    {basename,cat,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sort,stat,tail,tr}:coreutils)
+programs=(msa-{load,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
+
+# is_there COMMAND
+is_there() {
+    command -v "$1" >/dev/null
+}
+
+# All that a script may call is looked for at once: much of it has its turn after hours of training.
+have_all() {
+    local word
+    for word in "${tools[@]}"; do
+        is_there "${word%:*}" || fail 1 "there is no '${word%:*}': Debian's package ${word#*:} has it"
+    done
+    for word in "${programs[@]}"; do
+        is_there "$word" || fail 1 "there is no '$word': make builds it, and MSA_BIN is its folder if not $here/../bin"
+    done
+}
+
 # For use behind a pipeline, `a | b || cause "${PIPESTATUS[@]}"`: ends the script with the status of the program that
 # failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads).
 cause() {
@@ -78,15 +99,23 @@ number_in() {
     sed -n 's/.*"'"$2"'": *\([0-9]*\).*/\1/p' "$1"
 }
 
-# aligned: tab-separated lines, as columns for people.
+# aligned: tab-separated lines of UTF-8, as columns for people. An awk counts bytes or characters: here bytes, without those
+# that continue a character.
 aligned() {
-    awk -F '\t' '
-        { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) }
+    LC_ALL=C awk -F '\t' '
+        function characters(text) {
+            gsub(/[\200-\277]/, "", text)
+            return length(text)
+        }
+        { for (i = 1; i <= NF; i++) {
+            cell[NR, i] = $i
+            taken[NR, i] = characters($i)
+            if (taken[NR, i] > width[i]) width[i] = taken[NR, i] }
           columns = NF }
         END {
             for (row = 1; row <= NR; row++)
                 for (i = 1; i <= columns; i++)
-                    printf i < columns ? "%-" width[i] "s  " : "%s\n", cell[row, i]
+                    printf i < columns ? "%s%" width[i] - taken[row, i] + 2 "s" : "%s%s\n", cell[row, i], ""
         }'
 }
 
@@ -224,3 +253,5 @@ hash_of() {
 told() {
     [ ! -e "$1/about.tsv" ] || awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv"
 }
+
+[[ ${1-} == @(-h|--help) ]] || have_all

@@ -139,6 +139,6 @@ write_tables() {
         footnotes $# "$1"
     } >"$out/table.tmp"
     mv "$out/table.tmp" "$out/table.md"
-    printable "$out/table.tsv" | column -t -s $'\t'
+    printable "$out/table.tsv" | aligned
     footnotes $# "$1"
 }

@@ -32,6 +32,30 @@ line() {
         echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"'
 }
 
+# A pipe that nobody reads, as the descriptor $unread.
+open_unread() {
+    local pipe both
+    pipe=$(mktemp -u -p .)
+    mkfifo "$pipe"
+    exec {both}<>"$pipe"
+    exec {unread}>"$pipe" {both}>&-
+}
+
+# python_without_reader SCRIPT ARGUMENT...: on standard input, writing where nobody reads: no word, and status 141, whether or
+# not Python keeps back what it writes.
+python_without_reader() {
+    local given unbuffered status
+    given=$(mktemp -p .)
+    cat >"$given"
+    open_unread
+    for unbuffered in '' 1; do
+        status=0
+        PYTHONUNBUFFERED=$unbuffered timeout -k 5 60 "$PYTHON" "$@" <"$given" 1>&"$unread" 2>said || status=$?
+        [[ $status -eq 141 && ! -s said ]] || { echo "$*: $status: $(cat said)" && return 1; }
+    done
+    exec {unread}>&-
+}
+
 # The last four stages of a golden training line, from msa-encode on; options of msa-encode and msa-backprop may be added.
 golden_encode() {
     echo "msa-encode --init $GOLDEN/encode.init.safetensors -p run/encode.safetensors --dim 32 --heads 4 \

@@ -131,3 +131,36 @@ learn() {
     [ -z "$output" ] || { echo "$output"; false; }
     [ "$(cut -d " " -f 5 statuses)" -eq 141 ]
 }
+
+@test "Python whose reader has gone ends as silently as C" {
+    local load="msa-load --split test --batch 3 $GOLDEN/data.pkl" interop=$ROOT/tests/interop
+    line "$(golden_load) | $(golden_model) | msa-loss | msa-backprop"
+    [ "$status" -eq 0 ]
+    $load -o given.msa
+    msa-encode -p run/encode.safetensors given.msa -o encoded.msa
+    msa-decompose -p run/decompose.safetensors encoded.msa -o features.msa
+    msa-predict -p run/predict.safetensors features.msa -o predicted.msa
+    msa-synth --samples 4,2,2 --frames text=1 -o pooled.pkl
+    msa-load --split test pooled.pkl -o pooled.msa
+    python_without_reader "$ROOT/tests/forge.py" '' <given.msa
+    python_without_reader "$ROOT/tests/surprise.py" <given.msa
+    python_without_reader "$interop/read_stream.py" <given.msa
+    python_without_reader "$interop/scalar_stage.py" h_text <encoded.msa
+    python_without_reader "$interop/predict_stage.py" -p run/predict.safetensors <features.msa
+    python_without_reader "$interop/loss_stage.py" <predicted.msa
+    PYTHONPATH=$interop python_without_reader "$ROOT/tests/bench/pooled.py" <pooled.msa
+}
+
+@test "Python that fails where nobody reads says why, and not that nobody reads" {
+    open_unread
+    local stage status script
+    for stage in loss_stage 'predict_stage -p run/p'; do
+        status=0 script=${stage%% *}
+        # shellcheck disable=SC2086,SC2154 # words of their own; helper.bash sets unread
+        "$PYTHON" "$ROOT/tests/interop/"${stage/stage/stage.py} <"$GOLDEN/data.pkl" 1>&"$unread" 2>said || status=$?
+        [[ $status -ne 0 && $status -ne 141 ]]
+        [ "$(wc -l <said)" -eq 1 ]
+        grep -q "^$script.py: .*not a frame of version 1" said
+    done
+    exec {unread}>&-
+}
