@@ -13,25 +13,8 @@ load helper
     [[ $output != *PYTHON* && $output != *LC_ALL* && $output != *O=* ]]
 }
 
-# What common.bash has as `tools`, in lines of COMMAND:PACKAGE.
-tools() {
-    # shellcheck disable=SC2016 # the inner shell expands it
-    bash -c '. "$1/pipelines/common.bash" --help; printf "%s\n" "${tools[@]}"' bash "$ROOT"
-}
-
-# path COMMAND...: the folder `path` with what the scripts call, but for these.
-path() {
-    local tool
-    mkdir -p path
-    while IFS=: read -r tool _; do
-        ln -sf "$(command -v "$tool")" path
-    done < <(tools)
-    ln -sf "$(command -v bash)" "$(command -v env)" "$(command -v dirname)" "$(command -v readlink)" "$BUILD"/bin/* path
-    [ $# -eq 0 ] || (cd path && rm "$@")
-}
-
 @test "what scripts call is in tests/setup, or on every Debian" {
-    tools >list
+    script_tools >list
     [ "$(wc -l <list)" -gt 10 ]
     local package setup
     setup=$(sed -n '/^packages="/,/^"/p' "$ROOT/tests/setup")
@@ -44,13 +27,13 @@ path() {
 @test "a command that is missing is said at the start, in every script" {
     local tool script
     msa-synth --samples 8,4,4 -o data.pkl
-    for tool in $(tools | cut -d : -f 1) msa-metrics msa-dump; do
-        path "$tool"
+    for tool in $(script_tools | cut -d : -f 1) msa-metrics msa-dump; do
+        script_path "$tool"
         run -1 env PATH="$PWD/path" MSA_BIN="$PWD/path" "$ROOT/pipelines/train" data.pkl out --dim 16 --heads 2
         [[ ${#lines[@]} -eq 1 && $output == "train: there is no '$tool': "* ]] || { echo "$output" && return 1; }
         [ ! -e out ]
     done
-    path sha256sum
+    script_path sha256sum
     for script in "$ROOT"/pipelines/*; do
         [[ $script != *.bash ]] || continue
         run -1 env PATH="$PWD/path" MSA_BIN="$PWD/path" "$script" data.pkl out
