@@ -51,6 +51,8 @@ training() {
 }
 
 @test "a stage with parameters in Python gives the golden trajectory; its file serves it and msa-predict" {
+    echo mine >run/predict.safetensors.tmp            # of the user
+    touch run/predict.safetensors.new-0123456789abcdef # left by one that was killed
     LIMIT=120 line "$(golden_load) | $(golden_encode) | $(golden_decompose) |
         $(predict_stage) --init $GOLDEN/predict.init.safetensors | msa-loss | msa-gdwg | msa-metrics -q |
         msa-backprop --lr 1e-3 --decay 1e-3 --warmup 1 --log run/steps.tsv"
@@ -62,6 +64,8 @@ training() {
         [ "$status" -eq 0 ]
         "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
     done
+    [ "$(cat run/predict.safetensors.tmp)" = mine ]
+    [ ! -e run/predict.safetensors.new-0123456789abcdef ]
     [ "$(wc -l <"$ROOT/tests/interop/predict_stage.py")" -lt 120 ]
 }
 

@@ -92,6 +92,14 @@ text() {
     grep -q '0\.[0-9]' in.C.UTF-8/steps.tsv
 }
 
+@test "what measures" {
+    [ -e "$BATS_FILE_TMPDIR/de_DE.UTF-8" ] || skip "no de_DE.UTF-8: $(tail -n 1 "$BATS_FILE_TMPDIR/said")"
+    # shellcheck disable=SC2016 # the inner shell expands it
+    LOCPATH=$BATS_FILE_TMPDIR LC_ALL=de_DE.UTF-8 run -0 bash -c '. "$1/tests/bench/common.bash"
+        (echo && sleep 0.01 && echo) | intervals 1; printf "2.5\n1.5\n" | tee numbers | median /dev/stdin; fastest numbers' bash "$ROOT"
+    [[ $output =~ ^0\.[0-9]+$'\n2\n1.5'$ ]] || { echo "$output" && return 1; }
+}
+
 @test "text, and pretrain: a locale does not change its letters" {
     same text de_DE.UTF-8 tr_TR.UTF-8 C
 }
