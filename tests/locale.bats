@@ -71,7 +71,6 @@ programs() {
     here "$1" bash -c 'msa-load data.pkl | msa-encode -p e | msa-decompose -p d | msa-predict -p p |
         msa-metrics --predictions predictions.tsv --assert "mae<0.95" && msa-metrics --from-tsv predictions.tsv --family sims'
     here "$1" msa-load --info data.pkl
-    here "$1" msa-dump e
 }
 
 # Text, in letters that a locale may change.
