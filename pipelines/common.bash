@@ -178,7 +178,7 @@ aligned() {
         END {
             for (row = 1; row <= NR; row++)
                 for (i = 1; i <= columns; i++)
-                    printf i < columns ? "%s%" width[i] - taken[row, i] + 2 "s" : "%s%s\n", cell[row, i], ""
+                    printf i < columns ? "%s%" (width[i] - taken[row, i] + 2) "s" : "%s%s\n", cell[row, i], ""
         }'
 }
 

@@ -58,9 +58,14 @@ set style line 2 lw 2 pt 5 ps 0.5 lc rgb '#D55E00' dt 2
 END
 }
 
-# draw FILE SIZE: what the commands on standard input draw, as FILE.png and FILE.svg. Where that cannot be drawn it is said
-# in a line, neither file is touched, and `undrawn`, the status of the script, is 1.
+# cannot_draw FILE REASON: says so; others may be drawn, but `undrawn`, the status of the script, is 1.
 undrawn=0
+cannot_draw() {
+    echo "$name: cannot draw '$1': $2" >&2
+    undrawn=1
+}
+
+# draw FILE SIZE: what the commands on standard input draw, as FILE.png and FILE.svg; both, or neither is touched.
 draw() {
     local kind said
     { style && cat; } >"$work/commands"
@@ -68,8 +73,7 @@ draw() {
         said=$(gnuplot -d -e "set terminal ${kind#* } size $2 noenhanced font 'sans-serif,11'" "$work/commands" \
             2>&1 >"$work/drawn.${kind%% *}") && [ -s "$work/drawn.${kind%% *}" ] && continue
         said=$(sed '/./!d; s/.* line [0-9]*: //' <<<"$said" | tail -n 1)
-        echo "$name: cannot draw '$1': gnuplot: ${said:-no picture}" >&2
-        undrawn=1
+        cannot_draw "$1" "gnuplot: ${said:-no picture}"
         return
     done
     for kind in png svg; do

@@ -159,7 +159,12 @@ logs() {
         logs run $value
         sed -i 's/^2\t1\t0\t1\t1/2\t1\t0\tnan\tnan/' run/steps.tsv
         pipeline curves run
-        [ "$status: $output" = "1: curves: nothing in the logs of 'run' is finite: there is nothing to draw" ]
+        [ "$status: $output" = "1: curves: cannot draw 'run/curves': nothing in the logs is finite" ]
+        logs finite 1
+        pipeline figures --with run --without-msc finite --out drawn --data data.pkl
+        [ "$status" -eq 1 ]
+        [ "${lines[0]}" = "figures: cannot draw 'drawn/weights': neither weights nor losses are finite" ]
+        [ "${lines[1]}" = "figures: cannot draw 'drawn/mae': no MAE is finite" ]
     done
 }
 
