@@ -155,7 +155,7 @@ $(O)/bin $(O)/lib:
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
 # come first, so that none of them is left to run alone at the end.
-LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone wrong_lines pipelines paper margin examples pretrain predict)
+LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone locale wrong_lines pipelines paper margin examples pretrain predict)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 2 --exec tests/run
 test: units

@@ -1,6 +1,8 @@
 # What the scripts beside it share; they source it.
 # shellcheck shell=bash
 set -euo pipefail
+export LC_ALL=C.UTF-8 # of all that is called: numbers have points, order is that of bytes, text is UTF-8
+unset CDPATH          # with it cd prints
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
@@ -22,6 +24,88 @@ fail() {
     echo "$name: $2" >&2
     exit "$1"
 }
+
+# warn MESSAGE: unless --quiet was given.
+warn() {
+    [ -n "${quiet[*]-}" ] || echo "$name: warning: $1" >&2
+}
+
+# What an empty value is where one is needed: of a variable that was not set, mostly.
+#
+# has_value OPTION [VALUE]
+has_value() {
+    [ $# -ge 2 ] || fail 2 "'$1' lacks its value ($name --help)"
+    [ -n "$2" ] || fail 2 "$1: the value is empty ($name --help)"
+}
+
+# has_operands OPERAND...
+has_operands() {
+    local number
+    for ((number = 1; number <= $#; number++)); do
+        [ -n "${!number}" ] || fail 2 "operand $number is empty ($name --help)"
+    done
+}
+
+# What the scripts call beyond their first lines, and Debian's package of each, in minbase or in tests/setup.
+tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
+    {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sort,stat,tail,tr}:coreutils)
+gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
+programs=(msa-{load,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
+
+# lacking COMMAND:PACKAGE: whether it is not there, and a sentence that says so.
+lacking() {
+    ! command -v "${1%:*}" >/dev/null && echo "there is no '${1%:*}': Debian's package ${1#*:} has it"
+}
+
+# needs COMMAND:PACKAGE...
+needs() {
+    local command said
+    for command; do
+        ! said=$(lacking "$command") || fail 1 "$said"
+    done
+}
+
+# All that a script may call is looked for at once: much of it has its turn after hours of training.
+have_all() {
+    local program
+    needs "${tools[@]}"
+    for program in "${programs[@]}"; do
+        command -v "$program" >/dev/null ||
+            fail 1 "there is no '$program': make builds it, and MSA_BIN is its folder if not $here/../bin"
+    done
+}
+
+# Says at once, not after hours, that there will be no pictures; the reason goes to `undrawable`.
+expect_pictures() {
+    ! undrawable=$(lacking "$gnuplot") || warn "there will be no pictures: $undrawable"
+}
+
+# pictures COMMAND...: runs what draws some; that it cannot is a warning.
+pictures() {
+    local said
+    [ -z "$undrawable" ] || return 0
+    said=$("$@" 2>&1) || warn "not all pictures are drawn: ${said%%$'\n'*}"
+}
+
+# replace FILE COMMAND...: what the command prints becomes the content of FILE, all of it at once, or nothing does. Until then
+# it has a name that was new, and a lock; what is found under such a name without a lock was left by a script that was killed.
+replace() (
+    mark=$(dirname "$1")/.${1##*/}.msa-
+    for left in "$mark"??????; do
+        [[ -f $left && -r $left ]] || continue
+        exec {held}<"$left"
+        ! flock -n "$held" || rm -f "$left"
+    done
+    until [ "${new-}" -ef "/dev/fd/${held-}" ]; do # it may be taken for one that was left, until it has the lock
+        new=$(mktemp "${mark}XXXXXX")
+        exec {held}>>"$new"
+        flock "$held"
+    done
+    trap 'rm -f "$new"' EXIT
+    "${@:2}" >"$new"
+    chmod '=rw' "$new" # as umask says
+    mv -fT "$new" "$1"
+)
 
 # For use behind a pipeline, `a | b || cause "${PIPESTATUS[@]}"`: ends the script with the status of the program that
 # failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads).
@@ -78,15 +162,23 @@ number_in() {
     sed -n 's/.*"'"$2"'": *\([0-9]*\).*/\1/p' "$1"
 }
 
-# aligned: tab-separated lines, as columns for people.
+# aligned: tab-separated lines of UTF-8, as columns for people. An awk counts bytes or characters: here bytes, without those
+# that continue a character.
 aligned() {
-    awk -F '\t' '
-        { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) }
+    LC_ALL=C awk -F '\t' '
+        function characters(text) {
+            gsub(/[\200-\277]/, "", text)
+            return length(text)
+        }
+        { for (i = 1; i <= NF; i++) {
+            cell[NR, i] = $i
+            taken[NR, i] = characters($i)
+            if (taken[NR, i] > width[i]) width[i] = taken[NR, i] }
           columns = NF }
         END {
             for (row = 1; row <= NR; row++)
                 for (i = 1; i <= columns; i++)
-                    printf i < columns ? "%-" width[i] "s  " : "%s\n", cell[row, i]
+                    printf i < columns ? "%s%" (width[i] - taken[row, i] + 2) "s" : "%s%s\n", cell[row, i], ""
         }'
 }
 
@@ -100,6 +192,15 @@ rounded() {
                 else if (metric[i] && $i ~ /[0-9]/) $i = sprintf("%.4f", $i)
         }
         { print }'
+}
+
+# make_data FILE OPTION OF msa-synth...: the same bytes again, or a file that was not there; any other is left alone.
+make_data() {
+    if [ ! -e "$1" ]; then
+        msa-synth "${@:2}" -o "$1"
+    elif ! msa-synth "${@:2}" | cmp -s - "$1"; then
+        fail 1 "'$1' is not the data set that is made here: move it away, or name another folder"
+    fi
 }
 
 # --- a trained model ---
@@ -195,20 +296,20 @@ command_given() {
 # about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
 # whether it was resumed.
 about() {
+    expect_data "$2"
+    replace "$1/about.tsv" about_lines "$@"
+}
+about_lines() {
     local run=$1 data=$2
-    expect_data "$data"
-    {
-        printf 'made by\t%s\n' "$(msa-load --version)"
-        printf 'command\t%s\n' "$(command_given)"
-        printf 'data\t%s\n' "$(realpath "$data")"
-        printf 'sha256\t%s\n' "$data_hash"
-        printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"
-        printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
-        header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
-        [ $# -le 2 ] || printf '%s\t%s\n' "${@:3}"
-        settings "$run"
-    } >"$run/about.tmp"
-    mv "$run/about.tmp" "$run/about.tsv"
+    printf 'made by\t%s\n' "$(msa-load --version)"
+    printf 'command\t%s\n' "$(command_given)"
+    printf 'data\t%s\n' "$(realpath "$data")"
+    printf 'sha256\t%s\n' "$data_hash"
+    printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"
+    printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
+    header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
+    [ $# -le 2 ] || printf '%s\t%s\n' "${@:3}"
+    settings "$run"
 }
 
 # watch_data DATASET: what is trained on from now on. It may be large: its hash is computed meanwhile, and does not hold
@@ -248,3 +349,5 @@ hash_of() {
 told() {
     [ ! -e "$1/about.tsv" ] || awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv"
 }
+
+[[ ${1-} == @(-h|--help) ]] || have_all

@@ -2,7 +2,6 @@
 # trainings side by side, each of which is done once.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # they use what is set here, and common.bash sets the rest
-export LC_ALL=C.UTF-8 # numbers have points
 
 # take_arguments OPTIONS ARGUMENT...: a value for each of OPTIONS that is there goes to `given`. The other words are
 # options of a training: of the pre-training behind --pretrain, of the fusion behind --train, of both before these.
@@ -24,7 +23,7 @@ take_arguments() {
         --quiet) quiet=--quiet ;;
         *)
             if [ "$part" = both ] && [[ $own == *" $1 "* ]]; then
-                [ $# -ge 2 ] || fail 2 "'$1' lacks its value ($name --help)"
+                has_value "${@:1:2}"
                 given[$1]=$2
                 shift
             else
@@ -41,6 +40,7 @@ take_arguments() {
 
 # check_arguments DATASET: now, and not after days of training.
 check_arguments() {
+    has_operands "$1"
     data=$1 family=auto
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
@@ -58,6 +58,8 @@ check_arguments() {
     esac
     has_split "$data" test || fail 1 "'$data' has no test split to judge by"
     [ -n "$encoders" ] || check_pretraining
+    [ ! -e "$out" ] || hash_data "$data"
+    expect_pictures
 }
 
 # Where encoders are to be trained here, their lines, and whether the fusion can go on from them.
@@ -107,7 +109,8 @@ use_settings() {
     esac
 }
 
-# once SCRIPT DATASET DIR [options]: goes on with this training, unless it is whole already.
+# once SCRIPT DATASET DIR [options]: goes on with this training, unless it is whole already: about.tsv is the last of its
+# results, and the curves come after that.
 once() {
     local script=$1 run=$3
     shift
@@ -117,6 +120,10 @@ once() {
         "$here/$script" "$@" --resume || failed "$run" $?
     elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
+    elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
+        fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
+    elif [ "$script" = train ] && [ ! -e "$run/curves.svg" ]; then
+        pictures "$here/curves" "$run"
     fi
 }
 

@@ -65,8 +65,8 @@ cosines() {
 }
 
 draw_cosines() {
-    cosines "$with" "$data" >"$out/with.tsv"
-    cosines "$no_cl" "$data" >"$out/without-cl.tsv"
+    replace "$out/with.tsv" cosines "$with" "$data"
+    replace "$out/without-cl.tsv" cosines "$no_cl" "$data"
     export out
     draw "$out/cosines" 1100,540 <<'END'
 set datafile nocolumnheaders

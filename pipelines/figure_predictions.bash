@@ -2,12 +2,12 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # what is set there
 
-# predictions RUN DATASET: label and prediction of each sample of the test split, but of those that are not finite.
+# predictions RUN DATASET: label and prediction of each sample of the test split, if that is finite.
 predictions() {
     "$here/evaluate" "$1" "$2" test --predictions "$work/predicted" >/dev/null
     awk -F '\t' -v OFS='\t' '
         NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
-        NR == 1 || $column["prediction"] ~ /[0-9]/ { print $column["label"], $column["prediction"] }' "$work/predicted"
+        NR == 1 || $column["prediction"] !~ /^[-+]?(inf|nan)$/ { print $column["label"], $column["prediction"] }' "$work/predicted"
 }
 
 # distribution RANGE COLUMN: of what predictions wrote, in per cent of the samples for each bin of a tenth of the range,
@@ -19,7 +19,7 @@ distribution() {
             bin = int($column * 10 / range + 1000.5) - 1000
             count[bin < -15 ? -15 : bin > 15 ? 15 : bin]++
         }
-        END { for (b = -15; b <= 15; b++) print b * range / 10, NR > 1 ? 100 * count[b] / (NR - 1) : 0 }'
+        END { for (b = -15; NR > 1 && b <= 15; b++) print b * range / 10, 100 * count[b] / (NR - 1) }'
 }
 
 # ranges BOUND: of what predictions wrote, for each of three classes of the label (divided at -BOUND and BOUND): least,

@@ -1,5 +1,6 @@
 # What curves and figures share, which source it behind common.bash: columns of logs, and the style of what is drawn.
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # they use what is set here, and common.bash sets the rest
 
 # split_rows RUN SPLIT: the rows of its metrics.tsv that belong to one split. In front their place on the axis of epochs:
 # several of one epoch share it.
@@ -7,7 +8,14 @@ split_rows() {
     awk -F '\t' -v OFS='\t' -v wanted="$2" '
         NR == FNR { rows[$1, $2]++; next }
         FNR == 1 { print "at", $0 }
-        $2 == wanted { print $1 - 1 + ++seen[$1] / rows[$1, $2], $0 }' "$1/metrics.tsv" "$1/metrics.tsv"
+        $2 == wanted { print $1 - 1 + ++seen[$1] / rows[$1, $2], $0 }' "$1/metrics.tsv" "$1/metrics.tsv" | gaps
+}
+
+# gaps: what is not finite as nan, which is a gap in a curve.
+gaps() {
+    awk -F '\t' -v OFS='\t' '
+        { for (i = 1; i <= NF; i++) if ($i ~ /^[-+]?(inf|nan)$/) $i = "nan"
+          print }'
 }
 
 # names FILE PATTERN [EXCEPT]: its columns that match, but not EXCEPT, and hold a number somewhere.
@@ -38,6 +46,7 @@ colours = 'msr #0072B2 msc #D55E00 uni #009E73 cl #CC79A7 w_uni #009E73 w_cl #CC
 place(name) = sum [i=1:words(colours)] (word(colours, i) eq name ? i : 0)
 colour(name) = place(name) ? word(colours, place(name) + 1) : '#000000'
 
+set encoding utf8
 set datafile separator tab columnheaders
 set border 3 lc rgb '#555555'
 set tics nomirror out textcolor rgb '#333333'
@@ -49,12 +58,25 @@ set style line 2 lw 2 pt 5 ps 0.5 lc rgb '#D55E00' dt 2
 END
 }
 
-# draw FILE SIZE: what the commands on standard input draw, as FILE.png and FILE.svg.
+# cannot_draw FILE REASON: says so; others may be drawn, but `undrawn`, the status of the script, is 1.
+undrawn=0
+cannot_draw() {
+    echo "$name: cannot draw '$1': $2" >&2
+    undrawn=1
+}
+
+# draw FILE SIZE: what the commands on standard input draw, as FILE.png and FILE.svg; both, or neither is touched.
 draw() {
-    local terminal
+    local kind said
     { style && cat; } >"$work/commands"
-    for terminal in 'png pngcairo' "svg svg background 'white'"; do
-        gnuplot -e "set terminal ${terminal#* } size $2 noenhanced font 'sans-serif,11'" "$work/commands" >"$work/drawn"
-        mv "$work/drawn" "$1.${terminal%% *}"
+    for kind in 'png pngcairo' "svg svg background 'white'"; do
+        said=$(gnuplot -d -e "set terminal ${kind#* } size $2 noenhanced font 'sans-serif,11'" "$work/commands" \
+            2>&1 >"$work/drawn.${kind%% *}") && [ -s "$work/drawn.${kind%% *}" ] && continue
+        said=$(sed '/./!d; s/.* line [0-9]*: //' <<<"$said" | tail -n 1)
+        cannot_draw "$1" "gnuplot: ${said:-no picture}"
+        return
+    done
+    for kind in png svg; do
+        replace "$1.$kind" cat "$work/drawn.$kind"
     done
 }

@@ -128,17 +128,21 @@ footnotes() {
         "that of the difference of two single runs. Other seeds can change the verdict."
 }
 
+numbers() {
+    results "$@" | statistics "${given[--as]-}" "$1"
+}
+
+markdown() {
+    printable "$out/table.tsv" | sed "s/\t/ | /g; s/^ */| /; s/\$/ |/; 1{p; s/[^|]\\+/ --- /g}"
+    echo
+    footnotes "$@"
+}
+
 # write_tables MODEL FOLDER...: $out/table.tsv and $out/table.md, and the table to standard output; the first model is what
 # others are held against.
 write_tables() {
-    results "$@" | statistics "${given[--as]-}" "$1" >"$out/table.tmp"
-    mv "$out/table.tmp" "$out/table.tsv"
-    {
-        printable "$out/table.tsv" | sed "s/\t/ | /g; s/^ */| /; s/\$/ |/; 1{p; s/[^|]\\+/ --- /g}"
-        echo
-        footnotes $# "$1"
-    } >"$out/table.tmp"
-    mv "$out/table.tmp" "$out/table.md"
-    printable "$out/table.tsv" | column -t -s $'\t'
+    replace "$out/table.tsv" numbers "$@"
+    replace "$out/table.md" markdown $# "$1"
+    printable "$out/table.tsv" | aligned
     footnotes $# "$1"
 }

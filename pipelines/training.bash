@@ -23,6 +23,7 @@ take_options() {
         esac
         if [ $taken -eq 2 ]; then
             [ $# -ge 2 ] || fail 2 "'$1' is no option, or lacks its value ($name --help)"
+            has_value "$1" "$2"
             case $1 in
             --epochs) epochs=$2 ;;
             --batch) batch=$2 ;;

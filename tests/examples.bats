@@ -83,7 +83,8 @@ python_stage() {
     timeout -k 5 60 "$PYTHON" "$1" <given.msa >passed.msa
     # All but the sizes of frames, which depend on padding.
     msa-dump --json --values given.msa | sed 's/"bytes": [0-9]*, //' >given.json
-    msa-dump --json --values passed.msa | sed 's/"bytes": [0-9]*, //' | diff given.json -
+    msa-dump --json --values passed.msa | sed 's/"bytes": [0-9]*, //' | diff given.json - || return
+    python_without_reader "$1" <given.msa
 }
 @test "the examples in Python" {
     each '*.py' python_stage

@@ -10,9 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent / "interop"))
 from read_stream import Writer, frames
 
 code, out = compile(sys.argv[1], "forgery", "exec"), Writer(sys.stdout.buffer)
-try:
-    for kind, body in frames(sys.stdin.buffer):
-        exec(code, {"kind": kind, "body": body, "tensors": body.get("tensors"), "B": len(body.get("id", ())), "np": np})
-        out.write(kind, body)
-except BrokenPipeError:
-    sys.exit(141)
+for kind, body in frames(sys.stdin.buffer):
+    exec(code, {"kind": kind, "body": body, "tensors": body.get("tensors"), "B": len(body.get("id", ())), "np": np})
+    out.write(kind, body)

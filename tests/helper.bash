@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
+export LC_ALL=C.UTF-8 # numbers have points in what the tests call too
 
 setup() {
     ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
@@ -30,6 +31,47 @@ line() {
     # shellcheck disable=SC2016 # the inner shell expands it
     run timeout -k 5 "${LIMIT:-60}" bash -c "set -o pipefail; $1"'
         echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"'
+}
+
+# What scripts say that they call, in lines of COMMAND:PACKAGE.
+script_tools() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    bash -c '. "$1/pipelines/common.bash" --help; printf "%s\n" "${tools[@]}"' bash "$ROOT"
+}
+
+# script_path COMMAND...: the folder `path` with all of that, the programs, and a shell; but without these commands.
+script_path() {
+    local tool
+    mkdir -p path
+    while IFS=: read -r tool _; do
+        ln -sf "$(command -v "$tool")" path
+    done < <(script_tools)
+    ln -sf "$(command -v bash)" "$(command -v env)" "$(command -v dirname)" "$(command -v readlink)" "$BUILD"/bin/* path
+    [ $# -eq 0 ] || (cd path && rm "$@")
+}
+
+# A pipe that nobody reads, as the descriptor $unread.
+open_unread() {
+    local pipe both
+    pipe=$(mktemp -u -p .)
+    mkfifo "$pipe"
+    exec {both}<>"$pipe"
+    exec {unread}>"$pipe" {both}>&-
+}
+
+# python_without_reader SCRIPT ARGUMENT...: on standard input, writing where nobody reads: no word, and status 141, whether or
+# not Python keeps back what it writes.
+python_without_reader() {
+    local given unbuffered status
+    given=$(mktemp -p .)
+    cat >"$given"
+    open_unread
+    for unbuffered in '' 1; do
+        status=0
+        PYTHONUNBUFFERED=$unbuffered timeout -k 5 60 "$PYTHON" "$@" <"$given" 1>&"$unread" 2>said || status=$?
+        [[ $status -eq 141 && ! -s said ]] || { echo "$*: $status: $(cat said)" && return 1; }
+    done
+    exec {unread}>&-
 }
 
 # The last four stages of a golden training line, from msa-encode on; options of msa-encode and msa-backprop may be added.

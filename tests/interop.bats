@@ -51,6 +51,8 @@ training() {
 }
 
 @test "a stage with parameters in Python gives the golden trajectory; its file serves it and msa-predict" {
+    echo mine >run/predict.safetensors.tmp            # of the user
+    touch run/predict.safetensors.new-0123456789abcdef # left by one that was killed
     LIMIT=120 line "$(golden_load) | $(golden_encode) | $(golden_decompose) |
         $(predict_stage) --init $GOLDEN/predict.init.safetensors | msa-loss | msa-gdwg | msa-metrics -q |
         msa-backprop --lr 1e-3 --decay 1e-3 --warmup 1 --log run/steps.tsv"
@@ -62,6 +64,8 @@ training() {
         [ "$status" -eq 0 ]
         "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
     done
+    [ "$(cat run/predict.safetensors.tmp)" = mine ]
+    [ ! -e run/predict.safetensors.new-0123456789abcdef ]
     [ "$(wc -l <"$ROOT/tests/interop/predict_stage.py")" -lt 120 ]
 }
 
@@ -169,4 +173,37 @@ END
     rm "$file"
     line "$(kept --resume)"
     [[ $output == "keeper.py: FileNotFoundError: "* ]]
+}
+
+@test "Python whose reader has gone ends as silently as C" {
+    local load="msa-load --split test --batch 3 $GOLDEN/data.pkl" interop=$ROOT/tests/interop
+    line "$(golden_load) | $(golden_model) | msa-loss | msa-backprop"
+    [ "$status" -eq 0 ]
+    $load -o given.msa
+    msa-encode -p run/encode.safetensors given.msa -o encoded.msa
+    msa-decompose -p run/decompose.safetensors encoded.msa -o features.msa
+    msa-predict -p run/predict.safetensors features.msa -o predicted.msa
+    msa-synth --samples 4,2,2 --frames text=1 -o pooled.pkl
+    msa-load --split test pooled.pkl -o pooled.msa
+    python_without_reader "$ROOT/tests/forge.py" '' <given.msa
+    python_without_reader "$ROOT/tests/surprise.py" <given.msa
+    python_without_reader "$interop/read_stream.py" <given.msa
+    python_without_reader "$interop/scalar_stage.py" h_text <encoded.msa
+    python_without_reader "$interop/predict_stage.py" -p run/predict.safetensors <features.msa
+    python_without_reader "$interop/loss_stage.py" <predicted.msa
+    PYTHONPATH=$interop python_without_reader "$ROOT/tests/bench/pooled.py" <pooled.msa
+}
+
+@test "Python that fails where nobody reads says why, and not that nobody reads" {
+    open_unread
+    local stage status script
+    for stage in loss_stage 'predict_stage -p run/p'; do
+        status=0 script=${stage%% *}
+        # shellcheck disable=SC2086,SC2154 # words of their own; helper.bash sets unread
+        "$PYTHON" "$ROOT/tests/interop/"${stage/stage/stage.py} <"$GOLDEN/data.pkl" 1>&"$unread" 2>said || status=$?
+        [[ $status -ne 0 && $status -ne 141 ]]
+        [ "$(wc -l <said)" -eq 1 ]
+        grep -q "^$script.py: .*not a frame of version 1" said
+    done
+    exec {unread}>&-
 }

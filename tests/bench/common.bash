@@ -1,5 +1,6 @@
 # Shared by what measures: the seconds between lines, and what is in the middle of many.
 # shellcheck shell=bash
+export LC_ALL=C.UTF-8 # numbers have points, EPOCHREALTIME's too
 
 # The seconds between the lines of stdin, without the first N.
 intervals() {

@@ -2,7 +2,6 @@
 """A stage of your own: what msa-loss does, in NumPy, to put where msa-loss stands. It adds to each record the losses of
 four tasks, their weights and, in training, each loss's gradient by each tensor that it depends on (NAME@TASK). Being
 forward only, it need not join the way back: msa-backprop does the rest."""
-import signal
 import sys
 
 import numpy as np
@@ -64,7 +63,6 @@ def add_losses(record, family):
 
 
 out = Writer(sys.stdout.buffer)
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 try:
     for kind, body in frames(sys.stdin.buffer):
         if kind == "H":
@@ -74,6 +72,7 @@ try:
             add_losses(body, family)
         out.write(kind, body)
 except Exception as error:
+    out.forgiving = True  # the cause is said, whether or not anybody reads
     out.write("X", {"who": "loss_stage.py", "what": repr(error)})
     sys.exit(f"loss_stage.py: {error!r}")
 sys.exit(5 if kind == "X" else 0)  # another program has failed, and said why

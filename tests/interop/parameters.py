@@ -1,6 +1,8 @@
 """Files of parameters: float32 arrays by name, and notes on them, in the safetensors format."""
+import glob
 import json
 import os
+import secrets
 
 import numpy as np
 
@@ -14,14 +16,17 @@ def load(path):
 
 
 def save(path, tensors, notes):
-    """The file is written whole or not at all."""
+    """The file is written whole or not at all: until then it has a name that was new. What was killed before has left one."""
     table, at = {"__metadata__": notes}, 0
     for name, x in tensors.items():
         table[name] = {"dtype": "F32", "shape": x.shape, "data_offsets": [at, at := at + x.nbytes]}
     table = json.dumps(table).encode()
     table += b" " * (-len(table) % 8)
-    with open(path + ".tmp", "wb") as file:
+    for left in glob.glob(glob.escape(path) + ".new-" + "[0-9a-f]" * 16):
+        os.unlink(left)
+    new = f"{path}.new-{secrets.token_hex(8)}"
+    with open(new, "xb") as file:
         file.write(len(table).to_bytes(8, "little") + table + b"".join(x.tobytes() for x in tensors.values()))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".tmp", path)
+    os.replace(new, path)

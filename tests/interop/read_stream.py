@@ -5,6 +5,7 @@ As a module: `for kind, body in frames(file)`; the tensors of a record are NumPy
 As a program: one line a frame of the file that is named, or of stdin."""
 import gzip
 import os
+import signal
 import struct
 import sys
 import zlib
@@ -43,9 +44,15 @@ def frames(file):
         number += 1
 
 
+def end_as_by_sigpipe():
+    """What Python does not do by itself: it ignores the signal, and complains of what it cannot write, at its exit too."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+
+
 class Writer:
-    """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it. That nobody
-    reads any more is a BrokenPipeError, unless it is forgiven: then frames go nowhere."""
+    """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it. Where nobody
+    reads any more the process ends silently, with what a shell shows as 141; unless it is forgiven: then frames go nowhere."""
 
     def __init__(self, file, forgiving=False):
         self.file, self.number, self.ended = file, 0, False
@@ -62,7 +69,7 @@ class Writer:
             self.file.flush()
         except (BrokenPipeError, ConnectionResetError):
             if not self.forgiving:
-                raise
+                end_as_by_sigpipe()
             self.broken = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
@@ -75,5 +82,6 @@ def line(number, kind, body):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for number, (kind, body) in enumerate(frames(opened(*sys.argv[1:]))):
         print(line(number, kind, body))

@@ -15,7 +15,6 @@ and, of a stage that keeps a file of its own with each checkpoint,
                             stage.restore the file must be as they say"""
 import os
 import select
-import signal
 import socket
 import struct
 import sys
@@ -137,8 +136,6 @@ class Line:
         if header["mode"] == "train":
             self.out.forgiving = True
             self.back = WayBack(header, self.entry, self.out)
-        else:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         self.stage.header(header)
         if header.get("resume", {}).get("checkpoint"):
             self.checkpoint = header["resume"]
@@ -200,6 +197,7 @@ class Line:
             self.back.give("E", self.back.take("E"))
 
     def fail(self, who, what):
+        self.out.forgiving = True
         for way in self.out, self.back and self.back.before:
             if way and not way.ended:
                 way.write("X", {"who": who, "what": what})

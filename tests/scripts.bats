@@ -1,0 +1,226 @@
+#!/usr/bin/env bats
+# What all scripts of pipelines/ hold to: empty values, pictures that cannot be drawn, files that are not theirs.
+load helper
+
+small=(--dim 16 --heads 2 --batch 8 --epochs 2)
+
+pipeline() {
+    run env MSA_BIN="$BUILD/bin" timeout -k 5 200 "$ROOT/pipelines/$1" "${@:2}"
+}
+
+# --- empty values ---
+
+# refused SCRIPT ARGUMENT...: one line of the script, status 2, and nothing begun.
+refused() {
+    pipeline "$@"
+    [[ $status -eq 2 && ${#lines[@]} -eq 1 && $output == *" empty ("*" --help)" ]] || { echo "$*: $status: $output" && return 1; }
+    [ ! -e out ]
+}
+
+# options SCRIPT: those of its help that take a value: a word in capitals, or one of several. (--text FILE of predict is none.)
+options() {
+    "$ROOT/pipelines/$1" --help | grep -v 'pipelines/predict' |
+        grep -oE "(^| )--?[a-z-]+ (['A-Z][^ ]*|[a-z0-9]+\|)" | awk '{ print $1 }' | sort -u
+}
+
+@test "an option of a script whose value is empty, each of them" {
+    msa-synth --samples 8,4,4 -o data.pkl
+    local script option count=0
+    local -A operands=([train]='data.pkl out' [pretrain]='data.pkl out' [evaluate]='run data.pkl' [predict]='run data.pkl'
+        [figures]='--with run' [reproduce]='other data.pkl --out out' [ablate]='data.pkl --out out' [fraction]='data.pkl --out out')
+    for script in "${!operands[@]}"; do
+        for option in $(options "$script"); do
+            # shellcheck disable=SC2086 # words of their own
+            refused "$script" ${operands[$script]} "$option" ''
+            [[ $output == *"-${option##*-}: the value is empty ("* ]] || { echo "$script $option: $output" && return 1; }
+            count=$((count + 1))
+        done
+    done
+    [ "$count" -gt 60 ]
+    refused pretrain data.pkl out --vision-lr ''
+    refused reproduce other data.pkl --out out --train --lr ''
+    refused evaluate run data.pkl valid --predictions ''
+}
+
+@test "an operand of a script that is empty" {
+    msa-synth --samples 8,4,4 -o data.pkl
+    refused train '' out
+    refused train data.pkl ''
+    refused pretrain '' out
+    refused pretrain data.pkl ''
+    refused evaluate '' data.pkl
+    refused evaluate run ''
+    refused predict '' data.pkl
+    refused predict run ''
+    refused predict run --text ''
+    refused report run ''
+    refused curves ''
+    refused figures '' --out out
+    refused reproduce other '' --out out
+    refused ablate '' --out out
+    refused fraction '' --out out
+    refused demo ''
+    refused demo-paper ''
+}
+
+# --- pictures ---
+
+# stand_in_gnuplot: one that fails, in `path`.
+stand_in_gnuplot() {
+    mkdir -p path
+    printf '#!/bin/sh\nprintf "\\n\\"/tmp/x\\" line 7: it is broken\\n" >&2\nexit 1\n' >path/gnuplot
+    chmod +x path/gnuplot
+}
+
+# without_gnuplot SCRIPT ARGUMENT...: stderr is in the file said.
+without_gnuplot() {
+    run timeout -k 5 200 env PATH="$PWD/path" MSA_BIN="$PWD/path" "$ROOT/pipelines/$1" "${@:2}" 2>said
+}
+
+missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
+
+@test "no gnuplot: said once, at the start; results are whole, also when the run is resumed; with gnuplot its curves come" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    script_path
+    mkdir one two
+    run bash -c 'cd one && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}"
+    for resume in '' --resume; do
+        run bash -c 'cd two && exec env PATH="$1" MSA_BIN="$1" "${@:2}" 2>said' bash "$PWD/path" \
+            "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" $resume
+        [ "$status" -eq 0 ]
+        grep -v '^epoch \|^ ' two/said >warnings
+        [ "$(cat warnings)" = "train: warning: there will be no pictures: $missing" ]
+        [ "$(head -n 1 two/said)" = "$(cat warnings)" ]
+        [[ ${lines[-1]} == test* && $output != *curves* ]]
+        rm two/said
+        cmp one/run/test.tsv two/run/test.tsv
+        cmp one/run/about.tsv two/run/about.tsv
+        [ ! -e two/run/curves.png ]
+    done
+    run bash -c 'cd two && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" --resume
+    [ "$status" -eq 0 ]
+    diff -r one two
+    for script in curves 'figures --out drawn'; do
+        run -1 env PATH="$PWD/path" MSA_BIN="$PWD/path" bash -c "'$ROOT/pipelines/'$script one/run"
+        [ "$output" = "${script%% *}: $missing" ]
+    done
+    [ ! -e drawn ]
+}
+
+@test "a gnuplot that fails: one warning, and results are whole; curves alone fails, and leaves what was drawn" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    sha256sum run/* >before
+    stand_in_gnuplot
+    PATH=$PWD/path:$PATH pipeline curves run
+    [ "$status: $output" = "1: curves: cannot draw 'run/curves': gnuplot: it is broken" ]
+    sha256sum --quiet -c before
+    for resume in '' --resume; do
+        PATH=$PWD/path:$PATH pipeline train data.pkl other "${small[@]}" $resume
+        [ "$status" -eq 0 ]
+        [ "$(grep -v '^epoch \|^ \|^split \|^test ' <<<"$output")" = \
+            "train: warning: not all pictures are drawn: curves: cannot draw 'other/curves': gnuplot: it is broken" ]
+        [ -s other/test.tsv ]
+        [ -s other/about.tsv ]
+    done
+}
+
+@test "an experiment without gnuplot ends with its table; started again with it, only the curves come" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    script_path
+    local ablate=(ablate data.pkl --out out --seeds 1 "${small[@]}" --only classes-2)
+    without_gnuplot "${ablate[@]}"
+    [ "$status" -eq 0 ]
+    [ "$(grep -v '^---' <<<"$output")" != "" ] && [ -s out/table.tsv ]
+    sha256sum out/*/*/*.tsv out/table.* >before
+    pipeline "${ablate[@]}" --quiet
+    [ "$status" -eq 0 ]
+    [ -s out/full/seed-1/curves.png ]
+    [ -s out/classes-2/seed-1/curves.svg ]
+    sha256sum --quiet -c before
+    msa-synth --samples 24,8,8 --seed 2 -o data.pkl
+    pipeline "${ablate[@]}"
+    [ "$status" -eq 1 ]
+    [ "${lines[-1]}" = "ablate: 'out/full/seed-1' was trained on other data: out/full/seed-1/about.tsv has their SHA-256" ]
+}
+
+# logs WHERE VALUE: those of a run, where its numbers are that.
+logs() {
+    mkdir -p "$1"
+    printf 'epoch\tstep\tlr\tmsr\tw_uni\ttotal\n1\t0\t0\t%s\t%s\t%s\n2\t1\t0\t1\t1\t%s\n' "$2" "$2" "$2" "${3-$2}" >"$1/steps.tsv"
+    printf 'epoch\tsplit\tsamples\tmsr\tmae\n1\tvalid\t8\t%s\t%s\n2\tvalid\t8\t%s\t%s\n' "$2" "$2" "${3-$2}" "$2" >"$1/metrics.tsv"
+}
+
+@test "curves of what is not finite: gaps; where nothing is finite there is nothing to draw" {
+    for value in nan -nan inf -inf; do
+        logs run $value 1.5
+        pipeline curves run
+        [ "$status: $output" = "0: " ] || { echo "$output" && return 1; }
+        logs run $value
+        sed -i 's/^2\t1\t0\t1\t1/2\t1\t0\tnan\tnan/' run/steps.tsv
+        pipeline curves run
+        [ "$status: $output" = "1: curves: cannot draw 'run/curves': nothing in the logs is finite" ]
+        logs finite 1
+        pipeline figures --with run --without-msc finite --out drawn --data data.pkl
+        [ "$status" -eq 1 ]
+        [ "${lines[0]}" = "figures: cannot draw 'drawn/weights': neither weights nor losses are finite" ]
+        [ "${lines[1]}" = "figures: cannot draw 'drawn/mae': no MAE is finite" ]
+    done
+}
+
+# --- files ---
+
+# replace FILE COMMAND...: of common.bash.
+replace() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    bash -c '. "$1/pipelines/common.bash" --help; replace "${@:2}"' bash "$ROOT" "$@"
+}
+
+@test "a file is replaced whole or not at all; what a killed script left goes, but nothing that is in use or another's" {
+    umask 027
+    echo old >file
+    touch file.tmp .file.msa-mine
+    run -3 replace file bash -c 'echo half; exit 3'
+    [ "$(cat file)" = old ]
+    # shellcheck disable=SC2016 # the inner shell expands it
+    run ! replace file bash -c 'echo half; kill -9 "$PPID"'
+    [ "$(find . -name '.file.msa-??????' | wc -l)" -eq 1 ]
+    touch .file.msa-locked
+    exec {lock}<.file.msa-locked
+    flock "$lock"
+    replace file echo new
+    [ "$(cat file)" = new ]
+    [ "$(stat -c %a file)" = 640 ]
+    [ "$(find . -name '*file*' | sort | xargs)" = './.file.msa-locked ./.file.msa-mine ./file ./file.tmp' ]
+    exec {lock}<&-
+    replace file echo newer
+    [ ! -e .file.msa-locked ]
+}
+
+@test "files of the user beside those of a run are left alone" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    mkdir out
+    for file in run/{about,test,curves,table}.tmp out/{table.tmp,table.md.tmp,report.tmp,new.pkl}; do
+        echo mine >"$file"
+    done
+    sha256sum run/* out/* >before
+    pipeline train data.pkl run "${small[@]}" --quiet
+    [ "$status" -eq 0 ]
+    pipeline ablate data.pkl --out out --seeds 1 "${small[@]}" --only full --quiet
+    [ "$status" -eq 0 ]
+    sha256sum --quiet -c before
+    [ -z "$(find run out -name '.*')" ]
+}
+
+@test "the demos leave a data set alone that is not theirs" {
+    mkdir demo
+    msa-synth --samples 24,8,8 -o demo/data.pkl
+    sha256sum demo/data.pkl >before
+    for script in demo demo-paper; do
+        pipeline $script demo
+        [ "$status" -eq 1 ]
+        [ "${lines[-1]}" = "$script: 'demo/data.pkl' is not the data set that is made here: move it away, or name another folder" ]
+        sha256sum --quiet -c before
+        [ "$(ls -A demo)" = data.pkl ]
+    done
+}
