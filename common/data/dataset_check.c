@@ -2,6 +2,7 @@
  * that it is the one that was used before. */
 #include "common/data/dataset.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -11,6 +12,22 @@ static void check_labels(struct dataset *d, enum split split, int tensor)
     float label;
     for (size_t i = 0; i < d->split[split].count; i++)
         dataset_read(d, split, tensor, i, NON_FINITE_FAIL, &label);
+}
+
+struct outside dataset_outside(struct dataset *d, enum split split, double range)
+{
+    struct outside found = {0};
+    for (int k = 0; k < LABELS; k++)
+        for (size_t i = 0; d->labels[k] >= 0 && i < d->split[split].count; i++) {
+            float label;
+            d->format->read(d, split, d->labels[k], i, &label);
+            if (!isfinite(label) || fabs((double)label) <= range * (1 + 1e-6))
+                continue;
+            found.count++;
+            if (fabs((double)label) > fabs(found.farthest))
+                found.farthest = (double)label;
+        }
+    return found;
 }
 
 /* ---- Ids ---- */
