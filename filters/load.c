@@ -218,26 +218,18 @@ static void check_splits(struct load *l)
 }
 
 /* Labels of another family are cut off, or all of one class. */
-static void warn_of_labels(struct load *l, const char *family)
+static void warn_of_labels(struct load *l, int family)
 {
     struct outside all = {0};
-    int at = family[0] ? (int)family_named(l->m, family) : -1;
-    double range = at < 0 ? INFINITY : family_range((enum family)at);
-    for (int i = 0; i < SPLITS; i++) {
+    for (int i = 0; family >= 0 && i < SPLITS; i++) {
         struct outside one = {0};
         if (is_used(l->settings, i))
-            one = dataset_outside(l->data, (enum split)i, range);
+            one = dataset_outside(l->data, (enum split)i, family_range((enum family)family));
         all.count += one.count;
         if (fabs(one.farthest) > fabs(all.farthest))
             all.farthest = one.farthest;
     }
-    if (!all.count)
-        return;
-    bool other = at == FAMILY_SIMS && fabs(all.farthest) <= family_range(FAMILY_MOSI);
-    msa_warn(l->m,
-             "%s: %zu labels are outside of %g to %g, which family %s has: the farthest is %g%s",
-             l->data->path, all.count, -range, range, family, all.farthest,
-             other ? " (is it of the other: --family mosi?)" : "");
+    outside_warn(&all, l->m, l->data->path, (enum family)family);
 }
 
 static void prepare_batches(struct load *l)
@@ -270,8 +262,11 @@ static struct header *prepare(struct load *l)
     prepare_batches(l);
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
+    source_forget_option(l->m, "--like", true); /* what it told is in the header itself */
+    source_forget_option(l->m, "-q", false);
+    source_forget_option(l->m, "--quiet", false);
     struct header *h = make_header(l);
-    warn_of_labels(l, h->family);
+    warn_of_labels(l, h->family[0] ? (int)family_named(l->m, h->family) : -1);
     if (s->state) {
         source->settings = settings_value(l, h);
         source_claim_state(source, h, s->resume);
@@ -286,8 +281,7 @@ static void show_info(struct load *l)
     const char *path = l->m->common.output;
     struct info *info = info_of(l->data, s->split == SPLIT_ALL ? -1 : s->split,
                                 l->family == FAMILY_AUTO ? -1 : l->family);
-    if (info->family >= 0)
-        warn_of_labels(l, family_names[info->family]);
+    warn_of_labels(l, info->family);
     bool named = path && strcmp(path, "-") != 0;
     if (named)
         file_spare_operands(l->m, path);

@@ -300,6 +300,8 @@ static void score_file(struct metrics *x)
     x->scores.labelled = true;
     x->scores.family = (enum family)s->family;
     predictions_read(&x->scores, s->from_tsv);
+    struct outside outside = scores_outside(&x->scores);
+    outside_warn(&outside, x->m, s->from_tsv, x->scores.family);
     if (x->scores.count)
         check_keys(x);
     conclude(x);
