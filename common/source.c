@@ -104,14 +104,18 @@ static void commit(struct source *s, struct control *c)
     commit_write(s->m, s->state, &(struct commit){s->lasting, *c});
 }
 
-/* How a training was begun is not part of it: a resumed one leaves the same commit. */
-static void forget_option(struct msa *m, const char *option)
+void source_forget_option(struct msa *m, const char *option, bool valued)
 {
     char **kept = msa_calloc(m, (size_t)m->argc + 1, sizeof *kept);
+    size_t length = strlen(option);
     int count = 0;
-    for (int i = 0; i < m->argc; i++)
-        if (strcmp(m->argv[i], option) != 0)
+    for (int i = 0; i < m->argc; i++) {
+        bool is = strcmp(m->argv[i], option) == 0;
+        if (!is &&
+            !(valued && strncmp(m->argv[i], option, length) == 0 && m->argv[i][length] == '='))
             kept[count++] = m->argv[i];
+        i += is && valued;
+    }
     m->argv = kept;
     m->argc = count;
 }
@@ -146,7 +150,7 @@ static void resume(struct source *s, struct header *h)
 {
     s->resumed = commit_read(s->m, s->state);
     resume_put(h, s->resumed);
-    forget_option(s->m, "--resume");
+    source_forget_option(s->m, "--resume", false);
     const value *state = resume_state(h, &s->settings);
     if (!s->resumed)
         return;

@@ -38,6 +38,9 @@ struct source {
 
 /* Training steps in an epoch. */
 long source_steps(const struct source *s);
+/* How a run was begun is not part of it: takes an option, and its value, out of the arguments that
+ * the header tells, so that a resumed one leaves the same commit. */
+void source_forget_option(struct msa *m, const char *option, bool valued);
 /* Keeps `state` for this run, and has the training go on from its commit if it is resumed; fails
  * the run where that is another training's. Before source_open. */
 void source_claim_state(struct source *s, struct header *h, bool resume);

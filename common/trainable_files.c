@@ -131,6 +131,21 @@ static void compare_checkpoint(struct trainable *t, long mine)
     value_set(t->m, h->zone, &h->map, "checkpoint_by", value_str(t->m, h->zone, t->m->program));
 }
 
+/* Warns when the data set is of another family than the parameters; of all stages that are, one. */
+static void compare_family(struct trainable *t, const char *mine)
+{
+    struct header *h = t->stage->header;
+    const value *said = value_get(&h->map, "family_parameters");
+    if (strcmp(mine, h->family) == 0 || (said && value_equals(said, mine)))
+        return;
+    msa_warn(
+        t->m,
+        "%s was trained on family %s, but the data set is of family %s: labels and predictions "
+        "are on different scales (msa-load --family says what a data set is of)",
+        t->given->path, mine, h->family);
+    value_set(t->m, h->zone, &h->map, "family_parameters", value_str(t->m, h->zone, mine));
+}
+
 /* Evaluation takes the family of a set without labels from the parameters. */
 static void compare_notes(struct trainable *t)
 {
@@ -139,6 +154,8 @@ static void compare_notes(struct trainable *t)
                *checkpoint = trainable_noted(t, "checkpoint");
     if (!h->family[0] && family)
         snprintf(h->family, sizeof h->family, "%s", family);
+    else if (family)
+        compare_family(t, family);
     if (checkpoint)
         compare_checkpoint(t, strtol(checkpoint, NULL, 10));
 }

@@ -4,6 +4,7 @@
 #include "common/data/info.h"
 #include "common/data/names.h"
 #include "common/source.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,11 +17,14 @@ struct settings {
     long epochs, batch, seed, validate_every;
     double fraction;
     const char *drop, *state;
+    struct option_list renamed, like;
 };
 
 struct load {
     struct msa *m;
     const struct settings *settings;
+    struct naming *naming;
+    int family; /* that was given, here or to a run before; or FAMILY_AUTO */
     struct dataset *data;
     struct source source;
 };
@@ -49,6 +53,12 @@ static const struct option options[] = {
      "put mean and deviation of each feature into the header, for msa-encode to apply"},
     {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
      "leave these modalities out, of text,vision,audio"},
+    {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
+     "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
+    {0, "like", "FILE", OPTION_LIST, FIELD(like), NULL, 0, 0,
+     "take --family, and --rename where there are such names, from the run that left this commit "
+     "or "
+     "stream; repeatable"},
     {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
      "labels to learn and judge by; the joint ones where the set has none of that modality"},
     {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
@@ -66,22 +76,77 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+/* --- what was said of the data set --- */
+
+/* What an earlier run was told, by the header of the commit or stream that it left. */
+static void recall(struct load *l, const char *path)
+{
+    struct frame f;
+    struct reader *in = reader_open_path(l->m, path);
+    reader_next(in, &f);
+    const char *family = value_text(f.zone, &f.map, "family");
+    naming_recall(l->naming, &f.map);
+    if (l->family == FAMILY_AUTO && value_bool(&f.map, "family_given", false))
+        l->family = (int)family_named(l->m, family ? family : "");
+    frame_free(in, &f);
+    reader_close(in);
+}
+
+/* A training that is resumed knows it. */
+static void take_names(struct load *l)
+{
+    const struct settings *s = l->settings;
+    l->family = s->family;
+    l->naming = naming_new(l->m);
+    for (int i = 0; i < s->renamed.count; i++)
+        naming_give(l->naming, s->renamed.values[i]);
+    if (s->resume && file_exists(s->state))
+        recall(l, s->state);
+    for (int i = 0; i < s->like.count; i++)
+        recall(l, s->like.values[i]);
+}
+
+static bool is_used(const struct settings *s, int split)
+{
+    return s->train ? split != TEST : s->split == SPLIT_ALL || s->split == split;
+}
+
 /* --- header --- */
+
+/* Samples that come of each split; in training, in an epoch. */
+static value splits_value(struct load *l, msgpack_zone *zone)
+{
+    value splits = value_map();
+    for (int i = 0; i < SPLITS; i++) {
+        size_t count = l->data->split[i].count;
+        if (l->settings->train && i == TRAIN)
+            count = l->source.order.count;
+        if (is_used(l->settings, i) && count)
+            value_set(l->m, zone, &splits, split_names[i], value_of_int((int64_t)count));
+    }
+    return splits;
+}
 
 static struct header *make_header(struct load *l)
 {
     struct header *h = l->data->header;
     const struct settings *s = l->settings;
-    bool given = s->family != FAMILY_AUTO;
-    int family = given ? s->family : dataset_family(l->data);
+    bool given = l->family != FAMILY_AUTO;
+    int family = given ? l->family : dataset_family(l->data);
     h->train = s->train;
     h->seed = (uint64_t)s->seed;
     if (family >= 0 && (given || !h->family[0])) {
         snprintf(h->family, sizeof h->family, "%s", family_names[family]);
         h->range = family_range((enum family)family);
     }
+    if (given)
+        value_set(l->m, h->zone, &h->map, "family_given", value_of_bool(true));
     h->epochs = s->train ? s->epochs : 0;
     h->steps = s->train ? source_steps(&l->source) : 0;
+    value_set(l->m, h->zone, &h->map, "splits", splits_value(l, h->zone));
+    value names;
+    if (naming_value(l->naming, h->zone, &names))
+        value_set(l->m, h->zone, &h->map, "rename", names);
     batcher_schema(&l->source.batcher, &h->schema);
     if (s->standardize)
         value_set(l->m, h->zone, &h->map, "standardize",
@@ -97,6 +162,9 @@ static value settings_value(struct load *l, const struct header *h)
     value v = resume_settings(l->m, zone, options,
                               "seed,epochs,batch,validate-every,no-shuffle,fraction,standardize,"
                               "non-finite,drop,label");
+    const char *names = naming_text(l->naming);
+    if (names)
+        value_set(l->m, zone, &v, "rename", value_str(l->m, zone, names));
     value_set(l->m, zone, &v, "family", value_str(l->m, zone, h->family));
     value_set(l->m, zone, &v, "train samples", value_of_int((int64_t)split[TRAIN].count));
     value_set(l->m, zone, &v, "valid samples", value_of_int((int64_t)split[VALID].count));
@@ -145,8 +213,23 @@ static void check_splits(struct load *l)
         msa_fail(l->m, MSA_CORRUPT, "%s: no labels to train on ('%s')", l->data->path,
                  l->data->format->label_key);
     for (int i = 0; i < SPLITS; i++)
-        if (s->train ? i != TEST : s->split == SPLIT_ALL || s->split == i)
+        if (is_used(s, i))
             dataset_check(l->data, (enum split)i);
+}
+
+/* Labels of another family are cut off, or all of one class. */
+static void warn_of_labels(struct load *l, int family)
+{
+    struct outside all = {0};
+    for (int i = 0; family >= 0 && i < SPLITS; i++) {
+        struct outside one = {0};
+        if (is_used(l->settings, i))
+            one = dataset_outside(l->data, (enum split)i, family_range((enum family)family));
+        all.count += one.count;
+        if (fabs(one.farthest) > fabs(all.farthest))
+            all.farthest = one.farthest;
+    }
+    outside_warn(&all, l->m, l->data->path, (enum family)family);
 }
 
 static void prepare_batches(struct load *l)
@@ -179,7 +262,11 @@ static struct header *prepare(struct load *l)
     prepare_batches(l);
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
+    source_forget_option(l->m, "--like", true); /* what it told is in the header itself */
+    source_forget_option(l->m, "-q", false);
+    source_forget_option(l->m, "--quiet", false);
     struct header *h = make_header(l);
+    warn_of_labels(l, h->family[0] ? (int)family_named(l->m, h->family) : -1);
     if (!s->train)
         return h;
     source->settings = settings_value(l, h);
@@ -196,7 +283,8 @@ static void show_info(struct load *l)
     const struct settings *s = l->settings;
     const char *path = l->m->common.output;
     struct info *info = info_of(l->data, s->split == SPLIT_ALL ? -1 : s->split,
-                                s->family == FAMILY_AUTO ? -1 : s->family);
+                                l->family == FAMILY_AUTO ? -1 : l->family);
+    warn_of_labels(l, info->family);
     bool named = path && strcmp(path, "-") != 0;
     if (named)
         file_spare_operands(l->m, path);
@@ -217,7 +305,8 @@ static void run(struct msa *m)
     l->m = m;
     l->settings = m->settings;
     check_options(l);
-    l->data = dataset_open(m, m->operands[0]);
+    take_names(l);
+    l->data = dataset_open(m, m->operands[0], l->naming);
     if (l->settings->info) {
         show_info(l);
         return;

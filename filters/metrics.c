@@ -119,6 +119,20 @@ static const char *result_path(const struct metrics *x)
     return path && strcmp(path, "-") != 0 ? path : NULL;
 }
 
+/* What is known before the first step of a training that is to be judged. */
+static void check_judgement(struct metrics *x, const struct header *h)
+{
+    const value *splits = value_get(&h->map, "splits");
+    if (splits && !value_get(splits, split_names[VALID]))
+        msa_fail(x->m, MSA_CORRUPT,
+                 "--select judges on the valid split, but the data set has no sample of it");
+    if (h->epochs && x->settings->select_after >= h->epochs)
+        msa_warn(x->m,
+                 "--select-after %ld: none of %ld epochs comes after that, so none is compared and "
+                 "the last is kept",
+                 x->settings->select_after, h->epochs);
+}
+
 static void on_header(struct stage *s)
 {
     struct metrics *x = s->self;
@@ -139,6 +153,8 @@ static void on_header(struct stage *s)
         x->each = predictions_create(x->m, result_path(x), x->settings->json, h, family);
     if (x->settings->predictions)
         x->kept = predictions_create(x->m, x->settings->predictions, false, h, family);
+    if (x->settings->select)
+        check_judgement(x, h);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
     begin(x, h);
@@ -291,6 +307,8 @@ static void score_file(struct metrics *x)
     x->scores.labelled = true;
     x->scores.family = (enum family)s->family;
     predictions_read(&x->scores, s->from_tsv);
+    struct outside outside = scores_outside(&x->scores);
+    outside_warn(&outside, x->m, s->from_tsv, x->scores.family);
     if (x->scores.count)
         check_keys(x);
     conclude(x);

@@ -5,7 +5,7 @@
 #include "common/data/dataset.h"
 #include "common/stage.h"
 #include "common/stream/utf8.h"
-#include "common/text/tokenizer.h"
+#include "common/text/agreement.h"
 
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ enum { FAMILY_UNKNOWN = FAMILIES, BATCH = 32 };
 
 struct settings {
     const char *vocab;
-    long length, batch;
+    long length, batch, compare;
     bool cased, lines;
     int family;
 };
@@ -37,6 +37,9 @@ static const struct option options[] = {
      "keep upper case and accents, for a vocabulary that has them"},
     {0, "lines", NULL, OPTION_FLAG, FIELD(lines), NULL, 0, 0,
      "read text, each line of it a sample, instead of records"},
+    {0, "compare", "N", OPTION_INT, FIELD(compare), NULL, 1, 1e9,
+     "make nothing, but warn when the text_bert that the first N samples have is mostly not what "
+     "the vocabulary gives"},
     {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record, with --lines"},
     {0, "family", "sims|mosi|unknown", OPTION_CHOICE, FIELD(family), "unknown", 0, 0,
      "what the header says of the labels that are predicted, with --lines"},
@@ -160,6 +163,44 @@ static void run_lines(struct tokenize *t)
     stage_end(&t->source);
 }
 
+/* --- comparing --- */
+
+static void tell(const struct tokenize *t, const struct agreement *a)
+{
+    if (2 * a->differing > a->compared)
+        msa_warn(
+            t->m,
+            "%zu of %zu samples have a text_bert that %s does not give, as if it were of another "
+            "vocabulary: %s (msa-tokenize makes it anew)",
+            a->differing, a->compared, t->settings->vocab, a->first);
+    else
+        msa_say(t->m, "%zu of %zu samples have another text_bert than %s gives", a->differing,
+                a->compared, t->settings->vocab);
+}
+
+/* Reads no more than it needs. */
+static void run_compare(struct tokenize *t)
+{
+    struct agreement a = {0};
+    struct reader *in = stage_open_input(t->m);
+    size_t most = (size_t)t->settings->compare;
+    struct frame f;
+    while (a.compared < most && reader_next(in, &f)) {
+        struct record r;
+        if (f.kind == FRAME_ERROR)
+            frame_fail_other(t->m, &f);
+        if (f.kind != FRAME_DATA) {
+            frame_free(in, &f);
+            continue;
+        }
+        record_parse(t->m, &r, in, &f);
+        agreement_add(&a, t->tokenizer, &r, most);
+        record_free(&r);
+    }
+    reader_close(in);
+    tell(t, &a);
+}
+
 /* --- the program --- */
 
 static void check_options(const struct tokenize *t)
@@ -169,6 +210,9 @@ static void check_options(const struct tokenize *t)
         msa_fail(t->m, MSA_USAGE, "--vocab FILE is missing: the vocabulary");
     if (!s->lines && (s->batch != BATCH || s->family != FAMILY_UNKNOWN))
         msa_fail(t->m, MSA_USAGE, "--batch and --family go with --lines");
+    if (s->compare && (s->lines || t->m->common.output))
+        msa_fail(t->m, MSA_USAGE,
+                 "--compare reads records and writes none: leave --lines and -o out");
 }
 
 static void run(struct msa *m)
@@ -183,13 +227,25 @@ static void run(struct msa *m)
                                       .cased = t->settings->cased};
     if (t->settings->lines)
         run_lines(t);
+    else if (t->settings->compare)
+        run_compare(t);
     else
         stage_run(m, &ops, t);
+}
+
+/* With --compare no stream is written. */
+static void at_fail(struct msa *m)
+{
+    const struct settings *s = m->settings;
+    if (!s || !s->compare)
+        stage_at_fail(m);
 }
 
 static const struct example examples[] = {
     {"msa-load --split test data.pkl | msa-tokenize --vocab vocab.txt --length 39 | ...",
      "the tokens of a data set whose text_bert is of another vocabulary, or missing"},
+    {"msa-load data.pkl | msa-tokenize --vocab vocab.txt --compare 20",
+     "whether a data set's text_bert is of a vocabulary"},
     {"echo 'I loved it.' | msa-tokenize --lines --vocab vocab.txt | msa-dump --values",
      "the tokens of a sentence"},
     {0},
@@ -205,7 +261,7 @@ static const struct program program = {
     .examples = examples,
     .see_also = "msa-load(1), msa-encode(1), msa-stream(5), msa(7)",
     .run = run,
-    .at_fail = stage_at_fail,
+    .at_fail = at_fail,
 };
 
 int main(int argc, char **argv)

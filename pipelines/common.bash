@@ -9,6 +9,7 @@ PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those b
 command_line=("$@")
 data_hash='' data_seen='' # of the data set: hash_data, watch_data
 compute=() # options of programs that compute: --device, --threads and --precision
+said=()    # options of msa-load: what is said of the data set, --rename and --like
 
 # Prints the comment at the top of the script, and exits.
 usage() {
@@ -140,7 +141,7 @@ takes() {
 
 # header_of DATASET [options of msa-load]: the header of its stream, as msa-dump shows it.
 header_of() {
-    { msa-load --batch 1 "$@" | msa-dump -n 1; } 2>/dev/null || true
+    { msa-load --batch 1 "${said[@]}" "$@" | msa-dump -n 1; } 2>/dev/null || true
 }
 
 # has DATASET TENSOR [options of msa-load]
@@ -152,9 +153,22 @@ has() {
 
 # has_split DATASET SPLIT: are there samples in it?
 has_split() {
-    local said
-    said=$({ msa-load --split "$2" --batch 1 "$1" | head -c 1 >/dev/null; } 2>&1) || true
-    [[ $said != *"no samples in split '$2'" ]]
+    local error
+    error=$({ msa-load -q --split "$2" --batch 1 "${said[@]}" "$1" | head -c 1 >/dev/null; } 2>&1) || true
+    [[ $error != *"no samples in split '$2'" ]]
+}
+
+# said_of RUN_DIR...: what was said to these trainings of their data set is said here too.
+said_of() {
+    local run
+    for run; do
+        [ ! -e "$run/state.msa" ] || said+=(--like "$run/state.msa")
+    done
+}
+
+# is_cased DIR: does the tokenizer of a BERT that was kept there tell upper from lower case?
+is_cased() {
+    [ -e "$1/tokenizer_config.json" ] && grep -q '"do_lower_case": *false' "$1/tokenizer_config.json"
 }
 
 # number_in FILE KEY: a whole number of a small JSON file.

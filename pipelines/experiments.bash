@@ -49,10 +49,13 @@ check_arguments() {
     first_seed=${seeds%%$'\n'*}
     use_settings "${given[--as]-}"
     [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"
+    said=()
+    take_said "${train[@]}"
+    [ -z "$encoders" ] || said_of "$(encoders_for "$first_seed")"/{text,vision,audio}
     family=$(value_of --family "${train[@]}")
     : "${family:=auto}"
     family=$(family_of "$data")
-    [ -n "$family" ] || msa-load "$data" >/dev/null # says what is wrong
+    [ -n "$family" ] || msa-load "${said[@]}" "$data" >/dev/null # says what is wrong
     case ${given[--as]-}-$family in
     sims-mosi | mos*-sims) fail 1 "'$data' is of the family $family, and so not ${given[--as]}" ;;
     esac
@@ -60,6 +63,13 @@ check_arguments() {
     [ -n "$encoders" ] || check_pretraining
     [ ! -e "$out" ] || hash_data "$data"
     expect_pictures
+    [ -n "$quiet" ] || warn_of_data
+}
+
+# What a training would say of the data set if it were not quiet.
+warn_of_data() {
+    { msa-load --batch 1 --family "$family" "${said[@]}" "$data" | head -c 1 >/dev/null; } || true
+    [ -z "${given[--bert]-}" ] || { find_bert "${given[--bert]}" && compare_words; }
 }
 
 # Where encoders are to be trained here, their lines, and whether the fusion can go on from them.
@@ -84,6 +94,14 @@ check_training() {
         begin+=(${value:+"$option" "$value"})
     done
     "$here/train" "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check
+}
+
+# take_said WORD...: what is said of the data set.
+take_said() {
+    while [ $# -gt 1 ]; do
+        [ "$1" != --rename ] || said+=("$1" "$2")
+        shift
+    done
 }
 
 # value_of OPTION WORD...: the last one that it is given.

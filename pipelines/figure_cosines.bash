@@ -4,7 +4,7 @@
 
 # cosines RUN DATASET: mean cosine of each pair of features over the test split, a row a feature.
 cosines() {
-    msa-load --split test "$2" |
+    msa-load -q --split test "${said[@]}" "$2" |
         encode_text "$1" "$2" |
         msa-encode -p "$1/encode.safetensors" |
         msa-decompose -p "$1/decompose.safetensors" |

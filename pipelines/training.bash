@@ -4,7 +4,7 @@
 
 # What goes to each program of the line, and what the script itself wants to know.
 no_options() {
-    load=() encode=() decompose=() predict=() loss=() metrics=() backprop=() compute=() quiet=()
+    load=() said=() encode=() decompose=() predict=() loss=() metrics=() backprop=() compute=() quiet=()
     epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force='' check=''
 }
 
@@ -31,6 +31,7 @@ take_options() {
             --lr) lr=$2 ;;
             --warmup) warmup=$2 ;;
             --decay) decay=$2 ;;
+            --rename) said+=("$1" "$2") ;;
             --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
             --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
             --dropout)
@@ -70,11 +71,11 @@ have_alone() {
 # try LINE: a function that runs the line of a training in $run, as --check has it: in a folder that goes away. Where it
 # fails the script ends, with one line of a program that knows why.
 try() {
-    local check=--check quiet=(-q) resume='' run said status=0
+    local check=--check quiet=(-q) resume='' run error status=0
     run=$(mktemp -d)
-    said=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
+    error=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return
-    echo "${said%%$'\n'*}" >&2
+    echo "${error%%$'\n'*}" >&2
     exit "$status"
 }
 
@@ -86,6 +87,15 @@ find_bert() {
     for file in "$bert_weights" "$bert_dir/config.json"; do
         [ -r "$file" ] || fail 1 "--bert: there is no '$file'"
     done
+}
+
+# compare_words: warns where the data set's text_bert is mostly not what the vocabulary beside BERT gives.
+compare_words() {
+    local cased=()
+    [ -z "${quiet[*]}" ] && [ -e "$bert_dir/vocab.txt" ] || return 0
+    ! is_cased "$bert_dir" || cased=(--cased)
+    { msa-load -q --batch 20 --drop vision,audio "${said[@]}" "$data" |
+        msa-tokenize --vocab "$bert_dir/vocab.txt" "${cased[@]}" --compare 20; } 2>&1 | grep '^msa-tokenize: warning: ' >&2 || true
 }
 
 # from_bert: what about.tsv says of it, into `from`.

@@ -450,7 +450,24 @@ judged() {
     [ ! -e run/state.msa ]
     change_data "del d['valid']"
     rm -f run/*
-    line "msa-load --train --epochs 2 data.pkl | $(golden_model) | msa-loss | msa-metrics -q --select mae | msa-backprop"
+    for check in "" --check; do # before the first step
+        line "msa-load --train $check --epochs 2 data.pkl | $(golden_model) | msa-loss | msa-metrics -q --select mae | msa-backprop --log run/steps.tsv"
+        [[ "$(cut -d " " -f 2- statuses) " == *" 3 "* ]]
+        [ "$output" = "msa-metrics: --select judges on the valid split, but the data set has no sample of it" ]
+        [ -z "$(ls run)" ]
+    done
+    # A source of one's own need not say which splits come.
+    line "msa-load --train --epochs 2 data.pkl | $PYTHON $ROOT/tests/forge.py 'body.pop(\"splits\", 0)' | $(golden_model) | msa-loss | \
+        msa-metrics -q --select mae | msa-backprop"
     [[ "$(cut -d " " -f 2- statuses) " == *" 3 "* ]]
     [ "$output" = "msa-metrics: --select judges on the valid split, but no sample of it has come" ]
+}
+
+@test "training: --select-after that no epoch comes after" {
+    for after in 3 4 99; do
+        rm -f run/*
+        train "--select mae --select-after $after"
+        warned=$([ $after -ge 4 ] && echo 1 || echo 0)
+        [ "$(grep -c "warning: --select-after $after: none of 4 epochs comes after that, so none is compared and the last is kept" <<<"$output")" -eq "$warned" ]
+    done
 }

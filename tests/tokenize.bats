@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # msa-tokenize: its ids are those of Hugging Face's tokenizer (golden/tokenizer, made by oracle/tokenizer.py), of records and
 # of lines; a training line does not notice it.
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 load helper
 
 vocab() {
@@ -191,4 +192,126 @@ assert (ids[1] == ids[2]).all() and (ids[1] == ids[3]).all() and (ids[:, 1].sum(
     line "yes | msa-tokenize --vocab '$(vocab)' --lines | head -c 100000 >some"
     [ "$(cut -d ' ' -f 3 statuses)" -eq 141 ]
     [ -z "$output" ]
+}
+
+# A set with text_bert by bert/vocab.txt, and a BERT of the same size with the same words in another order.
+two_vocabularies() {
+    msa-synth --samples 24,8,8 --bert bert -o data.pkl
+    cp -r bert other
+    { head -n 5 bert/vocab.txt && tail -n +6 bert/vocab.txt | tac; } >other/vocab.txt
+}
+
+# compared LINE: what --compare says, in $stderr; nothing goes to stdout, and the status is 0.
+compared() {
+    run -0 --separate-stderr bash -c "$1"
+    [ -z "$output" ]
+}
+
+@test "--compare: silent where the tokens are the vocabulary's, one warning with the first where they are not" {
+    two_vocabularies
+    for options in "" "--split valid" "--batch 3" "--drop vision,audio"; do
+        compared "msa-load $options data.pkl | msa-tokenize --vocab bert/vocab.txt --compare 20"
+        [ -z "$stderr" ]
+        compared "msa-load $options data.pkl | msa-tokenize --vocab other/vocab.txt --compare 20"
+        [ "$(wc -l <<<"$stderr")" -eq 1 ]
+        [[ $stderr == "msa-tokenize: warning: "*" of "*" samples have a text_bert that other/vocab.txt does not give, as if it were of another vocabulary: '"*"' is "*", but text_bert has "*" (msa-tokenize makes it anew)" ]]
+    done
+    compared "msa-load data.pkl | msa-tokenize -q --vocab other/vocab.txt --compare 20"
+    [ -z "$stderr" ]
+    msa-load data.pkl -o kept.msa
+    compared "msa-tokenize --vocab bert/vocab.txt --compare 20 -v kept.msa"
+    [ "$stderr" = "msa-tokenize: 0 of 20 samples have another text_bert than bert/vocab.txt gives" ]
+    compared "msa-tokenize --vocab bert/vocab.txt --compare 1000 -v kept.msa"
+    [[ $stderr == *": 0 of 40 samples"* ]]
+    "$PYTHON" - <<'END'
+import json, subprocess
+words = open("other/vocab.txt").read().split("\n")
+frames = subprocess.run(["msa-dump", "--json", "--values", "kept.msa"], capture_output=True, text=True).stdout.split("\n")
+record = json.loads(frames[1])
+ids = next(t["values"] for t in record["tensors"] if t["name"] == "text_bert")
+said = subprocess.run(["msa-tokenize", "--vocab", "other/vocab.txt", "--compare", "20", "kept.msa"], capture_output=True, text=True).stderr
+made = "2 " + " ".join(str(words.index(w)) for w in record["raw_text"][0].split()[:3])
+there = " ".join(map(str, ids[:4]))
+assert f": '{record['raw_text'][0][:60]}" in said and f"' is {made}" in said and f"but text_bert has {there}" in said, (said, made, there)
+END
+}
+
+@test "--compare: padding, another length, what was cut off and missing texts are no difference" {
+    two_vocabularies
+    "$PYTHON" - <<'END'
+import pickle
+import numpy as np
+data = pickle.load(open("data.pkl", "rb"))
+def write(name, change):
+    other = {s: dict(part) for s, part in data.items()}
+    for part in other.values():
+        part["text_bert"] = part["text_bert"].copy()
+        part["raw_text"] = part["raw_text"].astype(object)
+        change(part)
+    pickle.dump(other, open(name + ".pkl", "wb"), 4)
+def shorter(part):
+    part["text_bert"] = part["text_bert"][:, :, :5].copy()
+def without_sep(part):
+    for row in part["text_bert"]:
+        end = row[1].sum() - 1
+        row[:2, end] = 0
+def padded(part):
+    part["text_bert"][:, 0][part["text_bert"][:, 1] == 0] = 9
+def half(part):
+    part["text_bert"][::2, 0, 1:3] = 7
+def most(part):
+    part["text_bert"][:, 0, 1:3][np.arange(len(part["id"])) % 3 > 0] = 7
+def no_texts(part):
+    part["raw_text"][:] = None
+def no_tokens(part):
+    del part["text_bert"]
+def nothing(part):
+    part["text_bert"][:] = 0
+for f in shorter, without_sep, padded, half, most, no_texts, no_tokens, nothing:
+    write(f.__name__, f)
+END
+    for file in shorter without_sep padded no_texts no_tokens; do
+        compared "msa-load $file.pkl | msa-tokenize --vocab bert/vocab.txt --compare 20 -v"
+        [[ $stderr == "msa-tokenize: 0 of "*" samples have another text_bert than bert/vocab.txt gives" ]] || { echo "$file: $stderr" && false; }
+    done
+    [[ $stderr == *": 0 of 0 "* ]]
+    compared "msa-load half.pkl | msa-tokenize --vocab bert/vocab.txt --compare 20 -v"
+    [[ $stderr == *": 10 of 20 samples have another"* ]]
+    compared "msa-load most.pkl | msa-tokenize --vocab bert/vocab.txt --compare 20"
+    [[ $stderr == *"warning: 13 of 20 samples have a text_bert"* ]]
+    compared "msa-load nothing.pkl | msa-tokenize --vocab bert/vocab.txt --compare 20"
+    [[ $stderr == *"warning: 20 of 20 samples"*", but text_bert has nothing "* ]]
+}
+
+@test "--compare: what it does not go with, and inputs that fail" {
+    two_vocabularies
+    run -2 --separate-stderr msa-tokenize --lines --vocab bert/vocab.txt --compare 20
+    [ -z "$output" ]
+    run -2 --separate-stderr msa-tokenize -o out.msa --vocab bert/vocab.txt --compare 20
+    run -2 --separate-stderr msa-tokenize --vocab bert/vocab.txt --compare 0
+    run -5 --separate-stderr bash -c "msa-load nothing.pkl 2>/dev/null | msa-tokenize --vocab bert/vocab.txt --compare 20"
+    [ -z "$output" ] && [ -z "$stderr" ]
+    msa-load data.pkl -o kept.msa
+    head -c 5000 kept.msa >cut.msa
+    run -4 --separate-stderr msa-tokenize --vocab bert/vocab.txt --compare 20 cut.msa
+    [ -z "$output" ]
+}
+
+@test "pipelines/train and pretrain --bert say once that text_bert is of another vocabulary" {
+    export MSA_BIN=$BUILD/bin
+    two_vocabularies
+    small=(--epochs 1 --batch 8 --select mae --select-after 0 --heads 2)
+    run -0 --separate-stderr "$ROOT/pipelines/train" data.pkl run --bert bert --pool cls "${small[@]}"
+    [[ $stderr != *warning* ]]
+    run -0 --separate-stderr "$ROOT/pipelines/train" data.pkl run2 --bert other --pool cls "${small[@]}"
+    [ "$(grep -c warning <<<"$stderr")" -eq 1 ]
+    [[ $stderr == "msa-tokenize: warning: 20 of 20 samples have a text_bert that other/vocab.txt does not give"* ]]
+    run -0 --separate-stderr "$ROOT/pipelines/train" data.pkl run3 --bert other --pool cls "${small[@]}" --quiet
+    [ -z "$stderr" ]
+    run -0 --separate-stderr "$ROOT/pipelines/pretrain" data.pkl pre --bert bert --epochs 1 --batch 8 --heads 2
+    [[ $stderr != *warning* ]]
+    run -0 --separate-stderr "$ROOT/pipelines/pretrain" data.pkl pre2 --bert other --epochs 1 --batch 8 --heads 2
+    [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    run -0 --separate-stderr "$ROOT/pipelines/reproduce" other data.pkl --out out --bert other --seeds 1 --epochs 1 --batch 8 --heads 2
+    [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
 }

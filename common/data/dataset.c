@@ -68,7 +68,7 @@ static const struct dataset_format *format_of(struct msa *m, const char *path)
     return stream ? &dataset_stream : &dataset_pickle;
 }
 
-struct dataset *dataset_open(struct msa *m, const char *path)
+struct dataset *dataset_open(struct msa *m, const char *path, struct naming *naming)
 {
     struct dataset *d = msa_alloc(m, sizeof *d);
     char name[TENSOR_NAME + 1];
@@ -76,6 +76,7 @@ struct dataset *dataset_open(struct msa *m, const char *path)
     d->path = path;
     if (stat(path, &d->file) != 0)
         msa_fail_errno(m, "cannot read '%s'", path);
+    d->naming = naming ? naming : naming_new(m);
     d->format = format_of(m, path);
     d->format->open(d);
     for (int i = 0; i < LABELS; i++) {

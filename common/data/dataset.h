@@ -3,6 +3,7 @@
 #ifndef MSA_DATASET_H
 #define MSA_DATASET_H
 
+#include "common/data/naming.h"
 #include "common/stream/record.h"
 #include <sys/stat.h>
 
@@ -37,6 +38,7 @@ struct dataset {
     struct stat file; /* at `path`, just before it was opened */
     const struct dataset_format *format;
     void *own;                        /* the format's: the open file */
+    struct naming *naming;            /* what it has under other names */
     struct schema schema;             /* the tensors of a sample; dimension 0 is the sample's */
     const char *keys[RECORD_TENSORS]; /* what the file calls them */
     int labels[LABELS];               /* their places in the schema; -1: not there */
@@ -67,8 +69,10 @@ struct dataset_format {
 extern const struct dataset_format dataset_pickle, dataset_stream;
 
 /* Opens a data set: a stream where the file begins as one or as gzip, else a pickle. Fails the run:
- * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". */
-struct dataset *dataset_open(struct msa *m, const char *path);
+ * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". Warns of what has a
+ * name that is not known, nor renamed by `naming` (NULL: nothing is), which must outlive the data
+ * set. */
+struct dataset *dataset_open(struct msa *m, const char *path, struct naming *naming);
 void dataset_close(struct dataset *d);
 
 int dataset_find(const struct dataset *d, const char *name);  /* -1: no such tensor */
@@ -95,6 +99,17 @@ char *dataset_text(struct dataset *d, enum split split, enum record_text text, s
 void dataset_check(struct dataset *d, enum split split);
 /* CRC-32 of the ids and labels of a split, in order: another set is seldom mistaken for it. */
 uint32_t dataset_crc(struct dataset *d, enum split split);
+/* Finite labels beyond -range and range, in a split, joint ones and those of modalities, and that
+ * which is farthest from 0. */
+struct outside {
+    size_t count;
+    double farthest;
+};
+struct outside dataset_outside(struct dataset *d, enum split split, double range);
+/* Adds a label, if it is such. */
+void outside_add(struct outside *o, float label, double range);
+/* Warns where there are any, and says what may be done. `from`: the file. */
+void outside_warn(const struct outside *o, struct msa *m, const char *from, enum family family);
 /* Samples whose id is that of one before them: how many, and a pair. */
 struct duplicates {
     size_t count, first, second;

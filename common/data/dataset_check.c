@@ -2,6 +2,7 @@
  * that it is the one that was used before. */
 #include "common/data/dataset.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -11,6 +12,38 @@ static void check_labels(struct dataset *d, enum split split, int tensor)
     float label;
     for (size_t i = 0; i < d->split[split].count; i++)
         dataset_read(d, split, tensor, i, NON_FINITE_FAIL, &label);
+}
+
+void outside_add(struct outside *o, float label, double range)
+{
+    if (!isfinite(label) || fabs((double)label) <= range * (1 + 1e-6))
+        return;
+    o->count++;
+    if (fabs((double)label) > fabs(o->farthest))
+        o->farthest = (double)label;
+}
+
+void outside_warn(const struct outside *o, struct msa *m, const char *from, enum family family)
+{
+    if (!o->count)
+        return;
+    double range = family_range(family);
+    bool other = family == FAMILY_SIMS && fabs(o->farthest) <= family_range(FAMILY_MOSI);
+    msa_warn(m, "%s: %zu labels are outside of %g to %g, which family %s has: the farthest is %g%s",
+             from, o->count, -range, range, family_names[family], o->farthest,
+             other ? " (is it of the other: --family mosi?)" : "");
+}
+
+struct outside dataset_outside(struct dataset *d, enum split split, double range)
+{
+    struct outside found = {0};
+    for (int k = 0; k < LABELS; k++)
+        for (size_t i = 0; d->labels[k] >= 0 && i < d->split[split].count; i++) {
+            float label;
+            d->format->read(d, split, d->labels[k], i, &label);
+            outside_add(&found, label, range);
+        }
+    return found;
 }
 
 /* ---- Ids ---- */

@@ -38,6 +38,34 @@ static size_t value_samples(const struct pickle_value *v)
     return v->kind == PICKLE_LIST ? v->length : 1;
 }
 
+/* NULL where it is None too. */
+static const struct pickle_value *there(const struct pickle_value *dict, const char *key)
+{
+    const struct pickle_value *v = pickle_get(dict, key);
+    return v && v->kind != PICKLE_NONE ? v : NULL;
+}
+
+/* The value of a known key, or of the one that stands for it; NULL: it is not there. */
+static const struct pickle_value *named(struct dataset *d, const struct pickle_value *dict,
+                                        const char *key)
+{
+    const struct pickle_value *own = there(dict, key), *found = own;
+    struct renaming *r, *done = NULL;
+    for (int at = 0; (r = naming_to(d->naming, key, &at));) {
+        const struct pickle_value *other = there(dict, r->from);
+        if (own && other && r->given)
+            naming_conflict(d->naming, d->path, r);
+        if (own || !other || (done && !r->given))
+            continue;
+        if (done)
+            done->done = false;
+        done = r;
+        r->done = true;
+        found = other;
+    }
+    return found;
+}
+
 static void find_fields(struct dataset *d, enum split at, const struct pickle_value *dict)
 {
     struct dataset_split *split = &d->split[at];
@@ -45,8 +73,8 @@ static void find_fields(struct dataset *d, enum split at, const struct pickle_va
     const char *first = NULL;
     *fields = (struct fields){.dict = dict};
     for (int field = 0; field < FIELDS; field++) {
-        const struct pickle_value *v = pickle_get(dict, pickle_field_key(field));
-        if (!v || v->kind == PICKLE_NONE)
+        const struct pickle_value *v = named(d, dict, pickle_field_key(field));
+        if (!v)
             continue;
         size_t samples = pickle_set_of(d)->flat && field <= FIELD_BERT ? 1 : value_samples(v);
         if (!first) {
@@ -72,7 +100,7 @@ static void read_splits(struct dataset *d, const struct pickle_value *root)
 {
     bool any = false;
     for (int at = 0; at < SPLITS; at++) {
-        const struct pickle_value *dict = pickle_get(root, split_names[at]);
+        const struct pickle_value *dict = named(d, root, split_names[at]);
         if (dict && dict->kind != PICKLE_DICT)
             msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is %s but expected dict", d->path,
                      split_names[at], pickle_kind_name(dict->kind));
@@ -83,6 +111,8 @@ static void read_splits(struct dataset *d, const struct pickle_value *root)
     pickle_set_of(d)->flat = !any;
     if (!any)
         find_fields(d, TEST, root);
+    naming_check(d->naming, d->path, NAME_PICKLE);
+    pickle_set_warn(d, root);
     pickle_set_check(d);
 }
 
@@ -164,8 +194,9 @@ static void close_set(struct dataset *d)
 
 /* ---- What is there ---- */
 
-static const char *becomes(const struct dataset *d, const char *key)
+static const char *becomes(const struct dataset *d, const char *name)
 {
+    const char *key = naming_of(d->naming, name);
     for (int i = 0; i < d->schema.count; i++)
         if (strcmp(d->keys[i], key) == 0)
             return d->schema.entries[i].name;

@@ -1,5 +1,6 @@
 /* What the parts of MMSA's layout share: dataset_pickle.c (the splits, their fields, the schema),
- * dataset_pickle_check.c (kinds and shapes of fields), dataset_pickle_read.c (samples). */
+ * dataset_pickle_check.c (kinds and shapes of fields), dataset_pickle_unknown.c (what is not read),
+ * dataset_pickle_read.c (samples). */
 #ifndef MSA_DATASET_PICKLE_H
 #define MSA_DATASET_PICKLE_H
 
@@ -43,6 +44,9 @@ const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value
 /* Fails the run where fields of the splits do not have the shapes and kinds that they are to have,
  * or not the same ones; notes their sizes in the set. */
 void pickle_set_check(struct dataset *d);
+
+/* Warns of what has samples under names that are neither known nor renamed; a line for each. */
+void pickle_set_warn(struct dataset *d, const struct pickle_value *root);
 
 /* dataset_format's. */
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out);

@@ -2,6 +2,7 @@
 #include "common/data/dataset_pickle.h"
 #include "common/stream/utf8.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,29 +29,42 @@ static float read_label(struct dataset *d, enum split split, int field, size_t i
     float label = NAN;
     if (!number)
         pickle_numbers(pickle_set_of(d)->pickle, v->array, i, 1, &label);
-    else if (number->kind == PICKLE_REAL)
-        label = (float)number->real;
-    else if (number->kind == PICKLE_INT || number->kind == PICKLE_BOOL)
-        label = (float)number->integer;
+    else if (number->kind == PICKLE_REAL || number->kind == PICKLE_INT ||
+             number->kind == PICKLE_BOOL)
+        label = (float)pickle_real(number);
     else
         wrong_kind(d, split, field, i, number, "a number");
     return label;
 }
 
-/* [3,L], whether the file has that or [L,3]. */
-static void read_text_bert(struct dataset *d, const struct pickle_array *a, size_t i, int64_t *out)
+/* What was read of an array of uint64 and does not fit into int64. */
+static void check_tokens(struct dataset *d, enum split split, const struct pickle_array *a,
+                         size_t i, const int64_t *tokens)
 {
+    for (size_t k = 0; k < 3 * pickle_set_of(d)->tokens; k++)
+        if (a->kind == 'u' && tokens[k] < 0)
+            msa_fail(d->m, MSA_CORRUPT,
+                     "%s: %s: sample %zu, 'text_bert', element %zu: %" PRIu64
+                     " but expected at most %" PRId64,
+                     d->path, split_names[split], i, k, (uint64_t)tokens[k], INT64_MAX);
+}
+
+/* [3,L], whether the file has that or [L,3]. */
+static void read_text_bert(struct dataset *d, enum split split, const struct pickle_array *a,
+                           size_t i, int64_t *out)
+{
+    struct pickle *p = pickle_set_of(d)->pickle;
     size_t tokens = pickle_set_of(d)->tokens, n = 3 * tokens;
-    if (a->shape[a->rank - 2] == 3) {
-        pickle_integers(pickle_set_of(d)->pickle, a, i * n, n, out);
-        return;
-    }
-    for (size_t token = 0; token < tokens; token++) {
-        int64_t row[3];
-        pickle_integers(pickle_set_of(d)->pickle, a, i * n + 3 * token, 3, row);
-        for (size_t k = 0; k < 3; k++)
-            out[k * tokens + token] = row[k];
-    }
+    int64_t row[3];
+    if (a->shape[a->rank - 2] == 3)
+        pickle_integers(p, a, i * n, n, out);
+    else
+        for (size_t token = 0; token < tokens; token++) {
+            pickle_integers(p, a, i * n + 3 * token, 3, row);
+            for (size_t k = 0; k < 3; k++)
+                out[k * tokens + token] = row[k];
+        }
+    check_tokens(d, split, a, i, out);
 }
 
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out)
@@ -61,7 +75,7 @@ void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, 
     if (field >= FIELD_LABELS)
         *(float *)out = read_label(d, split, field, i);
     else if (field == FIELD_BERT)
-        read_text_bert(d, v->array, i, out);
+        read_text_bert(d, split, v->array, i, out);
     else
         pickle_numbers(pickle_set_of(d)->pickle, v->array, i * n, n, out);
 }
@@ -94,9 +108,5 @@ char *pickle_set_text(struct dataset *d, enum split split, enum record_text whic
         wrong_kind(d, split, FIELD_TEXTS + (int)which, i, text, "text or an integer");
     if (text)
         return pickle_text(p, text);
-    if (!strchr("iub", v->array->kind))
-        return pickle_string(p, v->array, i);
-    int64_t number;
-    pickle_integers(p, v->array, i, 1, &number);
-    return msa_format(d->m, "%lld", (long long)number);
+    return pickle_string(p, v->array, i);
 }

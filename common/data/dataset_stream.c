@@ -25,6 +25,7 @@ struct index {
     size_t count, room;
     struct place *texts[RECORD_TEXTS]; /* [samples]; NULL: no record has any */
     size_t texts_room[RECORD_TEXTS];
+    const char *named; /* what the file calls the split; NULL: not met yet */
 };
 
 struct stream_set {
@@ -45,20 +46,54 @@ static bool is_of_batch(const char *name)
     return strchr(name, '@') != NULL;
 }
 
-static void add_tensor(struct dataset *d, const char *name, enum dtype dtype, int rank,
-                       const size_t *shape)
+/* What a tensor of the file is called here. `own`: is there one too that has that name itself? */
+static const char *name_of(struct dataset *d, const char *key,
+                           bool (*own)(const void *, const char *), const void *of)
 {
-    if (is_of_batch(name) || schema_find(&d->schema, name))
-        return;
+    struct renaming *r = naming_from(d->naming, key, NAME_STREAM);
+    if (!r)
+        return key;
+    if (own(of, r->to) && r->given)
+        naming_conflict(d->naming, d->path, r);
+    r->done = !own(of, r->to);
+    return naming_of(d->naming, key);
+}
+
+/* The place of a tensor that the file calls so; -1: it is not there. */
+static int find_key(const struct dataset *d, const char *key)
+{
+    int i = d->schema.count;
+    while (--i >= 0 && strcmp(d->keys[i], key) != 0)
+        continue;
+    return i;
+}
+
+static void add_tensor(struct dataset *d, const char *key, const char *name, enum dtype dtype,
+                       int rank, const size_t *shape)
+{
     int at = d->schema.count;
+    if (is_of_batch(key) || schema_find(&d->schema, name))
+        return;
     schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
-    d->keys[at] = d->schema.entries[at].name;
+    d->keys[at] = msa_strndup(d->m, key, strlen(key));
+}
+
+static bool in_schema(const void *schema, const char *name)
+{
+    return schema_find(schema, name);
+}
+
+static bool in_record(const void *record, const char *name)
+{
+    return record_find(record, name);
 }
 
 /* The stream that is made of this one goes on with what its header says, but it is another stream
  * of perhaps other parameters. */
 static void read_header(struct dataset *d, const struct frame *f)
 {
+    static const char *const left[] = {"checkpoint", "checkpoint_by",     "parameters", "resume",
+                                       "splits",     "family_parameters", "rename"};
     struct header *h = header_parse(d->m, f);
     if (h->back)
         frame_fail(d->m, f, NULL, "mode 'back' but expected a stream of records");
@@ -67,42 +102,59 @@ static void read_header(struct dataset *d, const struct frame *f)
                  "%s: a recording of a training, whose epochs repeat the samples (to keep "
                  "features: msa-load --split all)",
                  d->path);
+    naming_recall(d->naming, &h->map);
     for (int i = 0; i < h->schema.count; i++) {
         const struct schema_entry *e = &h->schema.entries[i];
-        add_tensor(d, e->name, e->dtype, e->rank, e->shape);
+        add_tensor(d, e->name, name_of(d, e->name, in_schema, &h->schema), e->dtype, e->rank,
+                   e->shape);
     }
     h->schema = (struct schema){0};
     h->address[0] = '\0';
-    value_remove(&h->map, "checkpoint");
-    value_remove(&h->map, "checkpoint_by");
-    value_remove(&h->map, "parameters");
-    value_remove(&h->map, "training");
-    value_remove(&h->map, "resume");
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        value_remove(&h->map, left[i]);
     d->header = h;
 }
 
 /* ---- Records ---- */
 
+/* One name for a split, in all the file. */
+static enum split note_split(struct dataset *d, enum split split, const char *name)
+{
+    const char **named = &set_of(d)->splits[split].named;
+    struct renaming *r = naming_from(d->naming, *named ? *named : name, NAME_SPLIT);
+    if (!*named)
+        *named = msa_strndup(d->m, name, strlen(name));
+    if (r)
+        r->done = true;
+    if (r && strcmp(*named, name) != 0)
+        naming_conflict(d->naming, d->path, r);
+    return split;
+}
+
 static enum split split_of(struct dataset *d, const struct record *r)
 {
     if (!r->split[0]) /* as a pickle without splits */
         return TEST;
+    const struct renaming *other = naming_from(d->naming, r->split, NAME_SPLIT);
     for (int i = 0; i < SPLITS; i++)
-        if (strcmp(r->split, split_names[i]) == 0)
-            return (enum split)i;
+        if (strcmp(other ? other->to : r->split, split_names[i]) == 0)
+            return note_split(d, (enum split)i, r->split);
     frame_fail(d->m, &r->frame, NULL, "split '%s' but expected train, valid or test", r->split);
 }
 
 /* Each record has the same tensors: those of the header, and what else the first one has. */
 static void check_tensors(struct dataset *d, const struct record *r, bool first)
 {
-    for (int i = 0; i < d->schema.count; i++)
-        record_promised(r, &d->schema.entries[i]);
+    for (int i = 0; i < d->schema.count; i++) {
+        struct schema_entry e = d->schema.entries[i];
+        snprintf(e.name, sizeof e.name, "%s", d->keys[i]);
+        record_promised(r, &e);
+    }
     for (int i = 0; i < r->count; i++) {
         const struct tensor *t = &r->tensors[i];
-        if (first)
-            add_tensor(d, t->name, t->dtype, t->rank, t->shape);
-        else if (!is_of_batch(t->name) && !schema_find(&d->schema, t->name))
+        if (first && find_key(d, t->name) < 0)
+            add_tensor(d, t->name, name_of(d, t->name, in_record, r), t->dtype, t->rank, t->shape);
+        else if (!is_of_batch(t->name) && find_key(d, t->name) < 0)
             frame_fail(d->m, &r->frame, t->name, "not in the records before");
     }
 }
@@ -180,7 +232,7 @@ static void index_record(struct dataset *d, const struct record *r)
     size_t *row = index->rows + columns * index->count++;
     row[0] = *samples;
     for (int i = 0; i < d->schema.count; i++) {
-        const struct tensor *t = record_find(r, d->schema.entries[i].name);
+        const struct tensor *t = record_find(r, d->keys[i]);
         row[1 + i] = body + (size_t)((const uint8_t *)t->data - r->frame.body);
     }
     for (int i = 0; i < RECORD_TEXTS; i++)
@@ -224,6 +276,19 @@ static void read_frames(struct dataset *d, struct reader *in)
     }
 }
 
+/* A stage of one's own may have any tensors; but one with another word for what is not there was
+ * meant for that. */
+static void warn_of_unknown(struct dataset *d)
+{
+    for (int i = 0; i < d->schema.count; i++) {
+        const struct schema_entry *e = &d->schema.entries[i];
+        const char *likely = naming_likely(e->name, NAME_STREAM);
+        if (e->rank >= 2 && !naming_known(e->name) && likely && !schema_find(&d->schema, likely))
+            msa_warn(d->m, "%s: no stage reads tensor '%s' by this name (msa-load --rename %s=%s)",
+                     d->path, e->name, e->name, likely);
+    }
+}
+
 static bool is_gzip(struct mapping map)
 {
     return map.size && map.bytes[0] == 0x1f;
@@ -253,6 +318,8 @@ static void open_set(struct dataset *d)
         is_gzip(set->map) ? open_gzip(d) : reader_open_mapped(d->m, set->map, d->path);
     read_frames(d, in);
     reader_close(in);
+    naming_check(d->naming, d->path, NAME_STREAM);
+    warn_of_unknown(d);
     if (set->spool) {
         file_unmap(set->map);
         set->map = (struct mapping){0};
@@ -316,7 +383,7 @@ static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, 
     for (int i = 0; i < d->schema.count; i++) {
         struct schema_entry e = d->schema.entries[i];
         e.shape[0] = d->split[split].count;
-        tell(closure, e.name, dtype_names[e.dtype], e.rank, e.shape, d->keys[i]);
+        tell(closure, d->keys[i], dtype_names[e.dtype], e.rank, e.shape, d->schema.entries[i].name);
     }
     for (int i = 0; i < RECORD_TEXTS; i++)
         if (d->split[split].count && (i == RECORD_ID || set_of(d)->splits[split].texts[i]))

@@ -152,6 +152,13 @@ const char *pickle_kind_name(enum pickle_kind kind)
     return names[kind];
 }
 
+double pickle_real(const struct pickle_value *v)
+{
+    if (v->kind == PICKLE_REAL)
+        return v->real;
+    return v->above ? (double)(uint64_t)v->integer : (double)v->integer;
+}
+
 /* Python 2 writes its str as bytes. */
 static bool is_text(const struct pickle_value *v, const char *text, size_t length)
 {

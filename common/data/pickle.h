@@ -17,7 +17,7 @@ enum { PICKLE_LETTERS = 1 << 14 }; /* of a text that is read: longer ones are re
 enum pickle_kind {
     PICKLE_NONE,
     PICKLE_BOOL,  /* integer */
-    PICKLE_INT,   /* integer; beyond 64 bits is refused */
+    PICKLE_INT,   /* integer; beyond 64 bits, signed or not, is refused */
     PICKLE_REAL,  /* real */
     PICKLE_TEXT,  /* bytes, length: UTF-8, into the file, no terminator */
     PICKLE_BYTES, /* bytes, length */
@@ -50,6 +50,7 @@ struct pickle_array {
 
 struct pickle_value {
     enum pickle_kind kind;
+    bool above; /* PICKLE_INT: above INT64_MAX, and `integer` has the bits of a uint64_t */
     size_t length;
     union {
         int64_t integer;
@@ -73,17 +74,19 @@ void pickle_close(struct pickle *p);
 
 /* What Python calls it: "None", "list" … */
 const char *pickle_kind_name(enum pickle_kind kind);
+/* A number of kind REAL, INT or BOOL. */
+double pickle_real(const struct pickle_value *v);
 /* The value of a str key in a dict; NULL when there is none, or `dict` is no dict. */
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key);
 /* Elements first..first+count of an array in C order as float32 (from f2 f4 f8
  * i1..i8 u1..u8 b1). */
 void pickle_numbers(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
                     float *out);
-/* The same as int64, for integer arrays. */
+/* The same as int64, for integer arrays; those above INT64_MAX have the bits of a uint64_t. */
 void pickle_integers(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
                      int64_t *out);
-/* Element i of an array of text (U, S, or objects as pickle_text takes them) as UTF-8; owned by the
- * run. */
+/* Element i of an array of text or integers (U, S, i, u, b, or objects as pickle_text takes them)
+ * as UTF-8; owned by the run. */
 char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i);
 /* A text, bytes or an integer as UTF-8, what is no character as U+FFFD; owned by the run. */
 char *pickle_text(struct pickle *p, const struct pickle_value *v);

@@ -148,7 +148,6 @@ struct pickle_value *pickle_scalar(struct pickle_machine *m, const struct pickle
             &value->real, pickle_bytes(p, a, 0, a->item, bytes), 1, 0, a->swapped);
     else
         pickle_integers(p, a, 0, 1, &value->integer);
-    if (a->kind == 'u' && value->integer < 0)
-        pickle_fail(m, "an integer beyond 64 bits");
+    value->above = a->kind == 'u' && value->integer < 0;
     return value;
 }

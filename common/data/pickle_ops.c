@@ -26,10 +26,24 @@ static void op_unsigned(struct pickle_machine *m, size_t width)
     push_integer(m, PICKLE_INT, (int64_t)pickle_read_unsigned(m, width));
 }
 
+static void push_above(struct pickle_machine *m, uint64_t n)
+{
+    struct pickle_value *value = pickle_new(m, PICKLE_INT);
+    value->above = n > INT64_MAX;
+    value->integer = (int64_t)n;
+    pickle_push(m, value);
+}
+
+/* In two's complement; one that needs the sign of a ninth byte is above INT64_MAX. */
 static void push_signed(struct pickle_machine *m, uint64_t width)
 {
+    if (width == 9 && m->end - m->at >= 9 && m->at[8] == 0) {
+        push_above(m, pickle_read_unsigned(m, 8));
+        pickle_read(m, 1);
+        return;
+    }
     if (width > 8)
-        pickle_fail(m, "an integer of %llu bytes but expected at most 8",
+        pickle_fail(m, "an integer of %llu bytes but expected one of 64 bits",
                     (unsigned long long)width);
     uint64_t n = pickle_read_unsigned(m, (size_t)width);
     if (width > 0 && width < 8 && n >> (8 * width - 1))
@@ -57,11 +71,15 @@ static void op_int(struct pickle_machine *m, size_t unused)
     if (length > 0 && length < sizeof text && memchr("-0123456789", line[0], 11))
         memcpy(text, line, length);
     errno = 0;
-    long long n = strtoll(text, &end, 10);
+    bool negative = text[0] == '-';
+    uint64_t n = negative ? (uint64_t)strtoll(text, &end, 10) : (uint64_t)strtoull(text, &end, 10);
     if (errno || end == text || end != text + length)
         pickle_fail(m, "'%s' is no integer of 64 bits",
                     pickle_printable((char[64]){0}, line, length));
-    push_integer(m, PICKLE_INT, n);
+    if (negative)
+        push_integer(m, PICKLE_INT, (int64_t)n);
+    else
+        push_above(m, n);
 }
 
 static void op_real(struct pickle_machine *m, size_t width)

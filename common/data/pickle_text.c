@@ -98,6 +98,12 @@ char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i)
     pickle_check_range(p, a, i, 1);
     if (a->kind == 'O')
         return pickle_text(p, &a->objects[i]);
+    if (strchr("iub", a->kind)) {
+        struct pickle_value number = {.kind = PICKLE_INT};
+        pickle_integers(p, a, i, 1, &number.integer);
+        number.above = a->kind == 'u' && number.integer < 0;
+        return pickle_text(p, &number);
+    }
     if (a->kind != 'U' && a->kind != 'S')
         msa_fail(p->m, MSA_CORRUPT, "%s: array of dtype %c%zu but expected text", p->path, a->kind,
                  a->item);
@@ -118,7 +124,8 @@ char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i)
 char *pickle_text(struct pickle *p, const struct pickle_value *v)
 {
     if (v->kind == PICKLE_INT)
-        return msa_format(p->m, "%" PRId64, v->integer);
+        return v->above ? msa_format(p->m, "%" PRIu64, (uint64_t)v->integer)
+                        : msa_format(p->m, "%" PRId64, v->integer);
     if (v->kind != PICKLE_TEXT && v->kind != PICKLE_BYTES)
         msa_fail(p->m, MSA_CORRUPT, "%s: a value of %s but expected text", p->path,
                  pickle_kind_name(v->kind));

@@ -30,6 +30,15 @@ void scores_add(struct scores *s, struct scores_split *p, float prediction, floa
     p->label[p->samples++] = label;
 }
 
+struct outside scores_outside(const struct scores *s)
+{
+    struct outside found = {0};
+    for (int i = 0; i < s->count; i++)
+        for (size_t k = 0; k < s->splits[i].samples; k++)
+            outside_add(&found, s->splits[i].label[k], family_range(s->family));
+    return found;
+}
+
 /* A tensor [B] of the record, as the header promised it. */
 static const struct tensor *vector(const struct scores *s, const struct schema *schema,
                                    const struct record *r, const char *name)

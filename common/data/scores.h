@@ -46,6 +46,8 @@ void scores_add(struct scores *s, struct scores_split *p, float prediction, floa
  * header's schema promised, which must have `y`, and `label` when s->labelled. */
 struct scores_split *scores_add_record(struct scores *s, const struct schema *schema,
                                        const struct record *r);
+/* Labels outside of the family's range. */
+struct outside scores_outside(const struct scores *s);
 /* Computes the metrics of each split. */
 void scores_judge(struct scores *s);
 /* Warns, once a split, of predictions and labels that are not finite: "valid: 3 of 229 predictions

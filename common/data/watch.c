@@ -191,7 +191,7 @@ static void compare(void *closure)
 {
     struct watch *w = closure;
     struct batcher now = *w->batcher;
-    now.data = dataset_open(w->m, w->batcher->data->path);
+    now.data = dataset_open(w->m, w->batcher->data->path, w->batcher->data->naming);
     memset(now.memory, 0, sizeof now.memory);
     w->file = now.data->file;
     compare_shape(w, now.data);

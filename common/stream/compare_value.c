@@ -3,7 +3,6 @@
 #include "common/stream/show.h"
 #include "common/stream/stats.h"
 #include "common/stream/utf8.h"
-#include <inttypes.h>
 #include <string.h>
 
 /* ---- Tensors ---- */
@@ -17,26 +16,10 @@ static const char *tensor_text(char text[PLACE_TEXT], const struct tensor *t)
     return t ? text : "nothing";
 }
 
-/* With all digits. */
-static const char *element_text(char text[PLACE_TEXT], const struct tensor *t, size_t i)
-{
-    int64_t whole = 0;
-    const char *bytes = t->data;
-    if (t->dtype == I8 || t->dtype == U8)
-        memcpy(&whole, bytes + i * sizeof whole, sizeof whole);
-    if (t->dtype == I8)
-        snprintf(text, PLACE_TEXT, "%" PRId64, whole);
-    else if (t->dtype == U8)
-        snprintf(text, PLACE_TEXT, "%" PRIu64, (uint64_t)whole);
-    else
-        snprintf(text, PLACE_TEXT, "%.*g", t->dtype == F8 ? 17 : 9, tensor_value(t, i));
-    return text;
-}
-
 static void compare_elements(struct compare *c, struct place *p, const struct spot *at,
                              const struct tensor *a, const struct tensor *b)
 {
-    char first[PLACE_TEXT], second[PLACE_TEXT];
+    char first[TENSOR_NUMBER], second[TENSOR_NUMBER];
     size_t size = dtype_size(a->dtype);
     const char *x = a->data, *y = b->data;
     bool whole = dtype_whole(a->dtype);
@@ -44,7 +27,8 @@ static void compare_elements(struct compare *c, struct place *p, const struct sp
         if (memcmp(x + i * size, y + i * size, size) != 0 &&
             compare_numbers(c, p, tensor_value(a, i), tensor_value(b, i), whole) &&
             place_differs(p))
-            place_say(p, at, element_text(first, a, i), element_text(second, b, i), a, i);
+            place_say(p, at, tensor_number_text(first, a, i), tensor_number_text(second, b, i), a,
+                      i);
 }
 
 void compare_tensors(struct compare *c, const struct spot *at, const struct tensor *a,

@@ -195,6 +195,8 @@ static const char *setting_text(struct msa *m, msgpack_zone *zone, const value *
         return msa_format(m, "'%s'", value_text(zone, map, key));
     if (v->type == MSGPACK_OBJECT_FLOAT64)
         return msa_format(m, "%.9g", v->via.f64);
+    if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return msa_format(m, "%ju", (uintmax_t)v->via.u64);
     return msa_format(m, "%jd", (intmax_t)value_int(map, key, 0));
 }
 

@@ -98,9 +98,9 @@ static json_t *of_value(struct build *b, const value *v)
 
 static json_t *element(const struct tensor *t, size_t i)
 {
-    double d = tensor_value(t, i);
-    bool whole = dtype_whole(t->dtype) && fabs(d) < 0x1p53;
-    return whole ? json_integer((json_int_t)d) : number(d);
+    int64_t whole;
+    bool integer = dtype_whole(t->dtype) && tensor_whole(t, i, &whole);
+    return integer ? json_integer(whole) : number(tensor_value(t, i));
 }
 
 static json_t *of_tensor(struct build *b, const struct tensor *t, bool values)

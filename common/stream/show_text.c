@@ -12,12 +12,16 @@ static void print_values(FILE *to, const struct tensor *t, const value *id)
 {
     size_t rows = !t->count ? 0 : t->rank ? t->shape[0] : 1, width = rows ? t->count / rows : 0;
     bool whole = dtype_whole(t->dtype);
+    char number[TENSOR_NUMBER];
     for (size_t i = 0; i < rows; i++) {
         fputs("        ", to);
         show_sample(to, id, i);
         fputc(':', to);
         for (size_t k = 0; k < width; k++)
-            fprintf(to, whole ? " %.0f" : " %.9g", tensor_value(t, i * width + k));
+            if (whole)
+                fprintf(to, " %s", tensor_number_text(number, t, i * width + k));
+            else
+                fprintf(to, " %.9g", tensor_value(t, i * width + k));
         fputc('\n', to);
     }
 }

@@ -2,6 +2,7 @@
 #include "common/stream/tensor.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,4 +103,27 @@ double tensor_value(const struct tensor *t, size_t i)
     default:
         return v.u1 != 0;
     }
+}
+
+/* 64 bits are more than a double holds. */
+bool tensor_whole(const struct tensor *t, size_t i, int64_t *whole)
+{
+    if (t->dtype != I8 && t->dtype != U8) {
+        *whole = (int64_t)tensor_value(t, i);
+        return true;
+    }
+    memcpy(whole, (const uint8_t *)t->data + i * sizeof *whole, sizeof *whole);
+    return t->dtype == I8 || *whole >= 0;
+}
+
+const char *tensor_number_text(char text[TENSOR_NUMBER], const struct tensor *t, size_t i)
+{
+    int64_t whole;
+    if (t->dtype == F4 || t->dtype == F8 || t->dtype == F2)
+        snprintf(text, TENSOR_NUMBER, "%.*g", t->dtype == F8 ? 17 : 9, tensor_value(t, i));
+    else if (tensor_whole(t, i, &whole))
+        snprintf(text, TENSOR_NUMBER, "%" PRId64, whole);
+    else
+        snprintf(text, TENSOR_NUMBER, "%" PRIu64, (uint64_t)whole);
+    return text;
 }

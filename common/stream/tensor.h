@@ -32,6 +32,11 @@ bool tensor_same_shape(int rank, const size_t *shape, int other_rank, const size
 const char *tensor_shape_text(char text[128], int rank, const size_t *shape);
 /* Where element i is: "[2,17]" into text; returns it. */
 const char *tensor_place_text(char text[128], const struct tensor *t, size_t i);
+/* Element i with all its digits into text; returns it. */
+enum { TENSOR_NUMBER = 32 };
+const char *tensor_number_text(char text[TENSOR_NUMBER], const struct tensor *t, size_t i);
+/* Element i, of an integer dtype or B1, as int64; false: it is above INT64_MAX. */
+bool tensor_whole(const struct tensor *t, size_t i, int64_t *whole);
 /* Element i as double (F2 too). */
 double tensor_value(const struct tensor *t, size_t i);
 

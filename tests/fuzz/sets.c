@@ -47,7 +47,7 @@ static void show(struct dataset *d)
 
 static void read_set(struct msa *m)
 {
-    struct dataset *d = dataset_open(m, ((struct fuzz *)m)->path);
+    struct dataset *d = dataset_open(m, ((struct fuzz *)m)->path, NULL);
     for (int split = 0; split < SPLITS; split++)
         read_split(d, (enum split)split);
     for (int modality = 0; modality < MODALITIES; modality++) {

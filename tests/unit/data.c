@@ -37,7 +37,7 @@ static void run_badly(struct job *job, void (*body)(struct msa *), enum msa_stat
 
 static struct dataset *open_job(struct msa *m)
 {
-    return dataset_open(m, ((struct job *)m)->path);
+    return dataset_open(m, ((struct job *)m)->path, NULL);
 }
 
 /* ---- Whole sets ---- */
