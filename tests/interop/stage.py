@@ -5,10 +5,11 @@
   stage.record(record)      for each record; changes it
   stage.gradient(gradient)  for the gradient of the last training record; changes it
   stage.update(gradient)    after that has gone to the stage before
-  stage.finite()            at a checkpoint on its way down: whether all parameters are finite
   stage.state()             at a checkpoint: what is to be kept, tensors included
   stage.restore(state)      after stage.header, when a killed training goes on: what state() gave
   stage.committed(control)  when a checkpoint stands, whatever happens: its control frame
+of a stage with parameters,
+  stage.finite()            at a checkpoint on its way down: whether all of them are finite
 and, of a stage that keeps a file of its own with each checkpoint,
   stage.file(number)        where that of this checkpoint is
   stage.save(path)          at a checkpoint, after stage.state: writes it. Its length and CRC-32 go into the state, and before
@@ -184,7 +185,7 @@ class Line:
             self.header(body)
         elif kind == "D":
             self.stage.record(body)
-        elif kind == "C" and self.back and not self.stage.finite():
+        elif kind == "C" and self.back and hasattr(self.stage, "finite") and not self.stage.finite():
             body["finite"] = False  # msa-backprop ends the training, and the checkpoint does not come back
         if self.back and kind == "E":
             self.back.meet()  # who reads E may end before a stage behind it has come
