@@ -1,16 +1,19 @@
 #!/usr/bin/env bats
 # about.tsv has the SHA-256 of the data set that was trained on, and of no other that took its place.
 load helper
+load bert_set.bash
 
-# before_test COMMAND: programs, of which msa-load does that when the test split is loaded: the training has ended.
+# before_test COMMAND [PATTERN]: programs, of which msa-load does that when the test split is loaded: the training has ended.
+# Or when its arguments are such.
 before_test() {
+    local when='*"--split test"*'
     rm -rf other-bin
     mkdir other-bin
     ln -s "$BUILD"/bin/* other-bin
     rm other-bin/msa-load
     cat >other-bin/msa-load <<END
 #!/bin/sh
-case "\$*" in *"--split test"*) $1 ;; esac
+case "\$*" in ${2-$when}) $1 ;; esac
 exec "$BUILD/bin/msa-load" "\$@"
 END
     chmod +x other-bin/msa-load
@@ -71,6 +74,24 @@ setup_files() {
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     [ "$(sha256_in run)" = "$sha" ]
     [ "$(sha256_in run/text)" = "$sha" ]
+}
+
+@test "features of text that would be made of another data set are not kept" {
+    bert_set
+    cp bert.pkl data.pkl
+    before_test 'cp data.pkl copy; printf x | dd of=copy bs=1 seek=3000 conv=notrunc status=none; mv copy data.pkl' \
+        '"-q --family auto data.pkl"'
+    run timeout 60 "$ROOT/pipelines/pretrain" data.pkl run --bert tiny --only text --lr 1e-2 --heads 2 --epochs 1 --quiet
+    [ "$status" -eq 1 ]
+    [[ $output == *"pretrain: 'data.pkl' was changed while it was being trained on"* ]] || { echo "$output" && false; }
+    [ ! -e run/text.msa ]
+    [ ! -e run/about.tsv ]
+    cp bert.pkl data.pkl
+    unset MSA_BIN
+    run env MSA_BIN="$BUILD/bin" timeout 60 "$ROOT/pipelines/pretrain" data.pkl run --bert tiny --only text --lr 1e-2 \
+        --heads 2 --epochs 1 --quiet --resume
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ -e run/text.msa ]
 }
 
 @test "about.tsv knows nothing of checksums of the run" {
