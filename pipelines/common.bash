@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
-data_hash=''
+data_hash='' quiet=''
 compute=() # options of programs that compute: --device, --threads and --precision
 
 # Prints the comment at the top of the script, and exits.
