@@ -8,6 +8,7 @@ name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
 data_hash='' data_seen='' # of the data set: hash_data, watch_data
+quiet=''
 compute=() # options of programs that compute: --device, --threads and --precision
 said=()    # options of msa-load: what is said of the data set, --rename and --like
 

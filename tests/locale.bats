@@ -19,7 +19,7 @@ here() {
     mkdir -p "$home"
     [[ $1 != de* ]] || echo 'set decimalsign ","' >"$home/.gnuplot"
     (cd here && timeout -k 5 300 env -i PATH="$path" MSA_BIN="$path" HOME="$home" LOCPATH="$BATS_FILE_TMPDIR" LC_ALL="$1" \
-        "${@:2}") || echo "${*:2}: status $?" >>failed
+        ASAN_OPTIONS="${ASAN_OPTIONS-}" "${@:2}") || echo "${*:2}: status $?" >>failed
 }
 
 # same FUNCTION LOCALE...: it leaves the same in the folder `here`, and prints the same, in these locales as in C.UTF-8.

@@ -83,11 +83,11 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     msa-synth --samples 24,8,8 -o data.pkl
     script_path
     mkdir one two
-    run bash -c 'cd one && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}"
+    run env MSA_BIN="$BUILD/bin" bash -c 'cd one && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}"
     for resume in '' --resume; do
         run bash -c 'cd two && exec env PATH="$1" MSA_BIN="$1" "${@:2}" 2>said' bash "$PWD/path" \
             "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" $resume
-        [ "$status" -eq 0 ]
+        [ "$status" -eq 0 ] || { cat two/said && return 1; }
         grep -v '^epoch \|^ ' two/said >warnings
         [ "$(cat warnings)" = "train: warning: there will be no pictures: $missing" ]
         [ "$(head -n 1 two/said)" = "$(cat warnings)" ]
@@ -97,7 +97,7 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
         cmp one/run/about.tsv two/run/about.tsv
         [ ! -e two/run/curves.png ]
     done
-    run bash -c 'cd two && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" --resume
+    run env MSA_BIN="$BUILD/bin" bash -c 'cd two && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" --resume
     [ "$status" -eq 0 ]
     diff -r one two
     for script in curves 'figures --out drawn'; do
