@@ -30,6 +30,9 @@ for path in sys.argv[1:]:
         ids = rng.integers(1, 60, (len(split["id"]), 12))
         split["text_bert"] = np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], 1)
     pickle.dump(data, open(path, "wb"))
+    names = {"vision": "visual", "audio": "acoustic", "valid": "val"}
+    odd = {names.get(split, split): {names.get(key, key): x for key, x in part.items()} for split, part in data.items()}
+    pickle.dump(odd, open("odd.pkl", "wb"))
 END
     "$ROOT/pipelines/train" data.pkl run --dim 32 --heads 4 --layers text=1,vision=1,audio=1 --dropout 0.1 --lr 1e-3 \
         --epochs 12 --quiet
@@ -104,9 +107,9 @@ edited() {
 @test "an example that is new is run, and fails when it is wrong" {
     edited '/^\.Sh EXAMPLES/a .Dl msa-load --split tset data.pkl' man/msa-load.1
     SCRIPTS=$PWD/scripts
-    run each 'msa-load.1-2.sh' shell # behind that of the description
+    run each 'msa-load.1-4.sh' shell # behind those of the description
     [ "$status" -eq 1 ]
-    [[ $output == *"msa-load.1-2.sh fails"*"'tset' is none of"* ]]
+    [[ $output == *"msa-load.1-4.sh fails"*"'tset' is none of"* ]]
 }
 
 @test "an example that cannot be made whole, and an exemption of nothing, are errors" {

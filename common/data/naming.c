@@ -194,9 +194,9 @@ static void recall(struct naming *n, const char *pair)
         return;
     known = find(n, r.from);
     r.told = true;
-    if (!known)
+    if (!known && n->count < RENAMINGS)
         add(n, r);
-    else if (strcmp(known->to, r.to) == 0)
+    else if (known && strcmp(known->to, r.to) == 0)
         known->told = true;
 }
 
