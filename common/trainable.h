@@ -6,7 +6,7 @@
 #ifndef MSA_TRAINABLE_H
 #define MSA_TRAINABLE_H
 
-#include "common/cli/output.h"
+#include "common/cli/option.h"
 #include "common/nn/params.h"
 #include "common/stage.h"
 

@@ -1,5 +1,6 @@
 /* Commits. */
 #include "common/stream/checkpoint.h"
+#include "common/cli/content.h"
 #include "common/cli/file.h"
 #include "common/stream/prefix.h"
 #include <errno.h>

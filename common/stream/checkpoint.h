@@ -3,7 +3,7 @@
 #ifndef MSA_CHECKPOINT_H
 #define MSA_CHECKPOINT_H
 
-#include "common/cli/output.h"
+#include "common/cli/option.h"
 #include "common/stream/control.h"
 #include "common/stream/record.h"
 
