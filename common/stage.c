@@ -1,5 +1,6 @@
 /* The loop of a stage. */
 #include "common/stage.h"
+#include "common/cli/output.h"
 #include "common/stream/finite.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -84,9 +85,18 @@ static bool passes(const struct stage *s)
     return !s->ops || !s->ops->passes || s->ops->passes(s);
 }
 
+/* What stages before this one will write is no place for its own files. */
+static void spare_parameters(struct stage *s)
+{
+    const char *file;
+    for (int i = 0; s->header->train && (file = header_parameters(s->header, i)); i++)
+        output_check_checkpoints(s->m, file);
+}
+
 static void begin(struct stage *s)
 {
     bool goes_on = passes(s);
+    spare_parameters(s);
     s->position = header_position(s->header) + 1;
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])

@@ -9,7 +9,7 @@
 enum text { TEXT_FEATURES, TEXT_BERT, TEXT_AUTO };
 enum { POOL_AUTO = POOL_NONE + 1 };
 
-/* --text --pool --bert: options of the stage, of kinds OPTION_CHOICE, OPTION_CHOICE, OPTION_TEXT.
+/* --text --pool --bert: options of the stage, of kinds OPTION_CHOICE, OPTION_CHOICE, OPTION_READS.
  */
 struct text_bert_settings {
     int text, pool; /* enum text; enum bert_pool or POOL_AUTO */

@@ -7,10 +7,10 @@
 
 #define FIELD(name) offsetof(struct trainable_settings, name)
 const struct option trainable_options[] = {
-    {'p', "params", "FILE", OPTION_TEXT, FIELD(params), NULL, 0, 0,
+    {'p', "params", "FILE", OPTION_PARAMETERS, FIELD(params), NULL, 0, 0,
      "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N with "
      "the optimizer's state), read in evaluation"},
-    {0, "init", "FILE", OPTION_LIST, FIELD(init), NULL, 0, 0,
+    {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), NULL, 0, 0,
      "initial values by name; repeatable, the last one wins; what no file gives is drawn from the "
      "seed"},
     {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,

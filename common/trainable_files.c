@@ -82,7 +82,6 @@ static void find_old(struct trainable *t)
         msa_fail(t->m, MSA_FAILED,
                  "'%s' (or a checkpoint of it) exists%s: -f trains anew and replaces it", path,
                  resumed ? ", and no commit to resume it from" : "");
-    file_check(t->m, path);
 }
 
 void trainable_files_clear(struct trainable *t)
@@ -91,16 +90,29 @@ void trainable_files_clear(struct trainable *t)
     saves_remove(t->m, t->settings->params);
 }
 
-/* Two stages that save into one file would each lose the other's parameters. */
+/* Two stages that save into one file would each lose the other's parameters, or a checkpoint. */
+static void refuse_shared(struct trainable *t, const char *other)
+{
+    struct target mine = target_of(t->m, t->settings->params), theirs = target_of(t->m, other);
+    if (target_same(&mine, &theirs))
+        msa_fail(t->m, MSA_USAGE, "-p '%s' is the file of a stage before too", mine.given);
+    if (target_is_checkpoint(&mine, &theirs) || target_is_checkpoint(&theirs, &mine))
+        msa_fail(t->m, MSA_USAGE,
+                 "-p '%s' and '%s', of a stage before: one has the name of a "
+                 "checkpoint of the other",
+                 mine.given, other);
+    target_free(t->m, &mine);
+    target_free(t->m, &theirs);
+}
+
 static void claim_in_line(struct trainable *t)
 {
     struct header *h = t->stage->header;
     const value *found = value_get(&h->map, "parameters");
     value files = found && found->type == MSGPACK_OBJECT_ARRAY ? *found : value_array();
-    for (uint32_t i = 0; i < files.via.array.size; i++)
-        if (value_equals(&files.via.array.ptr[i], t->settings->params))
-            msa_fail(t->m, MSA_USAGE, "-p '%s' is the file of a stage before too",
-                     t->settings->params);
+    const char *file;
+    for (int i = 0; (file = header_parameters(h, i)); i++)
+        refuse_shared(t, file);
     value_push(t->m, h->zone, &files, value_str(t->m, h->zone, t->settings->params));
     value_set(t->m, h->zone, &h->map, "parameters", files);
 }
@@ -109,10 +121,16 @@ void trainable_files_claim(struct trainable *t)
 {
     if (!t->settings->params)
         msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+    const char *path = t->settings->params;
+    long done = resume_checkpoint(t->stage->header);
     claim_in_line(t);
-    file_claim(t->m, t->settings->params);
-    if (resume_checkpoint(t->stage->header) < 1)
+    output_check(t->m, path, &saves_written);
+    output_check_checkpoints(t->m, path);
+    file_claim(t->m, path);
+    saves_begin(t->m, path, done < 1 ? 1 : done + 1, t->stage->header->epochs);
+    if (done < 1)
         find_old(t);
+    file_check(t->m, path);
 }
 
 /* --- files to begin with --- */
@@ -216,6 +234,7 @@ void trainable_files_checkpoint(struct trainable *t, struct control *c)
     if (t->checkpoint < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
     t->training = training_text(t->m, t->identity, training_settings(c));
+    saves_expect(t->m, t->settings->params, t->checkpoint);
     put_state(t, c,
               save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true));
 }

@@ -1,7 +1,7 @@
 /* msa-backprop: the end of a training line. Weights and adds the gradients of the tasks, and sends
  * them back with the step's learning rate and the optimizer's settings, so that these are said
  * once. */
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 #include "common/nn/optimizer.h"
 #include "common/stage.h"
 #include "common/stream/finite.h"
@@ -66,12 +66,16 @@ static const struct option options[] = {
     {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
      "decay of the second moment"},
     {0, "eps", "X", OPTION_REAL, FIELD(eps), "1e-8", 1e-30, 1, "added to the second moment's root"},
-    {0, "log", "FILE", OPTION_TEXT, FIELD(log), NULL, 0, 0,
+    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
      "write a line for each training step, tab-separated: learning rate, losses, weights and "
      "their weighted sum"},
     {0},
 };
 #undef FIELD
+
+static const struct written written_log = {
+    .what = "a log", .content = CONTENT_OTHER, .begins = "epoch\tstep\t"};
+static const struct option_file files[] = {{"log", .written = &written_log}, {0}};
 
 /* --- gradients --- */
 
@@ -352,6 +356,7 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-loss(1), msa-gdwg(1), msa-load(1), msa-stream(5), msa(7)",
+    .files = files,
     .run = run,
     .at_fail = stage_at_fail_last,
 };

@@ -3,7 +3,7 @@
  * gradients too. What it sees it also records, replays, compares, searches and writes as arrays:
  * each of these is a file of its own below common/. */
 #include "common/cli/file.h"
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 #include "common/data/compare_files.h"
 #include "common/data/npy.h"
 #include "common/replay.h"
@@ -38,7 +38,7 @@ struct dump {
 static const struct option options[] = {
     {'t', "tee", NULL, OPTION_FLAG, FIELD(pass), NULL, 0, 0,
      "pass the stream on, and report to standard error; in a training line show gradients too"},
-    {0, "report", "FILE", OPTION_TEXT, FIELD(report), NULL, 0, 0, "report to FILE"},
+    {0, "report", "FILE", OPTION_WRITES, FIELD(report), NULL, 0, 0, "report to FILE"},
     {0, "values", NULL, OPTION_FLAG, FIELD(values), NULL, 0, 0,
      "print the numbers of tensors, a row a sample"},
     {0, "tensor", "LIST", OPTION_TEXT, FIELD(tensors), NULL, 0, 0,
@@ -50,14 +50,15 @@ static const struct option options[] = {
     {0, "where", "all|nonfinite", OPTION_CHOICE, FIELD(where), "all", 0, 0,
      "what to print: all frames, or only the first NaN or infinity, and exit with 1 if there is "
      "one"},
-    {0, "npy", "DIR", OPTION_TEXT, FIELD(npy), NULL, 0, 0,
+    {0, "npy", "DIR", OPTION_FOLDER, FIELD(npy), NULL, 0, 0,
      "write each tensor of each record and gradient to a file of NumPy's in DIR"},
-    {0, "record", "FILE", OPTION_TEXT, FIELD(record), NULL, 0, 0,
-     "keep all frames that go by, in both directions, as a stream in FILE (with -t, --replay or "
+    {0, "record", "FILE", OPTION_WRITES, FIELD(record), NULL, 0, 0,
+     "keep all frames that go by, in both directions, as a stream in FILE (with -t, "
+     "--replay or "
      "--answer)"},
     {0, "replay", NULL, OPTION_FLAG, FIELD(replay), NULL, 0, 0,
      "play a recording to the stage behind, as if what made it were at work"},
-    {0, "answer", "FILE", OPTION_TEXT, FIELD(answer), NULL, 0, 0,
+    {0, "answer", "FILE", OPTION_READS, FIELD(answer), NULL, 0, 0,
      "end a training line: answer it with what came back in the recording FILE"},
     {0, "diff", NULL, OPTION_FLAG, FIELD(diff), NULL, 0, 0,
      "compare two streams or two parameter files, and exit with 1 if they differ"},
@@ -68,13 +69,22 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+static const struct option_file files[] = {
+    {"report", .written = &written_report}, {"record", .written = &written_stream}, {0}};
+
+/* Else -o FILE is the report. */
+static bool writes_stream(const struct settings *s)
+{
+    return s->pass || s->replay;
+}
+
 /* ---- The report ---- */
 
 /* Where there is something else to do there is a report only if it is asked for. */
 static void open_report(struct dump *d)
 {
     const struct settings *s = d->settings;
-    bool streams = s->pass || s->replay;
+    bool streams = writes_stream(s);
     const char *path = s->report ? s->report : streams ? NULL : d->m->common.output;
     d->show = (struct show){.m = d->m,
                             .tensors = s->tensors,
@@ -87,8 +97,6 @@ static void open_report(struct dump *d)
         d->show.to = streams ? stderr : stdout;
         return;
     }
-    if (s->answer)
-        file_spare(d->m, path, s->answer);
     struct log *report = log_open(d->m, path, 0);
     log_begin(d->m, report);
     d->show.to = report->stream;
@@ -154,8 +162,6 @@ static void on_header(struct stage *s)
     const struct settings *set = d->settings;
     if (set->answer && !s->header->train)
         msa_fail(d->m, MSA_FAILED, "the stream is for evaluation: there is nothing to answer");
-    if (set->record && set->answer)
-        file_spare(d->m, set->record, set->answer);
     if (set->record)
         d->recording = recording_create(d->m, set->record, s->header);
 }
@@ -271,6 +277,11 @@ static void at_fail(struct msa *m)
         stage_at_fail_last(m);
 }
 
+static const struct written *output(const struct msa *m)
+{
+    return writes_stream(m->settings) ? &written_stream : &written_report;
+}
+
 static const struct example examples[] = {
     {"msa-load --split test data.pkl | msa-dump -n 1", "what the first record is like"},
     {"msa-dump --pipeline run/state.msa", "which line made this file"},
@@ -292,6 +303,8 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-load(1), msa-metrics(1), msa-stream(5), msa(7)",
+    .files = files,
+    .output = output,
     .run = run,
     .at_fail = at_fail,
 };

@@ -1,5 +1,6 @@
 /* msa-encode: each modality's frames [B,L,F], and text's tokens [B,3,L] -> one vector [B,D]
  * (msa-model(7), Encoders, Text). */
+#include "common/data/bert_checkpoint.h"
 #include "common/data/names.h"
 #include "common/nn/encoder.h"
 #include "common/text_bert.h"
@@ -33,8 +34,9 @@ static const struct option options[] = {
     {0, "text", "features|bert|auto", OPTION_CHOICE, FIELD(text.text), "auto", 0, 0,
      "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT with "
      "--bert, and with parameters that are of one"},
-    {0, "bert", "DIR", OPTION_TEXT, FIELD(text.bert), NULL, 0, 0,
-     "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json and "
+    {0, "bert", "DIR", OPTION_READS, FIELD(text.bert), NULL, 0, 0,
+     "a BERT as Hugging Face writes it, which gives initial values: a folder with "
+     "config.json and "
      "model.safetensors, or the latter beside the former"},
     {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(text.pool), "auto", 0, 0,
      "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
@@ -55,6 +57,8 @@ static const struct option options[] = {
     {0},
 };
 #undef FIELD
+
+static const struct option_file files[] = {{"bert", .read = bert_files}, {0}};
 
 static int modality_named(struct msa *m, const char *option, const char *name)
 {
@@ -294,6 +298,7 @@ static const struct program program = {
     .more = trainable_options,
     .examples = examples,
     .see_also = "msa-load(1), msa-decompose(1), msa-stream(5), msa(7)",
+    .files = files,
     .run = run,
     .at_fail = stage_at_fail,
 };

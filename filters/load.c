@@ -1,6 +1,6 @@
 /* msa-load: a data set as a stream of records; in training also the beginning and the end of the
  * way back, and the commit. */
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 #include "common/data/info.h"
 #include "common/data/names.h"
 #include "common/source.h"
@@ -55,7 +55,7 @@ static const struct option options[] = {
      "leave these modalities out, of text,vision,audio"},
     {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
      "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
-    {0, "like", "FILE", OPTION_LIST, FIELD(like), NULL, 0, 0,
+    {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
      "take --family, and --rename where there are such names, from the run that left this commit "
      "or "
      "stream; repeatable"},
@@ -65,7 +65,7 @@ static const struct option options[] = {
      "how labels are read and judged; auto: sims when there are unimodal labels"},
     {0, "non-finite", "zero|keep|fail", OPTION_CHOICE, FIELD(non_finite), "zero", 0, 0,
      "what becomes of values that are not finite (minus infinity in audio is always 0)"},
-    {0, "state", "FILE", OPTION_TEXT, FIELD(state), NULL, 0, 0,
+    {0, "state", "FILE", OPTION_WRITES, FIELD(state), NULL, 0, 0,
      "commit each checkpoint to FILE, a stream that msa-dump shows"},
     {0, "resume", NULL, OPTION_FLAG, FIELD(resume), NULL, 0, 0,
      "go on from the checkpoint that --state FILE commits; from the beginning if there is none"},
@@ -75,6 +75,16 @@ static const struct option options[] = {
     {0},
 };
 #undef FIELD
+
+/* What is to be resumed is judged when it is read. */
+static bool may_be_commit(struct msa *m, int fd, const char *path)
+{
+    return ((const struct settings *)m->settings)->resume || commit_resembles(m, fd, path);
+}
+
+static const struct written written_commit = {
+    .what = "a commit", .content = CONTENT_STREAM, .like = may_be_commit};
+static const struct option_file files[] = {{"state", .written = &written_commit}, {0}};
 
 /* --- what was said of the data set --- */
 
@@ -286,8 +296,6 @@ static void show_info(struct load *l)
                                 l->family == FAMILY_AUTO ? -1 : l->family);
     warn_of_labels(l, info->family);
     bool named = path && strcmp(path, "-") != 0;
-    if (named)
-        file_spare_operands(l->m, path);
     struct file *file = named ? file_create(l->m, path) : NULL;
     FILE *to = file ? file_stream(l->m, file) : stdout;
     if (s->json)
@@ -331,6 +339,11 @@ static void at_fail(struct msa *m)
         stage_at_fail(m);
 }
 
+static const struct written *output(const struct msa *m)
+{
+    return ((const struct settings *)m->settings)->info ? &written_report : &written_stream;
+}
+
 static const struct example examples[] = {
     {"msa-load --info data.pkl", "what is in a data set"},
     {"msa-load --split test data.pkl | msa-dump", "look at the test split"},
@@ -349,6 +362,8 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-encode(1), msa-synth(1), msa-dump(1), msa-stream(5), msa(7)",
+    .files = files,
+    .output = output,
     .run = run,
     .at_fail = at_fail,
 };

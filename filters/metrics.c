@@ -4,7 +4,7 @@
  * Training: passes the stream on; at each control the rows go to stderr, to --log and, as M, down
  * the line, and the verdict (best, stop) into the control. Evaluation: the end of the line, which
  * prints a table; or -t. */
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 #include "common/data/predictions.h"
 #include "common/data/scores_rows.h"
 #include "common/data/scores_state.h"
@@ -43,16 +43,16 @@ static const struct option options[] = {
     {0, "tsv", NULL, OPTION_FLAG, FIELD(tsv), NULL, 0, 0, "print tab-separated columns"},
     {0, "each", NULL, OPTION_FLAG, FIELD(each), NULL, 0, 0,
      "print no scores but predictions, a line for each sample: tab-separated, or JSON objects"},
-    {0, "predictions", "FILE", OPTION_TEXT, FIELD(predictions), NULL, 0, 0,
+    {0, "predictions", "FILE", OPTION_WRITES, FIELD(predictions), NULL, 0, 0,
      "write predictions too, a line for each sample, tab-separated"},
     {0, "assert", "KEY<NUMBER", OPTION_LIST, FIELD(assertions), NULL, 0, 0,
      "fail unless this holds in every split; also with <=, > and >=; repeatable"},
     {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
      "which metrics to compute; auto: as the stream says"},
-    {0, "from-tsv", "FILE", OPTION_TEXT, FIELD(from_tsv), NULL, 0, 0,
+    {0, "from-tsv", "FILE", OPTION_READS, FIELD(from_tsv), NULL, 0, 0,
      "judge the columns label and prediction (and split, if there) of a tab-separated FILE instead "
      "of a stream"},
-    {0, "log", "FILE", OPTION_TEXT, FIELD(log), NULL, 0, 0,
+    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
      "write a line an epoch and split, tab-separated: losses and metrics"},
     {0, "select", "KEY", OPTION_TEXT, FIELD(select), NULL, 0, 0,
      "metric or loss that decides on the valid split which checkpoint is the best; loss is the "
@@ -64,6 +64,13 @@ static const struct option options[] = {
     {0},
 };
 #undef FIELD
+
+static const struct written written_log = {
+    .what = "a log", .content = CONTENT_OTHER, .begins = "epoch\tsplit\t"};
+static const struct written written_predictions = {
+    .what = "predictions", .content = CONTENT_OTHER, .begins = "id\tsplit\t"};
+static const struct option_file files[] = {
+    {"log", .written = &written_log}, {"predictions", .written = &written_predictions}, {0}};
 
 /* ---- header ---- */
 
@@ -343,6 +350,12 @@ static void run(struct msa *m)
         stage_run(m, &ops, x);
 }
 
+/* In training the stream goes on too, but into no file. */
+static const struct written *output(const struct msa *m)
+{
+    return ((const struct settings *)m->settings)->pass ? &written_stream : &written_report;
+}
+
 static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-metrics", "a table of the metrics"},
     {"... | msa-metrics --json --assert 'mae<0.75' --assert 'corr>=0.6'",
@@ -365,6 +378,8 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-predict(1), msa-loss(1), msa-backprop(1), msa-dump(1), msa-stream(5), msa(7)",
+    .files = files,
+    .output = output,
     .run = run,
     .at_fail = stage_at_fail_last,
 };

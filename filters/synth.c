@@ -1,6 +1,6 @@
 /* msa-synth: writes a data set with planted sentiment (common/data/synth.h) in the layout of a real
  * one (msa-model(7), Data), and a BERT for what is said in it. */
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 #include "common/data/synth_bert.h"
 #include "common/data/synth_pickle.h"
 
@@ -33,12 +33,19 @@ static const struct option options[] = {
      "deviation of the noise in the frames"},
     {0, "calm", "X", OPTION_REAL, FIELD(calm), "0", 0, 1,
      "share of samples with a joint label of 0, whatever their modalities show"},
-    {0, "bert", "DIR", OPTION_TEXT, FIELD(bert),
+    {0, "bert", "DIR", OPTION_FOLDER, FIELD(bert),
      .help = "write a small BERT for the words of the set too, into this folder: config.json, "
              "model.safetensors and vocab.txt"},
     {0},
 };
 #undef FIELD
+
+static const struct written *output(const struct msa *m)
+{
+    static const struct written pickle = {.what = "a pickle", .content = CONTENT_PICKLE};
+    (void)m;
+    return &pickle;
+}
 
 static const struct example examples[] = {
     {"msa-synth -o demo.pkl", "a small set of 600, 150 and 150 samples"},
@@ -131,6 +138,7 @@ int main(int argc, char **argv)
         .options = options,
         .examples = examples,
         .see_also = "msa-encode(1), msa-load(1), msa-tokenize(1), msa(7)",
+        .output = output,
         .run = run,
     };
     return program_main(&program, argc, argv);

@@ -29,7 +29,7 @@ struct tokenize {
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
-    {0, "vocab", "FILE", OPTION_TEXT, FIELD(vocab), NULL, 0, 0,
+    {0, "vocab", "FILE", OPTION_READS, FIELD(vocab), NULL, 0, 0,
      "the vocabulary, a token a line, as BERT's vocab.txt"},
     {0, "length", "L", OPTION_INT, FIELD(length), "50", 2, SCHEMA_MOST,
      "tokens of a sample: more are cut off, fewer are padded"},

@@ -77,9 +77,13 @@ killed() {
 
 @test "killed before the first commit: what was saved of it does not matter" {
     undisturbed
-    mkdir -p again/run
-    cp whole/run/encode.safetensors.80 again/run/encode.safetensors.1
-    echo half >again/run/predict.safetensors.1.tmp
+    mkdir -p again/run first/run
+    line "cd first; $(EPOCHS=1 training --no-shuffle | sed 's/--validate-every 2//')"
+    [ "$status" -eq 0 ]
+    cp {first,again}/run/encode.safetensors.1
+    touch again/run/.predict.safetensors{,.1}.lock
+    echo half >again/run/.predict.safetensors.1.msa-0123abcd.tmp
+    echo half >again/run/.predict.safetensors.msa-0123abcd.tmp
     line "cd again; $(training --resume)"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     diff -r {whole,again}/run

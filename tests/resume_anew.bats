@@ -71,5 +71,6 @@ export EPOCHS=2 # 8 steps, 4 checkpoints
     sleep 0.5 # the others go on as far as they can
     pkill -9 -s "$session"
     wait "$session" || true
+    rm again/run/.*.lock # of those that were killed
     diff -r {whole,again}/run
 }

@@ -44,7 +44,7 @@ refused() {
     refused '' "msa-load: run/state.msa: cut off after 0 frames"
     cp complete/run/encode.safetensors whole/run/state.msa
     cp complete/run/encode.safetensors again/run/state.msa
-    refused '' "msa-load: run/state.msa: "
+    refused '' "msa-load: cannot write 'run/state.msa': a commit may not replace a safetensors file"
     line "msa-load --train --resume $GOLDEN/data.pkl | msa-dump"
     [[ $output == *"--resume needs --state FILE"* ]]
     [ "$(cat statuses)" = "5 2 5" ]

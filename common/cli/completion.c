@@ -1,5 +1,5 @@
 /* The options for a shell that completes what is typed: --help=bash, --help=zsh. Values of the form
- * "a|b|c" complete to these words, FILE and DIR to names of files, others to nothing. */
+ * "a|b|c" complete to these words, files and folders to names of files, others to nothing. */
 #include "common/cli/option.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 static bool names_files(const struct option *o)
 {
-    return strncmp(o->arg, "FILE", 4) == 0 || strncmp(o->arg, "DIR", 3) == 0;
+    return o->kind >= OPTION_READS;
 }
 
 /* The words of "a|b|c[:N]", apart by spaces: "a b c"; nothing for a value of another form. */
@@ -102,7 +102,7 @@ static void zsh_option(const struct option *o)
 {
     const char *given = o->kind == OPTION_FLAG ? "" : "=";
     printf(" \\\n        ");
-    if (o->kind == OPTION_LIST)
+    if (o->kind == OPTION_LIST || o->kind == OPTION_READS_LIST)
         printf("'*'");
     else if (o->letter)
         printf("'(-%c --%s)'", o->letter, o->name);

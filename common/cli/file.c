@@ -1,4 +1,4 @@
-/* Files on disk: replaced whole, mapped. */
+/* Files on disk: replaced whole, written in place, mapped. */
 #include "common/cli/file.h"
 
 #include <errno.h>
@@ -29,39 +29,67 @@ static void file_discard(void *memory)
         fclose(f->stream);
     else if (f->fd >= 0)
         close(f->fd);
-    if (f->temporary)
-        unlink(f->temporary);
+    if (f->named)
+        unlink(f->beside);
 }
 
-/* Where the links at `path` lead, so that it is not a link that is replaced; owned by the run. */
-static char *follow_links(struct msa *m, const char *path)
+/* Does the file system lack files without a name? */
+static bool knows_no_nameless(int reason)
 {
+    return reason == EOPNOTSUPP || reason == EISDIR || reason == EINVAL || reason == ENOENT;
+}
+
+/* Such a file is given its name by way of /proc. */
+static int open_nameless(struct msa *m, const struct target *t, mode_t mode)
+{
+    char *folder = file_folder(m, t->path);
+    errno = EOPNOTSUPP;
+    int fd = access("/proc/self/fd", X_OK) != 0
+                 ? -1
+                 : open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    int reason = errno;
+    msa_free(m, folder);
+    errno = reason;
+    return fd;
+}
+
+static void open_beside(struct msa *m, struct file *f)
+{
+    mode_t mode = f->target->exists ? f->target->status.st_mode & 0777 : 0666;
+    f->fd = open_nameless(m, f->target, mode);
+    if (f->fd >= 0 || !knows_no_nameless(errno))
+        return;
+    f->fd = open(f->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    f->named = f->fd >= 0;
+}
+
+/* Where the links at the path lead, so that it is not a link that is replaced. */
+static struct target *target_to_write(struct msa *m, const char *path)
+{
+    struct target *t = msa_alloc(m, sizeof *t);
     struct stat status;
-    char target[PATH_MAX];
-    if (lstat(path, &status) != 0 || !S_ISLNK(status.st_mode))
-        return msa_strndup(m, path, strlen(path));
-    if (!realpath(path, target))
+    *t = target_of(m, path);
+    if (t->plain && !t->exists && lstat(path, &status) == 0) { /* a link that leads to nothing */
+        errno = ENOENT;
         cannot_write(m, path);
-    return msa_strndup(m, target, strlen(target));
+    }
+    return t;
 }
 
 struct file *file_create(struct msa *m, const char *path)
 {
-    struct stat status;
-    bool exists = stat(path, &status) == 0, whole = !exists || S_ISREG(status.st_mode);
-    struct file *f = msa_alloc(m, sizeof *f);
-    f->fd = -1;
+    struct target *target = target_to_write(m, path);
+    char *beside = target->plain ? claim_temporary(m, target) : NULL;
+    struct claim *claim = claim_take(m, target);
+    struct file *f = msa_alloc(m, sizeof *f); /* after these: at the end it goes before them */
+    *f = (struct file){
+        .whole = target->plain, .beside = beside, .fd = -1, .target = target, .claim = claim};
     msa_at_free(f, file_discard);
-    f->path = whole ? follow_links(m, path) : msa_strndup(m, path, strlen(path));
-    if (whole) {
-        char *temporary = msa_format(m, "%s.tmp", f->path);
-        unlink(temporary); /* left by a run that was killed */
-        mode_t mode = exists ? status.st_mode & 0777 : 0666;
-        f->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        f->temporary = f->fd < 0 ? NULL : temporary;
-    } else {
-        f->fd = open(f->path, O_WRONLY | O_CLOEXEC);
-    }
+    f->path = msa_strndup(m, f->whole ? target->path : path, PATH_MAX);
+    if (f->whole)
+        open_beside(m, f);
+    else
+        f->fd = claim_open(m, target, O_WRONLY);
     if (f->fd < 0)
         cannot_write(m, path);
     return f;
@@ -90,24 +118,39 @@ static void sync_directory(struct msa *m, const char *path)
     msa_free(m, directory);
 }
 
+/* The new file, still open, becomes PATH. */
+static void name_nameless(struct msa *m, struct file *f)
+{
+    char open_file[32];
+    snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", f->fd);
+    if (linkat(AT_FDCWD, open_file, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW) == 0)
+        return;
+    if (errno != EEXIST)
+        cannot_write(m, f->path);
+    if (linkat(AT_FDCWD, open_file, AT_FDCWD, f->beside, AT_SYMLINK_FOLLOW) != 0)
+        cannot_write(m, f->path);
+    f->named = true; /* as a link replaces nothing */
+}
+
 static void commit(struct msa *m, struct file *f, bool lasting)
 {
-    bool sync = f->temporary && lasting;
+    bool sync = f->whole && lasting;
     errno = EIO; /* of an earlier write, whose reason is gone */
     if (f->stream && (fflush(f->stream) != 0 || ferror(f->stream)))
         cannot_write(m, f->path);
     if (sync && fsync(f->fd) != 0)
         cannot_write(m, f->path);
+    if (f->whole && !f->named)
+        name_nameless(m, f);
     int closed = f->stream ? fclose(f->stream) : close(f->fd);
     f->stream = NULL;
     f->fd = -1;
-    if (closed != 0 || (f->temporary && rename(f->temporary, f->path) != 0))
+    if (closed != 0 || (f->named && rename(f->beside, f->path) != 0))
         cannot_write(m, f->path);
-    msa_free(m, f->temporary);
-    f->temporary = NULL;
+    f->named = false;
     if (sync)
         sync_directory(m, f->path);
-    file_abandon(m, f); /* nothing of it is left but its memory */
+    file_abandon(m, f); /* nothing of it is left but its memory and its claim */
 }
 
 void file_commit(struct msa *m, struct file *f)
@@ -122,10 +165,15 @@ void file_commit_unsynced(struct msa *m, struct file *f)
 
 void file_abandon(struct msa *m, struct file *f)
 {
-    char *path = (char *)f->path, *temporary = f->temporary;
+    char *path = (char *)f->path, *beside = f->beside;
+    struct target *target = f->target;
+    struct claim *claim = f->claim;
     msa_free(m, f);
-    msa_free(m, temporary);
+    claim_drop(m, claim);
+    msa_free(m, beside);
     msa_free(m, path);
+    target_free(m, target);
+    msa_free(m, target);
 }
 
 void file_check(struct msa *m, const char *path)
@@ -133,36 +181,29 @@ void file_check(struct msa *m, const char *path)
     file_abandon(m, file_create(m, path));
 }
 
+void file_check_name(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    msa_free(m, claim_temporary(m, &t));
+    target_free(m, &t);
+}
+
+void file_claim(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    claim_take(m, &t);
+    target_free(m, &t);
+}
+
 /* ---- In place ---- */
-
-void file_spare(struct msa *m, const char *path, const char *input)
-{
-    struct stat target, source;
-    bool piped = strcmp(input, "-") == 0;
-    if (stat(path, &target) == 0 && S_ISREG(target.st_mode) &&
-        (piped ? fstat(STDIN_FILENO, &source) : stat(input, &source)) == 0 &&
-        target.st_dev == source.st_dev && target.st_ino == source.st_ino)
-        msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", path);
-}
-
-void file_spare_operands(struct msa *m, const char *path)
-{
-    if (!m->operand_count)
-        file_spare(m, path, "-");
-    for (int i = 0; i < m->operand_count; i++)
-        file_spare(m, path, m->operands[i]);
-}
 
 int file_open(struct msa *m, const char *path)
 {
-    struct stat status;
-    if (stat(path, &status) != 0 || S_ISREG(status.st_mode)) {
-        file_spare_operands(m, path);
-        file_claim(m, path);
-    }
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
+    struct target t = target_of(m, path);
+    int fd = claim_open(m, &t, O_WRONLY | O_APPEND | O_CREAT);
+    if (fd < 0 || (t.plain && ftruncate(fd, 0) != 0))
         cannot_write(m, path);
+    target_free(m, &t);
     return fd;
 }
 
@@ -203,13 +244,20 @@ void file_remove(struct msa *m, const char *path)
         msa_fail_errno(m, "cannot remove '%s'", path);
 }
 
+static void close_held(void *fd)
+{
+    close(*(int *)fd);
+}
+
+int *file_hold(struct msa *m, int fd)
+{
+    int *held = msa_alloc(m, sizeof *held);
+    *held = fd;
+    msa_at_free(held, close_held);
+    return held;
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
-}
-
-char *file_folder(struct msa *m, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? msa_strndup(m, path, (size_t)(slash + 1 - path)) : msa_strndup(m, ".", 1);
 }

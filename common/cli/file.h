@@ -2,17 +2,23 @@
 #ifndef MSA_FILE_H
 #define MSA_FILE_H
 
-#include "common/cli/msa.h"
+#include "common/cli/claim.h"
 #include <stdio.h>
 
-/* A file being replaced: writes go to PATH.tmp beside it; file_commit makes it PATH. Owned by the
- * run: when that ends before file_commit, the temporary file goes too. A FIFO or device at PATH is
- * written in place; a symbolic link is followed. */
+/* A file being replaced: writes go to one beside it, which has no name where the file system knows
+ * such files, else one that nobody else has; file_commit makes it PATH. Kept for this run (claim.h)
+ * until then. Owned by the run: when that ends before file_commit, the new file goes too. What is
+ * no regular file, and what /dev/stdout and the like name, is written as it is; a symbolic link is
+ * followed. */
 struct file {
     const char *path; /* the file itself, links followed */
-    char *temporary;  /* NULL: in place */
+    char *beside;     /* a name for the new file; NULL: it takes no place of another */
+    bool named;       /* it has that name */
+    bool whole;       /* it takes the place of PATH; else that is written as it is */
     int fd;
-    FILE *stream; /* over fd, opened at the first file_stream; NULL before */
+    FILE *stream;          /* over fd, opened at the first file_stream; NULL before */
+    struct target *target; /* of PATH */
+    struct claim *claim;   /* NULL: the run has that anyway, or needs none */
 };
 
 /* Opens PATH for replacement. Fails the run: "cannot write 'PATH': REASON". */
@@ -33,27 +39,26 @@ void file_remove(struct msa *m, const char *path);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
 void file_check(struct msa *m, const char *path);
 
-/* Keeps PATH, which need not be there, for this run alone until it ends: two trainings in one place
- * would ruin each other's files, and after a kill the rest of a line takes a moment to end. Waits
- * up to 5 seconds for another run that has it, then fails: "cannot write 'PATH': another program is
- * writing it". */
+/* Keeps PATH, which need not be there, for this run alone until it ends (claim_take): two trainings
+ * in one place would ruin each other's files, and after a kill the rest of a line takes a moment to
+ * end. */
 void file_claim(struct msa *m, const char *path);
 
-/* Fails the run with MSA_USAGE when PATH and the file `input` ("-": stdin) that the program reads
- * are the same regular file, whatever they are called: writing the one would destroy the other. */
-void file_spare(struct msa *m, const char *path, const char *input);
-/* The same for each of the program's operands, or stdin where it has none. */
-void file_spare_operands(struct msa *m, const char *path);
-/* Creates or empties PATH, to be written in place: claimed (file_claim), none of the program's
- * operands. FIFOs and devices are written as they are. Fails the run: "cannot write 'PATH':
+/* Creates or empties PATH, to be written in place, by this run alone. What is no regular file, and
+ * what /dev/stdout and the like name, is written as it is. Fails the run: "cannot write 'PATH':
  * REASON". The descriptor is the caller's. */
 int file_open(struct msa *m, const char *path);
+/* Fails the run where a name in the folder of PATH may not be as long as that of PATH, or of what
+ * is beside it while it is written; looks at nothing else. */
+void file_check_name(struct msa *m, const char *path);
 
-/* A log, claimed (file_claim), none of the program's operands, and written line by line, each line
- * flushed. Owned by the run. Fails the run: "cannot write 'PATH': REASON". */
+/* A log, written in place by this run alone, line by line, each line flushed. Owned by the run.
+ * Fails the run: "cannot write 'PATH': REASON". */
 struct log {
     const char *path;
-    int64_t kept; /* bytes of the file that stay */
+    struct target *target;
+    struct claim *claim; /* of a file that is not there yet */
+    int64_t kept;        /* bytes of the file that stay */
     bool begun;
     int fd;         /* until it has begun; -1: there is no file yet */
     char *held;     /* lines that are not in the file yet; NULL: none */
@@ -65,7 +70,8 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept);
 /* Lines so far, and those to come, go into the file, behind its first `kept` bytes; what follows
  * these is lost. A log that loses nothing begins by itself, with its first line. */
 void log_begin(struct msa *m, struct log *log);
-/* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. */
+/* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. Fails the
+ * run where the path leads to it no more: it was removed, or another was put there. */
 int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *line);
 void log_close(struct msa *m, struct log *log);
@@ -93,7 +99,7 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
 struct mapping spool_map(struct msa *m, const struct spool *s);
 
 bool file_exists(const char *path);
-/* The folder that PATH is in, "." or with a slash at its end; msa_free it. */
-char *file_folder(struct msa *m, const char *path);
+/* Has fd closed when this is freed, or the run ends. */
+int *file_hold(struct msa *m, int fd);
 
 #endif

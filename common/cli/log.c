@@ -23,13 +23,21 @@ static void log_discard(void *memory)
         close(log->fd);
 }
 
-/* -1: it is no regular file. */
+static bool open_again(struct msa *m, struct log *log, int flags)
+{
+    log->fd = claim_open(m, log->target, O_WRONLY | O_APPEND | flags);
+    if (log->fd < 0 && (flags || errno != ENOENT))
+        cannot_write(m, log);
+    return log->fd >= 0;
+}
+
+/* -1: it is written as it is. */
 static int64_t length_of(struct msa *m, const struct log *log, int fd)
 {
     struct stat status = {.st_mode = S_IFREG}; /* where it is not there yet */
     if (fd >= 0 && fstat(fd, &status) != 0)
         cannot_write(m, log);
-    return S_ISREG(status.st_mode) ? status.st_size : -1;
+    return log->target->plain && S_ISREG(status.st_mode) ? status.st_size : -1;
 }
 
 static void expect_length(struct msa *m, const struct log *log)
@@ -43,16 +51,19 @@ static void expect_length(struct msa *m, const struct log *log)
 struct log *log_open(struct msa *m, const char *path, int64_t kept)
 {
     struct log *log = msa_alloc(m, sizeof *log);
-    *log = (struct log){.path = msa_strndup(m, path, strlen(path)), .kept = kept};
-    log->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    *log = (struct log){.path = msa_strndup(m, path, strlen(path)), .kept = kept, .fd = -1};
+    log->target = msa_alloc(m, sizeof *log->target);
+    *log->target = target_of(m, log->path);
     msa_at_free(log, log_discard);
-    if (log->fd < 0 && errno != ENOENT)
-        cannot_write(m, log);
-    if (length_of(m, log, log->fd) >= 0) {
-        file_spare_operands(m, path);
-        file_claim(m, path);
-        expect_length(m, log);
+    if (open_again(m, log, 0)) {
+        if (log->target->plain)
+            claim_clear(m, log->target);
+    } else { /* there is no file to lock: its name is, until there is one */
+        log->claim = claim_take(m, log->target);
+        open_again(m, log, 0);
     }
+    if (length_of(m, log, log->fd) >= 0)
+        expect_length(m, log);
     return log;
 }
 
@@ -81,9 +92,9 @@ void log_begin(struct msa *m, struct log *log)
         return;
     log->begun = true;
     if (log->fd < 0)
-        log->fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (log->fd < 0)
-        cannot_write(m, log);
+        open_again(m, log, O_CREAT);
+    claim_drop(m, log->claim);
+    log->claim = NULL;
     if (length_of(m, log, log->fd) >= 0 && ftruncate(log->fd, log->kept) != 0)
         cannot_write(m, log);
     log->stream = fdopen(log->fd, "a");
@@ -97,6 +108,9 @@ int64_t log_sync(struct msa *m, struct log *log)
 {
     int fd = fileno(log->stream);
     int64_t length = length_of(m, log, fd);
+    if (length >= 0 && !target_still(log->path, fd))
+        msa_fail(m, MSA_FAILED, "'%s' was removed or replaced while it was being written",
+                 log->path);
     if (length >= 0 && fsync(fd) != 0)
         cannot_write(m, log);
     return length < 0 ? 0 : length;
@@ -118,6 +132,9 @@ void log_close(struct msa *m, struct log *log)
     if (stream && fclose(stream) != 0)
         cannot_write(m, log);
     msa_free(m, log->held);
+    claim_drop(m, log->claim);
+    target_free(m, log->target);
+    msa_free(m, log->target);
     msa_free(m, (char *)log->path);
     msa_free(m, log);
 }

@@ -44,6 +44,8 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     jmp_buf trap;
     m->status = MSA_OK;
     m->error[0] = '\0';
+    m->claims = NULL;
+    m->outputs = NULL;
     m->trap = &trap;
     if (setjmp(trap) == 0)
         body(m);

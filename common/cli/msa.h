@@ -61,7 +61,9 @@ struct msa {
     enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */
     char error[1024];       /* the line of the failure, without the program's name */
     void (*at_fail)(struct msa *); /* told of a failure before memory goes; NULL: nobody */
-    void *stream; /* what at_fail needs: the open ends of the line (common/stage.c) */
+    void *stream;            /* what at_fail needs: the open ends of the line (common/stage.c) */
+    struct claim *claims;    /* files that are this run's alone (common/cli/claim.h) */
+    struct outputs *outputs; /* what it reads and writes (common/cli/output.h); NULL: not known */
 
     jmp_buf *trap;
     struct msa_block *blocks;

@@ -18,7 +18,7 @@ const struct option common_options[] = {
     [VERSION] = {0, "version", .help = "print the version and exit"},
     {'q', "quiet", NULL, OPTION_FLAG, FIELD(quiet), .help = "print no warnings"},
     {'v', "verbose", NULL, OPTION_FLAG, FIELD(verbose), .help = "say what is being done"},
-    {'o', "output", "FILE", OPTION_TEXT, FIELD(output),
+    {'o', "output", "FILE", OPTION_WRITES, FIELD(output),
      .help = "write to FILE; - is standard output, as is leaving the option out"},
     {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress what is written"},
     {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_DEVICE, FIELD(device), "auto",
@@ -146,6 +146,10 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
         *(bool *)field = true;
         break;
     case OPTION_TEXT:
+    case OPTION_READS:
+    case OPTION_WRITES:
+    case OPTION_PARAMETERS:
+    case OPTION_FOLDER:
         *(const char **)field = not_empty(m, o, text);
         break;
     case OPTION_WORDS:
@@ -161,6 +165,7 @@ static void set_field(struct msa *m, const struct option *o, void *field, const 
         *(int *)field = choice(m, o, text);
         break;
     case OPTION_LIST:
+    case OPTION_READS_LIST:
         list_add(m, field, not_empty(m, o, text));
         break;
     case OPTION_DEVICE:

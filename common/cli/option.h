@@ -4,6 +4,8 @@
 
 #include "common/cli/msa.h"
 
+struct written;
+
 /* What an option's value is, and the type of the field it fills in. */
 enum option_kind {
     OPTION_FLAG,   /* no value; bool */
@@ -13,7 +15,14 @@ enum option_kind {
     OPTION_REAL,   /* double, finite, min..max */
     OPTION_CHOICE, /* int: index into `arg`, which reads "a|b|c" */
     OPTION_LIST,   /* struct option_list: repeatable, each value kept in order, none empty */
-    OPTION_DEVICE  /* const char *, a device's name */
+    OPTION_DEVICE, /* const char *, a device's name */
+    /* From here on names of files, which outputs are compared with (common/cli/output.h): */
+    OPTION_READS,      /* const char *: a file that is read, or a folder of them */
+    OPTION_READS_LIST, /* struct option_list, as OPTION_LIST */
+    OPTION_WRITES,     /* const char *: a file that is written */
+    OPTION_PARAMETERS, /* const char *: a file that is read, or written in training, when the
+                          program says so itself (output_check) */
+    OPTION_FOLDER /* const char *: one that files are written into, of which the program says */
 };
 
 struct option_list {
@@ -31,6 +40,13 @@ struct option {
         *initial;    /* the value when not given, parsed like a given one; NULL: field stays zero */
     double min, max; /* OPTION_INT and OPTION_REAL; both 0: unbounded */
     const char *help; /* one sentence, no capital, no full stop; mdoc-safe plain text */
+};
+
+/* More on an option of those kinds. */
+struct option_file {
+    const char *option;            /* its name */
+    const struct written *written; /* OPTION_WRITES: what it may take the place of */
+    const char *read; /* OPTION_READS: the files that are read in a folder, with commas */
 };
 
 struct example {
@@ -53,6 +69,9 @@ struct program {
     void (*run)(struct msa *); /* after parsing; settings and operands are in struct msa */
     void (*at_fail)(
         struct msa *); /* see struct msa; told of bad options too, m->stream is NULL then */
+    const struct option_file *files; /* may be NULL */
+    const struct written *(*output)(
+        const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
 };
 
 /* The options that every program has; their fields are in struct msa_common. */

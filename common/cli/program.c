@@ -1,6 +1,6 @@
 /* main() of every program. */
 #include "common/cli/cut.h"
-#include "common/cli/option.h"
+#include "common/cli/output.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -25,8 +25,10 @@ static void hold_descriptors(void)
 static void job_body(struct msa *m)
 {
     const struct program *program = ((struct job *)m)->program;
-    if (options_parse(m, program))
+    if (options_parse(m, program)) {
+        outputs_check(m, program);
         program->run(m);
+    }
     msa_flush(m, stdout, "stdout"); /* what could not be written shows here at the latest */
 }
 

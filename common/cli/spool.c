@@ -19,6 +19,16 @@ static void spool_release(void *memory)
         close(fd);
 }
 
+/* Where the file system has no files without a name. */
+static void open_named(struct msa *m, struct spool *s)
+{
+    char *path = msa_format(m, "%s/msa-XXXXXX", s->directory);
+    s->fd = mkostemp(path, O_CLOEXEC);
+    if (s->fd < 0 || unlink(path) != 0)
+        cannot_write(m, s->directory);
+    msa_free(m, path);
+}
+
 struct spool *spool_open(struct msa *m)
 {
     const char *directory = getenv("TMPDIR");
@@ -26,11 +36,9 @@ struct spool *spool_open(struct msa *m)
     s->directory = directory && *directory ? directory : "/tmp";
     s->fd = -1;
     msa_at_free(s, spool_release);
-    char *path = msa_format(m, "%s/msa-XXXXXX", s->directory);
-    s->fd = mkostemp(path, O_CLOEXEC);
-    if (s->fd < 0 || unlink(path) != 0)
-        cannot_write(m, s->directory);
-    msa_free(m, path);
+    s->fd = open(s->directory, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    if (s->fd < 0)
+        open_named(m, s);
     return s;
 }
 

@@ -137,6 +137,8 @@ static char *new_name(struct msa *m, const char *old, const char *prefix)
     return msa_format(m, "%s.%.*s%s", prefix, (int)length, name, end);
 }
 
+const char bert_files[] = "config.json,model.safetensors";
+
 static struct bert_config read_config(struct msa *m, const char *path)
 {
     struct mapping map = file_map(m, path);

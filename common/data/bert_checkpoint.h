@@ -27,6 +27,8 @@ struct bert_checkpoint {
     struct safetensors *weights;
 };
 
+/* What is read in such a folder, with commas. */
+extern const char bert_files[];
 /* PATH is the directory, or the safetensors file with its config.json beside it. Weights get the
  * names "PREFIX.embeddings.word_embeddings.weight" and so on, whether they come with "bert." in
  * front or not, and `gamma` and `beta` of old files become `weight` and `bias`. */

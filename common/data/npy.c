@@ -1,5 +1,6 @@
 /* NumPy's format 1.0: a magic, the length of the header, a Python dict as text, the elements. */
 #include "common/data/npy.h"
+#include "common/cli/output.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,9 +44,11 @@ static void escape(char *to, const char *name)
 void npy_write(struct msa *m, const char *folder, uint64_t number, char kind,
                const struct tensor *t)
 {
+    static const struct written array = {.what = "an array", .content = CONTENT_ARRAY};
     char name[3 * TENSOR_NAME + 1];
     escape(name, t->name);
     char *path = msa_format(m, "%s/%08ju-%c-%s.npy", folder, (uintmax_t)number, kind, name);
+    output_check_one(m, path, &array);
     struct file *file = file_create(m, path);
     FILE *to = file_stream(m, file);
     write_header(to, t);

@@ -25,6 +25,9 @@ struct safetensors {
 
 /* Is it a regular file that begins as these do, with a length and a '{'? */
 bool safetensors_resembles(const char *path);
+/* What the header of a file that is open says under a key of its metadata, whatever follows it:
+ * msa_free it. NULL: nothing, or the file has no such header. */
+char *safetensors_note(struct msa *m, int fd, const char *path, const char *key);
 /* Maps and checks a file before it allocates anything of the sizes it claims: header length, JSON,
  * dtypes (F32 alone), bytes of each shape, offsets that cover the data without gap or overlap, no
  * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by

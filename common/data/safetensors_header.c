@@ -1,5 +1,6 @@
 /* Headers of safetensors files. */
 #include "common/data/safetensors_header.h"
+#include "common/cli/content.h"
 #include "common/cli/json.h"
 
 #include <stdarg.h>
@@ -160,6 +161,30 @@ static bool check_values(struct reading *r, const char *text)
     }
     return values <= VALUES_MAX ||
            wrong(r, "header of %zu values, and at most %d are allowed", values, VALUES_MAX);
+}
+
+char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
+{
+    uint8_t prefix[SAFETENSORS_PREFIX];
+    json_error_t error;
+    size_t length = 0;
+    if (content_start(m, fd, path, prefix, sizeof prefix) < sizeof prefix)
+        return NULL;
+    for (size_t i = SAFETENSORS_PREFIX; i-- > 0;)
+        length = length << 8 | prefix[i];
+    if (length > HEADER_MAX)
+        return NULL;
+    uint8_t *start = msa_alloc(m, sizeof prefix + length);
+    size_t found = content_start(m, fd, path, start, sizeof prefix + length);
+    json_t **header = found < sizeof prefix + length
+                          ? NULL
+                          : json_read(m, (char *)start + sizeof prefix, length, &error);
+    const json_t *metadata = header ? json_object_get(*header, "__metadata__") : NULL;
+    const char *text = json_string_value(json_object_get(metadata, key));
+    char *note = text ? msa_strndup(m, text, strlen(text)) : NULL;
+    msa_free(m, header);
+    msa_free(m, start);
+    return note;
 }
 
 void safetensors_read_header(struct reading *r)

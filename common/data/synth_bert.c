@@ -1,5 +1,6 @@
 /* A small BERT, untrained but for its words' meaning. */
 #include "common/data/synth_bert.h"
+#include "common/cli/output.h"
 #include "common/data/bert_checkpoint.h"
 
 #include <errno.h>
@@ -129,9 +130,17 @@ void synth_bert_write(struct msa *m, const struct synth *s, const char *folder)
                                  .eps = 1e-12,
                                  .hidden = .1,
                                  .attention = .1};
+    static const struct written text = {.what = "a text", .content = CONTENT_OTHER},
+                                network = {.what = "a network", .content = CONTENT_SAFETENSORS};
+    const char *vocabulary = msa_format(m, "%s/vocab.txt", folder),
+               *about = msa_format(m, "%s/config.json", folder),
+               *weights = msa_format(m, "%s/model.safetensors", folder);
+    output_check(m, vocabulary, &text);
+    output_check(m, about, &text);
+    output_check(m, weights, &network);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         msa_fail_errno(m, "cannot make '%s'", folder);
-    write_vocabulary(m, msa_format(m, "%s/vocab.txt", folder));
-    write_config(m, &config, msa_format(m, "%s/config.json", folder));
-    write_weights(m, s, &config, msa_format(m, "%s/model.safetensors", folder));
+    write_vocabulary(m, vocabulary);
+    write_config(m, &config, about);
+    write_weights(m, s, &config, weights);
 }

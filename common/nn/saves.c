@@ -1,47 +1,152 @@
 /* Checkpoints of a parameter file. */
 #include "common/nn/saves.h"
 #include "common/cli/file.h"
+#include "common/data/safetensors.h"
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { MOST_CHECKPOINTS = 999999999 };
 
 const char *saves_path(struct msa *m, const char *path, long n)
 {
     return msa_format(m, "%s.%ld", path, n);
 }
 
-/* N of the entry NAME.N, or of NAME.N.tmp, which a run that was killed left; 0: it is neither. */
-static long number_of(const char *entry, const char *name)
+/* ---- Whose a file is ---- */
+
+/* The checkpoint that a file of parameters is of, by its own account; 0: none, or of another
+ * program. */
+static long checkpoint_of(struct msa *m, int fd, const char *path)
 {
-    size_t length = strlen(name);
+    char *program = safetensors_note(m, fd, path, "program"),
+         *checkpoint = safetensors_note(m, fd, path, "checkpoint"), *end = "";
+    bool ours = !program || strcmp(program, m->program) == 0;
+    long n = checkpoint ? strtol(checkpoint, &end, 10) : 0;
+    bool number = !*end && n > 0;
+    msa_free(m, program);
+    msa_free(m, checkpoint);
+    return ours && number ? n : 0;
+}
+
+static bool is_parameters(struct msa *m, int fd, const char *path)
+{
+    return checkpoint_of(m, fd, path) > 0;
+}
+
+const struct written saves_written = {
+    .what = "parameters", .content = CONTENT_SAFETENSORS, .like = is_parameters};
+
+static bool is_save(struct msa *m, const char *path, long n)
+{
+    struct stat status;
+    const char *save = saves_path(m, path, n);
+    int fd = open(save, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return false;
+    if (fd < 0)
+        msa_fail_errno(m, "cannot read '%s'", save);
+    int *held = file_hold(m, fd);
+    bool is = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && checkpoint_of(m, fd, save) == n;
+    msa_free(m, held);
+    return is;
+}
+
+/* ---- What is there ---- */
+
+/* Entries of a folder that are called FILE.N, or .FILE.N.lock. */
+struct entries {
+    DIR *folder;
+    const char *name;
+    bool locks;
+};
+
+static void close_folder(void *entries)
+{
+    closedir(((struct entries *)entries)->folder);
+}
+
+static struct entries *entries_of(struct msa *m, const char *path, bool locks)
+{
+    const char *slash = strrchr(path, '/');
+    struct entries *e = msa_alloc(m, sizeof *e);
+    char *folder = file_folder(m, path);
+    *e = (struct entries){opendir(folder), slash ? slash + 1 : path, locks};
+    if (!e->folder)
+        msa_fail_errno(m, "cannot look into '%s'", folder);
+    msa_at_free(e, close_folder);
+    msa_free(m, folder);
+    return e;
+}
+
+/* N of such a name; 0: it is another. */
+static long number_of(const struct entries *e, const char *entry)
+{
+    size_t length = strlen(e->name);
     char *end;
-    if (strncmp(entry, name, length) != 0 || entry[length] != '.' ||
-        !isdigit((unsigned char)entry[length + 1]))
+    if (e->locks && *entry++ != '.')
         return 0;
-    long n = strtol(entry + length + 1, &end, 10);
-    return !*end || strcmp(end, ".tmp") == 0 ? n : 0;
+    if (strncmp(entry, e->name, length) != 0 || entry[length] != '.')
+        return 0;
+    const char *digits = entry + length + 1;
+    if (!isdigit((unsigned char)*digits) || *digits == '0')
+        return 0;
+    long n = strtol(digits, &end, 10);
+    return strcmp(end, e->locks ? ".lock" : "") == 0 && n <= MOST_CHECKPOINTS ? n : 0;
+}
+
+/* The next N; 0 at the end. */
+static long entries_next(struct entries *e)
+{
+    for (struct dirent *entry; (entry = readdir(e->folder));) {
+        long n = number_of(e, entry->d_name);
+        if (n)
+            return n;
+    }
+    return 0;
+}
+
+/* ---- The whole ---- */
+
+static void clear_one(struct msa *m, const char *path, long n)
+{
+    struct target t = target_of(m, saves_path(m, path, n));
+    claim_clear(m, &t);
+    target_free(m, &t);
+}
+
+void saves_begin(struct msa *m, const char *path, long from, long to)
+{
+    file_check_name(m, saves_path(m, path, MOST_CHECKPOINTS));
+    struct entries *locks = entries_of(m, path, true);
+    for (long n; (n = entries_next(locks));)
+        clear_one(m, path, n);
+    msa_free(m, locks);
+    struct entries *saves = entries_of(m, path, false);
+    for (long n; (n = entries_next(saves));)
+        if (n >= from && n <= to && !is_save(m, path, n))
+            msa_fail(m, MSA_USAGE,
+                     "cannot write '%s': it is no checkpoint, but one would take its place",
+                     saves_path(m, path, n));
+    msa_free(m, saves);
 }
 
 static bool visit_others(struct msa *m, const char *path, long but, bool removes)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = file_folder(m, path);
-    DIR *entries = opendir(folder);
     bool found = false;
-    if (!entries)
-        msa_fail_errno(m, "cannot look into '%s'", folder);
-    for (struct dirent *e; (e = readdir(entries));) {
-        long n = number_of(e->d_name, name);
-        if (!n || n == but)
+    struct entries *saves = entries_of(m, path, false);
+    for (long n; (n = entries_next(saves));) {
+        if (n == but || !is_save(m, path, n))
             continue;
         found = true;
         if (removes)
-            unlinkat(dirfd(entries), e->d_name, 0);
+            unlink(saves_path(m, path, n));
     }
-    closedir(entries);
-    msa_free(m, folder);
+    msa_free(m, saves);
     return found;
 }
 
@@ -57,6 +162,14 @@ void saves_remove(struct msa *m, const char *path)
 
 void saves_remove_one(struct msa *m, const char *path, long n)
 {
-    unlink(saves_path(m, path, n));
-    unlink(msa_format(m, "%s.%ld.tmp", path, n));
+    if (n > 0 && is_save(m, path, n))
+        unlink(saves_path(m, path, n));
+}
+
+void saves_expect(struct msa *m, const char *path, long n)
+{
+    const char *save = saves_path(m, path, n);
+    if (file_exists(save) && !is_save(m, path, n))
+        msa_fail(m, MSA_FAILED, "cannot write '%s': it is no checkpoint, and is not replaced",
+                 save);
 }

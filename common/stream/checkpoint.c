@@ -1,11 +1,15 @@
 /* Commits. */
 #include "common/stream/checkpoint.h"
+#include "common/cli/content.h"
 #include "common/cli/file.h"
+#include "common/stream/prefix.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { COMMIT_HEADER = 1 << 28 }; /* bytes of H, at most */
 
 /* ---- The commit ---- */
 
@@ -32,6 +36,27 @@ void commit_write(struct msa *m, const char *path, const struct commit *commit)
     writer_end(w);
     writer_close(w);
     file_commit(m, file);
+}
+
+static bool begins_as_frame(const struct prefix *p, enum frame_kind kind)
+{
+    return p->magic[0] == PREFIX_MAGIC_0 && p->magic[1] == PREFIX_MAGIC_1 && p->kind == kind;
+}
+
+bool commit_resembles(struct msa *m, int fd, const char *path)
+{
+    struct prefix first = {0}, second;
+    size_t found = content_start(m, fd, path, (uint8_t *)&first, sizeof first);
+    if (found < sizeof first)
+        return found >= sizeof first.magic && begins_as_frame(&first, first.kind);
+    if (!begins_as_frame(&first, FRAME_HEADER) || first.length > COMMIT_HEADER)
+        return false;
+    size_t size = sizeof first + first.length + sizeof second;
+    uint8_t *start = msa_alloc(m, size);
+    bool cut = content_start(m, fd, path, start, size) < size;
+    memcpy(&second, start + size - sizeof second, sizeof second);
+    msa_free(m, start);
+    return cut || begins_as_frame(&second, FRAME_CONTROL);
 }
 
 /* Only of this format is it known what is where. */

@@ -15,6 +15,9 @@ struct commit {
     struct control control; /* as it came back: whatever it names is safe */
 };
 
+/* Does the file that is open begin as one: with H and, as no other stream does, C at once? It may
+ * be cut off before that. */
+bool commit_resembles(struct msa *m, int fd, const char *path);
 /* A copy of a signed header without what is of one run alone. */
 struct header *commit_header(const struct header *h);
 /* Replaces PATH (file_create, file_commit). */

@@ -167,6 +167,16 @@ struct header *header_parse(struct msa *m, const struct frame *f)
     return h;
 }
 
+const char *header_parameters(const struct header *h, int i)
+{
+    const value *files = value_get(&h->map, "parameters");
+    if (!files || files->type != MSGPACK_OBJECT_ARRAY || (uint32_t)i >= files->via.array.size)
+        return NULL;
+    const value *file = &files->via.array.ptr[i];
+    bool text = file->type == MSGPACK_OBJECT_STR;
+    return msa_strndup(h->m, text ? file->via.str.ptr : "", text ? file->via.str.size : 0);
+}
+
 long header_training_steps(const struct header *h)
 {
     long steps;

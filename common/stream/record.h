@@ -56,6 +56,9 @@ struct header *header_parse(struct msa *m, const struct frame *f);
 void header_sign(struct header *h);
 int header_position(
     const struct header *h); /* length of `pipeline`: this stage's number after header_sign */
+/* The file of parameters that the i-th of the stages before writes, in training; NULL: there are no
+ * more. */
+const char *header_parameters(const struct header *h, int i);
 /* Steps of the whole training; 0: this is none. */
 long header_training_steps(const struct header *h);
 void header_write(struct header *h, struct writer *w);

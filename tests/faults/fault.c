@@ -230,6 +230,13 @@ static int full(int fd)
     return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? ENOSPC : EIO;
 }
 
+ssize_t pread(int fd, void *to, size_t size, off_t at)
+{
+    if (fails("read", "pread"))
+        return errno = EIO, -1;
+    NEXT(ssize_t, "pread", (int, void *, size_t, off_t), (fd, to, size, at));
+}
+
 ssize_t writev(int fd, const struct iovec *v, int count)
 {
     if (fails("write", "writev"))
@@ -272,6 +279,14 @@ int rename(const char *from, const char *to)
     if (fails("rename", "rename"))
         return errno = ENOSPC, -1;
     NEXT(int, "rename", (const char *, const char *), (from, to));
+}
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    if (fails("rename", "linkat"))
+        return errno = ENOSPC, -1;
+    NEXT(int, "linkat", (int, const char *, int, const char *, int),
+         (from_folder, from, to_folder, to, flags));
 }
 
 void *mmap(void *where, size_t size, int protection, int flags, int fd, off_t offset)
@@ -317,11 +332,26 @@ int dup(int fd)
     NEXT(int, "dup", (int), (fd));
 }
 
+/* A lock of an open file, or another descriptor of it. */
+int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (command == F_OFD_SETLK && fails("open", "fcntl"))
+        return errno = ENOLCK, -1;
+    if (command == F_DUPFD_CLOEXEC && fails("open", "fcntl"))
+        return errno = EMFILE, -1;
+    NEXT(int, "fcntl", (int, int, ...), (fd, command, argument));
+}
+
 int open(const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    bool moded = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+    mode_t mode = moded ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
     if (origin(CALLER) == 2 && fails("open", "open"))
         return errno = EMFILE, -1;

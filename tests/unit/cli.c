@@ -60,9 +60,20 @@ static void tell(struct msa *m)
     fprintf(stderr, "told: %s\n", m->error);
 }
 
-static const struct program program = {"msa-test", "test a thing or two",   "FILE [FILE]", 1,
-                                       2,          sizeof(struct settings), own,           shared,
-                                       examples,   "msa-load(1), msa(7)",   work,          NULL};
+static const struct program program = {"msa-test",
+                                       "test a thing or two",
+                                       "FILE [FILE]",
+                                       1,
+                                       2,
+                                       sizeof(struct settings),
+                                       own,
+                                       shared,
+                                       examples,
+                                       "msa-load(1), msa(7)",
+                                       work,
+                                       NULL,
+                                       NULL,
+                                       NULL};
 
 /* ---- Running ---- */
 

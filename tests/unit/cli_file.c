@@ -29,7 +29,7 @@ static int leave_directory(void **state)
 {
     DIR *directory = opendir(".");
     for (struct dirent *entry; (entry = readdir(directory));)
-        if (entry->d_name[0] != '.' && unlink(entry->d_name) != 0)
+        if (unlink(entry->d_name) != 0)
             rmdir(entry->d_name);
     closedir(directory);
     int failed = chdir("/") || rmdir(*state);
@@ -60,7 +60,7 @@ static int files_here(void)
     int count = 0;
     DIR *directory = opendir(".");
     for (struct dirent *entry; (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(directory);
     return count;
 }
@@ -107,6 +107,14 @@ int fsync(int fd)
     return 0;
 }
 
+/* Where there is no /proc, a file without a name would never get one. */
+static bool no_proc;
+
+int access(const char *path, int mode)
+{
+    return no_proc && strcmp(path, "/proc/self/fd") == 0 ? -1 : faccessat(AT_FDCWD, path, mode, 0);
+}
+
 /* ---- Replacing ---- */
 
 static void replace(struct msa *m, const char *path)
@@ -114,7 +122,7 @@ static void replace(struct msa *m, const char *path)
     struct file *f = file_create(m, path);
     fputs("new", file_stream(m, f));
     assert_ptr_equal(file_stream(m, f), file_stream(m, f));
-    if (f->temporary && file_exists("x"))
+    if (f->whole && file_exists("x"))
         holds("x", "old");
     file_commit(m, f);
 }
@@ -150,9 +158,10 @@ static void abandon(struct msa *m)
     struct file *f = file_create(m, "x");
     fputs("half", file_stream(m, f));
     fflush(file_stream(m, f));
-    assert_true(file_exists("x.tmp"));
+    assert_true(file_exists(".x.lock"));
+    assert_int_equal(f->named, no_proc);
+    assert_int_equal(files_here(), 1 + no_proc + file_exists("x"));
     file_abandon(m, f);
-    assert_false(file_exists("x.tmp"));
 }
 
 static void fail_half_way(struct msa *m)
@@ -167,7 +176,6 @@ static void a_commit_replaces_the_file(void **state)
     succeeds(replace_x);
     holds("x", "new");
     put("x", "old");
-    put("x.tmp", "left by a run that was killed, and longer");
     assert_int_equal(chmod("x", 0600), 0);
     succeeds(replace_x);
     holds("x", "new");
@@ -180,12 +188,21 @@ static void a_commit_replaces_the_file(void **state)
     succeeds(replace_unsynced);
     holds("x", "quick");
     assert_int_equal(syncs, 3 * 2);
+    syncs = 0;
     assert_int_equal(files_here(), 1);
+}
+
+static void so_it_does_without_nameless_files(void **state)
+{
+    no_proc = true;
+    a_commit_replaces_the_file(state);
+    no_proc = false;
 }
 
 static void without_commit_nothing_changes(void **state)
 {
     (void)state;
+    unlink("x");
     succeeds(abandon);
     assert_int_equal(files_here(), 0);
     put("x", "old");
@@ -193,6 +210,167 @@ static void without_commit_nothing_changes(void **state)
     fails(fail_half_way, "half way");
     holds("x", "old");
     assert_int_equal(files_here(), 1);
+}
+
+static void nor_does_it_without_nameless_files(void **state)
+{
+    no_proc = true;
+    without_commit_nothing_changes(state);
+    no_proc = false;
+}
+
+/* ---- One writer a file ---- */
+
+/* Holds a file as another program would: the lock is the descriptor's. */
+static int hold(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
+    return fd;
+}
+
+static void log_x(struct msa *m)
+{
+    log_begin(m, log_open(m, "x", 0));
+}
+
+static void open_x(struct msa *m)
+{
+    close(file_open(m, "x"));
+}
+
+static void one_program_writes_a_file(void **state)
+{
+    (void)state;
+    static const char line[] = "cannot write 'x': another program is writing it",
+                      linked[] = "cannot write 'link': another program is writing it";
+    put("x", "old");
+    int fd = hold(".x.lock");
+    fails(replace_x, line);
+    assert_int_equal(symlink("x", "link"), 0);
+    fails(replace_link, linked);
+    close(fd);
+    assert_int_equal(chmod(".x.lock", 0200), 0); /* left by a run that was killed */
+    succeeds(replace_link);
+    assert_false(file_exists(".x.lock"));
+    fd = hold("x");
+    fails(log_x, line);
+    fails(open_x, line);
+    holds("x", "new");
+    close(fd);
+    succeeds(log_x);
+    holds("x", "");
+    unlink("x");
+    fd = hold(".x.lock"); /* there is no file yet that could be locked */
+    fails(log_x, line);
+    close(fd);
+    succeeds(log_x);
+    assert_int_equal(files_here(), 2);
+    unlink("link");
+}
+
+static void create_both(struct msa *m)
+{
+    file_claim(m, "x");
+    for (int i = 0; i < 2; i++) {
+        put("x", "old");
+        replace(m, "x"); /* it is this run's */
+        assert_true(file_exists(".x.lock"));
+    }
+}
+
+static mode_t mode_of_lock;
+
+static void look_at_lock(struct msa *m)
+{
+    struct stat status;
+    file_claim(m, "x");
+    assert_int_equal(stat(".x.lock", &status), 0);
+    mode_of_lock = status.st_mode & 0777;
+}
+
+/* Who may only read the file, or nothing of it, cannot hold it. */
+static void a_lock_is_for_those_who_may_write(void **state)
+{
+    (void)state;
+    const mode_t modes[][2] = {
+        {0700, 0600}, {0755, 0600}, {0775, 0660}, {01777, 0660}, {0777, 0666}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        assert_int_equal(chmod(".", modes[i][0]), 0);
+        succeeds(look_at_lock);
+        assert_int_equal(mode_of_lock, modes[i][1]);
+    }
+    assert_int_equal(files_here(), 0);
+}
+
+static void what_is_not_ours_stays(void **state)
+{
+    (void)state;
+    put("x", "old");
+    put("x.tmp", "the user's");
+    put(".x.tmp", "the user's");
+    put(".x.msa-mine.tmp", "the user's");
+    put(".x.msa-0123abcde.tmp", "the user's");
+    put(".xx.msa-0123abcd.tmp", "of another file");
+    succeeds(create_both);
+    assert_int_equal(files_here(), 6);
+    put(".x.msa-0123abcd.tmp", "of a run that may be at work"); /* no lock was left */
+    succeeds(create_both);
+    assert_int_equal(files_here(), 7);
+    put(".x.lock", "");
+    succeeds(create_both); /* of one that was killed */
+    assert_int_equal(files_here(), 6);
+    put(".x.lock", "the user's");
+    succeeds(create_both);
+    holds(".x.lock", "the user's");
+    unlink(".x.lock");
+    assert_int_equal(symlink("x", ".x.lock"), 0);
+    fails(replace_x, "cannot write 'x': cannot lock '.x.lock': Too many levels of symbolic links");
+    holds("x", "new");
+}
+
+static void write_to_open_file(struct msa *m)
+{
+    replace(m, "/proc/self/fd/9");
+    struct log *log = log_open(m, "link", 0);
+    log_begin(m, log);
+    log_line(m, log, "line");
+    assert_int_equal(log_sync(m, log), 0);
+}
+
+static void an_open_file_is_written_on(void **state)
+{
+    (void)state;
+    put("x", "");
+    int fd = open("x", O_WRONLY);
+    assert_int_equal(dup2(fd, 9), 9);
+    close(fd);
+    assert_int_equal(write(9, "old ", 4), 4);
+    assert_int_equal(symlink("/dev/fd/9", "link"), 0);
+    succeeds(write_to_open_file);
+    close(9);
+    holds("x", "old newline\n");
+    assert_int_equal(files_here(), 2);
+}
+
+static void create_long_name(struct msa *m)
+{
+    char name[256] = "";
+    memset(name, 'n', sizeof name - 1);
+    strcpy(name, "long");
+    name[4] = 'n';
+    file_create(m, name);
+}
+
+static void names_that_are_too_long(void **state)
+{
+    (void)state;
+    struct msa m = run(create_long_name);
+    assert_int_equal(m.status, MSA_FAILED);
+    assert_non_null(strstr(m.error, ": File name too long"));
+    assert_int_equal(files_here(), 0);
 }
 
 static void links_are_followed(void **state)
@@ -370,13 +548,22 @@ static void log_to_directory(struct msa *m)
     log_open(m, ".", 0);
 }
 
-/* Under whatever name, and what is there stays. */
-static void log_over_input(struct msa *m)
+static void lose_log(struct msa *m)
 {
-    m->operands = (char *[]){"other", "log", NULL};
-    m->operand_count = 2;
-    assert_int_equal(symlink("log", "link"), 0);
-    log_open(m, "link", 0);
+    struct log *log = log_open(m, "log", 0);
+    log_begin(m, log);
+    log_line(m, log, "5");
+    unlink("log");
+    log_sync(m, log);
+}
+
+static void find_another_log(struct msa *m)
+{
+    struct log *log = log_open(m, "log", 0);
+    log_begin(m, log);
+    unlink("log");
+    put("log", "another");
+    log_sync(m, log);
 }
 
 static void logs_grow_by_lines(void **state)
@@ -400,10 +587,10 @@ static void logs_grow_by_lines(void **state)
     fails(log_to_full, "cannot write '/dev/full': No space left on device");
     fails(log_to_directory, "cannot write '.': Is a directory");
     put("log", "3\n");
-    struct msa m = run(log_over_input);
-    assert_string_equal(m.error, "cannot write 'link': it is what is being read");
-    assert_int_equal(m.status, MSA_USAGE);
-    holds("log", "3\n");
+    fails(lose_log, "'log' was removed or replaced while it was being written");
+    assert_false(file_exists("log"));
+    fails(find_another_log, "'log' was removed or replaced while it was being written");
+    holds("log", "another");
 }
 
 /* ---- Mapping ---- */
@@ -516,7 +703,14 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_directory, leave_directory)
     const struct CMUnitTest tests[] = {
         TEST(a_commit_replaces_the_file),
+        TEST(so_it_does_without_nameless_files),
         TEST(without_commit_nothing_changes),
+        TEST(nor_does_it_without_nameless_files),
+        TEST(one_program_writes_a_file),
+        TEST(a_lock_is_for_those_who_may_write),
+        TEST(what_is_not_ours_stays),
+        TEST(an_open_file_is_written_on),
+        TEST(names_that_are_too_long),
         TEST(links_are_followed),
         TEST(pipes_and_devices_are_written_in_place),
         TEST(files_that_cannot_be_written),

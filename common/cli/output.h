@@ -1,0 +1,34 @@
+/* What a program may write over: none of its inputs, nothing that another output of it goes to, and
+ * no file of the user's that is another thing than what it writes. Regular files are meant that are
+ * opened by name; what is written as it is (struct target) is not
+ * looked at. */
+#ifndef MSA_OUTPUT_H
+#define MSA_OUTPUT_H
+
+#include "common/cli/content.h"
+#include "common/cli/option.h"
+#include "common/cli/target.h"
+
+/* A kind of output, and what it may take the place of: an empty file, and else */
+struct written {
+    const char *what;     /* "a log" */
+    enum content content; /* what is known by its first bytes only if it is this */
+    const char *begins;   /* and only what begins so; NULL: anything */
+    bool (*like)(struct msa *m, int fd,
+                 const char *path); /* and only where it says so of the open file; NULL: anything */
+};
+
+extern const struct written written_stream, written_report;
+
+/* Looks at what the options and operands name, before anything is opened. Fails the run with
+ * MSA_USAGE: "cannot write 'PATH': REASON". */
+void outputs_check(struct msa *m, const struct program *program);
+/* The same for one output more, which those to come are compared with too. */
+void output_check(struct msa *m, const char *path, const struct written *kind);
+/* The same for one of many, which those to come are not compared with. */
+void output_check_one(struct msa *m, const char *path, const struct written *kind);
+/* No input may be called as a checkpoint of the parameter file at `path`, no other output as that
+ * or as one of its checkpoints: these come and go. */
+void output_check_checkpoints(struct msa *m, const char *path);
+
+#endif

@@ -1,0 +1,375 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2094 # a file is read and written at once: that is what is tried
+# Nothing of the user's is lost: what outputs may take the place of, how they are named until they are whole, who may
+# write one, and what -f removes.
+load helper
+load resume.bash
+export session
+
+# What it says on standard error.
+errors_of() {
+    # shellcheck disable=SC2069 # in this order
+    "$@" 2>&1 >/dev/null
+}
+
+# refused MESSAGE COMMAND...: it ends with status 2 and that line, and changes nothing here.
+refused() {
+    touch names.before sums.before
+    find . | sort >names.before
+    find . -type f ! -name '*.before' -exec cksum {} + | sort >sums.before
+    run errors_of "${@:2}"
+    [ "$status" -eq 2 ] || { echo "$*: $status $output" && return 1; }
+    [ "$output" = "$1" ] || { echo "${*:2}: $output" && return 1; }
+    find . | sort | diff names.before -
+    find . -type f ! -name '*.before' -exec cksum {} + | sort | diff sums.before -
+}
+
+# Files of all kinds.
+set_out() {
+    cp "$GOLDEN/data.pkl" data.pkl
+    cp "$GOLDEN/predict.init.safetensors" other.safetensors
+    msa-load --split test data.pkl -o kept.msa
+    msa-load -z --split test data.pkl -o kept.msa.gz
+    tar -cf all.tar other.safetensors
+    tar -czf all.tgz other.safetensors
+    "$PYTHON" -c "import zipfile; zipfile.ZipFile('all.zip', 'w').writestr('x', 'x')"
+    printf '(dp0\nVtrain\np1\nI1\ns.' >old.pkl
+    echo 'my notes' >notes.txt
+    mkdir -p run
+}
+
+@test "no output is an input of the same program" {
+    set_out
+    ln -s data.pkl soft.pkl
+    ln data.pkl hard.pkl
+    refused "msa-load: cannot write 'data.pkl': it is what is being read" msa-load data.pkl -o data.pkl
+    refused "msa-load: cannot write 'soft.pkl': it is what is being read" msa-load data.pkl -o soft.pkl
+    refused "msa-load: cannot write 'hard.pkl': it is what is being read" msa-load --train --state hard.pkl data.pkl
+    refused "msa-load: cannot write './data.pkl': it is what is being read" msa-load --info soft.pkl -o ./data.pkl
+    refused "msa-loss: cannot write 'kept.msa': it is what is being read" msa-loss kept.msa -o kept.msa
+    refused "msa-loss: cannot write 'kept.msa': it is what is being read" msa-loss -o kept.msa <kept.msa
+    refused "msa-tokenize: cannot write 'notes.txt': it is what is being read" msa-tokenize --vocab notes.txt -o notes.txt kept.msa
+    refused "msa-tokenize: cannot write 'notes.txt': it is what is being read" \
+        msa-tokenize --lines --vocab kept.msa notes.txt -o notes.txt
+    refused "msa-predict: cannot write 'other.safetensors': it is what is being read" \
+        msa-predict --init other.safetensors -o other.safetensors kept.msa
+    refused "msa-predict: cannot write 'other.safetensors': it is the file of the parameters" \
+        msa-predict -p other.safetensors -o other.safetensors kept.msa
+    echo $'label\tprediction\n1\t1' >judged.tsv
+    refused "msa-metrics: cannot write 'judged.tsv': it is what is being read" \
+        msa-metrics --from-tsv judged.tsv --family mosi -o judged.tsv
+    mkdir bert
+    cp other.safetensors bert/model.safetensors
+    cp notes.txt bert/config.json
+    for file in config.json model.safetensors; do
+        refused "msa-encode: cannot write 'bert/$file': it is what is being read" \
+            msa-encode --text bert --bert bert -o bert/$file kept.msa
+    done
+    # what is there already, and is none of them, is replaced
+    echo new >bert/more.msa
+    run msa-loss kept.msa -o bert/more.msa
+    [ "$status" -ne 2 ] || { echo "$output" && false; }
+}
+
+@test "nor do two outputs of one program go into one file" {
+    set_out
+    refused "msa-dump: cannot write 'new.txt': another output goes there too" \
+        msa-dump kept.msa -t -o kept2.msa --report ./new.txt --record new.txt
+    refused "msa-metrics: cannot write 'run/../new.txt': another output goes there too" \
+        msa-metrics kept.msa --predictions new.txt -o run/../new.txt
+    refused "msa-synth: cannot write 'run/vocab.txt': another output goes there too" msa-synth --bert run -o run/vocab.txt
+}
+
+@test "no output takes the place of another kind of file" {
+    set_out
+    local file what kinds=("data.pkl a pickle" "old.pkl a pickle" "other.safetensors a safetensors file"
+        "all.tar a tar archive" "all.tgz a gzip archive" "all.zip a zip archive")
+    for what in "${kinds[@]}"; do
+        file=${what%% *} what=${what#* }
+        refused "msa-loss: cannot write '$file': a stream may not replace $what" msa-loss kept.msa -o "$file"
+        refused "msa-loss: cannot write '$file': a stream may not replace $what" msa-loss -z kept.msa -o "$file"
+        refused "msa-load: cannot write '$file': a report may not replace $what" msa-load --info "$GOLDEN/data.pkl" -o "$file"
+        refused "msa-load: cannot write '$file': a commit may not replace $what" \
+            msa-load --train --state "$file" "$GOLDEN/data.pkl"
+        refused "msa-metrics: cannot write '$file': a log may not replace $what" msa-metrics --log "$file" kept.msa
+        refused "msa-backprop: cannot write '$file': a log may not replace $what" msa-backprop --log "$file" kept.msa
+        refused "msa-metrics: cannot write '$file': predictions may not replace $what" \
+            msa-metrics --predictions "$file" kept.msa
+        refused "msa-dump: cannot write '$file': a report may not replace $what" msa-dump --report "$file" kept.msa
+        refused "msa-dump: cannot write '$file': a stream may not replace $what" \
+            msa-dump -t --record "$file" kept.msa -o new.msa
+    done
+    for file in kept.msa kept.msa.gz; do
+        refused "msa-metrics: cannot write '$file': a log may not replace a stream" msa-metrics --log $file
+        refused "msa-load: cannot write '$file': a report may not replace a stream" msa-load --info data.pkl -o $file
+        refused "msa-load: cannot write '$file': a commit may not replace a stream of another kind" \
+            msa-load --train --state $file data.pkl
+        refused "msa-synth: cannot write '$file': a pickle may not replace a stream" msa-synth -o $file
+        msa-load --split test data.pkl -o $file
+    done
+    # text is for those alone that write such text
+    for option in "metrics --predictions" "metrics --log" "backprop --log"; do
+        what="a log"
+        [ "$option" != "metrics --predictions" ] || what=predictions
+        # shellcheck disable=SC2086 # words
+        refused "msa-${option%% *}: cannot write 'notes.txt': $what may not replace a file of another kind" msa-$option notes.txt
+    done
+    refused "msa-load: cannot write 'notes.txt': a commit may not replace a file of another kind" \
+        msa-load --train --state notes.txt data.pkl
+    # one for the other neither
+    echo $'epoch\tsplit\tloss' >metrics.tsv
+    refused "msa-backprop: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
+        msa-backprop --log metrics.tsv
+    msa-load --info data.pkl -o notes.txt
+    msa-load --split test data.pkl -o notes.txt
+}
+
+@test "files in a folder that is written are judged as others" {
+    set_out
+    mkdir bert arrays
+    cp data.pkl bert/config.json
+    refused "msa-synth: cannot write 'bert/config.json': a text may not replace a pickle" msa-synth --bert bert -o new.pkl
+    rm bert/config.json
+    cp data.pkl bert/model.safetensors
+    refused "msa-synth: cannot write 'bert/model.safetensors': a network may not replace a pickle" \
+        msa-synth --bert bert -o new.pkl
+    msa-dump --npy arrays kept.msa
+    first=$(cd arrays && find . -name '*.npy' | sort | head -n 1)
+    first=${first#./}
+    msa-dump --npy arrays kept.msa
+    ln -sf ../data.pkl "arrays/$first"
+    refused "msa-dump: cannot write 'arrays/$first': an array may not replace a pickle" msa-dump --npy arrays kept.msa
+    ln -sf ../kept.msa "arrays/$first"
+    refused "msa-dump: cannot write 'arrays/$first': it is what is being read" msa-dump --npy arrays kept.msa
+}
+
+@test "what is open already is written as it is" {
+    set_out
+    { echo before; msa-load --info data.pkl -o /dev/stdout; echo after; } >out.txt
+    { echo before; msa-load --info data.pkl; echo after; } >expected.txt
+    cmp out.txt expected.txt
+    { echo before; msa-load --info data.pkl -o /dev/fd/3; echo after; } 3>out.txt >other.txt
+    msa-load --info data.pkl | cmp - out.txt
+    printf 'before\nafter\n' | cmp - other.txt
+    msa-load --info data.pkl -o /proc/self/fd/4 4>>out.txt
+    [ "$(wc -l <out.txt)" -eq $((2 * $(msa-load --info data.pkl | wc -l))) ]
+    msa-load --info data.pkl -o /dev/null
+    run msa-load --info data.pkl -o /dev/fd/77
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-load: cannot write '/dev/fd/77': Bad file descriptor" ]
+}
+
+# hold FILE COMMAND: runs it, with the pipe `pipe`, open as 9, for its input, until release; waits for the file.
+hold() {
+    local file=$1
+    shift
+    mkfifo pipe
+    "$@" 3>&- &
+    holder=$!
+    exec 9>pipe
+    head -c -40 kept.msa >&9
+    until [ -e "$file" ]; do
+        kill -0 "$holder" || return 1
+        sleep 0.01
+    done
+}
+release() {
+    tail -c 40 kept.msa >&9
+    exec 9>&-
+    wait "$holder"
+    rm pipe
+}
+
+@test "names that are the user's, and what a killed run leaves" {
+    set_out
+    for name in thesis.tmp .thesis.tmp .thesis.abcdef.tmp .thesis.msa-own.tmp; do
+        echo mine >$name
+    done
+    msa-load --split test data.pkl -o thesis
+    hold .thesis.lock msa-dump -t -q pipe -o thesis 2>/dev/null
+    kill -9 "$holder"
+    exec 9>&-
+    rm pipe
+    [ -e .thesis.lock ]
+    echo half >.thesis.msa-0123abcd.tmp # of one that was killed before it could rename it
+    msa-load --split test data.pkl -o thesis
+    msa-dump --diff -q thesis kept.msa
+    rm thesis
+    for name in thesis.tmp .thesis.tmp .thesis.abcdef.tmp .thesis.msa-own.tmp; do
+        [ "$(cat $name)" = mine ]
+        rm $name
+    done
+    [ -z "$(find . -name '*thesis*')" ] || { ls -A && false; }
+}
+
+@test "two programs do not write one file, whatever it is called, in another network namespace neither" {
+    set_out
+    mkdir there
+    local busy="another program is writing it" isolated=()
+    hold .out.msa.lock msa-dump -t -q pipe -o out.msa 2>report.txt
+    ! unshare -n true 2>/dev/null || isolated=(unshare -n)
+    ! unshare -rn true 2>/dev/null || [ ${#isolated[@]} -gt 0 ] || isolated=(unshare -rn)
+    [ ${#isolated[@]} -gt 0 ] || echo "# no network namespace is permitted here" >&3
+    run "${isolated[@]}" msa-tokenize --vocab "$ROOT/tests/golden/tokenizer/vocab.txt" kept.msa -o out.msa
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-tokenize: cannot write 'out.msa': $busy" ]
+    run msa-load data.pkl -o there/../out.msa
+    [ "$output" = "msa-load: cannot write 'there/../out.msa': $busy" ]
+    [ ! -e out.msa ]
+    release
+    msa-dump --diff -q kept.msa out.msa
+    hold kept2.msa msa-dump -t -q --record kept2.msa pipe -o /dev/null
+    run "${isolated[@]}" msa-dump -t --record kept2.msa kept.msa -o other.msa
+    [ "$status" -eq 1 ]
+    [ "$output" = "msa-dump: cannot write 'kept2.msa': $busy" ]
+    release
+    msa-dump --diff -q kept.msa kept2.msa
+    [ -z "$(find . -name '*.lock' -o -name '*.tmp')" ]
+}
+
+@test "two trainings in one folder, in two network namespaces" {
+    unshare -n true 2>/dev/null || skip "unshare -n is not permitted"
+    begin killed
+    steps killed 1
+    until pkill -STOP -x -s "$session" msa-load; do sleep 0.01; done
+    line "cd killed; unshare -n bash -c '$(training --resume)'"
+    [ "$status" -ne 0 ]
+    [[ $output == *": cannot write 'run/"*"': another program is writing it" ]]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+    pkill -CONT -x -s "$session" msa-load
+    wait "$session"
+    undisturbed
+    diff -r {whole,killed}/run
+}
+
+# A short training in run/, of one epoch and checkpoint, or EPOCHS.
+trains() {
+    local EPOCHS=${EPOCHS-1}
+    line "$(training | sed 's/--validate-every 2//')"
+}
+
+@test "-f removes what says itself that it is a checkpoint, and nothing else" {
+    EPOCHS=3 trains
+    [ "$status" -eq 0 ]
+    (cd run && echo ./*) >before
+    cp run/encode.safetensors.3 run/encode.safetensors.2024  # a copy of the user's
+    cp run/encode.safetensors run/encode.safetensors.best
+    echo notes >run/encode.safetensors.1999
+    echo notes >run/encode.safetensors.03
+    echo notes >run/encode.safetensors.5.tmp
+    cp run/predict.safetensors run/decompose.safetensors.4   # of another program
+    cp -a run was
+    FORCE=-f trains
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    for name in encode.safetensors.{2024,best,1999,03,5.tmp} decompose.safetensors.4; do
+        cmp {was,run}/"$name"
+        rm run/"$name"
+    done
+    (cd run && echo ./*) | sed 's/safetensors[.]1/safetensors.3/g' >after
+    sed 's/ [^ ]*safetensors[.]2//g' before | cmp - after
+    # and they are not in the way of a training without -f
+    rm -r run
+    mkdir run
+    cp was/encode.safetensors.2024 was/encode.safetensors.1999 run
+    trains
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    cmp {was,run}/encode.safetensors.2024
+}
+
+@test "a file whose place a checkpoint would take is not replaced" {
+    echo notes >run/decompose.safetensors.1
+    trains
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.1': it is no checkpoint, but one would take its place" ]
+    [ "$(cat run/decompose.safetensors.1)" = notes ]
+    FORCE=-f trains
+    [[ $output == "msa-decompose: cannot write 'run/decompose.safetensors.1': it is no checkpoint"* ]]
+    rm run/*
+    # one beyond the epochs stays until its number has come
+    echo notes >run/decompose.safetensors.3
+    line "$(EPOCHS=2 training)"
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.3': it is no checkpoint, and is not replaced" ] ||
+        { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 1 ]
+    [ "$(cat run/decompose.safetensors.3)" = notes ]
+}
+
+@test "with -f, parameters replace only their like" {
+    set_out
+    local file what
+    for what in "data.pkl a pickle" "kept.msa a stream" "notes.txt a file of another kind" "all.zip a zip archive" \
+        "other.safetensors a safetensors file of another kind"; do
+        file=${what%% *} what=${what#* }
+        cp "$file" was
+        for force in '' -f; do
+            line "$(FORCE=$force training | sed "s,-p run/decompose.safetensors,-p $file,")"
+            [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ] || { cat statuses; echo "$output" && false; }
+            [ "$output" = "msa-decompose: cannot write '$file': parameters may not replace $what" ] || { echo "$output" && false; }
+            cmp was "$file"
+            [ -z "$(ls -A run)" ] || { ls -A run && false; }
+        done
+    done
+    EPOCHS=2 trains
+    cp -a run was.run
+    # of the same program, and its own initial values
+    line "$(FORCE=-f training | sed 's,msa-decompose,& --init run/decompose.safetensors,')"
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors': it is what is being read" ]
+    line "$(FORCE=-f training | sed 's,msa-decompose,& --init run/decompose.safetensors.2,')"
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors': 'run/decompose.safetensors.2', which is being read, has the name of a checkpoint of it" ]
+    diff -r run was.run
+}
+
+@test "no other output of the line has the name of parameters, or of a checkpoint" {
+    local name
+    for name in encode.safetensors.3 predict.safetensors.10; do
+        line "$(training | sed "s,--log run/steps.tsv,--log run/../run/$name,")"
+        [ "$(cut -d ' ' -f 9 statuses)" -eq 2 ] || { echo "$output" && false; }
+        [ "$output" = "msa-backprop: cannot write 'run/../run/$name': it has the name of parameters, 'run/${name%.[0-9]*}', or of a checkpoint of them" ] || { echo "$output" && false; }
+        line "$(training | sed "s,--log run/metrics.tsv,--log run/$name,")"
+        [ "$(cut -d ' ' -f 8 statuses)" -eq 2 ]
+        line "$(training | sed "s,msa-loss,msa-dump -t --record run/$name | &,")"
+        [ "$(cut -d ' ' -f 6 statuses)" -eq 2 ]
+    done
+    line "$(training | sed "s,-p run/predict.safetensors,-p run/encode.safetensors.2,")"
+    [ "$(cut -d ' ' -f 5 statuses)" -eq 2 ]
+    [[ $output == "msa-predict: -p 'run/encode.safetensors.2' and 'run/encode.safetensors', of a stage before: "* ]]
+    line "$(training | sed "s,-p run/encode.safetensors,-p run/decompose.safetensors.2,")"
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
+    [ -z "$(ls -A run)" ]
+    line "$(training | sed "s,run/state.msa,run/encode.safetensors.2,")"
+    [ "$output" = "msa-encode: cannot write 'run/encode.safetensors.2': another program is writing it" ] || { echo "$output" && false; }
+    [ -z "$(ls -A run)" ]
+}
+
+@test "names that will be too long are so from the start" {
+    local long
+    long=$(printf 'n%.0s' $(seq 235))
+    line "$(training | sed "s,-p run/encode.safetensors,-p run/$long,")"
+    [ "$(cut -d ' ' -f 3 statuses)" -eq 1 ]
+    [ "$output" = "msa-encode: cannot write 'run/$long.999999999': File name too long" ] || { echo "$output" && false; }
+    line "$(training | sed "s,run/state.msa,run/${long}nnnnnnnnn,")"
+    [ "$output" = "msa-load: cannot write 'run/${long}nnnnnnnnn': File name too long" ] || { echo "$output" && false; }
+    [ -z "$(ls -A run)" ]
+    line "$(EPOCHS=1 training | sed "s,-p run/encode.safetensors,-p run/${long%nnnnnnnnnn},")"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+}
+
+@test "a log that is removed in mid-run is missed at the next checkpoint" {
+    local log program whole
+    for log in steps metrics; do
+        rm -f run/*
+        whole=$(training)
+        line "${whole/msa-gdwg/"$(at_step 5 "os.unlink(\"run/$log.tsv\")") | msa-gdwg"}"
+        program=msa-backprop
+        [ $log = steps ] || program=msa-metrics
+        [ "$output" = "$program: 'run/$log.tsv' was removed or replaced while it was being written" ] ||
+            { echo "$output" && false; }
+        [[ $(cat statuses) == *" 1"* ]]
+    done
+    rm -f run/*
+    line "${whole/msa-gdwg/"$(at_step 5 'os.rename("run/steps.tsv", "run/old"), open("run/steps.tsv", "w")') | msa-gdwg"}"
+    [ "$output" = "msa-backprop: 'run/steps.tsv' was removed or replaced while it was being written" ]
+    [ ! -s run/steps.tsv ]
+}
