@@ -281,7 +281,7 @@ static struct header *prepare(struct load *l)
         return h;
     source->settings = settings_value(l, h);
     source->watch = watch_new(&source->batcher, &source->order);
-    training_put(h, training_text(l->m, training_crc(0, &source->settings), 0));
+    training_put(h, training_text(l->m, training_crc(&source->settings), 0));
     if (s->state)
         source_claim_state(source, h, s->resume);
     return h;

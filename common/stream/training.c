@@ -46,26 +46,68 @@ void training_put(struct header *h, const char *text)
 
 /* ---- Settings ---- */
 
-static int add_packed(void *crc, const char *bytes, size_t size)
+static uint32_t crc_of(char type, const void *bytes, size_t size)
 {
-    if (size)
-        *(uint32_t *)crc = libdeflate_crc32(*(uint32_t *)crc, bytes, size);
-    return 0;
+    return libdeflate_crc32(libdeflate_crc32(0, &type, 1), size ? bytes : "", size);
 }
 
-uint32_t training_crc(uint32_t crc, const value *v)
+/* In whatever order they come: their sum. */
+static uint32_t pairs_crc(const value *map)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, &crc, add_packed);
-    msgpack_pack_object(&packer, *v);
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < map->via.map.size; i++) {
+        const msgpack_object_kv *pair = &map->via.map.ptr[i];
+        uint32_t both[2] = {training_crc(&pair->key), training_crc(&pair->val)};
+        sum += crc_of('p', both, sizeof both);
+    }
+    return sum;
+}
+
+static uint32_t items_crc(const value *array)
+{
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < array->via.array.size; i++) {
+        uint32_t next[2] = {crc, training_crc(&array->via.array.ptr[i])};
+        crc = crc_of('i', next, sizeof next);
+    }
     return crc;
 }
 
-/* Programs without their numbers: those that keep nothing may come and go. */
+uint32_t training_crc(const value *v)
+{
+    double number = 0;
+    switch (v->type) {
+    case MSGPACK_OBJECT_MAP:
+        return pairs_crc(v);
+    case MSGPACK_OBJECT_ARRAY:
+        return items_crc(v);
+    case MSGPACK_OBJECT_STR:
+    case MSGPACK_OBJECT_BIN:
+        return crc_of('s', v->via.str.ptr, v->via.str.size);
+    case MSGPACK_OBJECT_BOOLEAN:
+        return crc_of('b', v->via.boolean ? "1" : "0", 1);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        number = (double)v->via.u64;
+        break;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        number = (double)v->via.i64;
+        break;
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        number = v->via.f64;
+        break;
+    default:
+        break;
+    }
+    return crc_of('n', &number, sizeof number);
+}
+
+/* Programs in whatever order, and without their numbers: those that keep nothing may come and go.
+ */
 uint32_t training_settings(const struct control *c)
 {
     const value *states = value_get(&c->map, "state");
-    uint32_t crc = 0;
+    uint32_t sum = 0;
     for (uint32_t i = 0; states && i < states->via.map.size; i++) {
         const msgpack_object_kv *pair = &states->via.map.ptr[i];
         const value *settings = value_get(&pair->val, "settings");
@@ -73,9 +115,10 @@ uint32_t training_settings(const struct control *c)
         if (!settings || pair->key.type != MSGPACK_OBJECT_STR)
             continue;
         const char *program = value_key(states, i, key) + strspn(key, "0123456789");
-        crc = training_crc(libdeflate_crc32(crc, program, strlen(program)), settings);
+        uint32_t both[2] = {crc_of('s', program, strlen(program)), training_crc(settings)};
+        sum += crc_of('p', both, sizeof both);
     }
-    return crc;
+    return sum;
 }
 
 /* ---- Checksums ---- */

@@ -19,9 +19,9 @@ uint32_t training_own(const char *text);
 const char *training_of(const struct header *h);
 void training_put(struct header *h, const char *text);
 
-/* CRC-32 of a value as it is packed, going on from `crc`. */
-uint32_t training_crc(uint32_t crc, const value *v);
-/* CRC-32 of the settings of those that have given a state so far. */
+/* A value in 32 bits, the same whatever the order of its maps and the encoding of its numbers. */
+uint32_t training_crc(const value *v);
+/* The same of the settings of those that have given a state so far. */
 uint32_t training_settings(const struct control *c);
 
 /* Checksums in a state, {bytes, crc32}. resume_checksum fails the run with MSA_CORRUPT where the
