@@ -79,19 +79,23 @@ split 'dev' of 8 samples is not read: 'valid' is"
     [[ $stderr == *"many.pkl: 24 more names that no layout has" ]]
 }
 
-@test "where nothing is known all that is there is named before it fails" {
+@test "where nothing is known the one line that it fails with says what is likely" {
     odd_sets
     "$PYTHON" -c '
 from sets import *
 write("all.pkl", rename({k: "our_" + k for k in data["train"]}))
 write("splits.pkl", rename({}, {"train": "training", "valid": "dev", "test": "testing"}))
+write("keys.pkl", rename({"text": "words", "audio": "acoustic", "vision": "our_vision", "text_bert": "tokens"}))
 write("none.pkl", {"training": {}, "dev": {"text": np.zeros((0, 3))}})'
-    run -3 --separate-stderr msa-load all.pkl
-    [[ $stderr == *"'our_audio' (<f8 [24,16,8] in train) is not read"* ]]
-    run -3 --separate-stderr msa-load splits.pkl
-    [[ $stderr == *"(msa-load --rename training=train)"*"(msa-load --rename dev=valid)"*"(msa-load --rename testing=test)"* ]]
-    run -3 --separate-stderr msa-load none.pkl
-    [ "$(wc -l <<<"$stderr")" -eq 1 ]
+    for file in all keys splits none; do
+        run -3 --separate-stderr msa-load $file.pkl
+        [ "$(wc -l <<<"$stderr")" -eq 1 ]
+        case $file in
+        splits) [[ $stderr == *" (msa-load --rename training=train --rename dev=valid --rename testing=test)" ]] ;;
+        keys) [[ $stderr == *"labels or ids alone"*" (msa-load --rename words=text --rename acoustic=audio)" ]] ;;
+        *) [[ $stderr != *--rename* ]] ;;
+        esac
+    done
     msa-load --rename training=train --rename dev=valid --rename testing=test splits.pkl -o found.msa
     msa-load data.pkl -o known.msa
     cmp <(records found.msa) <(records known.msa)

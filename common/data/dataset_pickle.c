@@ -112,7 +112,6 @@ static void read_splits(struct dataset *d, const struct pickle_value *root)
     if (!any)
         find_fields(d, TEST, root);
     naming_check(d->naming, d->path, NAME_PICKLE);
-    pickle_set_warn(d, root);
     pickle_set_check(d);
 }
 
@@ -137,12 +136,13 @@ static bool has(const struct dataset *d, int field)
 static _Noreturn void no_features(struct dataset *d)
 {
     const struct pickle_set *set = pickle_set_of(d);
+    const char *remedy = pickle_set_remedy(d, set->pickle->root);
     char splits[64] = "";
     if (set->flat)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: a dict of neither splits ('train', 'valid', 'test') nor a sample's arrays "
-                 "('text', 'vision', 'audio', 'text_bert')",
-                 d->path);
+                 "('text', 'vision', 'audio', 'text_bert')%s",
+                 d->path, remedy);
     for (int at = 0; at < SPLITS; at++)
         if (set->splits[at].dict)
             snprintf(splits + strlen(splits), sizeof splits - strlen(splits), "%s%s",
@@ -150,9 +150,10 @@ static _Noreturn void no_features(struct dataset *d)
     if (dataset_largest(d))
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: %s: labels or ids alone, but expected 'text', 'vision', 'audio' or "
-                 "'text_bert' too",
-                 d->path, splits);
-    msa_fail(d->m, MSA_CORRUPT, "%s: %s: 0 samples but expected one at least", d->path, splits);
+                 "'text_bert' too%s",
+                 d->path, splits, remedy);
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: 0 samples but expected one at least%s", d->path, splits,
+             remedy);
 }
 
 static void make_schema(struct dataset *d)
@@ -184,6 +185,7 @@ static void open_set(struct dataset *d)
                  d->path, pickle_kind_name(set->pickle->root->kind));
     read_splits(d, set->pickle->root);
     make_schema(d);
+    pickle_set_warn(d, set->pickle->root);
 }
 
 static void close_set(struct dataset *d)

@@ -47,6 +47,9 @@ void pickle_set_check(struct dataset *d);
 
 /* Warns of what has samples under names that are neither known nor renamed; a line for each. */
 void pickle_set_warn(struct dataset *d, const struct pickle_value *root);
+/* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
+ * "" where no name is likely. Owned by the run. */
+const char *pickle_set_remedy(struct dataset *d, const struct pickle_value *root);
 
 /* dataset_format's. */
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out);

@@ -11,7 +11,9 @@ enum { SAID = 16 };
 struct unknown {
     struct dataset *d;
     char *names[SAID];
-    size_t more; /* that were not */
+    size_t more;     /* that were not */
+    bool collecting; /* options for an error, instead of warnings */
+    char *options;   /* " --rename val=valid", of each that is likely; NULL: none is */
 };
 
 static bool is_said(const struct unknown *u, const char *name)
@@ -37,18 +39,22 @@ static bool is_new(struct unknown *u, const char *name)
     return i < SAID;
 }
 
-/* The end of a line: what to do about it. `taken`: the likely name is there itself. */
-static void warn(const struct unknown *u, const char *what, const char *name, const char *likely,
+/* What to do about it is the end of a line. `taken`: the likely name is there itself. */
+static void tell(struct unknown *u, const char *what, const char *name, const char *likely,
                  bool taken)
 {
+    struct msa *m = u->d->m;
     const char *quote = strpbrk(name, " \t'\"\\$&|;<>()*?[]#~") ? "'" : "";
-    if (taken)
-        msa_warn(u->d->m, "%s: %s is not read: '%s' is", u->d->path, what, likely);
-    else
-        msa_warn(u->d->m,
-                 "%s: %s is not read, for no layout has this name (msa-load --rename %s%s=%s%s%s)",
-                 u->d->path, what, quote, name, likely ? likely : "NAME", quote,
-                 likely ? "" : ", by a NAME of msa-load(1)");
+    char *option =
+        msa_format(m, "--rename %s%s=%s%s", quote, name, likely ? likely : "NAME", quote);
+    if (u->collecting && likely && !taken)
+        u->options = msa_format(m, "%s %s", u->options ? u->options : "", option);
+    else if (!u->collecting && taken)
+        msa_warn(m, "%s: %s is not read: '%s' is", u->d->path, what, likely);
+    else if (!u->collecting)
+        msa_warn(m, "%s: %s is not read, for no layout has this name (msa-load %s%s)", u->d->path,
+                 what, option, likely ? "" : ", by a NAME of msa-load(1)");
+    msa_free(m, option);
 }
 
 /* ---- Keys ---- */
@@ -75,7 +81,7 @@ static char *unknown_name(struct dataset *d, const struct pickle_value *dict, si
     return NULL;
 }
 
-static void warn_of_key(struct unknown *u, enum split split, const char *name,
+static void tell_of_key(struct unknown *u, enum split split, const char *name,
                         const struct pickle_array *a, const char *dtype)
 {
     const struct pickle_set *set = pickle_set_of(u->d);
@@ -87,11 +93,11 @@ static void warn_of_key(struct unknown *u, enum split split, const char *name,
     bool taken = false;
     for (int field = 0; likely && field < FIELDS; field++)
         taken |= strcmp(pickle_field_key(field), likely) == 0 && set->splits[split].of[field];
-    warn(u, what, name, likely, taken);
+    tell(u, what, name, likely, taken);
     msa_free(u->d->m, what);
 }
 
-static void warn_of_keys(struct unknown *u, enum split split)
+static void tell_of_keys(struct unknown *u, enum split split)
 {
     const struct pickle_set *set = pickle_set_of(u->d);
     const struct pickle_value *dict = set->splits[split].dict;
@@ -102,7 +108,7 @@ static void warn_of_keys(struct unknown *u, enum split split)
             continue;
         char *name = unknown_name(u->d, dict, i);
         if (name && is_new(u, name))
-            warn_of_key(u, split, name, v->array, pickle_dtype_text(dtype, v));
+            tell_of_key(u, split, name, v->array, pickle_dtype_text(dtype, v));
         msa_free(u->d->m, name);
     }
 }
@@ -127,7 +133,7 @@ static size_t samples_in(struct dataset *d, const struct pickle_value *dict)
     return samples;
 }
 
-static void warn_of_splits(struct unknown *u, const struct pickle_value *root)
+static void tell_of_splits(struct unknown *u, const struct pickle_value *root)
 {
     struct dataset *d = u->d;
     for (size_t i = 0; i < root->length; i++) {
@@ -137,21 +143,33 @@ static void warn_of_splits(struct unknown *u, const struct pickle_value *root)
         if (name && is_new(u, name)) {
             const char *likely = naming_likely(name, NAME_SPLIT);
             char *what = msa_format(d->m, "split '%s' of %zu samples", name, samples);
-            warn(u, what, name, likely, likely && pickle_get(root, likely));
+            tell(u, what, name, likely, likely && pickle_get(root, likely));
             msa_free(d->m, what);
         }
         msa_free(d->m, name);
     }
 }
 
+static void look(struct unknown *u, const struct pickle_value *root)
+{
+    for (int split = 0; split < SPLITS; split++)
+        tell_of_keys(u, (enum split)split);
+    tell_of_splits(u, root);
+    for (size_t i = 0; i < SAID; i++)
+        msa_free(u->d->m, u->names[i]);
+}
+
 void pickle_set_warn(struct dataset *d, const struct pickle_value *root)
 {
     struct unknown u = {.d = d};
-    for (int split = 0; split < SPLITS; split++)
-        warn_of_keys(&u, (enum split)split);
-    warn_of_splits(&u, root);
+    look(&u, root);
     if (u.more)
         msa_warn(d->m, "%s: %zu more names that no layout has", d->path, u.more);
-    for (size_t i = 0; i < SAID; i++)
-        msa_free(d->m, u.names[i]);
+}
+
+const char *pickle_set_remedy(struct dataset *d, const struct pickle_value *root)
+{
+    struct unknown u = {.d = d, .collecting = true};
+    look(&u, root);
+    return u.options ? msa_format(d->m, " (msa-load%s)", u.options) : "";
 }
