@@ -9,16 +9,21 @@
 
 static const size_t memory_in_all = (size_t)4 << 30;
 
-struct emulated_stream {
-    std::deque<std::function<void()>> work;
-    size_t begun, enqueued; /* pieces of work so far */
-    bool eager;             /* does its work at once, which is as allowed as putting it off */
-    struct emulated_stream *beside; /* for each piece of the one a piece of the other is done */
-};
-
 struct emulated_event {
     struct emulated_stream *stream; /* NULL: not recorded yet */
     size_t at;                      /* of the stream's work when it was */
+};
+
+struct emulated_piece {
+    std::function<void()> work;
+    struct emulated_event after; /* the piece waits for it, and does nothing else; NULL: no event */
+};
+
+struct emulated_stream {
+    std::deque<struct emulated_piece> work;
+    size_t begun, ended, enqueued; /* pieces of work so far */
+    bool eager; /* does its work at once, which is as allowed as putting it off */
+    struct emulated_stream *beside; /* for each piece of the one a piece of the other is done */
 };
 
 struct emulated_blas {
@@ -77,27 +82,43 @@ cudaError_t cudaSetDevice(int device)
 
 static void run_one(cudaStream_t stream)
 {
-    std::function<void()> work = std::move(stream->work.front());
+    std::function<void()> work = std::move(stream->work.front().work);
     stream->work.pop_front();
     stream->begun++;
     work();
+    stream->ended++;
+}
+
+/* May its next piece be done now? Not in the middle of another, which may be a wait, nor before the
+ * event that it waits for. */
+static bool is_ready(cudaStream_t stream)
+{
+    if (!stream || stream->work.empty() || stream->begun > stream->ended)
+        return false;
+    const struct emulated_event *after = &stream->work.front().after;
+    return !after->stream || after->stream->ended >= after->at;
 }
 
 static void run_until(cudaStream_t stream, size_t end)
 {
     while (stream->begun < end) {
         run_one(stream);
-        if (stream->beside && !stream->beside->work.empty())
+        if (is_ready(stream->beside))
             run_one(stream->beside);
     }
 }
 
-void emulated_enqueue(cudaStream_t stream, std::function<void()> work)
+static void enqueue(cudaStream_t stream, struct emulated_piece piece)
 {
-    stream->work.push_back(std::move(work));
+    stream->work.push_back(std::move(piece));
     stream->enqueued++;
     if (stream->eager)
         run_until(stream, stream->enqueued);
+}
+
+void emulated_enqueue(cudaStream_t stream, std::function<void()> work)
+{
+    enqueue(stream, {std::move(work), {}});
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
@@ -115,7 +136,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
-    emulated_enqueue(stream, [=, e = *event] { run_until(e.stream, e.at); });
+    enqueue(stream, {[e = *event] { run_until(e.stream, e.at); }, *event});
     return cudaSuccess;
 }
 
