@@ -76,14 +76,19 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+static bool resumes(const struct msa *m)
+{
+    return ((const struct settings *)m->settings)->resume;
+}
+
 /* What is to be resumed is judged when it is read. */
 static bool may_be_commit(struct msa *m, int fd, const char *path)
 {
-    return ((const struct settings *)m->settings)->resume || commit_resembles(m, fd, path);
+    return resumes(m) || commit_resembles(m, fd, path);
 }
 
 static const struct written written_commit = {
-    .what = "a commit", .content = CONTENT_STREAM, .like = may_be_commit};
+    .what = "a commit", .content = CONTENT_STREAM, .like = may_be_commit, .goes_on = resumes};
 static const struct option_file files[] = {{"state", .written = &written_commit}, {0}};
 
 /* --- what was said of the data set --- */

@@ -114,7 +114,7 @@ static void check(struct msa *m, const struct target *t, const struct written *k
     if (!t->plain)
         return;
     for (const struct end *e = o->read; e; e = e->next)
-        if (target_same(&e->target, t))
+        if (target_same(&e->target, t) && !(kind->goes_on && kind->goes_on(m)))
             msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", t->given);
     for (const struct end *e = o->written; e; e = e->next)
         if (target_same(&e->target, t))
