@@ -3,7 +3,7 @@
 load helper
 load bert_set.bash
 
-small=(--dim 16 --heads 2 --batch 8 --epochs 2)
+small=(--dim 16 --heads 2 --batch 8 --epochs 2 --select-after 0)
 
 # Locales with a decimal comma, and with letters I and i that are no pair.
 setup_file() {

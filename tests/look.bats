@@ -41,14 +41,16 @@ END_OF_PYTHON
     line "$(golden_load) | $(golden_encode) | msa-dump -t --where nonfinite | $(golden_decompose) | $(golden_predict) | msa-loss |
         $forge 'if kind == \"D\" and body[\"train\"] and body[\"step\"] == 2: tensors[\"s_audio@cl\"] = tensors[\"s_audio@cl\"] + np.float32([[0]] * 3 + [[np.inf], [0]])' |
         msa-backprop"
-    [ "${lines[0]}" = "${lines[-1]}" ]
     [[ $output == "back frame 3 (G): epoch 1, step 2 (train): gradient by 'h_"*"' with nan at [3,0], in samples 3 'video_"* ]] ||
         { echo "$output" && false; }
-    [ "$(cut -d ' ' -f 2- statuses)" = "0 0 1 0 0 0 0 0" ]
+    [ "$(grep -c '^back \|^frame ' <<<"$output")" -eq 1 ]
+    # It goes on to the checkpoint, where msa-backprop ends what has become of such a gradient.
+    [[ ${lines[-1]} == "msa-backprop: epoch 1, step 4: parameters are not finite: "* ]]
     rm -f run/*
     line "$(golden_load) | $(golden_model) | msa-loss | $forge 'if kind == \"D\" and body[\"step\"] == 3: body[\"loss\"][\"uni\"] = np.inf' |
         msa-dump -t --where nonfinite --record kept.msa | msa-backprop"
     [[ $output == "frame 4 (D): epoch 1, step 3 (train): loss 'uni' with inf of samples 0 'video_"* ]] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 2- statuses)" = "0 0 0 0 0 0 1 0" ]
     # a recording tells the same
     run msa-dump --where nonfinite kept.msa
     [ "$status" -eq 1 ]

@@ -38,6 +38,7 @@ warned() {
     for options in "" "--split test" "--info"; do
         # shellcheck disable=SC2086 # several
         run -0 --separate-stderr msa-load $options -o out odd.pkl
+        rm out # a report does not replace a stream
         warned "'visual' (<f8 [24,12,12] in train) is not read, for no layout has this name (msa-load --rename visual=vision)
 'acoustic' (<f8 [24,16,8] in train) is not read, for no layout has this name (msa-load --rename acoustic=audio)
 split 'val' of 8 samples is not read, for no layout has this name (msa-load --rename val=valid)"

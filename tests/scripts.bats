@@ -2,7 +2,7 @@
 # What all scripts of pipelines/ hold to: empty values, pictures that cannot be drawn, files that are not theirs.
 load helper
 
-small=(--dim 16 --heads 2 --batch 8 --epochs 2)
+small=(--dim 16 --heads 2 --batch 8 --epochs 2 --select-after 0)
 
 pipeline() {
     run env MSA_BIN="$BUILD/bin" timeout -k 5 200 "$ROOT/pipelines/$1" "${@:2}"
