@@ -74,7 +74,7 @@ void source_send(struct source *s, enum split split, long epoch)
 
 /* --- the commit --- */
 
-/* Are all rows in the checksum of a checkpoint? They are from the end of the first epoch on. */
+/* Are all rows in the checksum of a checkpoint? Yes, once the first epoch has ended. */
 static bool rows_are_seen(const struct control *c)
 {
     return value_int(&c->map, "epoch", 1) > 1 || value_bool(&c->map, "epoch_done", true);

@@ -247,7 +247,7 @@ static bool of_machine(const char *key)
     return strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
 }
 
-/* The training as it is seen from here: what stands before, what is set here, and the values with
+/* The training as it is seen from here: the stages upstream, what is set here, and the values with
  * which the parameters begin. A stage that trains nothing only prepares what the next is given, as
  * if it came out of a file: training on kept features is the same training, and gives the same
  * bytes. */

@@ -144,7 +144,7 @@ static void find_extra(struct backprop *b, const value *losses)
     }
 }
 
-/* NaN has a sign by chance, and none here. */
+/* The sign of NaN is arbitrary, and is dropped. */
 static void number_cell(char *line, size_t size, double number)
 {
     size_t used = strlen(line);

@@ -320,6 +320,7 @@ static void run(struct msa *m)
     check_options(l);
     take_names(l);
     l->data = dataset_open(m, m->operands[0], l->naming);
+    l->data->format->warn(l->data);
     if (l->settings->info) {
         show_info(l);
         return;

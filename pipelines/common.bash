@@ -52,7 +52,7 @@ has_operands() {
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
     {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sort,stat,tail,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
-programs=(msa-{load,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
+programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
 
 # lacking COMMAND:PACKAGE: whether it is not there, and a sentence that says so.
 lacking() {
@@ -94,9 +94,10 @@ pictures() {
 replace() (
     mark=$(dirname "$1")/.${1##*/}.msa-
     for left in "$mark"??????; do
-        [[ -f $left && -r $left ]] || continue
-        exec {held}<"$left"
+        { exec {held}<"$left"; } 2>/dev/null || continue # it has just gone
         ! flock -n "$held" || rm -f "$left"
+        exec {held}<&-
+        unset held
     done
     until [ "${new-}" -ef "/dev/fd/${held-}" ]; do # it may be taken for one that was left, until it has the lock
         new=$(mktemp "${mark}XXXXXX")
@@ -350,7 +351,7 @@ expect_data() {
         fail 1 "'$1' was changed while it was being trained on: it has another SHA-256 than $data_hash"
 }
 
-# Which file is there, and since when: it has another number, size or time after a change. Where there is none the programs
+# The identity of a file: device, inode, size and times, of which a change alters one. Where there is none the programs
 # say so.
 file_at() {
     stat -L -c '%d %i %s %.9Y %.9Z' "$1" 2>/dev/null || echo none

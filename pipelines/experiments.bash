@@ -61,7 +61,7 @@ check_arguments() {
     esac
     has_split "$data" test || fail 1 "'$data' has no test split to judge by"
     [ -n "$encoders" ] || check_pretraining
-    [ ! -e "$out" ] || hash_data "$data"
+    hash_data "$data"
     expect_pictures
     [ -n "$quiet" ] || warn_of_data
 }
@@ -138,11 +138,11 @@ once() {
         "$here/$script" "$@" --resume || failed "$run" $?
     elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
-    elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
-        fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
     elif [ "$script" = train ] && [ ! -e "$run/curves.svg" ]; then
         pictures "$here/curves" "$run"
     fi
+    [ "$(told "$run" sha256)" = "$data_hash" ] ||
+        fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
 }
 
 # failed DIR STATUS: which training it was: -j trains several, and --quiet says nothing before.

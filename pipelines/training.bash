@@ -49,7 +49,7 @@ take_options() {
     done
 }
 
-# ended STATUS...: ends the script behind the line of a training that failed, as cause does; where msa-backprop, the last,
+# ended STATUS...: ends the script after the line of a training that failed, as cause does; where msa-backprop, the last,
 # has ended it, and it has left no parameters in $run, says so.
 ended() {
     if [ "${!#}" -eq 1 ] && [ -s "$run/steps.tsv" ] && [ ! -e "$run/encode.safetensors" ]; then

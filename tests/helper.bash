@@ -50,7 +50,7 @@ script_path() {
     [ $# -eq 0 ] || (cd path && rm "$@")
 }
 
-# A pipe that nobody reads, as the descriptor $unread.
+# A pipe without a reader, as the descriptor $unread.
 open_unread() {
     local pipe both
     pipe=$(mktemp -u -p .)

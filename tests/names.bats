@@ -47,6 +47,17 @@ split 'val' of 8 samples is not read, for no layout has this name (msa-load --re
     [ -z "$stderr" ]
 }
 
+@test "a training whose data set is touched says no name twice" {
+    odd_sets
+    line "msa-load --train --epochs 3 --batch 8 --rename val=valid odd.pkl |
+        $PYTHON $ROOT/tests/forge.py 'import os
+if kind == \"C\": os.utime(\"odd.pkl\")' | msa-encode --dim 16 --heads 2 -p run/encode.safetensors |
+        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors | msa-loss -q | msa-gdwg -q | msa-backprop"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ "$(grep -c "'visual'" <<<"$output")" -eq 1 ]
+    [ "$(grep -c "'acoustic'" <<<"$output")" -eq 1 ]
+}
+
 @test "likely names are known in any case, others are not guessed" {
     odd_sets
     "$PYTHON" -c '

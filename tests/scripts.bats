@@ -40,6 +40,8 @@ options() {
     refused pretrain data.pkl out --vision-lr ''
     refused reproduce other data.pkl --out out --train --lr ''
     refused evaluate run data.pkl valid --predictions ''
+    refused evaluate run data.pkl ''
+    refused evaluate run data.pkl --quiet ''
 }
 
 @test "an operand of a script that is empty" {
@@ -100,11 +102,24 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     run env MSA_BIN="$BUILD/bin" bash -c 'cd two && exec "$@"' bash "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" --resume
     [ "$status" -eq 0 ]
     diff -r one two
+    run bash -c 'cd two && exec env PATH="$1" MSA_BIN="$1" "${@:2}"' bash "$PWD/path" \
+        "$ROOT/pipelines/train" ../data.pkl run "${small[@]}" --resume
+    [ "$status" -eq 0 ]
+    diff -r one two # curves that were drawn stay
     for script in curves 'figures --out drawn'; do
         run -1 env PATH="$PWD/path" MSA_BIN="$PWD/path" bash -c "'$ROOT/pipelines/'$script one/run"
         [ "$output" = "${script%% *}: $missing" ]
     done
     [ ! -e drawn ]
+}
+
+@test "train -f with wrong options leaves the run as it was" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    cp -r run before
+    pipeline train data.pkl run "${small[@]}" -f --heads 3
+    [[ $status -eq 2 && $output == "msa-encode: "* ]] || { echo "$status: $output" && false; }
+    diff -r before run
 }
 
 @test "a gnuplot that fails: one warning, and results are whole; curves alone fails, and leaves what was drawn" {

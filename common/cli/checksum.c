@@ -1,5 +1,6 @@
 /* Checksums of bytes and of files. */
 #include "common/cli/checksum.h"
+#include "common/cli/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,20 +41,14 @@ void checksum_read(struct msa *m, struct checksum *c, int fd, const char *path, 
     msa_free(m, piece);
 }
 
-static void close_it(void *fd)
-{
-    close(*(int *)fd);
-}
-
 struct checksum checksum_of_file(struct msa *m, const char *path, uint64_t size)
 {
     struct checksum c = {0};
-    int *fd = msa_alloc(m, sizeof *fd);
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is no file */
-    if (*fd < 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is no file */
+    if (fd < 0)
         msa_fail_errno(m, "cannot read '%s'", path);
-    msa_at_free(fd, close_it);
-    checksum_read(m, &c, *fd, path, 0, size);
-    msa_free(m, fd);
+    int *held = file_hold(m, fd);
+    checksum_read(m, &c, fd, path, 0, size);
+    msa_free(m, held);
     return c;
 }

@@ -1,4 +1,4 @@
-/* Length and CRC-32 of bytes: what tells a file that has been damaged, or replaced. */
+/* Length and CRC-32 of bytes: enough to detect a file that was damaged or replaced. */
 #ifndef MSA_CHECKSUM_H
 #define MSA_CHECKSUM_H
 

@@ -33,7 +33,7 @@ static int lock_whole(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int failed = fcntl(fd, F_OFD_SETLK, &whole);
-    if (failed && errno == EACCES) /* may be said in its place */
+    if (failed && errno == EACCES) /* POSIX allows either */
         errno = EAGAIN;
     return failed;
 }
@@ -54,7 +54,7 @@ static bool lock_file(struct msa *m, const struct target *t, int fd, const char 
     return false;
 }
 
-/* After a try that another program was in the way of. */
+/* After an attempt that another program blocked. */
 static void wait_longer(struct msa *m, const struct target *t, int *waited)
 {
     if (*waited >= PATIENCE)
@@ -76,7 +76,7 @@ static uint32_t chance(const void *here)
     if (getrandom(&number, sizeof number, GRND_NONBLOCK) == sizeof number)
         return number;
     return (uint32_t)getpid() * 2654435761u +
-           (uint32_t)(uintptr_t)here; /* it only has to be rare */
+           (uint32_t)(uintptr_t)here; /* a collision is only another try */
 }
 
 char *claim_temporary(struct msa *m, const struct target *t)
@@ -161,7 +161,7 @@ static bool try_lock(struct msa *m, struct claim *c, bool *old, bool last)
     return true;
 }
 
-/* What is in a lock is not ours. */
+/* A lock that is not empty is not ours, and stays. */
 static void claim_release(void *memory)
 {
     struct claim *c = memory;

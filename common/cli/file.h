@@ -12,7 +12,7 @@
  * followed. */
 struct file {
     const char *path; /* the file itself, links followed */
-    char *beside;     /* a name for the new file; NULL: it takes no place of another */
+    char *beside;     /* a name for the new file; NULL: it is written directly */
     bool named;       /* it has that name */
     bool whole;       /* it takes the place of PATH; else that is written as it is */
     int fd;

@@ -58,7 +58,7 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept)
     if (open_again(m, log, 0)) {
         if (log->target->plain)
             claim_clear(m, log->target);
-    } else { /* there is no file to lock: its name is, until there is one */
+    } else { /* no file to lock yet: its name is locked until there is one */
         log->claim = claim_take(m, log->target);
         open_again(m, log, 0);
     }

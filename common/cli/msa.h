@@ -74,8 +74,8 @@ struct msa {
  * released. Prints nothing. May not be nested on one struct msa. */
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *));
 
-/* Calls body(closure) within a run, which goes on where that fails: returns false, and m->error
- * holds the line. What it has allocated stays until the run ends. */
+/* Calls body(closure) within a run, which goes on where that fails: returns false, and m->error and
+ * m->status say why until the next failure. What it has allocated stays until the run ends. */
 bool msa_try(struct msa *m, void (*body)(void *closure), void *closure);
 
 /* Ends the run. The line has no program name, no capital, no full stop:

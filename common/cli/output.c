@@ -14,7 +14,7 @@ struct end {
 };
 struct outputs {
     struct end *read, *written;
-    struct end *either; /* as the stream says that is still to be read */
+    struct end *either; /* read or written: only the header of the stream tells */
 };
 
 const struct written written_stream = {.what = "a stream", .content = CONTENT_STREAM},
@@ -50,7 +50,7 @@ static void add_read(struct msa *m, const char *path)
     add(m, &outputs_of(m)->read, t);
 }
 
-/* A folder counts by those of its files that are read; a file of it stands for it. */
+/* Of a folder, the files in it that are read; a file in it stands for the folder. */
 static void add_read_folder(struct msa *m, const char *path, const char *files)
 {
     struct stat status;
@@ -201,7 +201,7 @@ static void see_read(struct msa *m, const struct program *program, const struct 
         add_read(m, list->values[i]);
 }
 
-/* -o has no more of its own. */
+/* -o has no entry in `files`. */
 static void see_written(struct msa *m, const struct program *program, const struct option *o,
                         const void *field)
 {

@@ -1,4 +1,4 @@
-/* Places. */
+/* Where outputs go. */
 #include "common/cli/target.h"
 
 #include <limits.h>

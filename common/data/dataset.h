@@ -63,6 +63,8 @@ struct dataset_format {
     void (*read)(struct dataset *d, enum split split, int tensor, size_t i, void *out);
     /* A text of sample i, NULL: there is none. All samples of a split have a raw_text, or none. */
     char *(*text)(struct dataset *d, enum split split, enum record_text text, size_t i);
+    /* Warns of what may hold features, or samples, and is not read for its name. */
+    void (*warn)(struct dataset *d);
     void (*describe)(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure);
     void (*close)(struct dataset *d);
 };

@@ -185,7 +185,6 @@ static void open_set(struct dataset *d)
                  d->path, pickle_kind_name(set->pickle->root->kind));
     read_splits(d, set->pickle->root);
     make_schema(d);
-    pickle_set_warn(d, set->pickle->root);
 }
 
 static void close_set(struct dataset *d)
@@ -239,5 +238,6 @@ const struct dataset_format dataset_pickle = {.name = "pickle",
                                               .open = open_set,
                                               .read = pickle_set_read,
                                               .text = pickle_set_text,
+                                              .warn = pickle_set_warn,
                                               .describe = describe,
                                               .close = close_set};

@@ -46,7 +46,7 @@ const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value
 void pickle_set_check(struct dataset *d);
 
 /* Warns of what has samples under names that are neither known nor renamed; a line for each. */
-void pickle_set_warn(struct dataset *d, const struct pickle_value *root);
+void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
  * "" where no name is likely. Owned by the run. */
 const char *pickle_set_remedy(struct dataset *d, const struct pickle_value *root);

@@ -159,10 +159,10 @@ static void look(struct unknown *u, const struct pickle_value *root)
         msa_free(u->d->m, u->names[i]);
 }
 
-void pickle_set_warn(struct dataset *d, const struct pickle_value *root)
+void pickle_set_warn(struct dataset *d)
 {
     struct unknown u = {.d = d};
-    look(&u, root);
+    look(&u, pickle_set_of(d)->pickle->root);
     if (u.more)
         msa_warn(d->m, "%s: %zu more names that no layout has", d->path, u.more);
 }

@@ -276,8 +276,8 @@ static void read_frames(struct dataset *d, struct reader *in)
     }
 }
 
-/* A stage of one's own may have any tensors; but one with another word for what is not there was
- * meant for that. */
+/* A stage of one's own may have any tensors; but a likely synonym of one that is missing was
+ * probably meant as that. */
 static void warn_of_unknown(struct dataset *d)
 {
     for (int i = 0; i < d->schema.count; i++) {
@@ -319,7 +319,6 @@ static void open_set(struct dataset *d)
     read_frames(d, in);
     reader_close(in);
     naming_check(d->naming, d->path, NAME_STREAM);
-    warn_of_unknown(d);
     if (set->spool) {
         file_unmap(set->map);
         set->map = (struct mapping){0};
@@ -395,5 +394,6 @@ const struct dataset_format dataset_stream = {.name = "stream",
                                               .open = open_set,
                                               .read = read_sample,
                                               .text = read_text,
+                                              .warn = warn_of_unknown,
                                               .describe = describe,
                                               .close = close_set};

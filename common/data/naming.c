@@ -143,7 +143,7 @@ static struct renaming *find(struct naming *n, const char *from)
     return NULL;
 }
 
-/* Splits "OLD=NEW"; false: it is none. A file's name may have the sign too, a known one has not. */
+/* Splits "OLD=NEW"; false: it is not of this form. Only OLD may contain '='. */
 static bool split(struct msa *m, const char *pair, struct renaming *r)
 {
     const char *sign = strrchr(pair, '=');
@@ -155,7 +155,7 @@ static bool split(struct msa *m, const char *pair, struct renaming *r)
     return true;
 }
 
-/* Renamings stand in the order of their names, so that the same ones are the same header. */
+/* Sorted by name, so that equal sets give equal headers. */
 static void add(struct naming *n, struct renaming r)
 {
     int at = n->count;

@@ -5,7 +5,7 @@
 
 #include "common/stream/value.h"
 
-/* Where a name is read. Others are known, and of no use here. */
+/* Where a name is read. Other known names are ignored. */
 enum { NAME_SPLIT = 1, NAME_PICKLE = 2, NAME_STREAM = 4 };
 
 enum { RENAMINGS = 64 };
@@ -32,7 +32,7 @@ void naming_give(struct naming *n, const char *pair);
 void naming_recall(struct naming *n, const value *header);
 
 /* A renaming to a known name; NULL: there is none. `at`: of several (an earlier run's too) those
- * from this place on, 0 at first; it is moved behind the one found. */
+ * from this place on, 0 at first; it is advanced past the one found. */
 struct renaming *naming_to(struct naming *n, const char *known, int *at);
 /* The renaming of a file's name to one that is read `where`; NULL: there is none. */
 struct renaming *naming_from(struct naming *n, const char *name, int where);

@@ -1,6 +1,7 @@
 /* Checksums of what is read of a data set. */
 #include "common/data/watch.h"
 #include "common/cli/checksum.h"
+#include "common/cli/file.h"
 
 #include <fcntl.h>
 #include <libdeflate.h>
@@ -72,7 +73,8 @@ static void note(struct watch *w, enum split split, size_t i, uint32_t crc)
     rows->crcs[i] = crc;
 }
 
-/* What a record would have of this one. It counts for no line about what became 0. */
+/* What a record would have of this one. It does not count towards the warning about zeroed values.
+ */
 static uint32_t read_row(struct batcher *b, enum split split, size_t i)
 {
     struct record r;
@@ -102,30 +104,24 @@ uint32_t watch_rows(struct watch *w)
 
 /* ---- Places ---- */
 
-static void close_it(void *fd)
-{
-    close(*(int *)fd);
-}
-
 /* Of a small file all is read. */
 static uint32_t read_places(struct watch *w)
 {
     const char *path = w->batcher->data->path;
     uint64_t size = (uint64_t)w->file.st_size;
     struct checksum sum = {0};
-    int *fd = msa_alloc(w->m, sizeof *fd);
     checksum_add(&sum, &size, sizeof size);
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
         msa_fail_errno(w->m, "cannot read '%s'", path);
-    msa_at_free(fd, close_it);
+    int *held = file_hold(w->m, fd);
     if (size <= (uint64_t)PLACES * PLACE)
-        checksum_read(w->m, &sum, *fd, path, 0, size);
+        checksum_read(w->m, &sum, fd, path, 0, size);
     else
         for (uint64_t i = 0; i < PLACES; i++)
-            checksum_read(w->m, &sum, *fd, path, (int64_t)((size - PLACE) / (PLACES - 1) * i),
+            checksum_read(w->m, &sum, fd, path, (int64_t)((size - PLACE) * i / (PLACES - 1)),
                           PLACE);
-    msa_free(w->m, fd);
+    msa_free(w->m, held);
     return sum.crc32;
 }
 
@@ -186,7 +182,7 @@ static void compare_rows(struct watch *w, struct batcher *now)
         }
 }
 
-/* Opens what is at the path now, and holds it against what is known. */
+/* Opens what is at the path now, and compares it with what is known. */
 static void compare(void *closure)
 {
     struct watch *w = closure;
@@ -233,7 +229,7 @@ static void fill(void *closure)
     batcher_fill(f->w->batcher, f->r, f->split, f->index, f->count);
 }
 
-/* What is no longer the data set may not even be one. */
+/* A file that was replaced may not be a data set at all. */
 static _Noreturn void explain(struct watch *w)
 {
     enum msa_status status = w->m->status;

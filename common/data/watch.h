@@ -1,5 +1,5 @@
-/* What a training reads of its data set, held against what it has read before: the file may be
- * replaced or changed in mid-training, or before it is gone on with.
+/* What a training reads of its data set, compared with what it has read before: the file may be
+ * replaced or changed in mid-training, or before a training is resumed.
  *
  * Each row of the train split that is taken, and of the valid split, has a CRC-32 of what records
  * have of it. Nothing is read for these: they come as the rows of the first epoch go by. Where a

@@ -19,7 +19,7 @@ const char *saves_path(struct msa *m, const char *path, long n)
 
 /* ---- Whose a file is ---- */
 
-/* The checkpoint that a file of parameters is of, by its own account; 0: none, or of another
+/* The checkpoint that a file of parameters is of, according to its metadata; 0: none, or of another
  * program. */
 static long checkpoint_of(struct msa *m, int fd, const char *path)
 {

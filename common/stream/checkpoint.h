@@ -8,7 +8,7 @@
 #include "common/stream/record.h"
 
 /* A commit: a stream file of H, C and E. C has the version of what commits and the files that they
- * name hold, as `format`; one of another is not gone on from. */
+ * name hold, as `format`; other formats are refused. */
 enum { COMMIT_FORMAT = 1 };
 struct commit {
     struct header *header;  /* of the training, as it began (commit_header) */

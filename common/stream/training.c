@@ -159,7 +159,7 @@ void training_put_log(struct control *c, value *state, struct log *log)
     value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
 }
 
-/* Of what is no regular file nothing was committed. */
+/* Nothing is committed of anything but a regular file. */
 static bool is_regular(const struct log *log)
 {
     struct stat status;

@@ -7,9 +7,9 @@
 #include "common/stream/checkpoint.h"
 
 /* A training as a stage sees it is a text of 24 hexadecimal digits, the same in each run of one
- * line: a CRC-32 of what stands before and of the stage itself, one of the settings of what follows
- * on it, and one of these 16 digits, so that damage of the text is not taken for another training.
- */
+ * line: a CRC-32 of the stages upstream and of the stage itself, one of the settings of those
+ * downstream, and one of these 16 digits, so that a damaged text is not mistaken for another
+ * training. */
 const char *training_text(struct msa *m, uint32_t own, uint32_t following);
 /* Is it such a text? */
 bool training_is_whole(const char *text);
@@ -33,8 +33,8 @@ const char *resume_training(struct msa *m, const value *state);
 
 /* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these. */
 void training_put_log(struct control *c, value *state, struct log *log); /* NULL: there is none */
-/* Opens it to go on behind what was committed; state NULL: with nothing. Fails the run as log_open,
- * and with MSA_CORRUPT where these bytes are others. */
+/* Opens it to continue after the committed bytes; state NULL: from the beginning. Fails the run as
+ * log_open, and with MSA_CORRUPT where these bytes are others. */
 struct log *resume_log(struct msa *m, const value *state, const char *path);
 
 #endif

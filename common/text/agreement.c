@@ -37,7 +37,7 @@ static void put_ids(FILE *to, const int64_t *ids, size_t count)
         fputs("nothing", to);
 }
 
-/* "'I loved it.' is 101 1045 3866 and not 101 7": what it would be, and what is there. */
+/* "'I loved it.' is 101 1045 3866, but text_bert has 101 7". */
 static char *difference(struct msa *m, const msgpack_object_str *said, const int64_t *made,
                         size_t made_count, const int64_t *found, size_t found_count)
 {
