@@ -13,8 +13,8 @@ void trainable_files_claim(struct trainable *t);
  * which counts most. */
 void trainable_files_open(struct trainable *t);
 /* The parameters have been made: a training that is resumed goes on from its checkpoint; else files
- * have given them, and a warning names one with values that are not finite. Fails an evaluation that no
- * file has given values. */
+ * have given them, and a warning names one with values that are not finite. Fails an evaluation
+ * that no file has given values. */
 void trainable_files_load(struct trainable *t);
 /* Removes what an earlier training left. */
 void trainable_files_clear(struct trainable *t);
