@@ -173,7 +173,7 @@ void source_claim_state(struct source *s, struct header *h, bool resumed)
     if (resumed)
         resume(s, h);
     else
-        s->replaces = file_exists(s->state);
+        s->replaces = file_is_regular(s->m, s->state);
 }
 
 /* --- training --- */

@@ -123,6 +123,8 @@ void trainable_files_claim(struct trainable *t)
         msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
     const char *path = t->settings->params;
     long done = resume_checkpoint(t->stage->header);
+    if (file_exists(path) && !file_is_regular(t->m, path))
+        msa_fail(t->m, MSA_USAGE, "-p '%s' is no regular file, as parameters are", path);
     claim_in_line(t);
     output_check(t->m, path, &saves_written);
     output_check_checkpoints(t->m, path);
@@ -332,11 +334,28 @@ static void restore(struct trainable *t, long n)
     trainable_files_committed(t);
 }
 
+/* Where nothing was committed the training begins anew, and writes over the checkpoint that it may
+ * have saved before it was killed; not over that of another. */
+static void check_first(struct trainable *t)
+{
+    const char *path = saves_path(t->m, t->settings->params, 1);
+    if (t->settings->force || !file_exists(path))
+        return;
+    struct safetensors *file = safetensors_open(t->m, path);
+    const char *training = safetensors_metadata(file, "training");
+    if (!training || !training_is_whole(training) || training_own(training) != t->identity)
+        msa_fail(t->m, MSA_FAILED,
+                 "'%s' is a checkpoint of another training: -f trains anew and replaces it", path);
+    safetensors_close(t->m, file);
+}
+
 void trainable_files_load(struct trainable *t)
 {
-    long n = training(t) ? resume_checkpoint(t->stage->header) : 0;
+    long n = training(t) ? resume_checkpoint(t->stage->header) : -1;
     if (training(t))
         identify(t);
+    if (n == 0)
+        check_first(t);
     if (n > 0)
         restore(t, n);
     else

@@ -24,8 +24,9 @@ struct settings {
 struct dump {
     struct msa *m;
     const struct settings *settings;
-    struct show show;
-    bool quiet; /* there is something else to do: no report */
+    struct show show;   /* to NULL until there is something to show in a file */
+    struct log *report; /* that file; NULL: it is none */
+    bool quiet;         /* there is something else to do: no report */
     struct where where;
     struct writer *recording; /* NULL: none */
     struct compare *compare;  /* of --diff */
@@ -97,9 +98,16 @@ static void open_report(struct dump *d)
         d->show.to = streams ? stderr : stdout;
         return;
     }
-    struct log *report = log_open(d->m, path, 0);
-    log_begin(d->m, report);
-    d->show.to = report->stream;
+    d->report = log_open(d->m, path, 0);
+}
+
+/* What was in the file before goes now, and not where nothing could be read. */
+static void begin_report(struct dump *d)
+{
+    if (d->show.to)
+        return;
+    log_begin(d->m, d->report);
+    d->show.to = d->report->stream;
 }
 
 /* Only the first that is found is shown. */
@@ -122,6 +130,7 @@ static void report_frame(struct dump *d, const struct frame *f, bool back)
 {
     if (d->settings->npy)
         write_arrays(d, f);
+    begin_report(d);
     if (d->settings->where == WHERE_NONFINITE)
         search_frame(d, f, back);
     else if (!d->quiet)
@@ -206,6 +215,7 @@ static void show_differences(struct dump *d)
                                                         .records = s->records});
     m->stream = d; /* at a failure what has been found so far is shown */
     compare_files(d->compare, m, m->operands[0], m->operands[1]);
+    begin_report(d);
     compare_report(d->compare, d->show.to, m->common.verbose, m->common.quiet);
     show_flush(&d->show);
     if (!compare_equal(d->compare))
@@ -267,7 +277,7 @@ static void at_fail(struct msa *m)
                                       : ((struct stage *)m->stream)->self;
     if (d && d->recording)
         writer_error(d->recording, m->program, m->error);
-    if (d && d->compare) {
+    if (d && d->compare && d->show.to) {
         compare_report(d->compare, d->show.to, false, true);
         fflush(d->show.to);
     }

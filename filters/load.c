@@ -97,7 +97,7 @@ static const struct option_file files[] = {{"state", .written = &written_commit}
 static void recall(struct load *l, const char *path)
 {
     struct frame f;
-    struct reader *in = reader_open_path(l->m, path);
+    struct reader *in = commit_open(l->m, path);
     reader_next(in, &f);
     const char *family = value_text(f.zone, &f.map, "family");
     naming_recall(l->naming, &f.map);

@@ -89,6 +89,14 @@ pictures() {
     said=$("$@" 2>&1) || warn "not all pictures are drawn: ${said%%$'\n'*}"
 }
 
+# spare INPUT OUTPUT...: what is read is none of what is written, whatever they are called.
+spare() {
+    local output
+    for output in "${@:2}"; do
+        [ ! "$1" -ef "$output" ] || fail 2 "cannot write '$output': it is what is being read"
+    done
+}
+
 # replace FILE COMMAND...: what the command prints becomes the content of FILE, all of it at once, or nothing does. Until then
 # it has a name that was new, and a lock; what is found under such a name without a lock was left by a script that was killed.
 replace() (
@@ -248,7 +256,7 @@ keep_words() {
     [ ! "$1" -ef "${2-}" ] || return 0
     for file in vocab.txt tokenizer_config.json; do
         rm -f "$1/$file"
-        [ -z "${2-}" ] || [ ! -e "$2/$file" ] || cp "$2/$file" "$1/$file"
+        [ -z "${2-}" ] || [ ! -e "$2/$file" ] || replace "$1/$file" cat "$2/$file"
     done
 }
 

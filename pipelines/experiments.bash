@@ -45,7 +45,7 @@ check_arguments() {
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
     [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
-    seeds=$(tr , '\n' <<<"$seeds" | awk '!seen[$1 + 0]++')
+    seeds=$(tr , '\n' <<<"$seeds" | sed 's/^0*\([0-9]\)/\1/' | awk '!seen[$0]++') # as text: awk's numbers are rounded
     first_seed=${seeds%%$'\n'*}
     use_settings "${given[--as]-}"
     [ -z "$encoders" ] || [ -d "$encoders" ] || fail 1 "there is no folder '$encoders'"

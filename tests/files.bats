@@ -356,6 +356,44 @@ trains() {
     [ "$status" -eq 0 ] || { echo "$output" && false; }
 }
 
+@test "a report does not empty a file before there is something to report" {
+    echo precious >report.txt
+    msa-load --split test "$GOLDEN/data.pkl" -o test.msa
+    for operands in nosuch.msa "$GOLDEN/data.pkl" "--diff test.msa nosuch.msa" "-t nosuch.msa"; do
+        for option in -o --report; do
+            [ "$option $operands" != "-o -t nosuch.msa" ] || continue
+            # shellcheck disable=SC2086 # several
+            run msa-dump $operands $option report.txt
+            [[ $status -ne 0 ]]
+            [ "$(cat report.txt)" = precious ]
+        done
+    done
+    run -0 msa-dump test.msa -o report.txt
+    grep -q '^0 H ' report.txt
+}
+
+@test "a device or a FIFO is written as it is, and stays; parameters want a regular file" {
+    mknod null c 1 3 2>/dev/null || skip "no devices can be made here"
+    mkfifo pipe
+    cat pipe >got &
+    line "$(golden_load | sed 's|run/state.msa|null|') | $(golden_model) | msa-loss | msa-backprop"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ -c null ]
+    rm -f run/*
+    exec {both}<>pipe
+    line "$(golden_load | sed 's|run/state.msa|pipe|') | $(golden_model) | msa-loss | msa-backprop"
+    exec {both}<&-
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ -p pipe ]
+    rm -f run/*
+    mknod run/encode.safetensors c 1 3
+    line "$(golden_load) | $(golden_encode) -f | $(golden_decompose) | $(golden_predict) | msa-loss | msa-backprop"
+    [ "$output" = "msa-encode: -p 'run/encode.safetensors' is no regular file, as parameters are" ]
+    [[ $(cat statuses) == *" 2 "* ]]
+    [ -c run/encode.safetensors ]
+    [ "$(ls -A run)" = encode.safetensors ]
+}
+
 @test "a log that is removed in mid-run is missed at the next checkpoint" {
     local log program whole
     for log in steps metrics; do
@@ -372,4 +410,7 @@ trains() {
     line "${whole/msa-gdwg/"$(at_step 5 'os.rename("run/steps.tsv", "run/old"), open("run/steps.tsv", "w")') | msa-gdwg"}"
     [ "$output" = "msa-backprop: 'run/steps.tsv' was removed or replaced while it was being written" ]
     [ ! -s run/steps.tsv ]
+    rm -f run/*
+    line "${whole/msa-gdwg/"$(at_step 5 'open("run/steps.tsv", "w")') | msa-gdwg"}"
+    [[ $output == "msa-backprop: 'run/steps.tsv' was changed while it was being written: it has "*" bytes but expected "* ]]
 }

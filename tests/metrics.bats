@@ -127,6 +127,21 @@ END
 END
 }
 
+@test "a family that is not the stream's is warned of" {
+    line "$(golden_load) | $(golden_model) | msa-loss -q | msa-gdwg -q | msa-backprop"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test $GOLDEN/data.pkl | $(golden_model | sed 's/--init [^ ]*//g') | msa-metrics --family mosi -o scores"
+    [ "$output" = "msa-metrics: warning: --family mosi, but the stream is of family sims: labels and predictions are on different scales" ] ||
+        { echo "$output" && false; }
+}
+
+@test "labels that are not finite are read too, and make every metric nan" {
+    printf 'label\tprediction\nnan\t1\n1\t1\n' >labels.tsv
+    run msa-metrics --from-tsv labels.tsv --family mosi --json
+    [ "$status" -eq 0 ]
+    [[ $output == *"1 of 2 labels are not finite"*'"mae":null'* || $output == *"1 of 2 labels are not finite"*'"mae": null'* ]]
+}
+
 @test "a bad file is told by line and column" {
     check() {
         run msa-metrics --from-tsv bad.tsv --family mosi
@@ -136,8 +151,8 @@ END
     check 3 "bad.tsv: line 3, column 'prediction': 'x' is not a number"
     printf 'label\tprediction\n\t2\n' >bad.tsv
     check 3 "bad.tsv: line 2, column 'label': '' is not a number"
-    printf 'label\tprediction\nnan\t2\n' >bad.tsv
-    check 3 "bad.tsv: line 2, column 'label': 'nan' is not a number"
+    printf 'label\tprediction\nnone\t2\n' >bad.tsv
+    check 3 "bad.tsv: line 2, column 'label': 'none' is not a number"
     printf 'label\tprediction\n1\n' >bad.tsv
     check 3 "bad.tsv: line 2: 1 cells but expected 2, as line 1 has"
     printf 'label\tguess\n1\t2\n' >bad.tsv

@@ -6,6 +6,20 @@ load resume.bash
 
 export EPOCHS=2 # 8 steps, 4 checkpoints
 
+@test "a first checkpoint that is another training's is not written over without -f" {
+    whole() { echo "msa-load --resume --train --epochs 1 --batch 5 $* --state run/state.msa $GOLDEN/data.pkl | $(golden_model) | msa-loss | msa-backprop"; }
+    line "$(whole --seed 4)"
+    [ "$status" -eq 0 ]
+    rm run/state.msa run/*.safetensors
+    sha256sum run/* >before
+    line "$(whole --seed 5)"
+    [[ $output == "msa-"*": 'run/"*".safetensors.1' is a checkpoint of another training: -f trains anew and replaces it" ]] ||
+        { echo "$output" && false; }
+    sha256sum --quiet -c before
+    line "$(whole --seed 4)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+}
+
 @test "nothing is committed, but there are parameters: they are not lost to a wrong --state" {
     undisturbed
     cp -a whole again

@@ -41,7 +41,7 @@ refused() {
     cp complete/run/decompose.safetensors.4 whole/run
     cp complete/run/decompose.safetensors.4 again/run
     head -c 100 complete/run/state.msa | tee whole/run/state.msa >again/run/state.msa
-    refused '' "msa-load: run/state.msa: cut off after 0 frames"
+    refused '' "msa-load: run/state.msa: the file was cut off"
     cp complete/run/encode.safetensors whole/run/state.msa
     cp complete/run/encode.safetensors again/run/state.msa
     refused '' "msa-load: cannot write 'run/state.msa': a commit may not replace a safetensors file"

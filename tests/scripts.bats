@@ -113,6 +113,45 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     [ ! -e drawn ]
 }
 
+@test "seeds and shares are told apart by all their digits" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline ablate data.pkl --out seeds --only full --seeds 4294967297,07,4294967298,7 --quiet "${small[@]}"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ "$(cd seeds/full && echo *)" = "seed-4294967297 seed-4294967298 seed-7" ]
+    pipeline fraction data.pkl --out shares --shares .5,0.50,0.5000001 --seeds 1 --quiet --dim 16 --heads 2 --pretrain --epochs 1 \
+        --train --batch 8 --epochs 1 --select-after 0
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ "$(cd shares && echo [01]*)" = "0.5 0.5000001 1" ]
+}
+
+@test "a script that was copied without what it sources ends there" {
+    cp "$ROOT/pipelines/train" .
+    run ./train data.pkl run
+    [ "$status" -eq 1 ]
+    [[ $output == *"common.bash: No such file or directory" ]]
+}
+
+@test "a data set that has the name of a result is not written over" {
+    mkdir run/text
+    msa-synth --samples 24,8,8 -o data.pkl
+    local name
+    for name in run/test.tsv run/about.tsv run/vocab.txt run/curves.svg; do
+        cp data.pkl $name
+        pipeline train $name run "${small[@]}"
+        [[ $status -eq 2 && $output == "train: cannot write '$name': it is what is being read" ]] || { echo "$status: $output" && return 1; }
+        cmp data.pkl $name
+        rm $name
+    done
+    for name in run/text.msa run/text/test.tsv; do
+        cp data.pkl data.link.pkl
+        ln -s "$PWD/data.link.pkl" $name
+        pipeline pretrain data.link.pkl run --dim 16 --heads 2 --epochs 1 --only text
+        [[ $status -eq 2 && $output == "pretrain: cannot write '$name': it is what is being read" ]] || { echo "$status: $output" && return 1; }
+        cmp data.pkl data.link.pkl
+        rm $name
+    done
+}
+
 @test "train -f with wrong options leaves the run as it was" {
     msa-synth --samples 24,8,8 -o data.pkl
     pipeline train data.pkl run "${small[@]}" --quiet

@@ -261,3 +261,11 @@ bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
 }
+
+bool file_is_regular(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    bool regular = t.plain && t.exists;
+    target_free(m, &t);
+    return regular;
+}

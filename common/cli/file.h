@@ -59,6 +59,7 @@ struct log {
     struct target *target;
     struct claim *claim; /* of a file that is not there yet */
     int64_t kept;        /* bytes of the file that stay */
+    int64_t length;      /* bytes of the file, once it has begun */
     bool begun;
     int fd;         /* until it has begun; -1: there is no file yet */
     char *held;     /* lines that are not in the file yet; NULL: none */
@@ -99,6 +100,8 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
 struct mapping spool_map(struct msa *m, const struct spool *s);
 
 bool file_exists(const char *path);
+/* Is a regular file there, links followed? Not by a name of a descriptor (/dev/fd/N). */
+bool file_is_regular(struct msa *m, const char *path);
 /* Has fd closed when this is freed, or the run ends. */
 int *file_hold(struct msa *m, int fd);
 

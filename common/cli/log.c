@@ -80,8 +80,10 @@ static void write_held(struct msa *m, struct log *log)
 {
     if (log->held && (fputs(log->held, log->stream) == EOF || fflush(log->stream) != 0))
         cannot_write(m, log);
-    if (log->held)
+    if (log->held) {
         log->crc32 = libdeflate_crc32(log->crc32, log->held, strlen(log->held));
+        log->length += (int64_t)strlen(log->held);
+    }
     msa_free(m, log->held);
     log->held = NULL;
 }
@@ -101,6 +103,7 @@ void log_begin(struct msa *m, struct log *log)
     if (!log->stream)
         cannot_write(m, log);
     log->fd = -1; /* it is the stream's */
+    log->length = log->kept;
     write_held(m, log);
 }
 
@@ -111,6 +114,10 @@ int64_t log_sync(struct msa *m, struct log *log)
     if (length >= 0 && !target_still(log->path, fd))
         msa_fail(m, MSA_FAILED, "'%s' was removed or replaced while it was being written",
                  log->path);
+    if (length >= 0 && length != log->length)
+        msa_fail(m, MSA_FAILED,
+                 "'%s' was changed while it was being written: it has %jd bytes but expected %jd",
+                 log->path, (intmax_t)length, (intmax_t)log->length);
     if (length >= 0 && fsync(fd) != 0)
         cannot_write(m, log);
     return length < 0 ? 0 : length;

@@ -193,6 +193,6 @@ void predictions_read(struct scores *s, const char *path)
     int split = tsv_find(t, "split");
     while (tsv_next(t))
         scores_add(s, scores_split(s, split < 0 ? "all" : t->cells[split]),
-                   tsv_any_number(t, prediction), tsv_number(t, label));
+                   tsv_number(t, prediction), tsv_number(t, label));
     tsv_close(t);
 }

@@ -31,8 +31,8 @@ void predictions_write(const struct predictions *x, const struct scores *s,
                        const struct scores_split *p, const struct record *r);
 void predictions_close(struct predictions *x);
 
-/* Adds the columns `label` and `prediction`, which may be nan or inf, of a file, by `split` where
- * there is such a column.
+/* Adds the columns `label` and `prediction`, both of which may be nan or inf, of a file, by `split`
+ * where there is such a column.
  * Fails the run with MSA_CORRUPT and a line that names file, line and column. */
 void predictions_read(struct scores *s, const char *path);
 

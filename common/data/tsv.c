@@ -82,19 +82,13 @@ static bool is_word(const char *cell)
     return false;
 }
 
-float tsv_any_number(const struct tsv *t, int column)
-{
-    const char *cell = t->cells[column];
-    return is_word(cell) ? strtof(cell, NULL) : tsv_number(t, column);
-}
-
 float tsv_number(const struct tsv *t, int column)
 {
     const char *cell = t->cells[column];
     char *end;
     float number = strtof(cell, &end);
     bool decimal = *cell && !cell[strspn(cell, "+-.0123456789eE")];
-    if (decimal && end != cell && !*end && isfinite(number))
+    if (is_word(cell) || (decimal && end != cell && !*end && isfinite(number)))
         return number;
     bool shown = utf8_printable(cell, strlen(cell));
     msa_fail(t->m, MSA_CORRUPT, "%s: line %zu, column '%s': '%.40s' is not a number", t->path,

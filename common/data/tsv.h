@@ -23,10 +23,9 @@ struct tsv *tsv_open(struct msa *m, const char *path);
 bool tsv_next(struct tsv *t);
 int tsv_find(const struct tsv *t, const char *name);   /* -1: no such column */
 int tsv_column(const struct tsv *t, const char *name); /* fails where there is none */
-/* A cell that must be a finite decimal number. */
+/* A cell that must be a decimal number that a float holds, or nan, inf or infinity, in capitals or
+ * not, with a sign or not. */
 float tsv_number(const struct tsv *t, int column);
-/* The same, but it may also be nan, inf or infinity, in capitals or not, with a sign or not. */
-float tsv_any_number(const struct tsv *t, int column);
 void tsv_close(struct tsv *t);
 
 #endif

@@ -25,7 +25,7 @@ static long checkpoint_of(struct msa *m, int fd, const char *path)
 {
     char *program = safetensors_note(m, fd, path, "program"),
          *checkpoint = safetensors_note(m, fd, path, "checkpoint"), *end = "";
-    bool ours = !program || strcmp(program, m->program) == 0;
+    bool ours = program && strcmp(program, m->program) == 0;
     long n = checkpoint ? strtol(checkpoint, &end, 10) : 0;
     bool number = !*end && n > 0;
     msa_free(m, program);

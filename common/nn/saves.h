@@ -1,5 +1,5 @@
 /* The checkpoints of a parameter file FILE: FILE.1, FILE.2 and so on. A file of such a name is one
- * only if it says so itself: with N as its checkpoint, and of this program if of any. Others of
+ * only if it says so itself: with N as its checkpoint, and this program. Others of
  * such a name are the user's, and stay. */
 #ifndef MSA_SAVES_H
 #define MSA_SAVES_H

@@ -98,16 +98,33 @@ static void expect(struct reader *in, struct frame *f, enum frame_kind kind, con
                  path, f->kind, kind);
 }
 
+struct opened {
+    struct msa *m;
+    const char *path;
+};
+
+static void cut_off(void *closure)
+{
+    const struct opened *o = closure;
+    msa_fail(o->m, MSA_CORRUPT, "%s: the file was cut off", o->path);
+}
+
+struct reader *commit_open(struct msa *m, const char *path)
+{
+    struct opened *o = msa_alloc(m, sizeof *o);
+    *o = (struct opened){m, path};
+    struct reader *in = reader_open_path(m, path);
+    reader_on_cut(in, cut_off, o);
+    return in;
+}
+
 struct commit *commit_read(struct msa *m, const char *path)
 {
     struct frame f;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    if (!file_exists(path))
         return NULL;
-    if (fd < 0)
-        msa_fail_errno(m, "cannot read '%s'", path);
     struct commit *commit = msa_alloc(m, sizeof *commit);
-    struct reader *in = reader_open(m, fd, path);
+    struct reader *in = commit_open(m, path);
     expect(in, &f, FRAME_HEADER, path, m);
     commit->header = header_parse(m, &f);
     frame_free(in, &f);

@@ -22,6 +22,9 @@ bool commit_resembles(struct msa *m, int fd, const char *path);
 struct header *commit_header(const struct header *h);
 /* Replaces PATH (file_create, file_commit). */
 void commit_write(struct msa *m, const char *path, const struct commit *commit);
+/* A reader of a commit, or of a stream that was kept, in a file: one that was cut off is a bad file
+ * (MSA_CORRUPT), as no other stage is there to say why. */
+struct reader *commit_open(struct msa *m, const char *path);
 /* Owned by the run; NULL: there is no such file, nothing has been committed. Fails the run with
  * MSA_CORRUPT where the file is another one, with MSA_USAGE where its format is. */
 struct commit *commit_read(struct msa *m, const char *path);
