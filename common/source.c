@@ -230,9 +230,11 @@ void source_train(struct source *s)
     long epoch = s->step / h->steps + 1;
     size_t at = (size_t)(s->step % h->steps) * s->batch;
     writer_on_wait(s->stage.out, while_blocked, s);
-    for (; epoch <= h->epochs && !s->stop; epoch++, at = 0) {
+    for (bool told = false; epoch <= h->epochs && !s->stop; epoch++, at = 0) {
         train_epoch(s, epoch, at);
-        dataset_warn_of_zeroed(s->batcher.data);
+        if (!told) /* the same values are read in each epoch */
+            dataset_warn_of_zeroed(s->batcher.data);
+        told = true;
     }
 }
 

@@ -154,13 +154,13 @@ static void on_header(struct stage *s)
         family = x->scores.labelled || h->family[0] ? (int)family_named(x->m, h->family) : -1;
     if (x->scores.labelled)
         x->scores.family = (enum family)family;
+    else if (!x->settings->each)
+        msa_warn(x->m, "no labels arrive: there is nothing to judge against");
     if (family >= 0 && h->family[0] && strcmp(h->family, family_names[family]) != 0)
         msa_warn(x->m,
                  "--family %s, but the stream is of family %s: labels and predictions are on "
                  "different scales",
                  family_names[family], h->family);
-    else if (!x->settings->each)
-        msa_warn(x->m, "no labels arrive: there is nothing to judge against");
     if (x->settings->each)
         x->each = predictions_create(x->m, result_path(x), x->settings->json, h, family);
     if (x->settings->predictions)

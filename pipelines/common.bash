@@ -243,8 +243,10 @@ model() {
 # encode_text RUN_DIR DATASET [options of msa-load]: what goes before the model where it was trained on the vectors that
 # BERT had made of text, unless the data set has these already, or no text.
 encode_text() {
+    local muted=()
+    [ -z "${quiet[*]}" ] || muted=(-q)
     if [ -e "$1/text.safetensors" ] && has "$2" text_bert "${@:3}"; then
-        msa-encode --only text -p "$1/text.safetensors" "${compute[@]}"
+        msa-encode "${muted[@]}" --only text -p "$1/text.safetensors" "${compute[@]}"
     else
         cat
     fi

@@ -47,6 +47,24 @@ split 'val' of 8 samples is not read, for no layout has this name (msa-load --re
     [ -z "$stderr" ]
 }
 
+@test "names that are known elsewhere are not known here" {
+    odd_sets
+    "$PYTHON" -c '
+from sets import *
+for part in data.values():
+    n = len(part["id"])
+    part["h_text"] = np.ones((n, 4, 5), "f4")
+    part["label"] = np.ones((n, 1), "f4")
+    part["index"] = np.ones((n, 2), "i8")
+data["index"] = dict(data["test"])
+write("elsewhere.pkl", data)'
+    run -0 --separate-stderr msa-load --split test -o out elsewhere.pkl
+    [ "$(grep -c "'h_text'" <<<"$stderr")" -eq 1 ]
+    [ "$(grep -c "'label' (<f4 \[24,1\] in train)" <<<"$stderr")" -eq 1 ]
+    [ "$(grep -c "split 'index' of 8 samples" <<<"$stderr")" -eq 1 ]
+    [[ $stderr != *"'index' ("* ]]
+}
+
 @test "a training whose data set is touched says no name twice" {
     odd_sets
     line "msa-load --train --epochs 3 --batch 8 --rename val=valid odd.pkl |

@@ -67,15 +67,15 @@ static bool is_features(const struct pickle_value *v, bool flat, size_t samples)
            (flat || !samples || a->shape[0] == samples);
 }
 
-/* The name of item i of a dict that is neither known nor renamed; NULL: it is no such, or no text.
- * Owned by the run. */
-static char *unknown_name(struct dataset *d, const struct pickle_value *dict, size_t i)
+/* The name of item i of a dict that is neither known there nor renamed; NULL: it is no such, or no
+ * text. Owned by the run. */
+static char *unknown_name(struct dataset *d, const struct pickle_value *dict, size_t i, int where)
 {
     const struct pickle_value *key = dict->items[2 * i];
     if ((key->kind != PICKLE_TEXT && key->kind != PICKLE_BYTES) || key->length > BODY_KEY)
         return NULL;
     char *name = pickle_text(pickle_set_of(d)->pickle, key);
-    if (!naming_known(naming_of(d->naming, name)))
+    if (!naming_known(naming_of(d->naming, name), where))
         return name;
     msa_free(d->m, name);
     return NULL;
@@ -106,7 +106,7 @@ static void tell_of_keys(struct unknown *u, enum split split)
         char dtype[PICKLE_DTYPE];
         if (!is_features(v, set->flat, u->d->split[split].count))
             continue;
-        char *name = unknown_name(u->d, dict, i);
+        char *name = unknown_name(u->d, dict, i, NAME_PICKLE);
         if (name && is_new(u, name))
             tell_of_key(u, split, name, v->array, pickle_dtype_text(dtype, v));
         msa_free(u->d->m, name);
@@ -139,7 +139,7 @@ static void tell_of_splits(struct unknown *u, const struct pickle_value *root)
     for (size_t i = 0; i < root->length; i++) {
         const struct pickle_value *dict = root->items[2 * i + 1];
         size_t samples = dict->kind == PICKLE_DICT ? samples_in(d, dict) : 0;
-        char *name = samples ? unknown_name(d, root, i) : NULL;
+        char *name = samples ? unknown_name(d, root, i, NAME_SPLIT) : NULL;
         if (name && is_new(u, name)) {
             const char *likely = naming_likely(name, NAME_SPLIT);
             char *what = msa_format(d->m, "split '%s' of %zu samples", name, samples);

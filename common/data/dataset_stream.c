@@ -283,7 +283,8 @@ static void warn_of_unknown(struct dataset *d)
     for (int i = 0; i < d->schema.count; i++) {
         const struct schema_entry *e = &d->schema.entries[i];
         const char *likely = naming_likely(e->name, NAME_STREAM);
-        if (e->rank >= 2 && !naming_known(e->name) && likely && !schema_find(&d->schema, likely))
+        if (e->rank >= 2 && !naming_known(e->name, NAME_STREAM) && likely &&
+            !schema_find(&d->schema, likely))
             msa_warn(d->m, "%s: no stage reads tensor '%s' by this name (msa-load --rename %s=%s)",
                      d->path, e->name, e->name, likely);
     }

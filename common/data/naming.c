@@ -109,9 +109,10 @@ static int flags_of(const char *name)
     return 0;
 }
 
-bool naming_known(const char *name)
+bool naming_known(const char *name, int where)
 {
-    return flags_of(name) & KNOWN;
+    int flags = flags_of(name);
+    return flags & where || (flags == KNOWN && where != NAME_SPLIT);
 }
 
 const char *naming_likely(const char *name, int where)

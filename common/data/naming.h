@@ -49,8 +49,9 @@ bool naming_value(const struct naming *n, msgpack_zone *zone, value *names);
 /* The same as text, "acoustic=audio,val=valid"; owned by the run; NULL: there are none. */
 char *naming_text(const struct naming *n);
 
-/* Is the name known: does a layout of MMSA, MMSA-FET or this project have it? */
-bool naming_known(const char *name);
+/* Is the name known there: read, or, of a tensor, what a layout of MMSA, MMSA-FET or this project
+ * has besides? */
+bool naming_known(const char *name, int where);
 /* The known name that others call so ("acoustic": "audio"), if it is read there; NULL: there is
  * none. */
 const char *naming_likely(const char *name, int where);
