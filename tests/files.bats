@@ -229,17 +229,7 @@ release() {
 
 @test "two trainings in one folder, in two network namespaces" {
     unshare -n true 2>/dev/null || skip "unshare -n is not permitted"
-    begin killed
-    steps killed 1
-    until pkill -STOP -x -s "$session" msa-load; do sleep 0.01; done
-    line "cd killed; unshare -n bash -c '$(training --resume)'"
-    [ "$status" -ne 0 ]
-    [[ $output == *": cannot write 'run/"*"': another program is writing it" ]]
-    [ "$(wc -l <<<"$output")" -eq 1 ]
-    pkill -CONT -x -s "$session" msa-load
-    wait "$session"
-    undisturbed
-    diff -r {whole,killed}/run
+    second_fails unshare -n bash
 }
 
 # A short training in run/, of one epoch and checkpoint, or EPOCHS.

@@ -48,3 +48,18 @@ at_step() {
     echo "$PYTHON $ROOT/tests/forge.py 'import os
 if kind == \"D\" and body[\"train\"] and body[\"step\"] == $1: $2'"
 }
+
+# second_fails SHELL...: a training that another, run by this shell, wants the files of: that waits, and fails with one line.
+second_fails() {
+    begin killed
+    steps killed 1 || return
+    until pkill -STOP -x -s "$session" msa-load; do sleep 0.01; done
+    line "cd killed; $* -c '$(training --resume)'"
+    [ "$status" -ne 0 ] || return
+    [[ $output == *": cannot write 'run/"*"': another program is writing it" ]] || return
+    [ "$(wc -l <<<"$output")" -eq 1 ] || return
+    pkill -CONT -x -s "$session" msa-load
+    wait "$session" || return
+    undisturbed || return
+    diff -r {whole,killed}/run
+}

@@ -92,17 +92,7 @@ killed() {
 }
 
 @test "two trainings at once in one place: the second waits, and fails" {
-    begin killed
-    steps killed 1
-    until pkill -STOP -x -s "$session" msa-load; do sleep 0.01; done
-    line "cd killed; $(training --resume)"
-    [ "$status" -ne 0 ]
-    [[ $output == *": cannot write 'run/"*"': another program is writing it" ]]
-    [ "$(wc -l <<<"$output")" -eq 1 ]
-    pkill -CONT -x -s "$session" msa-load
-    wait "$session"
-    undisturbed
-    diff -r {whole,killed}/run
+    second_fails bash
 }
 
 @test "a stage that only looks may be put into the line that is resumed" {

@@ -65,9 +65,10 @@ static void wait_longer(struct msa *m, const struct target *t, int *waited)
 
 /* ---- Names beside the file ---- */
 
-static char *beside(struct msa *m, const struct target *t, const char *format, const char *tail)
+/* .NAME and this tail. */
+static char *beside(struct msa *m, const struct target *t, const char *tail)
 {
-    return msa_format(m, format, (int)(t->name - t->path), t->path, t->name, tail);
+    return msa_format(m, "%.*s.%s%s", (int)(t->name - t->path), t->path, t->name, tail);
 }
 
 static uint32_t chance(const void *here)
@@ -85,7 +86,7 @@ char *claim_temporary(struct msa *m, const struct target *t)
         char tail[sizeof mark + DIGITS + sizeof end];
         struct stat status;
         snprintf(tail, sizeof tail, "%s%08x%s", mark, (unsigned)chance(t), end);
-        char *path = beside(m, t, "%.*s.%s%s", tail);
+        char *path = beside(m, t, tail);
         if (lstat(path, &status) == 0) {
             msa_free(m, path);
             continue;
@@ -185,7 +186,7 @@ static bool is_claimed(const struct msa *m, const struct target *t)
 static struct claim *claim_new(struct msa *m, const struct target *t)
 {
     struct target copy = target_of(m, msa_strndup(m, t->given, strlen(t->given)));
-    char *lock = beside(m, &copy, "%.*s.%s%s", ".lock");
+    char *lock = beside(m, &copy, ".lock");
     struct claim *c = msa_alloc(m, sizeof *c); /* after its path: at the end it goes before that */
     *c = (struct claim){.next = m->claims, .target = copy, .lock = lock, .fd = -1};
     m->claims = c;
@@ -224,7 +225,7 @@ void claim_drop(struct msa *m, struct claim *c)
 
 void claim_clear(struct msa *m, const struct target *t)
 {
-    char *lock = beside(m, t, "%.*s.%s%s", ".lock");
+    char *lock = beside(m, t, ".lock");
     bool left = access(lock, F_OK) == 0;
     msa_free(m, lock);
     if (left)

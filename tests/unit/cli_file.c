@@ -2,6 +2,7 @@
 #include "common/cli/checksum.h"
 #include "common/cli/file.h"
 #include "common/cli/progress.h"
+#include "tests/unit/directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,28 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Each test runs in an empty directory, which is removed behind it. */
-static int enter_directory(void **state)
-{
-    char name[] = "/tmp/msa-cli-XXXXXX";
-    if (!mkdtemp(name) || chdir(name) != 0)
-        return -1;
-    *state = strdup(name);
-    return 0;
-}
-
-static int leave_directory(void **state)
-{
-    DIR *directory = opendir(".");
-    for (struct dirent *entry; (entry = readdir(directory));)
-        if (unlink(entry->d_name) != 0)
-            rmdir(entry->d_name);
-    closedir(directory);
-    int failed = chdir("/") || rmdir(*state);
-    free(*state);
-    return failed;
-}
 
 static void put(const char *path, const char *text)
 {

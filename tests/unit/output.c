@@ -1,6 +1,7 @@
 /* What an output may take the place of (output.h), and what files are (content.h). */
 #include "common/cli/output.h"
 #include "common/cli/file.h"
+#include "tests/unit/directory.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,28 +10,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Each test runs in an empty directory, which is removed after it. */
-static int enter_directory(void **state)
-{
-    char name[] = "/tmp/msa-output-XXXXXX";
-    if (!mkdtemp(name) || chdir(name) != 0)
-        return -1;
-    *state = strdup(name);
-    return 0;
-}
-
-static int leave_directory(void **state)
-{
-    DIR *directory = opendir(".");
-    for (struct dirent *entry; (entry = readdir(directory));)
-        if (unlink(entry->d_name) != 0)
-            rmdir(entry->d_name);
-    closedir(directory);
-    int failed = chdir("/") || rmdir(*state);
-    free(*state);
-    return failed;
-}
 
 static void put(const char *path, const void *bytes, size_t size)
 {
