@@ -168,6 +168,7 @@ static void resume(struct source *s, struct header *h)
 
 void source_claim_state(struct source *s, struct header *h, bool resumed)
 {
+    value_set(s->m, h->zone, &h->map, "commit", value_str(s->m, h->zone, s->state));
     file_claim(s->m, s->state);
     file_check(s->m, s->state);
     if (resumed)

@@ -63,17 +63,32 @@ static void see(struct stage *s, const struct frame *f, bool back)
         s->ops->see(s, f, back);
 }
 
+/* What other programs of the line write is no place for this one's files. */
+static void spare_files(struct stage *s)
+{
+    const char *file;
+    if (!s->header->train)
+        return;
+    if ((file = value_text(s->header->zone, &s->header->map, "commit")))
+        output_of_another(s->m, file);
+    for (int i = 0; (file = header_parameters(s->header, i)); i++)
+        output_check_checkpoints(s->m, file);
+}
+
 /* The first frame: a header, or the failure of a program that never came to write one. */
 static void read_header(struct stage *s)
 {
     struct frame f;
     reader_next(s->in, &f);
+    if (f.kind == FRAME_HEADER) {
+        s->header = header_parse(s->m, &f);
+        spare_files(s); /* before anything is written */
+    }
     see(s, &f, false);
     if (f.kind == FRAME_ERROR)
         frame_fail_other(s->m, &f);
     if (f.kind != FRAME_HEADER)
         msa_fail(s->m, MSA_CORRUPT, "frame 0: kind '%c' but expected 'H'", f.kind);
-    s->header = header_parse(s->m, &f);
     frame_free(s->in, &f);
     if (s->header->back)
         msa_fail(s->m, MSA_CORRUPT, "frame 0: a header of mode 'back' on the way forward");
@@ -85,18 +100,9 @@ static bool passes(const struct stage *s)
     return !s->ops || !s->ops->passes || s->ops->passes(s);
 }
 
-/* What stages before this one will write is no place for its own files. */
-static void spare_parameters(struct stage *s)
-{
-    const char *file;
-    for (int i = 0; s->header->train && (file = header_parameters(s->header, i)); i++)
-        output_check_checkpoints(s->m, file);
-}
-
 static void begin(struct stage *s)
 {
     bool goes_on = passes(s);
-    spare_parameters(s);
     s->position = header_position(s->header) + 1;
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])

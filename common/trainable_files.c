@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool training(const struct trainable *t)
 {
@@ -86,7 +85,7 @@ static void find_old(struct trainable *t)
 
 void trainable_files_clear(struct trainable *t)
 {
-    unlink(t->settings->params);
+    file_remove(t->m, t->settings->params);
     saves_remove(t->m, t->settings->params);
 }
 

@@ -73,8 +73,9 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+static const char columns[] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
 static const struct written written_log = {
-    .what = "a log", .content = CONTENT_OTHER, .begins = "epoch\tstep\t"};
+    .what = "a log", .content = CONTENT_OTHER, .head = columns};
 static const struct option_file files[] = {{"log", .written = &written_log}, {0}};
 
 /* --- gradients --- */
@@ -162,7 +163,8 @@ static void cell(char *line, size_t size, const value *map, const char *key)
 
 static void log_columns(struct backprop *b)
 {
-    char line[LINE] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
+    char line[LINE];
+    snprintf(line, sizeof line, "%s", columns);
     for (int i = 0; i < b->extra_count; i++) {
         size_t used = strlen(line);
         snprintf(line + used, sizeof line - used, "\t%s\tw_%s", b->extra[i], b->extra[i]);

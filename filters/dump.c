@@ -25,7 +25,8 @@ struct dump {
     struct msa *m;
     const struct settings *settings;
     struct show show;   /* to NULL until there is something to show in a file */
-    struct log *report; /* that file; NULL: it is none */
+    const char *path;   /* of that file; NULL: it is none */
+    struct log *report; /* the same, once it is open */
     bool quiet;         /* there is something else to do: no report */
     struct where where;
     struct writer *recording; /* NULL: none */
@@ -81,12 +82,14 @@ static bool writes_stream(const struct settings *s)
 
 /* ---- The report ---- */
 
-/* Where there is something else to do there is a report only if it is asked for. */
+/* Where there is something else to do there is a report only if it is asked for. In a line its file
+ * is opened with the header, which says whose files there are. */
 static void open_report(struct dump *d)
 {
     const struct settings *s = d->settings;
     bool streams = writes_stream(s);
     const char *path = s->report ? s->report : streams ? NULL : d->m->common.output;
+    bool in_line = streams || s->answer;
     d->show = (struct show){.m = d->m,
                             .tensors = s->tensors,
                             .values = s->values,
@@ -98,7 +101,8 @@ static void open_report(struct dump *d)
         d->show.to = streams ? stderr : stdout;
         return;
     }
-    d->report = log_open(d->m, path, 0);
+    d->path = path;
+    d->report = in_line ? NULL : log_open(d->m, path, 0);
 }
 
 /* What was in the file before goes now, and not where nothing could be read. */
@@ -106,8 +110,18 @@ static void begin_report(struct dump *d)
 {
     if (d->show.to)
         return;
+    if (!d->report)
+        d->report = log_open(d->m, d->path, 0);
     log_begin(d->m, d->report);
     d->show.to = d->report->stream;
+}
+
+static void end_report(struct dump *d)
+{
+    if (!d->report)
+        return;
+    d->show.to = NULL;
+    log_close(d->m, d->report);
 }
 
 /* Only the first that is found is shown. */
@@ -178,11 +192,10 @@ static void on_header(struct stage *s)
 static void on_end(struct stage *s)
 {
     struct dump *d = s->self;
-    if (!d->recording)
-        return;
-    writer_end(d->recording);
-    writer_close(d->recording);
+    struct writer *recording = d->recording;
     d->recording = NULL;
+    if (recording)
+        recording_close(d->m, recording, d->settings->record);
 }
 
 /* ---- The end of a line ---- */
@@ -266,6 +279,7 @@ static void run(struct msa *m)
         stage_run(m, &ops, d);
     else
         show_all(d);
+    end_report(d);
 }
 
 /* What has been recorded or found is there, and those on both sides are told. */

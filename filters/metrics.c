@@ -66,9 +66,9 @@ static const struct option options[] = {
 #undef FIELD
 
 static const struct written written_log = {
-    .what = "a log", .content = CONTENT_OTHER, .begins = "epoch\tsplit\t"};
+    .what = "a log", .content = CONTENT_OTHER, .head = "epoch\tsplit\tsamples\tmsr\tmsc\tuni\tcl"};
 static const struct written written_predictions = {
-    .what = "predictions", .content = CONTENT_OTHER, .begins = "id\tsplit\t"};
+    .what = "predictions", .content = CONTENT_OTHER, .head = PREDICTIONS_HEAD};
 static const struct option_file files[] = {
     {"log", .written = &written_log}, {"predictions", .written = &written_predictions}, {0}};
 

@@ -116,23 +116,97 @@ set_out() {
     done
     refused "msa-load: cannot write 'notes.txt': a commit may not replace a file of another kind" \
         msa-load --train --state notes.txt data.pkl
-    # one for the other neither
-    echo $'epoch\tsplit\tloss' >metrics.tsv
-    refused "msa-backprop: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
-        msa-backprop --log metrics.tsv
+    # one for the other neither, nor a table that begins as ours do
+    local logs="epoch step lr msr msc uni cl" columns
+    for columns in "epoch split loss" "$logs" "$logs w_uni w_cl totals"; do
+        tr ' ' '\t' <<<"$columns" >metrics.tsv
+        refused "msa-backprop: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
+            msa-backprop --log metrics.tsv
+    done
+    for columns in "epoch split samples" "epoch split mae" "epoch split samples msr msc uni cls"; do
+        tr ' ' '\t' <<<"$columns" >metrics.tsv
+        [ "$columns" != "epoch split samples" ] || echo $'1\ttrain\t3' >>metrics.tsv
+        refused "msa-metrics: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
+            msa-metrics --log metrics.tsv
+    done
+    for columns in "id split path" "id split label prediction" \
+        "id split label prediction class probability s_text s_vision s_audio d_text d_vision d_audio notes"; do
+        tr ' ' '\t' <<<"$columns" >manifest.tsv
+        refused "msa-metrics: cannot write 'manifest.tsv': predictions may not replace a file of another kind" \
+            msa-metrics --predictions manifest.tsv
+    done
     msa-load --info data.pkl -o notes.txt
     msa-load --split test data.pkl -o notes.txt
+}
+
+@test "what nobody may write stays, from root too" {
+    set_out
+    chmod 444 notes.txt kept.msa
+    local line="cannot write 'notes.txt': it is write-protected"
+    protected() {
+        run errors_of "$@"
+        [ "$status" -eq 1 ]
+        [[ $output == *": $line" ]] || { echo "$*: $output" && false; }
+        [ "$(cat notes.txt)" = 'my notes' ]
+    }
+    protected msa-load --info data.pkl -o notes.txt
+    protected msa-dump kept.msa --report notes.txt
+    ln -s notes.txt soft
+    line="cannot write 'soft': it is write-protected"
+    protected msa-loss kept.msa -o soft
+    line="cannot write 'kept.msa': it is write-protected"
+    protected msa-dump -t --record kept.msa -o new.msa </dev/null
+    [ ! -e new.msa ]
+}
+
+@test "- is standard output for -o and --report, and no file for others" {
+    set_out
+    local option
+    for option in "load --train data.pkl --state" "metrics kept.msa --predictions" "metrics kept.msa --log" \
+        "backprop kept.msa --log" "dump -t kept.msa --record" "dump kept.msa --npy" "synth --bert"; do
+        # shellcheck disable=SC2086 # words
+        refused "msa-${option%% *}: --${option##*--}: '-' is no file here (./- is one of that name)" msa-$option -
+    done
+    refused "msa-predict: --params: '-' is no file here (./- is one of that name)" msa-predict -p - kept.msa
+    [ "$(msa-dump kept.msa --report -)" = "$(msa-dump kept.msa -o -)" ]
+    msa-dump -t kept.msa --record ./- -o new.msa 2>/dev/null
+    msa-dump --diff -q ./- kept.msa
 }
 
 @test "files in a folder that is written are judged as others" {
     set_out
     mkdir bert arrays
     cp data.pkl bert/config.json
-    refused "msa-synth: cannot write 'bert/config.json': a text may not replace a pickle" msa-synth --bert bert -o new.pkl
-    rm bert/config.json
+    local what="a BERT of msa-synth's may not replace" samples="--samples 4,2,2" name
+    # shellcheck disable=SC2086 # words
+    synth() { refused "msa-synth: cannot write '$1'$2" msa-synth $samples --bert bert -o "${3-new.pkl}"; }
+    synth bert/config.json ": $what a pickle"
     cp data.pkl bert/model.safetensors
-    refused "msa-synth: cannot write 'bert/model.safetensors': a network may not replace a pickle" \
-        msa-synth --bert bert -o new.pkl
+    rm bert/config.json
+    synth bert/model.safetensors ": $what a pickle"
+    # one of another program, whole or a part of it
+    rm -r bert
+    mkdir bert
+    echo '{}' >bert/config.json
+    synth bert/config.json ": $what a file of another kind"
+    echo '[PAD]' >bert/vocab.txt
+    synth bert/vocab.txt ": $what a file of another kind"
+    rm bert/config.json bert/vocab.txt
+    cp other.safetensors bert/model.safetensors
+    synth bert/model.safetensors ": $what a safetensors file of another kind"
+    # in a folder that is not there yet
+    rm -r bert
+    for name in bert/vocab.txt ./bert//vocab.txt; do
+        refused "msa-synth: cannot write 'bert/vocab.txt': another output goes there too" \
+            msa-synth --bert bert -o "$name"
+    done
+    # its own, of a run that was killed too
+    msa-synth --samples 4,2,2 --bert bert -o bert/new.pkl
+    cp -r bert was
+    : >bert/vocab.txt
+    rm bert/config.json
+    msa-synth --samples 4,2,2 --bert bert/ -o bert/new.pkl
+    diff -r was bert
     msa-dump --npy arrays kept.msa
     first=$(cd arrays && find . -name '*.npy' | sort | head -n 1)
     first=${first#./}
@@ -176,8 +250,8 @@ hold() {
 release() {
     tail -c 40 kept.msa >&9
     exec 9>&-
-    wait "$holder"
     rm pipe
+    wait "$holder"
 }
 
 @test "names that are the user's, and what a killed run leaves" {
@@ -224,6 +298,17 @@ release() {
     [ "$output" = "msa-dump: cannot write 'kept2.msa': $busy" ]
     release
     msa-dump --diff -q kept.msa kept2.msa
+    # one writes in place, the other replaces by rename
+    rm out.msa
+    hold report.txt msa-dump pipe --report report.txt
+    run msa-load --info data.pkl -o report.txt
+    [ "$output" = "msa-load: cannot write 'report.txt': $busy" ]
+    release
+    hold .report.txt.lock msa-dump -t -q pipe -o report.txt 2>/dev/null
+    run msa-dump kept.msa --report report.txt
+    [ "$output" = "msa-dump: cannot write 'report.txt': $busy" ]
+    release
+    msa-dump --diff -q kept.msa report.txt
     [ -z "$(find . -name '*.lock' -o -name '*.tmp')" ]
 }
 
@@ -312,15 +397,17 @@ trains() {
 }
 
 @test "no other output of the line has the name of parameters, or of a checkpoint" {
-    local name
+    local name option
     for name in encode.safetensors.3 predict.safetensors.10; do
         line "$(training | sed "s,--log run/steps.tsv,--log run/../run/$name,")"
         [ "$(cut -d ' ' -f 9 statuses)" -eq 2 ] || { echo "$output" && false; }
         [ "$output" = "msa-backprop: cannot write 'run/../run/$name': it has the name of parameters, 'run/${name%.[0-9]*}', or of a checkpoint of them" ] || { echo "$output" && false; }
         line "$(training | sed "s,--log run/metrics.tsv,--log run/$name,")"
         [ "$(cut -d ' ' -f 8 statuses)" -eq 2 ]
-        line "$(training | sed "s,msa-loss,msa-dump -t --record run/$name | &,")"
-        [ "$(cut -d ' ' -f 6 statuses)" -eq 2 ]
+        for option in record report; do
+            line "$(training | sed "s,msa-loss,msa-dump -t --$option run/$name | &,")"
+            [ "$(cut -d ' ' -f 6 statuses)" -eq 2 ]
+        done
     done
     line "$(training | sed "s,-p run/predict.safetensors,-p run/encode.safetensors.2,")"
     [ "$(cut -d ' ' -f 5 statuses)" -eq 2 ]
@@ -329,7 +416,11 @@ trains() {
     [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
     [ -z "$(ls -A run)" ]
     line "$(training | sed "s,run/state.msa,run/encode.safetensors.2,")"
-    [ "$output" = "msa-encode: cannot write 'run/encode.safetensors.2': another program is writing it" ] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 3 statuses)" -eq 2 ]
+    [ "$output" = "msa-encode: cannot write 'run/encode.safetensors.2': it has the name of parameters, 'run/encode.safetensors', or of a checkpoint of them" ] || { echo "$output" && false; }
+    line "$(training | sed "s,--log run/steps.tsv,--log run/state.msa,")"
+    [ "$(cut -d ' ' -f 9 statuses)" -eq 2 ]
+    [ "$output" = "msa-backprop: cannot write 'run/state.msa': another program of the line writes it" ] || { echo "$output" && false; }
     [ -z "$(ls -A run)" ]
 }
 
@@ -382,6 +473,53 @@ trains() {
     [[ $(cat statuses) == *" 2 "* ]]
     [ -c run/encode.safetensors ]
     [ "$(ls -A run)" = encode.safetensors ]
+}
+
+@test "a link to the folder of a run may lead elsewhere while it is at work, and files may be links" {
+    local whole
+    EPOCHS=3 undisturbed
+    mkdir -p linked/{first,second,elsewhere}
+    for name in encode.safetensors encode.safetensors.{1..9} state.msa steps.tsv; do
+        echo "the other's" >linked/second/"$name"
+    done
+    last=$(cd whole/run && printf '%s\n' decompose.safetensors.? | tail -n 1)
+    cp whole/run/"$last" linked/second
+    cp -r linked/second was
+    ln -s first linked/run
+    ln -s ../elsewhere/p linked/first/predict.safetensors
+    whole=$(EPOCHS=3 training)
+    line "cd linked; ${whole/msa-gdwg/"$(at_step 2 'os.remove("run"), os.symlink("second", "run")') | msa-gdwg"}"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    diff -r was linked/second
+    cmp whole/run/predict.safetensors linked/elsewhere/p
+    rm linked/second/* linked/run
+    ln -s first linked/run
+    for name in encode.safetensors decompose.safetensors steps.tsv metrics.tsv; do
+        cmp {whole,linked}/run/$name
+    done
+    [ "$(cd whole/run && echo ./*)" = "$(cd linked/run && echo ./*)" ]
+    # with -f, what is at the end of a link is replaced too
+    line "cd linked; $(EPOCHS=3 FORCE=-f training)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ -L linked/run/predict.safetensors ]
+    cmp whole/run/predict.safetensors linked/elsewhere/p
+}
+
+@test "what msa-dump writes in place is missed at the end if it is removed or cut" {
+    set_out
+    local option act status
+    for option in record report; do
+        for act in "rm new" "truncate -s 3 new"; do
+            rm -f new
+            hold new msa-dump -t -q pipe -o /dev/null --$option new 2>said
+            until [ "$(stat -c %s new)" -gt 3 ]; do sleep 0.01; done
+            $act
+            status=0
+            release || status=$?
+            [ $status -eq 1 ]
+            [[ $(cat said) == "msa-dump: 'new' was "*" while it was being written"* ]] || { cat said && false; }
+        done
+    done
 }
 
 @test "a log that is removed in mid-run is missed at the next checkpoint" {

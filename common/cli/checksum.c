@@ -2,10 +2,8 @@
 #include "common/cli/checksum.h"
 #include "common/cli/file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <libdeflate.h> /* its CRC is several times as fast as zlib's */
-#include <unistd.h>
 
 enum { PIECE = 1 << 16 };
 
@@ -26,17 +24,9 @@ void checksum_read(struct msa *m, struct checksum *c, int fd, const char *path, 
                    uint64_t size)
 {
     uint8_t *piece = msa_alloc(m, PIECE);
-    while (size) {
-        ssize_t got = pread(fd, piece, size < PIECE ? size : PIECE, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            msa_fail_errno(m, "cannot read '%s'", path);
-        if (got == 0)
-            break;
-        checksum_add(c, piece, (size_t)got);
-        offset += got;
-        size -= (uint64_t)got;
+    for (size_t got = PIECE; size && got == PIECE; size -= got, offset += PIECE) {
+        got = file_read_at(m, fd, path, piece, size < PIECE ? size : PIECE, offset);
+        checksum_add(c, piece, got);
     }
     msa_free(m, piece);
 }

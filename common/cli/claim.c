@@ -1,5 +1,5 @@
 /* One writer a file. */
-#include "common/cli/claim.h"
+#include "common/cli/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +25,9 @@ struct claim {
 
 static _Noreturn void cannot_lock(struct msa *m, const struct target *t, const char *lock)
 {
+    if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP || errno == EINVAL)
+        msa_fail(m, MSA_FAILED, "cannot write '%s': its file system has no locks (%s)", t->given,
+                 strerror(errno));
     msa_fail_errno(m, "cannot write '%s': cannot lock '%s'", t->given, lock);
 }
 
@@ -52,6 +55,17 @@ static bool lock_file(struct msa *m, const struct target *t, int fd, const char 
     if (reason != EAGAIN)
         cannot_lock(m, t, path);
     return false;
+}
+
+/* Does another program hold the file itself, to write it in place? */
+static bool is_held(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
 }
 
 /* After an attempt that another program blocked. */
@@ -197,10 +211,13 @@ static struct claim *claim_new(struct msa *m, const struct target *t)
 struct claim *claim_take(struct msa *m, const struct target *t)
 {
     bool old;
+    int waited = 0;
     if (!t->plain || is_claimed(m, t))
         return NULL;
     struct claim *c = claim_new(m, t);
-    for (int waited = 0; !try_lock(m, c, &old, waited >= PATIENCE);)
+    while (!try_lock(m, c, &old, waited >= PATIENCE))
+        wait_longer(m, &c->target, &waited);
+    while (is_held(c->target.path))
         wait_longer(m, &c->target, &waited);
     if (old)
         remove_temporaries(m, &c->target);
@@ -223,28 +240,46 @@ void claim_drop(struct msa *m, struct claim *c)
     target_free(m, &target);
 }
 
-void claim_clear(struct msa *m, const struct target *t)
+/* False: another program has the lock. */
+static bool clear(struct msa *m, const struct target *t, bool last)
 {
     char *lock = beside(m, t, ".lock");
-    bool left = access(lock, F_OK) == 0;
+    bool left = !is_claimed(m, t) && access(lock, F_OK) == 0, old;
     msa_free(m, lock);
-    if (left)
-        claim_drop(m, claim_take(m, t));
+    if (!left)
+        return true;
+    struct claim *c = claim_new(m, t);
+    bool locked = try_lock(m, c, &old, last);
+    if (locked)
+        remove_temporaries(m, &c->target);
+    claim_drop(m, c);
+    return locked;
+}
+
+void claim_clear(struct msa *m, const struct target *t)
+{
+    for (int waited = 0; !clear(m, t, waited >= PATIENCE);)
+        wait_longer(m, t, &waited);
 }
 
 /* ---- What is written in place ---- */
 
+/* Each looks at the other's lock after it has taken its own: who replaces the file waits with that,
+ * and who writes in place lets go of it first. */
 int claim_open(struct msa *m, const struct target *t, int flags)
 {
     struct stat status;
     if (t->descriptor >= 0)
         return fcntl(t->descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    for (int waited = 0;;) {
+    for (int waited = 0;; wait_longer(m, t, &waited)) {
         int fd = open(t->path, flags | O_CLOEXEC, 0666);
         if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
             return fd;
-        if (lock_file(m, t, fd, t->path, false))
-            return fd;
-        wait_longer(m, t, &waited);
+        if (!lock_file(m, t, fd, t->path, false))
+            continue;
+        int *held = file_hold(m, fd);
+        if (clear(m, t, waited >= PATIENCE))
+            return file_let_go(m, held);
+        msa_free(m, held);
     }
 }

@@ -11,22 +11,20 @@ enum content {
     CONTENT_PICKLE,
     CONTENT_SAFETENSORS,
     CONTENT_ARRAY,
-    CONTENT_GZIP,
-    CONTENT_ZIP, /* PyTorch's files, .npz and .xlsx too */
-    CONTENT_TAR,
-    CONTENT_XZ,
-    CONTENT_ZSTD,
-    CONTENT_BZIP2,
-    CONTENT_LZ4,
-    CONTENT_7Z,
-    CONTENT_HDF5,
-    CONTENTS
+    CONTENT_FOREIGN /* known, but nothing that we write: archives, other formats of data */
+};
+struct content_kind {
+    enum content content;
+    const char *text; /* "a pickle", "a zip archive" */
 };
 
 /* Of the regular file that is open as fd. Fails the run where it cannot be read. */
-enum content content_of(struct msa *m, int fd, const char *path);
-/* "a pickle" */
-const char *content_text(enum content content);
+struct content_kind content_of(struct msa *m, int fd, const char *path);
+/* The header's length that a safetensors file begins with. */
+uint64_t content_safetensors_length(const uint8_t prefix[8]);
+/* Is it a pickle of protocol 0 or 1, which have no mark of their own? By its first `size` bytes,
+ * all of them or a part, of which the opcodes must make sense; `last` is the file's last byte. */
+bool content_is_old_pickle(const uint8_t *start, size_t size, bool whole, uint8_t last);
 /* The first bytes of the file, at most `size`, inflated where it is gzipped; returns how many there
  * are. Fails the run where it cannot be read. */
 size_t content_start(struct msa *m, int fd, const char *path, uint8_t *to, size_t size);

@@ -63,29 +63,18 @@ static void open_beside(struct msa *m, struct file *f)
     f->named = f->fd >= 0;
 }
 
-/* Where the links at the path lead, so that it is not a link that is replaced. */
-static struct target *target_to_write(struct msa *m, const char *path)
-{
-    struct target *t = msa_alloc(m, sizeof *t);
-    struct stat status;
-    *t = target_of(m, path);
-    if (t->plain && !t->exists && lstat(path, &status) == 0) { /* a link that leads to nothing */
-        errno = ENOENT;
-        cannot_write(m, path);
-    }
-    return t;
-}
-
 struct file *file_create(struct msa *m, const char *path)
 {
-    struct target *target = target_to_write(m, path);
+    struct target *target = msa_alloc(m, sizeof *target);
+    *target = target_of(m, path);
+    target_expect_writable(m, target);
     char *beside = target->plain ? claim_temporary(m, target) : NULL;
     struct claim *claim = claim_take(m, target);
     struct file *f = msa_alloc(m, sizeof *f); /* after these: at the end it goes before them */
     *f = (struct file){
         .whole = target->plain, .beside = beside, .fd = -1, .target = target, .claim = claim};
     msa_at_free(f, file_discard);
-    f->path = msa_strndup(m, f->whole ? target->path : path, PATH_MAX);
+    f->path = msa_strndup(m, path, strlen(path));
     if (f->whole)
         open_beside(m, f);
     else
@@ -123,7 +112,7 @@ static void name_nameless(struct msa *m, struct file *f)
 {
     char open_file[32];
     snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", f->fd);
-    if (linkat(AT_FDCWD, open_file, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW) == 0)
+    if (linkat(AT_FDCWD, open_file, AT_FDCWD, f->target->path, AT_SYMLINK_FOLLOW) == 0)
         return;
     if (errno != EEXIST)
         cannot_write(m, f->path);
@@ -145,11 +134,11 @@ static void commit(struct msa *m, struct file *f, bool lasting)
     int closed = f->stream ? fclose(f->stream) : close(f->fd);
     f->stream = NULL;
     f->fd = -1;
-    if (closed != 0 || (f->named && rename(f->beside, f->path) != 0))
+    if (closed != 0 || (f->named && rename(f->beside, f->target->path) != 0))
         cannot_write(m, f->path);
     f->named = false;
     if (sync)
-        sync_directory(m, f->path);
+        sync_directory(m, f->target->path);
     file_abandon(m, f); /* nothing of it is left but its memory and its claim */
 }
 
@@ -192,6 +181,7 @@ void file_claim(struct msa *m, const char *path)
 {
     struct target t = target_of(m, path);
     claim_take(m, &t);
+    target_keep(m, &t);
     target_free(m, &t);
 }
 
@@ -203,8 +193,25 @@ int file_open(struct msa *m, const char *path)
     int fd = claim_open(m, &t, O_WRONLY | O_APPEND | O_CREAT);
     if (fd < 0 || (t.plain && ftruncate(fd, 0) != 0))
         cannot_write(m, path);
+    target_keep(m, &t);
     target_free(m, &t);
     return fd;
+}
+
+void file_expect(struct msa *m, const struct target *t, int fd, int64_t length)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        cannot_write(m, t->given);
+    if (!t->plain || !S_ISREG(status.st_mode))
+        return;
+    if (!target_still(t->path, fd))
+        msa_fail(m, MSA_FAILED, "'%s' was removed or replaced while it was being written",
+                 t->given);
+    if (status.st_size != length)
+        msa_fail(m, MSA_FAILED,
+                 "'%s' was changed while it was being written: it has %jd bytes but expected %jd",
+                 t->given, (intmax_t)status.st_size, (intmax_t)length);
 }
 
 /* ---- Mapping ---- */
@@ -238,15 +245,32 @@ void file_unmap(struct mapping map)
 
 void file_remove(struct msa *m, const char *path)
 {
-    if (unlink(path) == 0)
-        sync_directory(m, path);
+    struct target t = target_of(m, path);
+    if (unlink(t.path) == 0)
+        sync_directory(m, t.path);
     else if (errno != ENOENT)
         msa_fail_errno(m, "cannot remove '%s'", path);
+    target_free(m, &t);
+}
+
+size_t file_read_at(struct msa *m, int fd, const char *path, uint8_t *to, size_t size, off_t at)
+{
+    size_t filled = 0;
+    while (filled < size) {
+        ssize_t got = pread(fd, to + filled, size - filled, at + (off_t)filled);
+        if (got < 0 && errno != EINTR)
+            cannot_read(m, path);
+        if (got == 0)
+            break;
+        filled += got > 0 ? (size_t)got : 0;
+    }
+    return filled;
 }
 
 static void close_held(void *fd)
 {
-    close(*(int *)fd);
+    if (*(int *)fd >= 0)
+        close(*(int *)fd);
 }
 
 int *file_hold(struct msa *m, int fd)
@@ -255,6 +279,14 @@ int *file_hold(struct msa *m, int fd)
     *held = fd;
     msa_at_free(held, close_held);
     return held;
+}
+
+int file_let_go(struct msa *m, int *held)
+{
+    int fd = *held;
+    *held = -1;
+    msa_free(m, held);
+    return fd;
 }
 
 bool file_exists(const char *path)

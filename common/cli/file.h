@@ -11,7 +11,7 @@
  * no regular file, and what /dev/stdout and the like name, is written as it is; a symbolic link is
  * followed. */
 struct file {
-    const char *path; /* the file itself, links followed */
+    const char *path; /* as given */
     char *beside;     /* a name for the new file; NULL: it is written directly */
     bool named;       /* it has that name */
     bool whole;       /* it takes the place of PATH; else that is written as it is */
@@ -33,7 +33,8 @@ void file_commit(struct msa *m, struct file *f);
 void file_commit_unsynced(struct msa *m, struct file *f);
 /* Removes the temporary file; frees f. Never fails. */
 void file_abandon(struct msa *m, struct file *f);
-/* Removes PATH, which need not be there, for good. Fails the run: "cannot remove 'PATH': REASON".
+/* Removes PATH, which need not be there, for good; links are followed. Fails the run: "cannot
+ * remove 'PATH': REASON".
  */
 void file_remove(struct msa *m, const char *path);
 /* Fails now where a later file_create of PATH would; leaves nothing. */
@@ -48,6 +49,10 @@ void file_claim(struct msa *m, const char *path);
  * what /dev/stdout and the like name, is written as it is. Fails the run: "cannot write 'PATH':
  * REASON". The descriptor is the caller's. */
 int file_open(struct msa *m, const char *path);
+/* Fails the run where a regular file that is written in place, and open as fd, is not at its path
+ * any more, or has another length than was written: "'PATH' was removed or replaced while it was
+ * being written". */
+void file_expect(struct msa *m, const struct target *t, int fd, int64_t length);
 /* Fails the run where a name in the folder of PATH may not be as long as that of PATH, or of what
  * is beside it while it is written; looks at nothing else. */
 void file_check_name(struct msa *m, const char *path);
@@ -61,9 +66,9 @@ struct log {
     int64_t kept;        /* bytes of the file that stay */
     int64_t length;      /* bytes of the file, once it has begun */
     bool begun;
-    int fd;         /* until it has begun; -1: there is no file yet */
+    int fd;         /* -1: there is no file yet */
     char *held;     /* lines that are not in the file yet; NULL: none */
-    FILE *stream;   /* from when it has begun */
+    FILE *stream;   /* from when it has begun: others may write it too, and flush it */
     uint32_t crc32; /* of what is in the file; who opens it says so of the first `kept` bytes */
 };
 /* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
@@ -72,9 +77,10 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept);
  * these is lost. A log that loses nothing begins by itself, with its first line. */
 void log_begin(struct msa *m, struct log *log);
 /* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. Fails the
- * run where the path leads to it no more: it was removed, or another was put there. */
+ * run as file_expect. */
 int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *line);
+/* Fails the run as file_expect. */
 void log_close(struct msa *m, struct log *log);
 
 /* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read
@@ -99,10 +105,15 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
 /* What has been written; it outlives the spool. */
 struct mapping spool_map(struct msa *m, const struct spool *s);
 
+/* Bytes from an offset of an open file on: `size`, or fewer where it ends before; their number.
+ * Fails the run: "cannot read 'PATH': REASON". */
+size_t file_read_at(struct msa *m, int fd, const char *path, uint8_t *to, size_t size, off_t at);
 bool file_exists(const char *path);
 /* Is a regular file there, links followed? Not by a name of a descriptor (/dev/fd/N). */
 bool file_is_regular(struct msa *m, const char *path);
 /* Has fd closed when this is freed, or the run ends. */
 int *file_hold(struct msa *m, int fd);
+/* Frees it, and the descriptor is the caller's. */
+int file_let_go(struct msa *m, int *held);
 
 #endif

@@ -18,9 +18,25 @@ static void log_discard(void *memory)
 {
     struct log *log = memory;
     if (log->stream)
-        fclose(log->stream);
+        fclose(log->stream); /* which is not the descriptor's */
     if (log->fd >= 0)
         close(log->fd);
+}
+
+/* What the stream writes, all of it, is counted here. */
+static ssize_t write_through(void *closure, const char *bytes, size_t size)
+{
+    struct log *log = closure;
+    size_t written = 0;
+    while (written < size) {
+        ssize_t n = write(log->fd, bytes + written, size - written);
+        if (n < 0 && errno != EINTR)
+            break;
+        written += n > 0 ? (size_t)n : 0;
+    }
+    log->crc32 = libdeflate_crc32(log->crc32, bytes, written);
+    log->length += (int64_t)written;
+    return (ssize_t)written;
 }
 
 static bool open_again(struct msa *m, struct log *log, int flags)
@@ -55,10 +71,7 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept)
     log->target = msa_alloc(m, sizeof *log->target);
     *log->target = target_of(m, log->path);
     msa_at_free(log, log_discard);
-    if (open_again(m, log, 0)) {
-        if (log->target->plain)
-            claim_clear(m, log->target);
-    } else { /* no file to lock yet: its name is locked until there is one */
+    if (!open_again(m, log, 0)) { /* no file to lock yet: its name is locked until there is one */
         log->claim = claim_take(m, log->target);
         open_again(m, log, 0);
     }
@@ -80,10 +93,6 @@ static void write_held(struct msa *m, struct log *log)
 {
     if (log->held && (fputs(log->held, log->stream) == EOF || fflush(log->stream) != 0))
         cannot_write(m, log);
-    if (log->held) {
-        log->crc32 = libdeflate_crc32(log->crc32, log->held, strlen(log->held));
-        log->length += (int64_t)strlen(log->held);
-    }
     msa_free(m, log->held);
     log->held = NULL;
 }
@@ -99,28 +108,23 @@ void log_begin(struct msa *m, struct log *log)
     log->claim = NULL;
     if (length_of(m, log, log->fd) >= 0 && ftruncate(log->fd, log->kept) != 0)
         cannot_write(m, log);
-    log->stream = fdopen(log->fd, "a");
+    log->length = log->kept;
+    log->stream = fopencookie(log, "a", (cookie_io_functions_t){.write = write_through});
     if (!log->stream)
         cannot_write(m, log);
-    log->fd = -1; /* it is the stream's */
-    log->length = log->kept;
     write_held(m, log);
 }
 
 int64_t log_sync(struct msa *m, struct log *log)
 {
-    int fd = fileno(log->stream);
-    int64_t length = length_of(m, log, fd);
-    if (length >= 0 && !target_still(log->path, fd))
-        msa_fail(m, MSA_FAILED, "'%s' was removed or replaced while it was being written",
-                 log->path);
-    if (length >= 0 && length != log->length)
-        msa_fail(m, MSA_FAILED,
-                 "'%s' was changed while it was being written: it has %jd bytes but expected %jd",
-                 log->path, (intmax_t)length, (intmax_t)log->length);
-    if (length >= 0 && fsync(fd) != 0)
+    if (fflush(log->stream) != 0)
         cannot_write(m, log);
-    return length < 0 ? 0 : length;
+    if (length_of(m, log, log->fd) < 0)
+        return 0;
+    file_expect(m, log->target, log->fd, log->length);
+    if (fsync(log->fd) != 0)
+        cannot_write(m, log);
+    return log->length;
 }
 
 void log_line(struct msa *m, struct log *log, const char *line)
@@ -134,9 +138,16 @@ void log_line(struct msa *m, struct log *log, const char *line)
 
 void log_close(struct msa *m, struct log *log)
 {
+    if (log->stream && fflush(log->stream) != 0)
+        cannot_write(m, log);
+    if (log->stream)
+        file_expect(m, log->target, log->fd, log->length);
     FILE *stream = log->stream;
+    int fd = log->fd;
     log->stream = NULL;
-    if (stream && fclose(stream) != 0)
+    log->fd = -1;
+    int closed = stream ? fclose(stream) : 0;
+    if (fd >= 0 && (close(fd) != 0 || closed != 0))
         cannot_write(m, log);
     msa_free(m, log->held);
     claim_drop(m, log->claim);

@@ -18,7 +18,7 @@ struct outputs {
 };
 
 const struct written written_stream = {.what = "a stream", .content = CONTENT_STREAM},
-                     written_report = {.what = "a report", .content = CONTENT_OTHER};
+                     written_report = {.what = "a report", .content = CONTENT_OTHER, .dash = true};
 
 static struct outputs *outputs_of(struct msa *m)
 {
@@ -74,11 +74,17 @@ static void add_operands(struct msa *m, const struct program *program)
 
 /* ---- Rules ---- */
 
-static bool begins(struct msa *m, int fd, const char *path, const char *text)
+enum { HEAD = 512 };
+
+/* Is the first line this, as far as it is there? Other columns may follow where it does not end. */
+static bool has_head(struct msa *m, int fd, const char *path, const char *head)
 {
-    uint8_t start[64];
-    size_t length = strlen(text), size = content_start(m, fd, path, start, length);
-    return memcmp(start, text, size < length ? size : length) == 0;
+    char start[HEAD];
+    size_t length = strlen(head), size = content_start(m, fd, path, (uint8_t *)start, HEAD);
+    if (memcmp(start, head, size < length ? size : length) != 0)
+        return false;
+    return size <= length || head[length - 1] == '\n' || start[length] == '\t' ||
+           start[length] == '\n';
 }
 
 static bool may_replace(struct msa *m, int fd, const char *path, enum content content,
@@ -88,7 +94,7 @@ static bool may_replace(struct msa *m, int fd, const char *path, enum content co
         return true;
     if (content != kind->content && content != CONTENT_OTHER)
         return false;
-    return (!kind->begins || begins(m, fd, path, kind->begins)) &&
+    return (!kind->head || has_head(m, fd, path, kind->head)) &&
            (!kind->like || kind->like(m, fd, path));
 }
 
@@ -100,11 +106,13 @@ static void check_content(struct msa *m, const struct target *t, const struct wr
     if (fd < 0)
         return;
     int *held = file_hold(m, fd);
-    enum content content = content_of(m, fd, t->given);
-    if (!may_replace(m, fd, t->given, content, kind))
+    struct content_kind found = content_of(m, fd, t->given);
+    if (!may_replace(m, fd, t->given, found.content, kind))
         msa_fail(m, MSA_USAGE, "cannot write '%s': %s may not replace %s%s", t->given, kind->what,
-                 content_text(content),
-                 content == kind->content && content != CONTENT_OTHER ? " of another kind" : "");
+                 found.text,
+                 found.content == kind->content && found.content != CONTENT_OTHER
+                     ? " of another kind"
+                     : "");
     msa_free(m, held);
 }
 
@@ -123,6 +131,7 @@ static void check(struct msa *m, const struct target *t, const struct written *k
         if (target_same(&e->target, t) && e->target.given != t->given)
             msa_fail(m, MSA_USAGE, "cannot write '%s': it is the file of the parameters", t->given);
     check_content(m, t, kind);
+    target_expect_writable(m, t);
 }
 
 void output_check_one(struct msa *m, const char *path, const struct written *kind)
@@ -136,6 +145,16 @@ void output_check(struct msa *m, const char *path, const struct written *kind)
 {
     struct target t = target_of(m, path);
     check(m, &t, kind);
+    add(m, &outputs_of(m)->written, t);
+}
+
+void output_of_another(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    for (const struct end *e = outputs_of(m)->written; e; e = e->next)
+        if (target_same(&e->target, &t))
+            msa_fail(m, MSA_USAGE, "cannot write '%s': another program of the line writes it",
+                     e->target.given);
     add(m, &outputs_of(m)->written, t);
 }
 
@@ -210,12 +229,25 @@ static void see_written(struct msa *m, const struct program *program, const stru
     const struct written *kind = file              ? file->written
                                  : program->output ? program->output(m)
                                                    : &written_stream;
-    if (path && strcmp(path, "-") != 0) /* which is standard output */
+    if (path && strcmp(path, "-") != 0)
         output_check(m, path, kind);
+}
+
+/* -o and reports know "-"; elsewhere it would be the name of a file. */
+static void see_dash(struct msa *m, const struct program *program, const struct option *o,
+                     const void *field)
+{
+    const struct option_file *file = file_of(program, o);
+    bool names = o->kind == OPTION_PARAMETERS || o->kind == OPTION_FOLDER ||
+                 (file && file->written && !file->written->dash);
+    const char *path = names ? *(const char *const *)field : NULL;
+    if (path && strcmp(path, "-") == 0)
+        msa_fail(m, MSA_USAGE, "--%s: '-' is no file here (./- is one of that name)", o->name);
 }
 
 void outputs_check(struct msa *m, const struct program *program)
 {
+    each_option(m, program, see_dash);
     add_operands(m, program);
     each_option(m, program, see_read);
     each_option(m, program, see_written);

@@ -13,10 +13,12 @@
 struct written {
     const char *what;     /* "a log" */
     enum content content; /* what is known by its first bytes only if it is this */
-    const char *begins;   /* and only what begins so; NULL: anything */
+    const char *head;     /* and only a table of these columns: its first line, with tabs, and "\n"
+                             where     no more columns can follow; NULL: anything */
     bool (*like)(struct msa *m, int fd,
                  const char *path); /* and only where it says so of the open file; NULL: anything */
     bool (*goes_on)(const struct msa *m); /* with what it reads; NULL: it never does */
+    bool dash; /* "-" stands for where it goes unless a file is named; else that is refused */
 };
 
 extern const struct written written_stream, written_report;
@@ -28,6 +30,9 @@ void outputs_check(struct msa *m, const struct program *program);
 void output_check(struct msa *m, const char *path, const struct written *kind);
 /* The same for one of many, which those to come are not compared with. */
 void output_check_one(struct msa *m, const char *path, const struct written *kind);
+/* Another program of the line writes this: no output of this one goes there too. Fails the run as
+ * output_check. */
+void output_of_another(struct msa *m, const char *path);
 /* No input may be called as a checkpoint of the parameter file at `path`, no other output as that
  * or as one of its checkpoints: these come and go. */
 void output_check_checkpoints(struct msa *m, const char *path);

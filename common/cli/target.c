@@ -1,6 +1,7 @@
 /* Where outputs go. */
 #include "common/cli/target.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,21 @@ static int descriptor_of(struct msa *m, const char *path)
     return own ? (int)strtol(name, NULL, 10) : -1;
 }
 
+static bool one_inode(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* ---- Links ---- */
+
+/* Some links in /proc lead to what their text does not name, such as a pipe. */
+static bool leads_to(const char *link, const char *path)
+{
+    struct stat at_link, at_path;
+    return stat(link, &at_link) != 0 ||
+           (stat(path, &at_path) == 0 && one_inode(&at_link, &at_path));
+}
+
 /* What a link holds, as a path from where the link is read; NULL: `path` is no link. */
 static char *link_at(struct msa *m, const char *path)
 {
@@ -48,40 +64,128 @@ static char *link_at(struct msa *m, const char *path)
     ssize_t length = readlink(path, target, sizeof target);
     if (length < 0 || (size_t)length >= sizeof target)
         return NULL;
-    char *text = msa_strndup(m, target, (size_t)length);
-    if (text[0] == '/')
-        return text;
-    char *folder = name_of(path) > path ? file_folder(m, path) : msa_strndup(m, "", 0);
-    char *whole = msa_format(m, "%s%s", folder, text);
-    msa_free(m, folder);
-    msa_free(m, text);
-    return whole;
+    int before = target[0] == '/' ? 0 : (int)(name_of(path) - path);
+    char *whole = msa_format(m, "%.*s%.*s", before, path, (int)length, target);
+    if (leads_to(path, whole))
+        return whole;
+    msa_free(m, whole);
+    return NULL;
 }
 
-static void follow(struct msa *m, struct target *t)
+/* The path without its first link, be that a folder or the whole; NULL: there is none in it. */
+static char *follow_first(struct msa *m, const char *path)
 {
-    t->path = msa_strndup(m, t->given, strlen(t->given));
-    for (int links = 0; links < LINKS_MOST; links++) {
-        t->descriptor = descriptor_of(m, t->path);
-        char *next = t->descriptor < 0 ? link_at(m, t->path) : NULL;
+    const char *slash = path;
+    while ((slash = strchr(slash + strspn(slash, "/"), '/'))) {
+        char *folder = msa_strndup(m, path, (size_t)(slash - path)), *next = link_at(m, folder);
+        char *whole = next ? msa_format(m, "%s%s", next, slash) : NULL;
+        msa_free(m, next);
+        msa_free(m, folder);
+        if (whole)
+            return whole;
+    }
+    return link_at(m, path);
+}
+
+/* Follows all links in *path; returns the descriptor that it then names, or -1. */
+static int follow(struct msa *m, char **path)
+{
+    int descriptor = -1;
+    for (int links = 0; links < LINKS_MOST && descriptor < 0; links++) {
+        descriptor = descriptor_of(m, *path);
+        char *next = descriptor < 0 ? follow_first(m, *path) : NULL;
         if (!next)
+            break;
+        msa_free(m, *path);
+        *path = next;
+    }
+    return descriptor;
+}
+
+/* ---- Where links have led ---- */
+
+struct place {
+    struct place *next;
+    char *given, *path; /* of a folder, with a slash or ".", or of a file */
+    struct stat status; /* of a folder; st_ino 0: it was not there yet */
+};
+
+static struct place *place_find(struct msa *m, const char *given)
+{
+    struct place *p = m->places;
+    while (p && strcmp(p->given, given) != 0)
+        p = p->next;
+    return p;
+}
+
+static struct place *place_add(struct msa *m, const char *given, char *path)
+{
+    struct place *p = msa_alloc(m, sizeof *p);
+    *p = (struct place){.next = m->places, .given = msa_strndup(m, given, strlen(given)), path};
+    m->places = p;
+    return p;
+}
+
+/* The folder that `path` is in, as it was when the run first asked; the run's. */
+static const char *place_of_folder(struct msa *m, const char *path)
+{
+    struct stat status;
+    char *given = file_folder(m, path);
+    struct place *p = place_find(m, given);
+    if (!p) {
+        char *leads = msa_strndup(m, given, strlen(given));
+        follow(m, &leads);
+        p = place_add(m, given, leads);
+    }
+    msa_free(m, given);
+    bool there = stat(p->path, &status) == 0;
+    if (there && p->status.st_ino && !one_inode(&status, &p->status))
+        msa_fail(m, MSA_FAILED, "cannot write '%s': its folder was replaced", path);
+    if (there)
+        p->status = status;
+    return p->path;
+}
+
+char *file_in_folder(struct msa *m, const char *path)
+{
+    const char *name = name_of(path), *folder = place_of_folder(m, path);
+    return msa_format(m, "%s%s", name > path ? folder : "", name);
+}
+
+void target_keep(struct msa *m, const struct target *t)
+{
+    if (t->plain && !place_find(m, t->given))
+        place_add(m, t->given, msa_strndup(m, t->path, strlen(t->path)));
+}
+
+/* ---- Targets ---- */
+
+/* The nearest folder above it that is there. */
+static void find_folder(struct msa *m, struct target *t)
+{
+    for (t->below = t->name;;) {
+        char *above = msa_strndup(m, t->path, (size_t)(t->below - t->path));
+        bool found = stat(*above ? above : ".", &t->folder) == 0;
+        msa_free(m, above);
+        if (found || t->below == t->path)
             return;
-        msa_free(m, t->path);
-        t->path = next;
+        while (t->below > t->path && t->below[-1] == '/')
+            t->below--;
+        while (t->below > t->path && t->below[-1] != '/')
+            t->below--;
     }
 }
 
 struct target target_of(struct msa *m, const char *path)
 {
     struct target t = {.given = path, .descriptor = -1};
-    follow(m, &t);
+    struct place *kept = place_find(m, path);
+    t.path = kept ? msa_strndup(m, kept->path, strlen(kept->path)) : file_in_folder(m, path);
+    t.descriptor = kept ? -1 : follow(m, &t.path);
     t.name = name_of(t.path);
-    t.exists = stat(path, &t.status) == 0;
-    t.plain = t.descriptor < 0 && (!t.exists || S_ISREG(t.status.st_mode));
-    char *folder = file_folder(m, t.path);
-    if (stat(folder, &t.folder) != 0)
-        t.folder = (struct stat){0};
-    msa_free(m, folder);
+    t.exists = stat(t.path, &t.status) == 0;
+    t.plain = t.descriptor < 0 && (t.exists ? S_ISREG(t.status.st_mode) : errno != ELOOP);
+    find_folder(m, &t);
     return t;
 }
 
@@ -91,14 +195,33 @@ void target_free(struct msa *m, struct target *t)
     *t = (struct target){.descriptor = -1};
 }
 
-static bool one_inode(const struct stat *a, const struct stat *b)
+/* The next part of a path, behind slashes and "."; its length. */
+static size_t next_part(const char **path, const char *end)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+    size_t length = 0;
+    for (; *path < end; *path += length) {
+        *path += strspn(*path, "/");
+        length = strcspn(*path, "/");
+        if (*path < end && !(length == 1 && **path == '.'))
+            return length;
+    }
+    return 0;
 }
 
 static bool one_folder(const struct target *a, const struct target *b)
 {
-    return a->folder.st_ino && one_inode(&a->folder, &b->folder);
+    const char *x = a->below, *y = b->below;
+    if (!one_inode(&a->folder, &b->folder))
+        return false;
+    for (;;) {
+        size_t n = next_part(&x, a->name), other = next_part(&y, b->name);
+        if (n != other || memcmp(x, y, n) != 0)
+            return false;
+        if (!n)
+            return true;
+        x += n;
+        y += n;
+    }
 }
 
 bool target_same_name(const struct target *a, const struct target *b)
@@ -126,4 +249,10 @@ bool target_still(const char *path, int fd)
 {
     struct stat named, held;
     return stat(path, &named) == 0 && fstat(fd, &held) == 0 && one_inode(&named, &held);
+}
+
+void target_expect_writable(struct msa *m, const struct target *t)
+{
+    if (t->plain && t->exists && !(t->status.st_mode & 0222))
+        msa_fail(m, MSA_FAILED, "cannot write '%s': it is write-protected", t->given);
 }

@@ -128,7 +128,6 @@ struct predictions *predictions_create(struct msa *m, const char *path, bool jso
                                        const struct header *h, int family)
 {
     struct predictions *x = msa_alloc(m, sizeof *x);
-    char name[TENSOR_NAME + 1];
     *x = (struct predictions){.m = m, .to = stdout, .json = json, .family = family};
     x->logits = schema_floats(m, &h->schema, "logits", 2);
     find_features(x, h);
@@ -136,8 +135,7 @@ struct predictions *predictions_create(struct msa *m, const char *path, bool jso
         x->file = file_create(m, path);
         x->to = file_stream(m, x->file);
     }
-    for (int i = 0; i < COLUMNS && !json; i++)
-        fprintf(x->to, "%s%c", column_name(name, i), i + 1 < COLUMNS ? '\t' : '\n');
+    fputs(json ? "" : PREDICTIONS_HEAD, x->to);
     return x;
 }
 

@@ -7,6 +7,11 @@
 #include "common/data/scores.h"
 #include <stdio.h>
 
+/* The first line. */
+#define PREDICTIONS_HEAD                                                                           \
+    "id\tsplit\tlabel\tprediction\tclass\tprobability\t"                                           \
+    "s_text\ts_vision\ts_audio\td_text\td_vision\td_audio\n"
+
 /* Where they go, and what there is to be said of each sample. */
 struct predictions {
     struct msa *m;
@@ -19,10 +24,9 @@ struct predictions {
     struct features features;
 };
 
-/* Opens the file, NULL is standard output; tab-separated, writes the line of names: id, split,
- * label, prediction, class, probability, s_text to d_audio. `family`, an enum family, gives classes
- * their names; -1: not known. Fails the run with MSA_CORRUPT where `logits` or `u` are not float32
- * of rank 2. Owned by the run. */
+/* Opens the file, NULL is standard output; tab-separated, writes the line of names. `family`, an
+ * enum family, gives classes their names; -1: not known. Fails the run with MSA_CORRUPT where
+ * `logits` or `u` are not float32 of rank 2. Owned by the run. */
 struct predictions *predictions_create(struct msa *m, const char *path, bool json,
                                        const struct header *h, int family);
 /* A line for each sample of the record that was last added to the split; 9 significant digits. What

@@ -1,4 +1,5 @@
 /* Safetensors files: 8 bytes of header length, a JSON header, the data. */
+#include "common/cli/content.h"
 #include "common/data/safetensors_header.h"
 
 #include <fcntl.h>
@@ -115,8 +116,7 @@ static struct safetensors *open_file(struct msa *m, const char *path, bool forei
     s->map = file_map(m, path);
     if (s->map.size < SAFETENSORS_PREFIX)
         msa_fail(m, MSA_CORRUPT, "%s: %zu bytes are no safetensors file", path, s->map.size);
-    for (size_t i = SAFETENSORS_PREFIX; i-- > 0;)
-        r.header = r.header << 8 | s->map.bytes[i];
+    r.header = content_safetensors_length(s->map.bytes);
     if (r.header > HEADER_MAX || r.header > s->map.size - SAFETENSORS_PREFIX)
         msa_fail(m, MSA_CORRUPT,
                  "%s: header of %zu bytes in a file of %zu, and at most %d are allowed", path,

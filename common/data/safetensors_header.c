@@ -167,11 +167,9 @@ char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
 {
     uint8_t prefix[SAFETENSORS_PREFIX];
     json_error_t error;
-    size_t length = 0;
     if (content_start(m, fd, path, prefix, sizeof prefix) < sizeof prefix)
         return NULL;
-    for (size_t i = SAFETENSORS_PREFIX; i-- > 0;)
-        length = length << 8 | prefix[i];
+    size_t length = content_safetensors_length(prefix);
     if (length > HEADER_MAX)
         return NULL;
     uint8_t *start = msa_alloc(m, sizeof prefix + length);

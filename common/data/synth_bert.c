@@ -4,12 +4,14 @@
 #include "common/data/bert_checkpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { DIM = 32, LAYERS = 2, HEADS = 4, WIDE = 128, POSITIONS = 512, TYPES = 2 };
 enum { TENSORS_MOST = 7 + 16 * LAYERS };
+static const char network_file[] = "model.safetensors", what[] = "a BERT of msa-synth's";
 static const double embedded = .3, placed = .02; /* deviations of embeddings: of words, of places */
 
 struct weights {
@@ -90,7 +92,7 @@ static void add_words(struct weights *w)
 static void write_weights(struct msa *m, const struct synth *s, const struct bert_config *config,
                           const char *path)
 {
-    static const char *const metadata[][2] = {{"format", "pt"}};
+    const char *const metadata[][2] = {{"format", "pt"}, {"program", m->program}};
     struct weights w = {.m = m, .seed = s->seed};
     add_words(&w);
     add_normal(&w, "embeddings", "position_embeddings.weight", config->positions, DIM, placed);
@@ -99,7 +101,7 @@ static void write_weights(struct msa *m, const struct synth *s, const struct ber
     for (int layer = 0; layer < LAYERS; layer++)
         add_layer(&w, layer);
     add_linear(&w, "pooler", "dense", DIM, DIM);
-    safetensors_write(m, path, w.tensors, w.count, metadata, 1);
+    safetensors_write(m, path, w.tensors, w.count, metadata, 2);
 }
 
 static void write_vocabulary(struct msa *m, const char *path)
@@ -117,6 +119,21 @@ static void write_config(struct msa *m, const struct bert_config *config, const 
     file_commit(m, f);
 }
 
+/* The files of a folder belong together: its network says who made them. */
+static bool is_ours(struct msa *m, int fd, const char *path)
+{
+    char *folder = file_folder(m, path), *network = msa_format(m, "%s%s", folder, network_file);
+    int *held = file_hold(m, open(network, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    char *program = *held < 0 ? NULL : safetensors_note(m, *held, network, "program");
+    bool ours = program && strcmp(program, m->program) == 0;
+    (void)fd;
+    msa_free(m, program);
+    msa_free(m, held);
+    msa_free(m, network);
+    msa_free(m, folder);
+    return ours;
+}
+
 void synth_bert_write(struct msa *m, const struct synth *s, const char *folder)
 {
     size_t tokens = synth_tokens_most(s);
@@ -130,17 +147,18 @@ void synth_bert_write(struct msa *m, const struct synth *s, const char *folder)
                                  .eps = 1e-12,
                                  .hidden = .1,
                                  .attention = .1};
-    static const struct written text = {.what = "a text", .content = CONTENT_OTHER},
-                                network = {.what = "a network", .content = CONTENT_SAFETENSORS};
+    static const struct written text = {.what = what, .content = CONTENT_OTHER, .like = is_ours},
+                                network = {
+                                    .what = what, .content = CONTENT_SAFETENSORS, .like = is_ours};
     const char *vocabulary = msa_format(m, "%s/vocab.txt", folder),
                *about = msa_format(m, "%s/config.json", folder),
-               *weights = msa_format(m, "%s/model.safetensors", folder);
+               *weights = msa_format(m, "%s/%s", folder, network_file);
     output_check(m, vocabulary, &text);
     output_check(m, about, &text);
     output_check(m, weights, &network);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         msa_fail_errno(m, "cannot make '%s'", folder);
+    write_weights(m, s, &config, weights); /* first: it says whose the others are */
     write_vocabulary(m, vocabulary);
     write_config(m, &config, about);
-    write_weights(m, s, &config, weights);
 }

@@ -17,6 +17,12 @@ const char *saves_path(struct msa *m, const char *path, long n)
     return msa_format(m, "%s.%ld", path, n);
 }
 
+/* The same, by the folder that this run writes into: a link to it may lead elsewhere by now. */
+static const char *save_at(struct msa *m, const char *path, long n)
+{
+    return file_in_folder(m, saves_path(m, path, n));
+}
+
 /* ---- Whose a file is ---- */
 
 /* The checkpoint that a file of parameters is of, according to its metadata; 0: none, or of another
@@ -41,17 +47,19 @@ static bool is_parameters(struct msa *m, int fd, const char *path)
 const struct written saves_written = {
     .what = "parameters", .content = CONTENT_SAFETENSORS, .like = is_parameters};
 
+/* One that is write-protected is the user's. */
 static bool is_save(struct msa *m, const char *path, long n)
 {
     struct stat status;
-    const char *save = saves_path(m, path, n);
+    const char *save = save_at(m, path, n);
     int fd = open(save, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return false;
     if (fd < 0)
         msa_fail_errno(m, "cannot read '%s'", save);
     int *held = file_hold(m, fd);
-    bool is = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && checkpoint_of(m, fd, save) == n;
+    bool is = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_mode & 0222 &&
+              checkpoint_of(m, fd, save) == n;
     msa_free(m, held);
     return is;
 }
@@ -74,12 +82,13 @@ static struct entries *entries_of(struct msa *m, const char *path, bool locks)
 {
     const char *slash = strrchr(path, '/');
     struct entries *e = msa_alloc(m, sizeof *e);
-    char *folder = file_folder(m, path);
+    char *here = file_in_folder(m, path), *folder = file_folder(m, here);
     *e = (struct entries){opendir(folder), slash ? slash + 1 : path, locks};
     if (!e->folder)
         msa_fail_errno(m, "cannot look into '%s'", folder);
     msa_at_free(e, close_folder);
     msa_free(m, folder);
+    msa_free(m, here);
     return e;
 }
 
@@ -127,11 +136,14 @@ void saves_begin(struct msa *m, const char *path, long from, long to)
         clear_one(m, path, n);
     msa_free(m, locks);
     struct entries *saves = entries_of(m, path, false);
-    for (long n; (n = entries_next(saves));)
-        if (n >= from && n <= to && !is_save(m, path, n))
-            msa_fail(m, MSA_USAGE,
-                     "cannot write '%s': it is no checkpoint, but one would take its place",
-                     saves_path(m, path, n));
+    for (long n; (n = entries_next(saves));) {
+        if (n < from || n > to || is_save(m, path, n))
+            continue;
+        struct target t = target_of(m, saves_path(m, path, n));
+        target_expect_writable(m, &t);
+        msa_fail(m, MSA_USAGE,
+                 "cannot write '%s': it is no checkpoint, but one would take its place", t.given);
+    }
     msa_free(m, saves);
 }
 
@@ -144,7 +156,7 @@ static bool visit_others(struct msa *m, const char *path, long but, bool removes
             continue;
         found = true;
         if (removes)
-            unlink(saves_path(m, path, n));
+            unlink(save_at(m, path, n));
     }
     msa_free(m, saves);
     return found;
@@ -163,13 +175,12 @@ void saves_remove(struct msa *m, const char *path)
 void saves_remove_one(struct msa *m, const char *path, long n)
 {
     if (n > 0 && is_save(m, path, n))
-        unlink(saves_path(m, path, n));
+        unlink(save_at(m, path, n));
 }
 
 void saves_expect(struct msa *m, const char *path, long n)
 {
-    const char *save = saves_path(m, path, n);
-    if (file_exists(save) && !is_save(m, path, n))
+    if (file_exists(save_at(m, path, n)) && !is_save(m, path, n))
         msa_fail(m, MSA_FAILED, "cannot write '%s': it is no checkpoint, and is not replaced",
-                 save);
+                 saves_path(m, path, n));
 }

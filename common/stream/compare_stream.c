@@ -46,7 +46,8 @@ static bool left_out(enum frame_kind kind, const char *key)
 /* How the programs were called, and where their parameters are, may differ. */
 static bool is_noted(enum frame_kind kind, const char *key)
 {
-    return kind == FRAME_HEADER && (strcmp(key, "pipeline") == 0 || strcmp(key, "parameters") == 0);
+    return kind == FRAME_HEADER && (strcmp(key, "pipeline") == 0 ||
+                                    strcmp(key, "parameters") == 0 || strcmp(key, "commit") == 0);
 }
 
 /* The keys of `a` and what `b` has for them; with `missing`, only those that `b` does not have,

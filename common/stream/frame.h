@@ -112,6 +112,8 @@ void frame_write(struct writer *w, const struct frame *f);
 void writer_end(struct writer *w);
 /* X with who and what, if anything can still be written; never fails, never waits for long. */
 void writer_error(struct writer *w, const char *who, const char *what);
+/* Of a stream that is written in place: fails the run as file_expect. */
+void writer_expect(struct writer *w, const struct target *t);
 void writer_close(struct writer *w);
 
 /* Walks a body without allocating: exactly one map with str keys (maps inside it may have bin keys)

@@ -124,6 +124,7 @@ static void send_plain(struct output *o, struct iovec *v, size_t n)
             recover(o);
             continue;
         }
+        o->sent += (uint64_t)sent;
         for (; n && (size_t)sent >= v->iov_len; v++, n--)
             sent -= (ssize_t)v->iov_len;
         if (n) {

@@ -21,6 +21,7 @@ struct output {
     bool socket;
     bool forgiven; /* that nobody reads is no failure */
     bool broken;   /* a write failed: nothing can be written any more */
+    uint64_t sent; /* bytes */
     int flags;     /* the descriptor's, before it was made non-blocking; -1: it was not */
     writer_wait_fn *wait;
     void *closure;

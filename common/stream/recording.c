@@ -41,3 +41,12 @@ void recording_add(struct writer *w, const struct frame *f)
     if (f->kind != FRAME_HEADER && f->kind != FRAME_END && f->kind != FRAME_ERROR)
         frame_write(w, f);
 }
+
+void recording_close(struct msa *m, struct writer *w, const char *path)
+{
+    struct target t = target_of(m, path);
+    writer_end(w);
+    writer_expect(w, &t);
+    writer_close(w);
+    target_free(m, &t);
+}

@@ -24,5 +24,7 @@ bool recording_gradient_follows(const struct recording_order *o, const struct fr
 struct writer *recording_create(struct msa *m, const char *path, const struct header *h);
 /* Adds a record, gradient, control or scores; a header, end or error is left to the caller. */
 void recording_add(struct writer *w, const struct frame *f);
+/* Ends it. Fails the run as file_expect where another program has done something to the file. */
+void recording_close(struct msa *m, struct writer *w, const char *path);
 
 #endif

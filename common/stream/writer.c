@@ -188,6 +188,11 @@ void writer_error(struct writer *w, const char *who, const char *what)
     output_try(w->out, word.bytes, word.length, ERROR_PATIENCE);
 }
 
+void writer_expect(struct writer *w, const struct target *t)
+{
+    file_expect(w->m, t, w->out->fd, (int64_t)w->out->sent);
+}
+
 void writer_close(struct writer *w)
 {
     output_close(w->out);

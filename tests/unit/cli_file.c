@@ -2,7 +2,7 @@
 #include "common/cli/checksum.h"
 #include "common/cli/file.h"
 #include "common/cli/progress.h"
-#include "tests/unit/directory.h"
+#include "tests/unit/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,66 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
-static void holds(const char *path, const char *text)
-{
-    char found[256];
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    found[fread(found, 1, sizeof found - 1, f)] = '\0';
-    fclose(f);
-    assert_string_equal(found, text);
-}
-
-static int files_here(void)
-{
-    int count = 0;
-    DIR *directory = opendir(".");
-    for (struct dirent *entry; (entry = readdir(directory));)
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    closedir(directory);
-    return count;
-}
-
-/* How many descriptors this process has open. */
-static int open_files(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
-static struct msa run(void (*body)(struct msa *))
-{
-    struct msa m = {.program = "msa-test"};
-    int before = open_files();
-    msa_run(&m, body);
-    assert_int_equal(open_files(), before);
-    return m;
-}
-
-static void succeeds(void (*body)(struct msa *))
-{
-    struct msa m = run(body);
-    assert_string_equal(m.error, "");
-    assert_int_equal(m.status, MSA_OK);
-}
-
-static void fails(void (*body)(struct msa *), const char *line)
-{
-    struct msa m = run(body);
-    assert_string_equal(m.error, line);
-    assert_int_equal(m.status, MSA_FAILED);
-}
 
 /* In place of libc's. */
 static int syncs;
@@ -198,117 +138,7 @@ static void nor_does_it_without_nameless_files(void **state)
     no_proc = false;
 }
 
-/* ---- One writer a file ---- */
-
-/* Holds a file as another program would: the lock is the descriptor's. */
-static int hold(const char *path)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = open(path, O_RDWR | O_CREAT, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
-    return fd;
-}
-
-static void log_x(struct msa *m)
-{
-    log_begin(m, log_open(m, "x", 0));
-}
-
-static void open_x(struct msa *m)
-{
-    close(file_open(m, "x"));
-}
-
-static void one_program_writes_a_file(void **state)
-{
-    (void)state;
-    static const char line[] = "cannot write 'x': another program is writing it",
-                      linked[] = "cannot write 'link': another program is writing it";
-    put("x", "old");
-    int fd = hold(".x.lock");
-    fails(replace_x, line);
-    assert_int_equal(symlink("x", "link"), 0);
-    fails(replace_link, linked);
-    close(fd);
-    assert_int_equal(chmod(".x.lock", 0200), 0); /* left by a run that was killed */
-    succeeds(replace_link);
-    assert_false(file_exists(".x.lock"));
-    fd = hold("x");
-    fails(log_x, line);
-    fails(open_x, line);
-    holds("x", "new");
-    close(fd);
-    succeeds(log_x);
-    holds("x", "");
-    unlink("x");
-    fd = hold(".x.lock"); /* there is no file yet that could be locked */
-    fails(log_x, line);
-    close(fd);
-    succeeds(log_x);
-    assert_int_equal(files_here(), 2);
-    unlink("link");
-}
-
-static void create_both(struct msa *m)
-{
-    file_claim(m, "x");
-    for (int i = 0; i < 2; i++) {
-        put("x", "old");
-        replace(m, "x"); /* it is this run's */
-        assert_true(file_exists(".x.lock"));
-    }
-}
-
-static mode_t mode_of_lock;
-
-static void look_at_lock(struct msa *m)
-{
-    struct stat status;
-    file_claim(m, "x");
-    assert_int_equal(stat(".x.lock", &status), 0);
-    mode_of_lock = status.st_mode & 0777;
-}
-
-/* Who may only read the file, or nothing of it, cannot hold it. */
-static void a_lock_is_for_those_who_may_write(void **state)
-{
-    (void)state;
-    const mode_t modes[][2] = {
-        {0700, 0600}, {0755, 0600}, {0775, 0660}, {01777, 0660}, {0777, 0666}};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        assert_int_equal(chmod(".", modes[i][0]), 0);
-        succeeds(look_at_lock);
-        assert_int_equal(mode_of_lock, modes[i][1]);
-    }
-    assert_int_equal(files_here(), 0);
-}
-
-static void what_is_not_ours_stays(void **state)
-{
-    (void)state;
-    put("x", "old");
-    put("x.tmp", "the user's");
-    put(".x.tmp", "the user's");
-    put(".x.msa-mine.tmp", "the user's");
-    put(".x.msa-0123abcde.tmp", "the user's");
-    put(".xx.msa-0123abcd.tmp", "of another file");
-    succeeds(create_both);
-    assert_int_equal(files_here(), 6);
-    put(".x.msa-0123abcd.tmp", "of a run that may be at work"); /* no lock was left */
-    succeeds(create_both);
-    assert_int_equal(files_here(), 7);
-    put(".x.lock", "");
-    succeeds(create_both); /* of one that was killed */
-    assert_int_equal(files_here(), 6);
-    put(".x.lock", "the user's");
-    succeeds(create_both);
-    holds(".x.lock", "the user's");
-    unlink(".x.lock");
-    assert_int_equal(symlink("x", ".x.lock"), 0);
-    fails(replace_x, "cannot write 'x': cannot lock '.x.lock': Too many levels of symbolic links");
-    holds("x", "new");
-}
+/* ---- Names ---- */
 
 static void write_to_open_file(struct msa *m)
 {
@@ -363,8 +193,30 @@ static void links_are_followed(void **state)
     assert_int_equal(lstat("link", &status), 0);
     assert_true(S_ISLNK(status.st_mode));
     assert_int_equal(files_here(), 2);
+    unlink("x"); /* it leads to nothing yet, as for a shell */
+    succeeds(replace_link);
+    holds("x", "new");
+    assert_int_equal(files_here(), 2);
     unlink("x");
-    fails(replace_link, "cannot write 'link': No such file or directory");
+    unlink("link");
+    assert_int_equal(symlink("link", "link"), 0);
+    fails(replace_link, "cannot write 'link': Too many levels of symbolic links");
+    assert_int_equal(files_here(), 1);
+}
+
+static void write_protected(struct msa *m)
+{
+    replace(m, "x");
+}
+
+static void what_is_protected_stays(void **state)
+{
+    (void)state;
+    put("x", "old");
+    assert_int_equal(chmod("x", 0444), 0); /* for root too */
+    fails(write_protected, "cannot write 'x': it is write-protected");
+    holds("x", "old");
+    assert_int_equal(files_here(), 1);
 }
 
 static int pipe_ends[2];
@@ -372,6 +224,12 @@ static int pipe_ends[2];
 static void write_to_pipe(struct msa *m)
 {
     replace(m, msa_format(m, "/dev/fd/%d", pipe_ends[1]));
+}
+
+/* To that of the process that made this one. */
+static void write_to_pipe_of_another(struct msa *m)
+{
+    replace(m, msa_format(m, "/proc/%d/fd/%d", (int)getppid(), pipe_ends[1]));
 }
 
 static void write_to_full(struct msa *m)
@@ -387,6 +245,15 @@ static void pipes_and_devices_are_written_in_place(void **state)
     succeeds(write_to_pipe);
     assert_int_equal(read(pipe_ends[0], text, sizeof text), 3);
     assert_string_equal(text, "new");
+    pid_t child = fork();
+    if (child == 0) {
+        struct msa m = {.program = "msa-test"};
+        _exit(msa_run(&m, write_to_pipe_of_another));
+    }
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    assert_int_equal(read(pipe_ends[0], text, sizeof text), 3);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
     fails(write_to_full, "cannot write '/dev/full': No space left on device");
@@ -685,12 +552,10 @@ int main(void)
         TEST(so_it_does_without_nameless_files),
         TEST(without_commit_nothing_changes),
         TEST(nor_does_it_without_nameless_files),
-        TEST(one_program_writes_a_file),
-        TEST(a_lock_is_for_those_who_may_write),
-        TEST(what_is_not_ours_stays),
         TEST(an_open_file_is_written_on),
         TEST(names_that_are_too_long),
         TEST(links_are_followed),
+        TEST(what_is_protected_stays),
         TEST(pipes_and_devices_are_written_in_place),
         TEST(files_that_cannot_be_written),
         TEST(files_are_removed),
