@@ -47,18 +47,25 @@ static bool open_again(struct msa *m, struct log *log, int flags)
     return log->fd >= 0;
 }
 
+bool log_is_regular(const struct log *log)
+{
+    struct stat status;
+    return log->target->plain && log->fd >= 0 && fstat(log->fd, &status) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
 /* -1: it is written as it is. */
-static int64_t length_of(struct msa *m, const struct log *log, int fd)
+static int64_t length_of(struct msa *m, const struct log *log)
 {
     struct stat status = {.st_mode = S_IFREG}; /* where it is not there yet */
-    if (fd >= 0 && fstat(fd, &status) != 0)
+    if (log->fd >= 0 && fstat(log->fd, &status) != 0)
         cannot_write(m, log);
     return log->target->plain && S_ISREG(status.st_mode) ? status.st_size : -1;
 }
 
 static void expect_length(struct msa *m, const struct log *log)
 {
-    int64_t length = length_of(m, log, log->fd);
+    int64_t length = length_of(m, log);
     if (length < log->kept)
         msa_fail(m, MSA_FAILED, "cannot go on with '%s': %jd bytes but expected at least %jd",
                  log->path, (intmax_t)length, (intmax_t)log->kept);
@@ -75,7 +82,7 @@ struct log *log_open(struct msa *m, const char *path, int64_t kept)
         log->claim = claim_take(m, log->target);
         open_again(m, log, 0);
     }
-    if (length_of(m, log, log->fd) >= 0)
+    if (length_of(m, log) >= 0)
         expect_length(m, log);
     return log;
 }
@@ -106,7 +113,7 @@ void log_begin(struct msa *m, struct log *log)
         open_again(m, log, O_CREAT);
     claim_drop(m, log->claim);
     log->claim = NULL;
-    if (length_of(m, log, log->fd) >= 0 && ftruncate(log->fd, log->kept) != 0)
+    if (length_of(m, log) >= 0 && ftruncate(log->fd, log->kept) != 0)
         cannot_write(m, log);
     log->length = log->kept;
     log->stream = fopencookie(log, "a", (cookie_io_functions_t){.write = write_through});
@@ -119,7 +126,7 @@ int64_t log_sync(struct msa *m, struct log *log)
 {
     if (fflush(log->stream) != 0)
         cannot_write(m, log);
-    if (length_of(m, log, log->fd) < 0)
+    if (length_of(m, log) < 0)
         return 0;
     file_expect(m, log->target, log->fd, log->length);
     if (fsync(log->fd) != 0)
@@ -130,7 +137,7 @@ int64_t log_sync(struct msa *m, struct log *log)
 void log_line(struct msa *m, struct log *log, const char *line)
 {
     hold(m, log, line);
-    if (!log->begun && length_of(m, log, log->fd) <= log->kept) /* nothing would be lost */
+    if (!log->begun && length_of(m, log) <= log->kept) /* nothing would be lost */
         log_begin(m, log);
     if (log->begun)
         write_held(m, log);

@@ -11,6 +11,7 @@
 struct end {
     struct end *next;
     struct target target;
+    bool parameters; /* of -p */
 };
 struct outputs {
     struct end *read, *written;
@@ -30,7 +31,7 @@ static struct outputs *outputs_of(struct msa *m)
 static void add(struct msa *m, struct end **list, struct target target)
 {
     struct end *end = msa_alloc(m, sizeof *end);
-    *end = (struct end){*list, target};
+    *end = (struct end){.next = *list, .target = target};
     *list = end;
 }
 
@@ -128,7 +129,7 @@ static void check(struct msa *m, const struct target *t, const struct written *k
         if (target_same(&e->target, t))
             msa_fail(m, MSA_USAGE, "cannot write '%s': another output goes there too", t->given);
     for (const struct end *e = o->either; e; e = e->next)
-        if (target_same(&e->target, t) && e->target.given != t->given)
+        if (!kind->parameters && target_same(&e->target, t))
             msa_fail(m, MSA_USAGE, "cannot write '%s': it is the file of the parameters", t->given);
     check_content(m, t, kind);
     target_expect_writable(m, t);
@@ -146,6 +147,7 @@ void output_check(struct msa *m, const char *path, const struct written *kind)
     struct target t = target_of(m, path);
     check(m, &t, kind);
     add(m, &outputs_of(m)->written, t);
+    outputs_of(m)->written->parameters = kind->parameters;
 }
 
 void output_of_another(struct msa *m, const char *path)
@@ -169,8 +171,7 @@ void output_check_checkpoints(struct msa *m, const char *path)
                      "a checkpoint of it",
                      path, e->target.given);
     for (const struct end *e = o->written; e; e = e->next)
-        if (target_is_checkpoint(&e->target, &t) ||
-            (target_same(&e->target, &t) && e->target.given != path))
+        if (target_is_checkpoint(&e->target, &t) || (target_same(&e->target, &t) && !e->parameters))
             msa_fail(m, MSA_USAGE,
                      "cannot write '%s': it has the name of parameters, '%s', or of "
                      "a checkpoint of them",

@@ -83,8 +83,8 @@ static void compare_paths(struct compare *c, struct msa *m, const char *a, const
 void compare_files(struct compare *c, struct msa *m, const char *a, const char *b)
 {
     const char *tensors = compare_chosen(c)->tensors;
-    bool params = safetensors_resembles(a);
-    if (params != safetensors_resembles(b))
+    bool params = safetensors_resembles(m, a);
+    if (params != safetensors_resembles(m, b))
         fail_unlike(m, params ? a : b, params ? b : a);
     if (params)
         compare_params(c, m, a, b);

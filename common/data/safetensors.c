@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static int compare_tensors(const void *a, const void *b)
 {
@@ -94,17 +93,14 @@ static void unmap(void *s)
     file_unmap(((struct safetensors *)s)->map);
 }
 
-bool safetensors_resembles(const char *path)
+bool safetensors_resembles(struct msa *m, const char *path)
 {
-    char start[SAFETENSORS_PREFIX + 1];
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool begins = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-                  pread(fd, start, sizeof start, 0) == sizeof start &&
-                  start[SAFETENSORS_PREFIX] == '{';
-    if (fd >= 0)
-        close(fd);
-    return begins;
+    int *fd = file_hold(m, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    bool file = *fd >= 0 && fstat(*fd, &status) == 0 && S_ISREG(status.st_mode);
+    bool is = file && content_of(m, *fd, path).content == CONTENT_SAFETENSORS;
+    msa_free(m, fd);
+    return is;
 }
 
 static struct safetensors *open_file(struct msa *m, const char *path, bool foreign)

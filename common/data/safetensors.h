@@ -23,8 +23,8 @@ struct safetensors {
     struct mapping map;         /* of a file that was read */
 };
 
-/* Is it a regular file that begins as these do, with a length and a '{'? */
-bool safetensors_resembles(const char *path);
+/* Is it a regular file that begins as these do (content_of)? */
+bool safetensors_resembles(struct msa *m, const char *path);
 /* What the header of a file that is open says under a key of its metadata, whatever follows it:
  * msa_free it. NULL: nothing, or the file has no such header. */
 char *safetensors_note(struct msa *m, int fd, const char *path, const char *key);

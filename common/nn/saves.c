@@ -44,8 +44,10 @@ static bool is_parameters(struct msa *m, int fd, const char *path)
     return checkpoint_of(m, fd, path) > 0;
 }
 
-const struct written saves_written = {
-    .what = "parameters", .content = CONTENT_SAFETENSORS, .like = is_parameters};
+const struct written saves_written = {.what = "parameters",
+                                      .content = CONTENT_SAFETENSORS,
+                                      .like = is_parameters,
+                                      .parameters = true};
 
 /* One that is write-protected is the user's. */
 static bool is_save(struct msa *m, const char *path, long n)

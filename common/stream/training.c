@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- The text ---- */
 
@@ -159,19 +158,12 @@ void training_put_log(struct control *c, value *state, struct log *log)
     value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
 }
 
-/* Nothing is committed of anything but a regular file. */
-static bool is_regular(const struct log *log)
-{
-    struct stat status;
-    return log->fd >= 0 && fstat(log->fd, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 struct log *resume_log(struct msa *m, const value *state, const char *path)
 {
     int64_t kept = state ? resume_int(m, state, "log") : 0;
     uint32_t crc32 = state ? resume_crc32(m, state, "log_crc32") : 0;
     struct log *log = log_open(m, path, kept);
-    if (!kept || !is_regular(log))
+    if (!kept || !log_is_regular(log)) /* nothing is committed of anything else */
         return log;
     struct checksum found = checksum_of_file(m, path, (uint64_t)kept);
     if (found.crc32 != crc32)

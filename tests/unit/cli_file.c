@@ -1,13 +1,11 @@
-/* Files that are whole or not there, logs and mappings (file.h), the progress line (progress.h). */
+/* Files that are whole or not there, and mappings (file.h). */
 #include "common/cli/checksum.h"
 #include "common/cli/file.h"
-#include "common/cli/progress.h"
 #include "tests/unit/files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pty.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -331,114 +329,6 @@ static void checksums(void **state)
     fails(sum_up, "cannot read 'nowhere': No such file or directory");
 }
 
-/* ---- Logs ---- */
-
-static void keep_log(struct msa *m)
-{
-    struct log *log = log_open(m, "log", 4);
-    log_line(m, log, "1\tone");
-    holds("log", "old\nlost"); /* nothing is touched yet */
-    log_begin(m, log);
-    holds("log", "old\n1\tone\n");
-    log_line(m, log, "2");
-    holds("log", "old\n1\tone\n2\n"); /* each line at once */
-    assert_int_equal(log_sync(m, log), 12);
-    struct checksum new = {0};
-    checksum_add(&new, "1\tone\n2\n", 8);
-    assert_int_equal(log->crc32, new.crc32);
-    log_line(m, log, "3");
-    log_close(m, log);
-}
-
-static void keep_too_much(struct msa *m)
-{
-    log_open(m, "log", 1000);
-}
-
-static void keep_device(struct msa *m)
-{
-    struct log *log = log_open(m, "/dev/null", 1000);
-    log_begin(m, log);
-    assert_int_equal(log_sync(m, log), 0);
-}
-
-static void empty_log(struct msa *m)
-{
-    struct log *log = log_open(m, "log", 0);
-    log_begin(m, log);
-    holds("log", "");
-    log_line(m, log, "3");
-    msa_fail(m, MSA_FAILED, "after a line");
-}
-
-static void fail_before_it_begins(struct msa *m)
-{
-    log_line(m, log_open(m, file_exists("log") ? "log" : "other", 0), "4");
-    msa_fail(m, MSA_FAILED, "held");
-}
-
-static void log_to_full(struct msa *m)
-{
-    struct log *log = log_open(m, "/dev/full", 0);
-    log_begin(m, log);
-    log_line(m, log, "line");
-}
-
-static void only_open(struct msa *m)
-{
-    log_open(m, "other", 0);
-}
-
-static void log_to_directory(struct msa *m)
-{
-    log_open(m, ".", 0);
-}
-
-static void lose_log(struct msa *m)
-{
-    struct log *log = log_open(m, "log", 0);
-    log_begin(m, log);
-    log_line(m, log, "5");
-    unlink("log");
-    log_sync(m, log);
-}
-
-static void find_another_log(struct msa *m)
-{
-    struct log *log = log_open(m, "log", 0);
-    log_begin(m, log);
-    unlink("log");
-    put("log", "another");
-    log_sync(m, log);
-}
-
-static void logs_grow_by_lines(void **state)
-{
-    (void)state;
-    put("log", "old\nlost");
-    succeeds(keep_log);
-    holds("log", "old\n1\tone\n2\n3\n");
-    fails(keep_too_much, "cannot go on with 'log': 14 bytes but expected at least 1000");
-    holds("log", "old\n1\tone\n2\n3\n");
-    succeeds(keep_device);
-    fails(empty_log, "after a line");
-    holds("log", "3\n");
-    fails(fail_before_it_begins, "held");
-    holds("log", "3\n");
-    succeeds(only_open);
-    assert_int_equal(files_here(), 1);
-    unlink("log");
-    fails(fail_before_it_begins, "held"); /* where nothing is lost a line is written at once */
-    holds("other", "4\n");
-    fails(log_to_full, "cannot write '/dev/full': No space left on device");
-    fails(log_to_directory, "cannot write '.': Is a directory");
-    put("log", "3\n");
-    fails(lose_log, "'log' was removed or replaced while it was being written");
-    assert_false(file_exists("log"));
-    fails(find_another_log, "'log' was removed or replaced while it was being written");
-    holds("log", "another");
-}
-
 /* ---- Mapping ---- */
 
 static void map_files(struct msa *m)
@@ -482,67 +372,6 @@ static void files_are_mapped_whole(void **state)
     assert_false(file_exists("missing"));
 }
 
-/* ---- Progress ---- */
-
-static void show(enum msa_progress when, bool quiet)
-{
-    struct msa m = {.common = {.progress = (int)when, .quiet = quiet}};
-    struct progress p = progress_start(&m);
-    progress_show(&p, false, "step %d", 1000);
-    progress_show(&p, false, "too soon");
-    p.last = 0;
-    progress_show(&p, false, "step %d", 10);
-    progress_clear(&p);
-    progress_show(&p, true, "step %d", 2);
-    progress_clear(&p);
-}
-
-/* What show() writes to a terminal of its own that is `columns` wide, or to a file (columns 0). */
-static void shows(int columns, enum msa_progress when, bool quiet, const char *text)
-{
-    char found[256] = "";
-    FILE *file = tmpfile();
-    int terminal = fileno(file);
-    struct winsize size = {.ws_row = 5, .ws_col = (unsigned short)columns};
-    pid_t child = columns ? forkpty(&terminal, NULL, NULL, &size) : fork();
-    if (child == 0) {
-        if (!columns)
-            dup2(terminal, STDERR_FILENO);
-        show(when, quiet);
-        _exit(0);
-    }
-    if (child < 0 && columns)
-        skip(); /* no pseudo-terminals here */
-    assert_true(child > 0);
-    size_t length = 0;
-    if (!columns)
-        waitpid(child, NULL, 0);
-    if (!columns)
-        lseek(terminal, 0, SEEK_SET);
-    for (ssize_t n; (n = read(terminal, found + length, sizeof found - 1 - length)) > 0;)
-        length += (size_t)n; /* a terminal ends with EIO when the child has gone */
-    if (columns) {
-        waitpid(child, NULL, 0);
-        close(terminal);
-    }
-    fclose(file);
-    assert_string_equal(found, text);
-}
-
-static void progress_is_for_those_who_see_it(void **state)
-{
-    (void)state;
-    fflush(stdout);
-    const char *line = "\rstep 1000\rstep 10  \r       \r\rstep 2\r\n";
-    shows(80, MSA_PROGRESS_AUTO, false, line);
-    shows(80, MSA_PROGRESS_ALWAYS, true, line);
-    shows(7, MSA_PROGRESS_AUTO, false, "\rstep 1\rstep 1\r      \r\rstep 2\r\n");
-    shows(80, MSA_PROGRESS_AUTO, true, "");
-    shows(80, MSA_PROGRESS_NEVER, false, "");
-    shows(0, MSA_PROGRESS_AUTO, false, "");
-    shows(0, MSA_PROGRESS_ALWAYS, false, "step 1000\nstep 10\nstep 2\n");
-}
-
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -560,9 +389,7 @@ int main(void)
         TEST(files_that_cannot_be_written),
         TEST(files_are_removed),
         TEST(checksums),
-        TEST(logs_grow_by_lines),
         TEST(files_are_mapped_whole),
-        TEST(progress_is_for_those_who_see_it),
     };
     return cmocka_run_group_tests_name("cli_file", tests, NULL, NULL);
 }

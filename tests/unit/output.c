@@ -164,7 +164,9 @@ static const struct option options[] = {
 static const struct written a_log = {.what = "a log",
                                      .content = CONTENT_OTHER,
                                      .head = "epoch\tstep"},
-                            parameters = {.what = "parameters", .content = CONTENT_SAFETENSORS};
+                            parameters = {.what = "parameters",
+                                          .content = CONTENT_SAFETENSORS,
+                                          .parameters = true};
 static const struct option_file files[] = {
     {"log", .written = &a_log}, {"folder", .read = "config,model"}, {0}};
 static const struct program program = {
@@ -172,7 +174,6 @@ static const struct program program = {
 
 static const char *output, *operand;
 static bool trains;
-static char parameter_file[] = "x"; /* as an argument, no literal that is shared */
 
 static void check(struct msa *m)
 {
@@ -262,7 +263,7 @@ static void outputs_are_apart(void **state)
     refuses("cannot write 'x': another output goes there too");
     given.log = "z";
     passes();
-    given.params = parameter_file;
+    given.params = "x";
     refuses("cannot write 'x': it is the file of the parameters");
 }
 
@@ -300,7 +301,7 @@ static void checkpoints_come_and_go(void **state)
     (void)state;
     forget();
     trains = true;
-    given.params = parameter_file;
+    given.params = "x";
     passes();
     given.log = "x.12";
     refuses("cannot write 'x.12': it has the name of parameters, 'x', or of a checkpoint of them");
