@@ -75,6 +75,7 @@ void log_begin(struct msa *m, struct log *log);
  * run where the path leads to it no more: it was removed, or another was put there. */
 int64_t log_sync(struct msa *m, struct log *log);
 void log_line(struct msa *m, struct log *log, const char *line);
+/* Fails the run as log_sync. */
 void log_close(struct msa *m, struct log *log);
 
 /* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read

@@ -107,7 +107,8 @@ void log_begin(struct msa *m, struct log *log)
     write_held(m, log);
 }
 
-int64_t log_sync(struct msa *m, struct log *log)
+/* Its length; -1: it is written as it is. Fails the run where somebody else has changed it. */
+static int64_t look(struct msa *m, const struct log *log)
 {
     int fd = fileno(log->stream);
     int64_t length = length_of(m, log, fd);
@@ -118,7 +119,13 @@ int64_t log_sync(struct msa *m, struct log *log)
         msa_fail(m, MSA_FAILED,
                  "'%s' was changed while it was being written: it has %jd bytes but expected %jd",
                  log->path, (intmax_t)length, (intmax_t)log->length);
-    if (length >= 0 && fsync(fd) != 0)
+    return length;
+}
+
+int64_t log_sync(struct msa *m, struct log *log)
+{
+    int64_t length = look(m, log);
+    if (length >= 0 && fsync(fileno(log->stream)) != 0)
         cannot_write(m, log);
     return length < 0 ? 0 : length;
 }
@@ -135,6 +142,8 @@ void log_line(struct msa *m, struct log *log, const char *line)
 void log_close(struct msa *m, struct log *log)
 {
     FILE *stream = log->stream;
+    if (stream)
+        look(m, log);
     log->stream = NULL;
     if (stream && fclose(stream) != 0)
         cannot_write(m, log);

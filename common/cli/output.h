@@ -16,7 +16,7 @@ struct written {
     const char *begins;   /* and only what begins so; NULL: anything */
     bool (*like)(struct msa *m, int fd,
                  const char *path); /* and only where it says so of the open file; NULL: anything */
-    bool (*goes_on)(const struct msa *m); /* with what it reads; NULL: it never does */
+    bool (*goes_on)(const struct msa *m); /* with what an option reads; NULL: it never does */
 };
 
 extern const struct written written_stream, written_report;

@@ -92,8 +92,9 @@ static bool in_record(const void *record, const char *name)
  * of perhaps other parameters. */
 static void read_header(struct dataset *d, const struct frame *f)
 {
-    static const char *const left[] = {"checkpoint", "checkpoint_by",     "parameters", "resume",
-                                       "splits",     "family_parameters", "rename"};
+    static const char *const left[] = {"checkpoint",        "checkpoint_by", "checkpoint_line",
+                                       "parameters",        "resume",        "splits",
+                                       "family_parameters", "rename"};
     struct header *h = header_parse(d->m, f);
     if (h->back)
         frame_fail(d->m, f, NULL, "mode 'back' but expected a stream of records");

@@ -130,7 +130,8 @@ void saves_begin(struct msa *m, const char *path, long from, long to)
     for (long n; (n = entries_next(saves));)
         if (n >= from && n <= to && !is_save(m, path, n))
             msa_fail(m, MSA_USAGE,
-                     "cannot write '%s': it is no checkpoint, but one would take its place",
+                     "cannot write '%s': it is not a checkpoint, but a checkpoint of this training "
+                     "would replace it",
                      saves_path(m, path, n));
     msa_free(m, saves);
 }
@@ -170,6 +171,6 @@ void saves_expect(struct msa *m, const char *path, long n)
 {
     const char *save = saves_path(m, path, n);
     if (file_exists(save) && !is_save(m, path, n))
-        msa_fail(m, MSA_FAILED, "cannot write '%s': it is no checkpoint, and is not replaced",
+        msa_fail(m, MSA_FAILED, "cannot write '%s': it is not a checkpoint, and is not replaced",
                  save);
 }
