@@ -96,28 +96,14 @@ static void commit(struct source *s, struct control *c)
 {
     value state = value_map();
     const char *training = training_of(s->lasting);
+    mark_check(s->m, &s->committed);
     value_set(s->m, c->zone, &state, "settings", s->settings);
     value_set(s->m, c->zone, &state, "data", data_value(s, c));
     value_set(s->m, c->zone, &state, "training", value_str(s->m, c->zone, training));
     control_add_state(s->m, c, s->stage.position, state);
     value_set(s->m, c->zone, &c->map, "format", value_of_int(COMMIT_FORMAT));
     commit_write(s->m, s->state, &(struct commit){s->lasting, *c});
-}
-
-void source_forget_option(struct msa *m, const char *option, bool valued)
-{
-    char **kept = msa_calloc(m, (size_t)m->argc + 1, sizeof *kept);
-    size_t length = strlen(option);
-    int count = 0;
-    for (int i = 0; i < m->argc; i++) {
-        bool is = strcmp(m->argv[i], option) == 0;
-        if (!is &&
-            !(valued && strncmp(m->argv[i], option, length) == 0 && m->argv[i][length] == '='))
-            kept[count++] = m->argv[i];
-        i += is && valued;
-    }
-    m->argv = kept;
-    m->argc = count;
+    s->committed = mark_of(s->m, s->state);
 }
 
 /* Settings that are the same make the same identity. */
@@ -150,12 +136,12 @@ static void resume(struct source *s, struct header *h)
 {
     s->resumed = commit_read(s->m, s->state);
     resume_put(h, s->resumed);
-    source_forget_option(s->m, "--resume", false);
     const value *state = resume_state(h, &s->settings);
     if (!s->resumed)
         return;
     check_training(s, h, state);
     check_data(s, state);
+    s->committed = mark_of(s->m, s->state);
     const value *at = &s->resumed->control.map;
     s->step = s->answered = (long)value_int(at, "step", 0);
     s->checkpoint = (long)value_int(at, "checkpoint", 0);
@@ -237,6 +223,7 @@ void source_train(struct source *s)
             dataset_warn_of_zeroed(s->batcher.data);
         told = true;
     }
+    mark_check(s->m, &s->committed);
 }
 
 void source_check(struct source *s)
@@ -246,6 +233,20 @@ void source_check(struct source *s)
 }
 
 /* --- the whole --- */
+
+static long common_divisor(long a, long b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
+
+/* After each epoch and every so many steps, but one where both are. */
+long source_checkpoints(const struct source *s, long epochs)
+{
+    long each = source_steps(s), every = s->validate_every, steps;
+    if (!every || __builtin_mul_overflow(each, epochs, &steps))
+        return epochs;
+    return epochs + steps / every - epochs / (every / common_divisor(each, every));
+}
 
 long source_steps(const struct source *s)
 {

@@ -4,6 +4,7 @@
 #ifndef MSA_SOURCE_H
 #define MSA_SOURCE_H
 
+#include "common/cli/mark.h"
 #include "common/cli/progress.h"
 #include "common/data/batch.h"
 #include "common/data/order.h"
@@ -34,13 +35,13 @@ struct source {
     bool replaces;          /* the commit of an earlier training is to go */
     struct commit *resumed; /* what the training goes on from; NULL: it begins */
     struct header *lasting; /* the header of commits */
+    struct mark committed;  /* the commit, as it was left */
 };
 
 /* Training steps in an epoch. */
 long source_steps(const struct source *s);
-/* How a run was begun is not part of it: takes an option, and its value, out of the arguments that
- * the header tells, so that a resumed one leaves the same commit. */
-void source_forget_option(struct msa *m, const char *option, bool valued);
+/* Checkpoints in so many epochs, where it is not stopped before. */
+long source_checkpoints(const struct source *s, long epochs);
 /* Keeps `state` for this run, and has the training go on from its commit if it is resumed; fails
  * the run where that is another training's. Before source_open. */
 void source_claim_state(struct source *s, struct header *h, bool resume);

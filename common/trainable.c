@@ -205,6 +205,11 @@ static void on_committed(struct stage *s)
     trainable_files_committed(s->self);
 }
 
+static void on_end(struct stage *s)
+{
+    trainable_files_look(s->self);
+}
+
 /* --- the stage --- */
 
 void trainable_run(struct msa *m, const struct model *model, void *self)
@@ -217,7 +222,8 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .update = on_update,
                                          .control = on_control,
                                          .checkpoint = on_checkpoint,
-                                         .committed = on_committed};
+                                         .committed = on_committed,
+                                         .end = on_end};
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
     stage_run(m, &ops, t);

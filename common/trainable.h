@@ -6,6 +6,7 @@
 #ifndef MSA_TRAINABLE_H
 #define MSA_TRAINABLE_H
 
+#include "common/cli/mark.h"
 #include "common/cli/option.h"
 #include "common/nn/params.h"
 #include "common/stage.h"
@@ -52,8 +53,10 @@ struct trainable {
     bool replaces;             /* files of an earlier training are to go */
     uint32_t identity;         /* of the training up to here, settings and initial values */
     const char *training; /* with those of what follows, as training_text; from a checkpoint on */
+    const char *line;     /* that of the whole line (training_line); NULL: not known */
     bool kept;            /* FILE is this training's */
     struct checksum best_file; /* and has these bytes */
+    struct mark file, save;    /* FILE, if it is kept, and the last checkpoint, as they were left */
     int note_count;
     const char *notes[TRAINABLE_NOTES][2];
     struct record *record; /* at hand */

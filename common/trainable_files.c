@@ -3,6 +3,7 @@
 #include "common/nn/device.h"
 #include "common/nn/saves.h"
 #include "common/stream/training.h"
+#include <fcntl.h>
 #include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,12 +124,12 @@ void trainable_files_claim(struct trainable *t)
     const char *path = t->settings->params;
     long done = resume_checkpoint(t->stage->header);
     if (file_exists(path) && !file_is_regular(t->m, path))
-        msa_fail(t->m, MSA_USAGE, "-p '%s' is no regular file, as parameters are", path);
+        msa_fail(t->m, MSA_USAGE, "-p '%s' is not a regular file, as parameters are", path);
     claim_in_line(t);
     output_check(t->m, path, &saves_written);
     output_check_checkpoints(t->m, path);
     file_claim(t->m, path);
-    saves_begin(t->m, path, done < 1 ? 1 : done + 1, t->stage->header->epochs);
+    saves_begin(t->m, path, done < 1 ? 1 : done + 1, header_checkpoints(t->stage->header));
     if (done < 1)
         find_old(t);
     file_check(t->m, path);
@@ -136,16 +137,27 @@ void trainable_files_claim(struct trainable *t)
 
 /* --- files to begin with --- */
 
-/* Warns when stages were trained apart; but two of one program, such as an encoder of text and one
- * of the rest, may each come of a training of its own. */
+/* Warns when stages were trained apart, of other trainings once; but two of one program, such as an
+ * encoder of text and one of the rest, may each come of a training of its own. */
 static void compare_checkpoint(struct trainable *t, long mine)
 {
     struct header *h = t->stage->header;
     const value *program = value_get(&h->map, "checkpoint_by");
+    const char *line = trainable_noted(t, "line"),
+               *before = value_text(h->zone, &h->map, "checkpoint_line");
     long others = (long)value_int(&h->map, "checkpoint", mine);
-    if (mine != others && !(program && value_equals(program, t->m->program)))
+    bool apart = !(program && value_equals(program, t->m->program));
+    bool strange = apart && line && before && *before && strcmp(line, before) != 0;
+    if (apart && mine != others)
         msa_warn(t->m, "%s is of checkpoint %ld but the stages before are of %ld", t->given->path,
                  mine, others);
+    else if (strange)
+        msa_warn(t->m, "%s is of another training than the parameters of the stages before",
+                 t->given->path);
+    if (strange) /* it has been said, or a later one is to say it */
+        line = t->m->common.quiet ? before : "";
+    if (line && !(before && !*before))
+        value_set(t->m, h->zone, &h->map, "checkpoint_line", value_str(t->m, h->zone, line));
     value_set(t->m, h->zone, &h->map, "checkpoint", value_of_int(mine));
     value_set(t->m, h->zone, &h->map, "checkpoint_by", value_str(t->m, h->zone, t->m->program));
 }
@@ -162,7 +174,8 @@ static void compare_family(struct trainable *t, const char *mine)
         "%s was trained on family %s, but the data set is of family %s: labels and predictions "
         "are on different scales (msa-load --family says what a data set is of)",
         t->given->path, mine, h->family);
-    value_set(t->m, h->zone, &h->map, "family_parameters", value_str(t->m, h->zone, mine));
+    if (!t->m->common.quiet) /* else a later one is to say it */
+        value_set(t->m, h->zone, &h->map, "family_parameters", value_str(t->m, h->zone, mine));
 }
 
 /* Evaluation takes the family of a set without labels from the parameters. */
@@ -195,12 +208,14 @@ void trainable_files_open(struct trainable *t)
 
 static struct checksum save(struct trainable *t, const char *path, long checkpoint, bool moments)
 {
-    const char *all[TRAINABLE_NOTES + 5][2];
+    const char *all[TRAINABLE_NOTES + 6][2];
     size_t count = 0;
     all[count][0] = "program", all[count++][1] = t->m->program;
     all[count][0] = "version", all[count++][1] = MSA_VERSION;
     all[count][0] = "checkpoint", all[count++][1] = msa_format(t->m, "%ld", checkpoint);
     all[count][0] = "training", all[count++][1] = t->training;
+    if (t->line)
+        all[count][0] = "line", all[count++][1] = t->line;
     all[count][0] = "seed";
     all[count++][1] = msa_format(t->m, "%llu", (unsigned long long)t->params.seed);
     for (int i = 0; i < t->note_count; i++, count++)
@@ -213,8 +228,16 @@ void trainable_files_committed(struct trainable *t)
     const char *path = t->settings->params;
     if (t->best)
         t->best_file = save(t, path, t->checkpoint, false);
+    if (t->best)
+        t->file = mark_of(t->m, path);
     t->kept = t->kept || t->best;
     saves_remove_one(t->m, path, t->checkpoint - 2);
+}
+
+void trainable_files_look(struct trainable *t)
+{
+    mark_check(t->m, &t->file);
+    mark_check(t->m, &t->save);
 }
 
 /* Its part of the checkpoint: which files go with it. */
@@ -235,9 +258,12 @@ void trainable_files_checkpoint(struct trainable *t, struct control *c)
     if (t->checkpoint < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
     t->training = training_text(t->m, t->identity, training_settings(c));
+    t->line = training_line(t->m, &c->map);
+    trainable_files_look(t);
     saves_expect(t->m, t->settings->params, t->checkpoint);
-    put_state(t, c,
-              save(t, saves_path(t->m, t->settings->params, t->checkpoint), t->checkpoint, true));
+    const char *path = saves_path(t->m, t->settings->params, t->checkpoint);
+    put_state(t, c, save(t, path, t->checkpoint, true));
+    t->save = mark_of(t->m, path);
 }
 
 /* --- a training that is resumed --- */
@@ -268,7 +294,8 @@ static void identify(struct trainable *t)
 static _Noreturn void refuse_file(struct trainable *t, const char *path, struct checksum found,
                                   struct checksum expected, const char *training)
 {
-    const char *its = safetensors_metadata(safetensors_open(t->m, path), "training");
+    int *fd = file_hold(t->m, open(path, O_RDONLY | O_CLOEXEC));
+    const char *its = safetensors_note(t->m, *fd, path, "training"); /* of whatever is left */
     if (its && training_is_whole(its) && strcmp(its, training) != 0)
         msa_fail(t->m, MSA_USAGE, "%s is of another training than the commit: %s but expected %s",
                  path, its, training);
@@ -320,6 +347,7 @@ static void restore(struct trainable *t, long n)
     struct safetensors *file = safetensors_open(t->m, path);
     compare_settings(t, file);
     compare_initial(t, resume_training(t->m, state));
+    t->line = training_line(t->m, value_get(&t->stage->header->map, "resume"));
     params_restore(&t->params, file);
     safetensors_close(t->m, file);
     t->checkpoint = n;
@@ -329,6 +357,9 @@ static void restore(struct trainable *t, long n)
         t->best_file = resume_checksum(t->m, state, "best");
     if (t->kept && !t->best) /* else it is made anew */
         check_file(t, t->settings->params, state, "best");
+    if (t->kept)
+        t->file = mark_of(t->m, t->settings->params);
+    t->save = mark_of(t->m, path);
     saves_remove_one(t->m, t->settings->params, n + 1);
     trainable_files_committed(t);
 }

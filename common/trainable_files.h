@@ -20,6 +20,8 @@ void trainable_files_load(struct trainable *t);
 void trainable_files_clear(struct trainable *t);
 /* Saves FILE.N, of the checkpoint that is on its way back, and adds to that which file it is. */
 void trainable_files_checkpoint(struct trainable *t, struct control *c);
+/* Fails the run where FILE or the last checkpoint is no longer the file that was written. */
+void trainable_files_look(struct trainable *t);
 /* The last checkpoint is safe everywhere: FILE if it is the best so far or nobody judges; what is
  * older than N-1 goes. */
 void trainable_files_committed(struct trainable *t);

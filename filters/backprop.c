@@ -35,6 +35,7 @@ struct backprop {
     bool started;    /* has seen a record */
     bool warned;     /* of a loss that is not finite */
     long steps;      /* of the whole training */
+    int64_t done;    /* steps, as the last record told; it begins with 0 */
     int64_t kept;    /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
     int extra_count; /* tasks of one's own, logged behind the four */
     char extra[EXTRA_TASKS][BODY_KEY + 1];
@@ -232,6 +233,7 @@ static void on_checkpoint(struct stage *s, struct control *c)
     training_put_log(c, &state, b->log);
     value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
     control_add_state(b->m, c, s->position, state);
+    training_put_line(c, s->header);
 }
 
 /* --- the stage --- */
@@ -251,8 +253,7 @@ static void on_header(struct stage *s)
     resume_line(s->header);
     if (state)
         b->kept = resume_int(b->m, state, "kept");
-    if (b->settings->log)
-        b->log = resume_log(b->m, state, b->settings->log);
+    b->log = resume_log(b->m, state, b->settings->log);
 }
 
 static void on_stands(struct stage *s)
@@ -274,14 +275,17 @@ static void on_record(struct stage *s, struct record *r)
 {
     struct backprop *b = s->self;
     struct nonfinite n;
+    if (r->train)
+        b->done = r->step + 1;
     if (b->warned || !record_scalar_nonfinite(r, &n))
         return;
     b->warned = true;
     msa_warn(b->m,
-             "epoch %jd, step %jd (%s): %s '%s' is %s (--check-finite, given to all programs, "
+             "epoch %jd, %s %jd%s (%s): %s '%s' is %s (--check-finite, given to all programs, "
              "names where that begins)",
-             (intmax_t)r->epoch, (intmax_t)r->step, r->split, n.kind, n.name,
-             nonfinite_called(n.number));
+             (intmax_t)r->epoch, r->train ? "step" : "after",
+             (intmax_t)(r->train ? r->step : b->done), r->train ? "" : " steps", r->split, n.kind,
+             n.name, nonfinite_called(n.number));
 }
 
 static void turn(struct stage *s, const struct record *r, struct record *g)

@@ -32,6 +32,7 @@ struct dump {
     struct writer *recording; /* NULL: none */
     struct compare *compare;  /* of --diff */
     uint64_t frames;          /* seen so far, in both directions */
+    uint64_t met;             /* of the tensors that were named (option_meets) */
     long records;             /* shown so far */
     bool done;                /* all that was asked for has been shown */
 };
@@ -160,8 +161,28 @@ static bool is_done(const struct dump *d, bool back)
     return d->done || d->settings->pipeline || (enough && !back);
 }
 
+/* A name that no frame has is a mistake, most likely. */
+static void note_names(struct dump *d, const struct frame *f)
+{
+    const value *all = value_get(&f->map, "tensors");
+    bool known = d->settings->tensors && all && all->type == MSGPACK_OBJECT_MAP;
+    for (uint32_t i = 0; known && i < all->via.map.size; i++) {
+        char name[BODY_KEY + 1];
+        option_meets(d->settings->tensors, value_key(all, i, name), &d->met);
+    }
+}
+
+static void warn_of_names(struct dump *d)
+{
+    const char *list = d->settings->tensors;
+    const char *unmet = list ? option_unmet(d->m, list, d->met) : NULL;
+    if (unmet && d->m->status == MSA_OK && !d->settings->pipeline)
+        msa_warn(d->m, "--tensor: no frame has %s", unmet);
+}
+
 static void look(struct dump *d, const struct frame *f, bool back)
 {
+    note_names(d, f);
     if (d->recording)
         recording_add(d->recording, f);
     if (f->kind != FRAME_HEADER)
@@ -279,6 +300,8 @@ static void run(struct msa *m)
         stage_run(m, &ops, d);
     else
         show_all(d);
+    if (!s->diff) /* which has said it */
+        warn_of_names(d);
     end_report(d);
 }
 

@@ -211,6 +211,18 @@ static void check_any(const struct trainable *t, const struct encode *e)
              t->given ? " that the parameters are for" : "");
 }
 
+/* What is encoded, which --only and the data tell; noted, as other parameters are of others. */
+static void note_modalities(struct trainable *t, struct encode *e)
+{
+    const char *all = "";
+    for (int i = 0; i < MODALITIES; i++) {
+        e->encodes[i] = wants_frames(e, t, i) || (i == TEXT && e->tokens);
+        if (e->encodes[i])
+            all = msa_format(t->m, "%s%s%s", all, *all ? "," : "", modality_names[i]);
+    }
+    trainable_note(t, "modalities", all);
+}
+
 static void build(struct trainable *t)
 {
     struct encode *e = t->self;
@@ -227,12 +239,10 @@ static void build(struct trainable *t)
         e->text = text_bert_build(t, &s->text, &config);
     else
         text_bert_refuse(t->m, &s->text);
-    for (int i = 0; i < MODALITIES; i++) {
-        bool frames = wants_frames(e, t, i);
-        e->encodes[i] = frames || (i == TEXT && e->tokens);
-        if (frames)
+    note_modalities(t, e);
+    for (int i = 0; i < MODALITIES; i++)
+        if (e->encodes[i] && !(i == TEXT && e->tokens))
             build_encoder(t, e, i, dim);
-    }
     check_any(t, e);
     declare(t, e, dim);
     drop_encoded(t, e);

@@ -6,6 +6,7 @@
 #include "common/cli/option.h"
 #include "common/stage.h"
 #include "common/stream/checkpoint.h"
+#include "common/stream/training.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,9 +204,10 @@ static void take_tasks(struct gdwg *g, const value *tasks)
 static void on_header(struct stage *s)
 {
     struct gdwg *g = s->self;
-    const struct header *h = s->header;
+    struct header *h = s->header;
     value settings = settings_value(g, h->zone);
     const value *state = resume_state(h, &settings);
+    training_add_settings(h, &settings);
     if (!state)
         return;
     g->started = true;

@@ -158,6 +158,9 @@ static struct header *make_header(struct load *l)
         value_set(l->m, h->zone, &h->map, "family_given", value_of_bool(true));
     h->epochs = s->train ? s->epochs : 0;
     h->steps = s->train ? source_steps(&l->source) : 0;
+    if (s->train)
+        value_set(l->m, h->zone, &h->map, "checkpoints",
+                  value_of_int(source_checkpoints(&l->source, s->epochs)));
     value_set(l->m, h->zone, &h->map, "splits", splits_value(l, h->zone));
     value names;
     if (naming_value(l->naming, h->zone, &names))
@@ -277,9 +280,6 @@ static struct header *prepare(struct load *l)
     prepare_batches(l);
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
-    source_forget_option(l->m, "--like", true); /* what it told is in the header itself */
-    source_forget_option(l->m, "-q", false);
-    source_forget_option(l->m, "--quiet", false);
     struct header *h = make_header(l);
     warn_of_labels(l, h->family[0] ? (int)family_named(l->m, h->family) : -1);
     if (!s->train)
@@ -370,6 +370,7 @@ static const struct program program = {
     .see_also = "msa-encode(1), msa-synth(1), msa-dump(1), msa-stream(5), msa(7)",
     .files = files,
     .output = output,
+    .untold = "like,progress,quiet,resume,verbose", /* what --like told is in the header itself */
     .run = run,
     .at_fail = at_fail,
 };

@@ -111,8 +111,7 @@ static void begin(struct metrics *x, const struct header *h)
 {
     value settings = settings_value(x, h->zone);
     const value *state = resume_state(h, &settings);
-    if (x->settings->log)
-        x->rows.log = resume_log(x->m, state, x->settings->log);
+    x->rows.log = resume_log(x->m, state, x->settings->log);
     if (!state)
         return;
     judge_take_state(&x->judge, x->m, state);
@@ -291,6 +290,14 @@ static void conclude(struct metrics *x)
     assertions_check(&x->scores, x->assertions, x->settings->assertions.count);
 }
 
+/* At the end of a training: was there nothing to select by? */
+static void warn_of_selection(struct metrics *x)
+{
+    if (x->settings->select && x->started && !x->judge.numbered)
+        msa_warn(x->m, "--select %s was finite at no checkpoint: the last one is kept",
+                 x->settings->select);
+}
+
 static void on_end(struct stage *s)
 {
     struct metrics *x = s->self;
@@ -302,6 +309,8 @@ static void on_end(struct stage *s)
         predictions_close(x->kept);
     if (!s->header->train)
         conclude(x);
+    else
+        warn_of_selection(x);
 }
 
 /* ---- the program ---- */

@@ -203,6 +203,9 @@ END_OF_CASES
     run msa-dump --diff --tensor txet in.msa out.msa
     [ "$status" -eq 1 ]
     [ "$output" = "msa-dump: no tensor 'txet' on either side: nothing compared" ]
+    run msa-dump --diff --tensor text,txet in.msa out.msa
+    [ "$status" -eq 0 ]
+    [ "$output" = "msa-dump: warning: --tensor: no tensor 'txet' on either side" ]
     # records behind the last one asked for are not even read
     head -c -40 out.msa >cut.msa
     run msa-dump --diff -n 1 in.msa cut.msa

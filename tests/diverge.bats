@@ -69,6 +69,32 @@ names where that begins)" ]
     line "$(diverging 99 "$PYTHON $ROOT/tests/forge.py 'if kind == \"D\" and body[\"step\"] == 1: body[\"loss\"][\"mine\"] = -np.inf'")"
     [ "$status" -eq 0 ]
     [[ $output == "msa-backprop: warning: epoch 1, step 1 (train): loss 'mine' is -inf ("* ]]
+    rm run/* # in validation it has the number of steps that were done
+    line "$(LOAD="--validate-every 3" diverging 99 "$PYTHON $ROOT/tests/forge.py 'if kind == \"D\" and body[\"epoch\"] == 2 and \
+        not body[\"train\"]: body[\"loss\"][\"mine\"] = np.nan'")"
+    [[ $output == "msa-backprop: warning: epoch 2, after 6 steps (valid): loss 'mine' is nan ("* ]] || { echo "$output" && false; }
+    [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a key that is never finite: all epochs, the last checkpoint is kept, and one warning" {
+    metrics="$PYTHON $ROOT/tests/forge.py 'if kind == \"D\" and body[\"split\"] == \"valid\" and body[\"epoch\"] > FIRST: \
+        tensors[\"label\"] = tensors[\"label\"] * 0' | msa-metrics -q --select corr --patience 1"
+    line "$(diverging 99 "${metrics/FIRST/0}")"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ] # -q
+    rm run/*
+    line "$(diverging 99 "$(sed 's/FIRST/0/; s/msa-metrics -q/msa-metrics --log run\/metrics.tsv/' <<<"$metrics")")"
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = "msa-metrics: warning: --select corr was finite at no checkpoint: the last one is kept" ]
+    [ "$(checkpoint_of run/encode.safetensors)" -eq 4 ]
+    line "$(LOAD=--resume diverging 99 "$(sed 's/FIRST/0/; s/msa-metrics -q/msa-metrics --log run\/metrics.tsv/' <<<"$metrics")")"
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    rm run/* # once it has been, patience counts
+    line "$(diverging 99 "${metrics/FIRST/1}")"
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$(checkpoint_of run/encode.safetensors)" -eq 1 ]
+    [ -e run/encode.safetensors.2 ]
+    [ ! -e run/encode.safetensors.3 ]
 }
 
 @test "later: the last checkpoint stays committed, the best is kept; --resume comes to the same end" {

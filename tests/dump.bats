@@ -76,6 +76,22 @@ END
     msa-dump --json --values --tensor i in.msa | grep -q '"values": \[12345678901, -1\]'
 }
 
+@test "a tensor that is asked for and in no frame: one warning" {
+    msa-load --split test --batch 4 "$GOLDEN/data.pkl" -o in.msa
+    for options in "" "--values" "--json" "-n 1" "-t -o out.msa" "--npy arrays" "--where nonfinite"; do
+        # shellcheck disable=SC2086 # several
+        run -0 --separate-stderr msa-dump $options --tensor lable,text,txet in.msa
+        grep -qx "msa-dump: warning: --tensor: no frame has 'lable', 'txet'" <<<"$stderr"
+        # shellcheck disable=SC2086
+        run -0 --separate-stderr msa-dump $options --tensor label,text in.msa
+        [[ $stderr != *warning* ]]
+    done
+    run -0 --separate-stderr msa-dump -q --tensor lable in.msa
+    [ -z "$stderr" ]
+    run -0 --separate-stderr msa-dump --pipeline --tensor lable in.msa
+    [ -z "$stderr" ]
+}
+
 @test "values: what was said stands behind them, by sample" {
     stream in.msa "a=np.zeros(2)" "id=['p', 'q'], raw_text=['I loved it.', '\x1b[2J']"
     run msa-dump --values in.msa

@@ -42,6 +42,8 @@ set_out() {
     set_out
     ln -s data.pkl soft.pkl
     ln data.pkl hard.pkl
+    refused "msa-load: cannot write 'kept.msa': it is what is being read" msa-load --train --resume --state kept.msa kept.msa
+    refused "msa-load: cannot write 'hard.pkl': it is what is being read" msa-load --train --resume --state hard.pkl data.pkl
     refused "msa-load: cannot write 'data.pkl': it is what is being read" msa-load data.pkl -o data.pkl
     refused "msa-load: cannot write 'soft.pkl': it is what is being read" msa-load data.pkl -o soft.pkl
     refused "msa-load: cannot write 'hard.pkl': it is what is being read" msa-load --train --state hard.pkl data.pkl
@@ -355,15 +357,34 @@ trains() {
     echo notes >run/decompose.safetensors.1
     trains
     [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
-    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.1': it is no checkpoint, but one would take its place" ]
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.1': it is not a checkpoint, but a checkpoint of this training would replace it" ]
     [ "$(cat run/decompose.safetensors.1)" = notes ]
     FORCE=-f trains
-    [[ $output == "msa-decompose: cannot write 'run/decompose.safetensors.1': it is no checkpoint"* ]]
+    [[ $output == "msa-decompose: cannot write 'run/decompose.safetensors.1': it is not a checkpoint"* ]]
+    # with --validate-every there are more than epochs
+    local epochs every number whole
+    while read -r epochs every number; do
+        rm run/*
+        echo notes >run/"decompose.safetensors.$number"
+        line "$(EPOCHS=$epochs training | sed "s/--validate-every 2/--validate-every $every/")"
+        [[ $output == "msa-decompose: cannot write 'run/decompose.safetensors.$number': it is not a checkpoint, but "* ]] ||
+            { echo "$output" && false; }
+        [ "$(cut -d ' ' -f 4 statuses)" -eq 2 ]
+        [ "$(ls run)" = "decompose.safetensors.$number" ]
+    done <<<"2 2 3
+        2 2 4
+        3 3 6
+        3 1 12"
+    # what is beyond these stays; one that comes in mid-training too
     rm run/*
-    # one beyond the epochs stays until its number has come
-    echo notes >run/decompose.safetensors.3
+    echo notes >run/decompose.safetensors.5
     line "$(EPOCHS=2 training)"
-    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.3': it is no checkpoint, and is not replaced" ] ||
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ "$(cat run/decompose.safetensors.5)" = notes ]
+    rm run/*
+    whole=$(training)
+    line "${whole/msa-gdwg/"$(at_step 5 'open("run/decompose.safetensors.3", "w").write("notes")') | msa-gdwg"}"
+    [ "$output" = "msa-decompose: cannot write 'run/decompose.safetensors.3': it is not a checkpoint, and is not replaced" ] ||
         { echo "$output" && false; }
     [ "$(cut -d ' ' -f 4 statuses)" -eq 1 ]
     [ "$(cat run/decompose.safetensors.3)" = notes ]
@@ -469,7 +490,7 @@ trains() {
     rm -f run/*
     mknod run/encode.safetensors c 1 3
     line "$(golden_load) | $(golden_encode) -f | $(golden_decompose) | $(golden_predict) | msa-loss | msa-backprop"
-    [ "$output" = "msa-encode: -p 'run/encode.safetensors' is no regular file, as parameters are" ]
+    [ "$output" = "msa-encode: -p 'run/encode.safetensors' is not a regular file, as parameters are" ]
     [[ $(cat statuses) == *" 2 "* ]]
     [ -c run/encode.safetensors ]
     [ "$(ls -A run)" = encode.safetensors ]
@@ -541,4 +562,40 @@ trains() {
     rm -f run/*
     line "${whole/msa-gdwg/"$(at_step 5 'open("run/steps.tsv", "w")') | msa-gdwg"}"
     [[ $output == "msa-backprop: 'run/steps.tsv' was changed while it was being written: it has "*" bytes but expected "* ]]
+}
+
+# at_end CODE: a stage that runs Python before it passes the end on.
+at_end() {
+    echo "$PYTHON $ROOT/tests/forge.py 'import os
+if kind == \"E\": $1'"
+}
+
+@test "so are parameters, the last checkpoint and the commit, removed, replaced or changed" {
+    local name program code whole
+    export EPOCHS=2
+    whole=$(training)
+    lost() { # PROGRAM NAME
+        [ "$output" = "msa-$1: 'run/$2' was removed, replaced or changed during the training" ] || { echo "$output" && return 1; }
+        [[ $(cat statuses) == *" 1 "* ]] || return
+        rm -f run/*
+    }
+    for name in encode.safetensors predict.safetensors decompose.safetensors.2 state.msa; do
+        program=${name%%.*}
+        [ "$program" != state ] || program=load
+        for code in "os.unlink(\"run/$name\")" "os.rename(\"run/$name\", \"old\"), os.system(\"cp old run/$name\")" \
+            "open(\"run/$name\", \"a\").write(\"x\")"; do
+            line "${whole/msa-gdwg/"$(at_step 5 "$code") | msa-gdwg"}"
+            lost "$program" "$name"
+        done
+    done
+    for name in encode.safetensors decompose.safetensors.4; do # after the last checkpoint
+        line "${whole/msa-gdwg/"$(at_end "os.unlink(\"run/$name\")") | msa-gdwg"}"
+        lost "${name%%.*}" "$name"
+    done
+    line "${whole/msa-gdwg/"$(at_end 'os.unlink("run/steps.tsv")') | msa-gdwg"}"
+    [ "$output" = "msa-backprop: 'run/steps.tsv' was removed or replaced while it was being written" ]
+    # the checkpoint before the last is needed for nothing, and a touch is no change
+    rm -f run/*
+    line "${whole/msa-gdwg/"$(at_step 5 'os.unlink("run/encode.safetensors.1"), [os.utime(e) for e in os.scandir("run")]') | msa-gdwg"}"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
 }

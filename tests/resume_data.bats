@@ -212,7 +212,10 @@ stopped() {
         stopped "$was *"
         cp "$kind" live
         disturbed 6 "rm ../live"
-        stopped "$was cannot read '../live': No such file or directory"
+        stopped "$was it is no longer there: No such file or directory"
+        cp "$kind" live
+        disturbed 6 "mv ../live ../elsewhere"
+        stopped "$was it is no longer there: No such file or directory"
         cp "$kind" live
         disturbed 6 "mv ../live ../whole-$kind; head -c 2000 ../whole-$kind >../live"
         stopped "$was ../live: *"

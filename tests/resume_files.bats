@@ -46,7 +46,7 @@ stages() {
     local at stage place file
     while read -r at stage; do
         file=run/$stage.safetensors.4
-        for place in -1 -1000 -20000; do
+        for place in -1 -1000 -20000 800; do
             anew
             flip again/$file $place
             refused 3 "$at" "msa-$stage: $file: * bytes with CRC-32 * but the commit has *: the file was damaged"
@@ -93,6 +93,46 @@ other() {
     [ "$status" -eq 0 ]
 }
 
+# mixed ENCODE DECOMPOSE PREDICT: evaluates these parameters together; with Q=-q the second stage prints no warning.
+mixed() {
+    line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p $1 | msa-decompose ${Q-} -p $2 | msa-predict -p $3 | msa-metrics -o scores"
+    [ "$status" -eq 0 ]
+}
+
+@test "parameters of two trainings that are evaluated together: one warning, whatever differs" {
+    undisturbed
+    mixed whole/run/encode.safetensors.4 whole/run/decompose.safetensors.4 whole/run/predict.safetensors.4
+    [ -z "$output" ]
+    local e=run/encode.safetensors.4 d=run/decompose.safetensors.4 p=run/predict.safetensors.4 change
+    for change in 's/msa-gdwg/& --tau 2/' 's/msa-decompose/& --freeze T\*/'; do
+        other strange "$change"
+        mixed whole/$e strange/$d whole/$p
+        [ "$output" = "msa-decompose: warning: strange/$d is of another training than the parameters of the stages before" ] ||
+            { echo "$output" && false; }
+        mixed whole/$e strange/$d strange/$p
+        [ "${#lines[@]}" -eq 1 ]
+        Q=-q mixed whole/$e strange/$d strange/$p
+        [ "$output" = "msa-predict: warning: strange/$p is of another training than the parameters of the stages before" ]
+    done
+    mixed whole/$e strange/run/decompose.safetensors.3 strange/run/predict.safetensors.3
+    [ "$output" = "msa-decompose: warning: strange/run/decompose.safetensors.3 is of checkpoint 3 but the stages before are of 4" ]
+    # settings by which checkpoints are selected leave them as they are
+    other strange 's/--select mae/--select corr/'
+    mixed whole/$e strange/$d whole/$p
+    [ -z "$output" ]
+    # a stage of one's own that does not say of what training it is
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+tensors, notes = parameters.load("whole/run/decompose.safetensors.4")
+del notes["line"]
+parameters.save("own.safetensors", tensors, notes)
+END
+    mixed whole/$e own.safetensors whole/$p
+    [ -z "$output" ]
+}
+
 @test "checkpoints of another training under this commit, one or all: exit 2" {
     undisturbed
     local change at stage file
@@ -105,6 +145,9 @@ other() {
             cp {strange,again}/run/$file
             refused 2 "$at" "msa-$stage: run/$file is of another training than the commit: "
         done < <(stages)
+        mixed strange/run/encode.safetensors.4 again/run/decompose.safetensors.4 again/run/predict.safetensors.4
+        [ "$output" = "msa-decompose: warning: again/run/decompose.safetensors.4 is of another training than the parameters of the stages before" ] ||
+            { echo "$change: $output" && false; }
         anew
         cp strange/run/*.safetensors* again/run
         refused 2 2 "msa-encode: run/encode.safetensors.4 is of another training than the commit: "

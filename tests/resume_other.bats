@@ -24,12 +24,48 @@ refused() {
     refused 's/--epochs 2/--epochs 3/' "msa-load: $began epochs 2, and not with 3"
     refused 's/--dropout 0.3/--dropout 0.4/' "msa-encode: run/encode.safetensors.4 was trained with dropout 0.3, and not with 0.4"
     refused 's/--dim 16/--dim 32/' "msa-encode: run/encode.safetensors.4 was trained with dim 16, and not with 32"
+    refused 's/--dim 16/--dim 16 --only text,audio/' "msa-encode: run/encode.safetensors.4 was trained with modalities text,vision,audio, and not with text,audio"
     refused 's/msa-predict/& --freeze T\*/' "msa-predict: run/predict.safetensors.4 was trained with freeze "
     refused 's/msa-gdwg/& --tau 2/' "msa-gdwg: $began tau 1, and not with 2"
     refused 's/--select mae/--select corr/' "msa-metrics: $began select 'mae', and not with 'corr'"
     refused 's/--lr 1e-3/--lr 1e-4/' "msa-backprop: $began lr 0.001, and not with 0.0001"
     refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
     refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
+}
+
+@test "nor with --log left out, or given where there was none" {
+    undisturbed
+    cp -a whole again
+    local known="the training that is to be resumed has" begun
+    refused 's/--log run.metrics.tsv//' "msa-metrics: $known a log: give its --log too"
+    refused 's/--log run.steps.tsv//' "msa-backprop: $known a log: give its --log too"
+    refused 's/--log run.steps.tsv/--log \/dev\/null/' "msa-backprop: --log '/dev/null' is not a regular file, but $known a log in one"
+    rm -rf whole again
+    training() {
+        ROOT=$ROOT bash -c ". '$BATS_TEST_DIRNAME/resume.bash'; training \"\$@\"" - "$@" |
+            sed 's/--log run.metrics.tsv//; s/--log run.steps.tsv/--log \/dev\/null/'
+    }
+    undisturbed
+    cp -a whole again
+    refused 's/msa-metrics/& --log run\/metrics.tsv/' "msa-metrics: $known no log: leave --log 'run/metrics.tsv' out"
+    refused 's/--log .dev.null//' "msa-backprop: $known a log: give its --log too"
+    line "cd again; $(training --resume)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    diff -r {whole,again}/run
+}
+
+@test "a log that had no row yet at the first checkpoint is one" {
+    msa-synth --samples 20,0,0 -o train.pkl
+    export SELECT='' DATA=../train.pkl
+    undisturbed
+    mkdir -p again/run
+    begun=$(training)
+    line "cd again; ${begun/msa-gdwg/"$(at_step 3 'os.killpg(0, 9)') | msa-gdwg"}"
+    [ "$status" -ne 0 ]
+    [ ! -s again/run/metrics.tsv ]
+    line "cd again; $(training --resume)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    diff -r {whole,again}/run
 }
 
 @test "nor without what it goes on from" {

@@ -38,73 +38,9 @@ const struct option common_options[] = {
 
 /* ---- Values ---- */
 
-/* Where `word` stands among the words of `list`; -1: it does not. */
-static int word_index(const char *list, char separator, const char *word)
-{
-    const char delimiters[] = {separator, '\0'};
-    size_t length = strlen(word);
-    for (int i = 0;; i++) {
-        size_t span = strcspn(list, delimiters);
-        if (span == length && memcmp(list, word, length) == 0)
-            return i;
-        if (!list[span])
-            return -1;
-        list += span + 1;
-    }
-}
-
-const char *option_word(struct msa *m, const char *arg, int i)
-{
-    while (i--)
-        arg = strchr(arg, '|') + 1;
-    return msa_strndup(m, arg, strcspn(arg, "|"));
-}
-
-bool option_names(const char *list, const char *word)
-{
-    return word_index(list, ',', word) >= 0;
-}
-
-static _Noreturn void refuse_word(struct msa *m, const char *option, const char *word,
-                                  const char *const *names, int count)
-{
-    const char *all = names[0];
-    for (int i = 1; i < count; i++)
-        all = msa_format(m, "%s, %s", all, names[i]);
-    msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", option, word, all);
-}
-
-void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,
-                   int count)
-{
-    char *rest = msa_strndup(m, list, strlen(list));
-    while (rest) {
-        const char *word = strsep(&rest, ",");
-        int i = 0;
-        while (i < count && strcmp(word, names[i]) != 0)
-            i++;
-        if (i == count)
-            refuse_word(m, option, word, names, count);
-    }
-}
-
-void option_pairs(struct msa *m, const char *option, const char *text, void *closure,
-                  void (*set)(struct msa *m, void *closure, const char *key, const char *value))
-{
-    char *rest = msa_strndup(m, text, strlen(text));
-    while (rest) {
-        char *key = strsep(&rest, ",");
-        size_t length = strcspn(key, "=");
-        if (!length || !key[length] || !key[length + 1])
-            msa_fail(m, MSA_USAGE, "--%s: '%s' is not KEY=VALUE", option, key);
-        key[length] = '\0';
-        set(m, closure, key, key + length + 1);
-    }
-}
-
 static int choice(struct msa *m, const struct option *o, const char *text)
 {
-    int index = word_index(o->arg, '|', text);
+    int index = option_index(o->arg, '|', text);
     if (index < 0)
         msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", o->name, text, o->arg);
     return index;
@@ -121,7 +57,7 @@ static void list_add(struct msa *m, struct option_list *list, const char *text)
 static const char *device(struct msa *m, const struct option *o, const char *text)
 {
     bool known =
-        word_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', text) >= 0;
+        option_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', text) >= 0;
     if (!known && strncmp(text, "cuda:", 5) == 0)
         known = text[5] && strlen(text) <= 8 && !text[5 + strspn(text + 5, "0123456789")];
     if (!known)
@@ -280,7 +216,7 @@ static struct slot *slot_of(struct msa *m, const struct grammar *g, int code)
 static bool take(struct msa *m, const struct program *program, struct slot *slot, const char *text)
 {
     if (slot->option == &common_options[HELP]) {
-        if (text && word_index(HELP_FORMS, '|', text) < 0)
+        if (text && option_index(HELP_FORMS, '|', text) < 0)
             msa_fail(m, MSA_USAGE, "--help: '%s' is none of " HELP_FORMS, text);
         options_help(program, text);
         return false;
@@ -292,6 +228,47 @@ static bool take(struct msa *m, const struct program *program, struct slot *slot
     set_field(m, slot->option, slot->field, text);
     slot->given = true;
     return true;
+}
+
+/* The command line as it is told: without some options, which may share a word with others (-qz).
+ */
+struct told {
+    const char *untold; /* their names, comma-separated; NULL: none */
+    char **words;       /* [argc + 1]; NULL: left out */
+};
+
+static struct told told_make(struct msa *m, const struct program *program)
+{
+    struct told t = {program->untold, msa_calloc(m, (size_t)m->argc + 1, sizeof *t.words)};
+    for (int i = 0; i < m->argc; i++)
+        t.words[i] = m->argv[i];
+    return t;
+}
+
+/* An option that was found in word `at`; what follows it begins in word `end`. */
+static void told_see(struct msa *m, struct told *t, const struct option *o, int at, int end)
+{
+    char *word = t->words[at];
+    if (!t->untold || !option_names(t->untold, o->name))
+        return;
+    if (word[1] != '-' && strlen(word) > 2) { /* flags of one letter come before a value */
+        char *letter = strchr(word + 1, o->letter);
+        t->words[at] = msa_format(m, "%.*s%s", (int)(letter - word), word, letter + 1);
+        return;
+    }
+    for (; at < end; at++)
+        t->words[at] = NULL;
+}
+
+static void told_take(struct msa *m, const struct told *t)
+{
+    int count = 0;
+    for (int i = 0; i < m->argc; i++)
+        if (t->words[i])
+            t->words[count++] = t->words[i];
+    t->words[count] = NULL;
+    m->argc = count;
+    m->argv = t->words;
 }
 
 static void check_operands(struct msa *m, const struct program *program)
@@ -315,15 +292,21 @@ bool options_parse(struct msa *m, const struct program *program)
     m->operands = msa_calloc(m, (size_t)m->argc + 1, sizeof *m->operands);
     m->operand_count = 0;
     struct grammar g = grammar_make(m, program);
+    struct told told = told_make(m, program);
     optind = 0; /* starts getopt anew, whatever was read before */
     opterr = 0;
-    for (int code; (code = getopt_long(m->argc, m->argv, g.letters, g.names, NULL)) != -1;) {
-        if (code == 1)
+    for (int at = 1, code; (code = getopt_long(m->argc, m->argv, g.letters, g.names, NULL)) != -1;
+         at = optind) {
+        if (code == 1) {
             m->operands[m->operand_count++] = optarg;
-        else if (code == '?' || code == ':')
+            continue;
+        }
+        if (code == '?' || code == ':')
             refuse(m, &g, code == ':');
-        else if (!take(m, program, slot_of(m, &g, code), optarg))
+        struct slot *slot = slot_of(m, &g, code);
+        if (!take(m, program, slot, optarg))
             return false;
+        told_see(m, &told, slot->option, at, optind);
     }
     while (optind < m->argc) /* behind "--" */
         m->operands[m->operand_count++] = m->argv[optind++];
@@ -331,5 +314,6 @@ bool options_parse(struct msa *m, const struct program *program)
         if (!g.slots[i].given && g.slots[i].option->initial)
             set_field(m, g.slots[i].option, g.slots[i].field, g.slots[i].option->initial);
     check_operands(m, program);
+    told_take(m, &told);
     return true;
 }

@@ -72,6 +72,8 @@ struct program {
     const struct option_file *files; /* may be NULL */
     const struct written *(*output)(
         const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
+    const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
+                           run was begun is no part of it; NULL: it tells all */
 };
 
 /* The options that every program has; their fields are in struct msa_common. */
@@ -83,8 +85,8 @@ extern const struct option common_options[];
 int program_main(const struct program *program, int argc, char **argv);
 
 /* Parses argv into m->common, m->settings, m->operands; fails the run on a bad option. Returns
- * false when
- * --help or --version was asked for and printed. argv is not changed. */
+ * false when --help or --version was asked for and printed. The caller's array is not changed;
+ * m->argv becomes one without the options that are not told (program->untold). */
 bool options_parse(struct msa *m, const struct program *program);
 
 /* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
@@ -105,10 +107,16 @@ void option_pairs(struct msa *m, const char *option, const char *text, void *clo
  * to MAX". */
 long option_int(struct msa *m, const char *option, const char *text, double min, double max);
 double option_real(struct msa *m, const char *option, const char *text, double min, double max);
+/* Where `word` stands among the words of `list`; -1: it does not. */
+int option_index(const char *list, char separator, const char *word);
 /* Word i of a choice's `arg`, "a|b|c"; owned by the run. */
 const char *option_word(struct msa *m, const char *arg, int i);
 /* Is `word` one of the comma-separated words of `list`? */
 bool option_names(const char *list, const char *word);
+/* Sets the bit of `word` in *met, if `list` has it, which is returned; and the words of the list
+ * whose bits are not set, in quotes: NULL: there are none. Words after the 64th are not told. */
+bool option_meets(const char *list, const char *word, uint64_t *met);
+const char *option_unmet(struct msa *m, const char *list, uint64_t met);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is
  * one of names[count]. */
 void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,

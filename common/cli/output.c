@@ -12,6 +12,7 @@ struct end {
     struct end *next;
     struct target target;
     bool parameters; /* of -p */
+    bool operand;    /* no program goes on with that */
 };
 struct outputs {
     struct end *read, *written;
@@ -71,6 +72,8 @@ static void add_operands(struct msa *m, const struct program *program)
         add_read(m, m->operands[i]);
     if (!m->operand_count && *program->operands)
         add_read(m, "-");
+    for (struct end *e = outputs_of(m)->read; e; e = e->next)
+        e->operand = true;
 }
 
 /* ---- Rules ---- */
@@ -123,7 +126,7 @@ static void check(struct msa *m, const struct target *t, const struct written *k
     if (!t->plain)
         return;
     for (const struct end *e = o->read; e; e = e->next)
-        if (target_same(&e->target, t) && !(kind->goes_on && kind->goes_on(m)))
+        if (target_same(&e->target, t) && (e->operand || !(kind->goes_on && kind->goes_on(m))))
             msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", t->given);
     for (const struct end *e = o->written; e; e = e->next)
         if (target_same(&e->target, t))

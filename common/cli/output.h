@@ -17,7 +17,7 @@ struct written {
                              where     no more columns can follow; NULL: anything */
     bool (*like)(struct msa *m, int fd,
                  const char *path); /* and only where it says so of the open file; NULL: anything */
-    bool (*goes_on)(const struct msa *m); /* with what it reads; NULL: it never does */
+    bool (*goes_on)(const struct msa *m); /* with what an option reads; NULL: it never does */
     bool parameters;                      /* of -p */
     bool dash; /* "-" stands for where it goes unless a file is named; else that is refused */
 };

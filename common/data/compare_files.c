@@ -1,5 +1,6 @@
 /* Comparing files. */
 #include "common/data/compare_files.h"
+#include "common/cli/option.h"
 #include "common/data/safetensors.h"
 #include <string.h>
 
@@ -26,7 +27,7 @@ static void compare_parameter(struct compare *c, const struct safetensor *a,
 static void compare_metadata(struct compare *c, const char *key, const char *a, const char *b)
 {
     struct spot at = {.kind = "metadata"};
-    if (strcmp(key, "training") == 0) /* whose settings are here too */
+    if (option_names("training,line", key)) /* whose settings are here too */
         return;
     at.noted =
         strcmp(key, "version") == 0 || strcmp(key, "device") == 0 || strcmp(key, "threads") == 0;
@@ -82,7 +83,6 @@ static void compare_paths(struct compare *c, struct msa *m, const char *a, const
 
 void compare_files(struct compare *c, struct msa *m, const char *a, const char *b)
 {
-    const char *tensors = compare_chosen(c)->tensors;
     bool params = safetensors_resembles(m, a);
     if (params != safetensors_resembles(m, b))
         fail_unlike(m, params ? a : b, params ? b : a);
@@ -90,6 +90,5 @@ void compare_files(struct compare *c, struct msa *m, const char *a, const char *
         compare_params(c, m, a, b);
     else
         compare_paths(c, m, a, b);
-    if (tensors && !compare_met(c))
-        msa_fail(m, MSA_FAILED, "no tensor '%s' on either side: nothing compared", tensors);
+    compare_check_met(c);
 }

@@ -93,7 +93,7 @@ static bool in_record(const void *record, const char *name)
 static void read_header(struct dataset *d, const struct frame *f)
 {
     static const char *const left[] = {
-        "checkpoint", "checkpoint_by", "parameters",        "commit",
+        "checkpoint", "checkpoint_by", "checkpoint_line",   "parameters", "commit",
         "resume",     "splits",        "family_parameters", "rename"};
     struct header *h = header_parse(d->m, f);
     if (h->back)

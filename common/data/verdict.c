@@ -18,7 +18,7 @@ struct verdict judge_next(struct judge *j, int64_t epoch, double number)
         j->best = number;
         j->best_epoch = epoch;
         j->waited = 0;
-    } else {
+    } else if (!stands_in) {
         j->waited++;
     }
     return (struct verdict){.best = (better && finite) || stands_in,

@@ -22,7 +22,7 @@ struct verdict {
 
 /* The verdict on a checkpoint. Strictly better wins. One whose number is NaN or infinite is never
  * remembered, and never replaces one whose number was finite; but while there is no such one it
- * counts as the best, so that training always leaves parameters. */
+ * counts as the best, so that training always leaves parameters, and patience does not run. */
 struct verdict judge_next(struct judge *j, int64_t epoch, double number);
 /* The verdict on the scores of the valid split, by `key` (scores_value). Fails the run where no
  * sample of it has come, or there is no such number of it. */

@@ -204,8 +204,10 @@ void watch_look(struct watch *w)
 {
     struct stat now;
     const char *path = w->batcher->data->path;
-    bool there = stat(path, &now) == 0;
-    if (there && untouched(&now, &w->file) && !(w->doubtful && !w->unseen))
+    if (stat(path, &now) != 0)
+        msa_fail_errno(w->m, "%s was changed while it was being trained on: it is no longer there",
+                       path);
+    if (untouched(&now, &w->file) && !(w->doubtful && !w->unseen))
         return;
     if (!msa_try(w->m, compare, w))
         msa_fail(w->m, MSA_FAILED, "%s was changed while it was being trained on: %s", path,

@@ -144,7 +144,9 @@ void saves_begin(struct msa *m, const char *path, long from, long to)
         struct target t = target_of(m, saves_path(m, path, n));
         target_expect_writable(m, &t);
         msa_fail(m, MSA_USAGE,
-                 "cannot write '%s': it is no checkpoint, but one would take its place", t.given);
+                 "cannot write '%s': it is not a checkpoint, but a checkpoint of this training would "
+                 "replace it",
+                 t.given);
     }
     msa_free(m, saves);
 }
@@ -183,6 +185,6 @@ void saves_remove_one(struct msa *m, const char *path, long n)
 void saves_expect(struct msa *m, const char *path, long n)
 {
     if (file_exists(save_at(m, path, n)) && !is_save(m, path, n))
-        msa_fail(m, MSA_FAILED, "cannot write '%s': it is no checkpoint, and is not replaced",
+        msa_fail(m, MSA_FAILED, "cannot write '%s': it is not a checkpoint, and is not replaced",
                  saves_path(m, path, n));
 }

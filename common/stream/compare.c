@@ -14,7 +14,7 @@ enum { PLACES = 1 << 14, SLOTS = 2 * PLACES };
 struct compare {
     struct msa *m;
     struct compare_choice choice;
-    bool met; /* a tensor that was wanted */
+    uint64_t met; /* tensors that were wanted (option_meets) */
     size_t count;
     struct place *first, *last; /* in the order found */
     struct place *slots[SLOTS]; /* by path and kind: at their hash, or in the next free slot */
@@ -35,14 +35,16 @@ const struct compare_choice *compare_chosen(const struct compare *c)
 
 bool compare_wants(struct compare *c, const char *tensor)
 {
-    bool wanted = !c->choice.tensors || (tensor && option_names(c->choice.tensors, tensor));
-    c->met = c->met || (wanted && tensor);
-    return wanted;
+    return !c->choice.tensors || (tensor && option_meets(c->choice.tensors, tensor, &c->met));
 }
 
-bool compare_met(const struct compare *c)
+void compare_check_met(const struct compare *c)
 {
-    return c->met;
+    const char *list = c->choice.tensors, *unmet = list ? option_unmet(c->m, list, c->met) : NULL;
+    if (unmet && !c->met)
+        msa_fail(c->m, MSA_FAILED, "no tensor '%s' on either side: nothing compared", list);
+    if (unmet)
+        msa_warn(c->m, "--tensor: no tensor %s on either side", unmet);
 }
 
 /* ---- Places ---- */

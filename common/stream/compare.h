@@ -22,8 +22,8 @@ struct compare *compare_new(struct msa *m, struct compare_choice choice);
 const struct compare_choice *compare_chosen(const struct compare *c);
 /* Is that tensor to be compared? NULL: is what is no tensor? */
 bool compare_wants(struct compare *c, const char *tensor);
-/* Has one of the tensors been there? */
-bool compare_met(const struct compare *c);
+/* Warns of tensors that were named and have not been there; fails the run where none has. */
+void compare_check_met(const struct compare *c);
 bool compare_equal(const struct compare *c);
 /* A line for each tensor or value that differs; with `all` for each that does not, too. Differences
  * that are only noted come with others and with `all`, unless `quiet`. Never fails the run. */

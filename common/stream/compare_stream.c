@@ -1,4 +1,5 @@
 /* Comparing frame by frame. */
+#include "common/cli/option.h"
 #include "common/stream/compare.h"
 #include "common/stream/recording.h"
 #include <string.h>
@@ -40,7 +41,8 @@ static bool left_out(enum frame_kind kind, const char *key)
 {
     bool record = kind == FRAME_DATA || kind == FRAME_GRADIENT;
     return (record && strcmp(key, "tensors") == 0) ||
-           (kind == FRAME_HEADER && (strcmp(key, "back") == 0 || strcmp(key, "training") == 0));
+           (kind == FRAME_HEADER && option_names("back,training,checkpoint_line", key)) ||
+           (kind == FRAME_CONTROL && strcmp(key, "line") == 0);
 }
 
 /* How the programs were called, and where their parameters are, may differ. */

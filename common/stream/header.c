@@ -183,6 +183,11 @@ long header_training_steps(const struct header *h)
     return __builtin_mul_overflow(h->steps, h->epochs, &steps) || steps < 1 ? 0 : steps;
 }
 
+long header_checkpoints(const struct header *h)
+{
+    return (long)value_int(&h->map, "checkpoints", h->epochs);
+}
+
 /* ---- Writing ---- */
 
 static value pipeline_of(const struct header *h)

@@ -61,6 +61,8 @@ int header_position(
 const char *header_parameters(const struct header *h, int i);
 /* Steps of the whole training; 0: this is none. */
 long header_training_steps(const struct header *h);
+/* Checkpoints of the whole training; where the source has not said so, its epochs. */
+long header_checkpoints(const struct header *h);
 void header_write(struct header *h, struct writer *w);
 
 /* What a record says of its samples in words: keys of its map, each an array of one str a sample.

@@ -1,6 +1,7 @@
 /* Frames as JSON objects, one a line. */
 #include "common/stream/show.h"
 #include "common/stream/stats.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 /* An object being made; memory may run out on the way, which is told in the end. */
 struct build {
     bool failed;
+    bool large; /* has a number that large() has made */
 };
 
 static void put(struct build *b, json_t *object, const char *key, size_t length, json_t *v)
@@ -29,6 +31,17 @@ static void push(struct build *b, json_t *array, json_t *v)
 static json_t *number(double d)
 {
     return isfinite(d) ? json_real(d) : json_null();
+}
+
+/* Jansson has no integer above INT64_MAX: digits behind a byte that is in no text of UTF-8. */
+static const char large_mark = '\xff';
+
+static json_t *large(struct build *b, uint64_t number)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%c%" PRIu64, large_mark, number);
+    b->large = true;
+    return json_string_nocheck(digits);
 }
 
 static json_t *shape_of(struct build *b, const struct tensor *t)
@@ -75,7 +88,7 @@ static json_t *of_value(struct build *b, const value *v)
         return json_boolean(v->via.boolean);
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
         return v->via.u64 <= INT64_MAX ? json_integer((json_int_t)v->via.u64)
-                                       : json_real((double)v->via.u64);
+                                       : large(b, v->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
         return json_integer(v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
@@ -96,11 +109,12 @@ static json_t *of_value(struct build *b, const value *v)
 
 /* ---- Tensors ---- */
 
-static json_t *element(const struct tensor *t, size_t i)
+static json_t *element(struct build *b, const struct tensor *t, size_t i)
 {
     int64_t whole;
-    bool integer = dtype_whole(t->dtype) && tensor_whole(t, i, &whole);
-    return integer ? json_integer(whole) : number(tensor_value(t, i));
+    if (!dtype_whole(t->dtype))
+        return number(tensor_value(t, i));
+    return tensor_whole(t, i, &whole) ? json_integer(whole) : large(b, (uint64_t)whole);
 }
 
 static json_t *of_tensor(struct build *b, const struct tensor *t, bool values)
@@ -117,7 +131,7 @@ static json_t *of_tensor(struct build *b, const struct tensor *t, bool values)
     set(b, object, "zeros", json_integer((json_int_t)n.zeros));
     set(b, object, "non_finite", json_integer((json_int_t)n.non_finite));
     for (size_t i = 0; values && i < t->count; i++)
-        push(b, all, element(t, i));
+        push(b, all, element(b, t, i));
     if (values)
         set(b, object, "values", all);
     return object;
@@ -133,9 +147,55 @@ static json_t *of_tensors(struct build *b, const struct tensor *tensors, int cou
 
 /* ---- Frames ---- */
 
+enum { STYLE = JSON_REAL_PRECISION(9) | JSON_ENCODE_ANY };
+
+static bool write_any(json_t *v, FILE *to);
+
+static bool write_object(json_t *object, FILE *to)
+{
+    bool first = true, well = true;
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        json_t *key = json_stringn(json_object_iter_key(at), json_object_iter_key_len(at));
+        fputs(first ? "{" : ", ", to);
+        well = well && key && json_dumpf(key, to, STYLE) == 0;
+        json_decref(key);
+        fputs(": ", to);
+        well = well && write_any(json_object_iter_value(at), to);
+        first = false;
+    }
+    fputs(first ? "{}" : "}", to);
+    return well;
+}
+
+static bool write_array(json_t *array, FILE *to)
+{
+    bool well = true;
+    fputc('[', to);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        fputs(i ? ", " : "", to);
+        well = well && write_any(json_array_get(array, i), to);
+    }
+    fputc(']', to);
+    return well;
+}
+
+/* As json_dumpf writes it, and numbers that large() has made. */
+static bool write_any(json_t *v, FILE *to)
+{
+    const char *text = json_string_value(v);
+    if (json_is_object(v))
+        return write_object(v, to);
+    if (json_is_array(v))
+        return write_array(v, to);
+    if (text && text[0] == large_mark)
+        return fputs(text + 1, to) >= 0;
+    return json_dumpf(v, to, STYLE) == 0;
+}
+
 static void print(const struct show *s, struct build *b, json_t *object)
 {
-    b->failed = b->failed || !object || json_dumpf(object, s->to, JSON_REAL_PRECISION(9)) != 0;
+    b->failed = b->failed || !object ||
+                (b->large ? !write_any(object, s->to) : json_dumpf(object, s->to, STYLE) != 0);
     json_decref(object);
     if (b->failed)
         msa_fail(s->m, MSA_FAILED, "out of memory, or a frame with text that is not UTF-8");

@@ -120,6 +120,32 @@ uint32_t training_settings(const struct control *c)
     return sum;
 }
 
+/* ---- The whole line ---- */
+
+void training_add_settings(struct header *h, const value *settings)
+{
+    const char *before = training_of(h);
+    uint32_t crc = libdeflate_crc32(training_crc(settings), before, strlen(before));
+    if (*before)
+        training_put(h, training_text(h->m, crc, 0));
+}
+
+void training_put_line(struct control *c, const struct header *h)
+{
+    const char *before = training_of(h);
+    if (*before)
+        value_set(c->m, c->zone, &c->map, "line",
+                  value_str(c->m, c->zone,
+                            training_text(c->m, training_own(before), training_settings(c))));
+}
+
+const char *training_line(struct msa *m, const value *control)
+{
+    const value *v = value_get(control, "line");
+    bool text = v && v->type == MSGPACK_OBJECT_STR;
+    return text ? msa_strndup(m, v->via.str.ptr, v->via.str.size) : NULL;
+}
+
 /* ---- Checksums ---- */
 
 void training_put_checksum(struct control *c, value *state, const char *key, struct checksum sum)
@@ -153,16 +179,39 @@ const char *resume_training(struct msa *m, const value *state)
 
 void training_put_log(struct control *c, value *state, struct log *log)
 {
-    int64_t length = log ? log_sync(c->m, log) : 0;
+    int64_t length;
+    if (!log)
+        return;
+    length = log_sync(c->m, log);
     value_set(c->m, c->zone, state, "log", value_of_int(length));
     value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
 }
 
+/* Was there one? A log with a gap would be taken for that of a whole training. */
+static bool has_log(struct msa *m, const value *state, const char *path)
+{
+    bool has = state && value_get(state, "log");
+    if (has && !path)
+        msa_fail(m, MSA_USAGE, "the training that is to be resumed has a log: give its --log too");
+    if (state && !has && path)
+        msa_fail(m, MSA_USAGE,
+                 "the training that is to be resumed has no log: leave --log '%s' out", path);
+    return has;
+}
+
 struct log *resume_log(struct msa *m, const value *state, const char *path)
 {
-    int64_t kept = state ? resume_int(m, state, "log") : 0;
-    uint32_t crc32 = state ? resume_crc32(m, state, "log_crc32") : 0;
-    struct log *log = log_open(m, path, kept);
+    bool has = has_log(m, state, path);
+    int64_t kept = has ? resume_int(m, state, "log") : 0;
+    uint32_t crc32 = has ? resume_crc32(m, state, "log_crc32") : 0;
+    struct log *log = path ? log_open(m, path, kept) : NULL;
+    if (!log)
+        return NULL;
+    if (kept && !log_is_regular(log))
+        msa_fail(m, MSA_USAGE,
+                 "--log '%s' is not a regular file, but the training that is to be resumed has a "
+                 "log in one",
+                 path);
     if (!kept || !log_is_regular(log)) /* nothing is committed of anything else */
         return log;
     struct checksum found = checksum_of_file(m, path, (uint64_t)kept);

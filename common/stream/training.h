@@ -19,6 +19,15 @@ uint32_t training_own(const char *text);
 const char *training_of(const struct header *h);
 void training_put(struct header *h, const char *text);
 
+/* What follows a header is another training where these settings (a map) of a program without
+ * parameters are others. */
+void training_add_settings(struct header *h, const value *settings);
+/* All of a line in one text, the same for each stage: the end of the line puts it into a control
+ * that it sends back, when it has added its state (no header text: it doesn't); and what is there,
+ * owned by the run, or NULL. */
+void training_put_line(struct control *c, const struct header *h);
+const char *training_line(struct msa *m, const value *control);
+
 /* A value in 32 bits, the same whatever the order of its maps and the encoding of its numbers. */
 uint32_t training_crc(const value *v);
 /* The same of the settings of those that have given a state so far. */
@@ -31,10 +40,12 @@ struct checksum resume_checksum(struct msa *m, const value *state, const char *k
 /* A text that training_text has made; fails the run with MSA_CORRUPT where the state has none. */
 const char *resume_training(struct msa *m, const value *state);
 
-/* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these. */
-void training_put_log(struct control *c, value *state, struct log *log); /* NULL: there is none */
-/* Opens it to continue after the committed bytes; state NULL: from the beginning. Fails the run as
- * log_open, and with MSA_CORRUPT where these bytes are others. */
+/* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these;
+ * neither where there is none (NULL). */
+void training_put_log(struct control *c, value *state, struct log *log);
+/* Opens --log PATH (NULL: none was given) to continue after the committed bytes; state NULL: from
+ * the beginning. Fails the run as log_open, with MSA_USAGE where one training has a log and the
+ * other none, and with MSA_CORRUPT where the committed bytes are others. */
 struct log *resume_log(struct msa *m, const value *state, const char *path);
 
 #endif

@@ -73,7 +73,8 @@ static const struct program program = {"msa-test",
                                        work,
                                        NULL,
                                        NULL,
-                                       NULL};
+                                       NULL,
+                                       "keep,init"};
 
 /* ---- Running ---- */
 
@@ -82,16 +83,20 @@ struct script {
     struct settings settings;
     bool proceeds;
     char *operands[8];
-    char list[64];
+    char list[64], told[128];
 };
 
 static void parse_body(struct msa *m)
 {
     struct script *s = (struct script *)m;
-    char *argv[32];
-    memcpy(argv, m->argv, ((size_t)m->argc + 1) * sizeof *argv);
+    char *argv[32], **given = m->argv;
+    int argc = m->argc;
+    memcpy(argv, given, ((size_t)argc + 1) * sizeof *argv);
     s->proceeds = options_parse(m, &program);
-    assert_memory_equal(argv, m->argv, ((size_t)m->argc + 1) * sizeof *argv);
+    assert_memory_equal(argv, given, ((size_t)argc + 1) * sizeof *argv);
+    for (int i = 0; i < m->argc; i++)
+        strcat(strcat(s->told, i ? " " : ""), m->argv[i]);
+    assert_null(m->argv[m->argc]);
     assert_null(m->operands[m->operand_count]);
     memcpy(s->operands, m->operands, ((size_t)m->operand_count + 1) * sizeof *s->operands);
     s->settings = *(struct settings *)m->settings;
@@ -223,6 +228,29 @@ static void operands_may_stand_anywhere(void **state)
     assert_false(s.settings.keep);
     refused(PARSE("--dim=1", "a", "b", "c"), "unexpected operand 'c' (see msa-test --help)");
     refused(PARSE("--dim=1"), "too few operands: expected FILE [FILE] (see msa-test --help)");
+}
+
+static void told(const char *expected, struct script s)
+{
+    assert_int_equal(s.m.status, MSA_OK);
+    assert_string_equal(s.told, expected);
+}
+
+/* -k and --init are not; -z and -v stand with -k, and a value may look like a flag. */
+static void some_options_are_not_told(void **state)
+{
+    (void)state;
+    told("msa-test --dim 4 x", PARSE("--dim", "4", "x"));
+    told("msa-test --dim 4 x", PARSE("-k", "--dim", "4", "x"));
+    told("msa-test --dim 4 x", PARSE("--dim", "4", "x", "--keep"));
+    told("msa-test -v --dim=4 x", PARSE("-kv", "--dim=4", "x"));
+    told("msa-test -zv --dim 4 x", PARSE("-zkvk", "--dim", "4", "x"));
+    told("msa-test -pk --dim 4 x", PARSE("-pk", "--dim", "4", "x"));
+    told("msa-test -zpk --dim 4 x", PARSE("-kzpk", "--dim", "4", "x"));
+    told("msa-test -z -p -k --dim 4 x", PARSE("-z", "-p", "-k", "--dim", "4", "x"));
+    told("msa-test -p k --dim 4 x", PARSE("-kp", "k", "--dim", "4", "x"));
+    told("msa-test --dim 4 x", PARSE("--init", "a", "--dim", "4", "--init=b", "-kk", "x"));
+    told("msa-test --dim 4 -- -k --init", PARSE("--dim", "4", "--", "-k", "--init"));
 }
 
 static void wrong_names_are_refused(void **state)
@@ -450,6 +478,7 @@ int main(void)
         cmocka_unit_test(defaults_are_parsed_like_values),
         cmocka_unit_test(values_reach_their_fields),
         cmocka_unit_test(operands_may_stand_anywhere),
+        cmocka_unit_test(some_options_are_not_told),
         cmocka_unit_test(wrong_names_are_refused),
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(pairs_and_words),

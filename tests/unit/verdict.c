@@ -34,10 +34,12 @@ static const struct course courses[] = {
     {{.smaller = false, .after = 4}, {NAN, 3, NAN, NAN, NAN, -9}, "bb---b"},
     {{.smaller = true, .after = 2}, {NAN, NAN, NAN, INFINITY, NAN}, "bbbbb"},
     {{.smaller = true, .after = 9}, {1, NAN, 2, INFINITY}, "b-b-"},
-    /* patience counts what is not finite too, and from there on */
+    /* patience counts what is not finite too, once there is a number to compare with */
     {{.smaller = true, .patience = 2}, {1, NAN, INFINITY}, "b-s"},
     {{.smaller = true, .after = 1, .patience = 2}, {1, NAN, NAN}, "b-s"},
-    {{.smaller = true, .after = 1, .patience = 2}, {NAN, NAN, NAN}, "bbx"},
+    {{.smaller = true, .after = 1, .patience = 2}, {NAN, NAN, NAN}, "bbb"},
+    {{.smaller = false, .patience = 2}, {NAN, NAN, NAN, -1, NAN, -1}, "bbbb-s"},
+    {{.smaller = false, .patience = 1}, {NAN, 3, 2}, "bbs"},
 };
 enum { COURSES = sizeof courses / sizeof *courses };
 

@@ -1,0 +1,23 @@
+/* A file that this run has written, or goes on from, and that is its own: what tells later that
+ * somebody else has removed or replaced it. */
+#ifndef MSA_MARK_H
+#define MSA_MARK_H
+
+#include "common/cli/msa.h"
+#include <sys/types.h>
+
+/* Zeroed: of no file, which is always as it was. */
+struct mark {
+    const char *path; /* the caller's; NULL: of none */
+    dev_t device;
+    ino_t inode;
+    off_t length;
+};
+
+/* Of the regular file that PATH leads to now; of none where there is no such file. */
+struct mark mark_of(struct msa *m, const char *path);
+/* Fails the run where PATH leads to another file, to one of another length, or to none: "'PATH' was
+ * removed, replaced or changed during the training". */
+void mark_check(struct msa *m, const struct mark *mark);
+
+#endif
