@@ -52,7 +52,7 @@ has_operands() {
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
     {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
-programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
+programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
 # lacking COMMAND:PACKAGE: whether it is not there, and a sentence that says so.
 lacking() {
@@ -362,12 +362,15 @@ settings() {
     local program
     {
         msa-dump --json "$1/state.msa" | sed -n '/"kind": "C"/s/"[0-9]*:msa-\([a-z]*\)": {/\n\1 {/gp' | awk '
-            match($0, /"settings": [{][^}]*[}]/) {
-                for (rest = substr($0, RSTART + 13, RLENGTH - 13); match(rest, /"[^"]*": ("[^"]*"|[^",}]*)/);
-                     rest = substr(rest, RSTART + RLENGTH)) {
-                    pair = substr(rest, RSTART + 1, RLENGTH - 1)
-                    gsub(/"$/, "", pair)
+            match($0, /"settings": [{]/) {
+                rest = substr($0, RSTART + RLENGTH)
+                while (match(rest, /^(, )?"[^"]*": ("([^"\\]|\\.)*"|[^",}]*)/)) {
+                    pair = substr(rest, 1, RLENGTH)
+                    rest = substr(rest, RLENGTH + 1)
+                    sub(/^(, )?"/, "", pair)
+                    sub(/"$/, "", pair)
                     sub(/": "?/, "\t", pair)
+                    gsub(/\\"/, "\"", pair)
                     print $1 "." pair
                 }
             }'
