@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
-data_hash='' data_seen='' # of the data set: hash_data, watch_data
+data_hash='' data_seen='' looked='' # of the data set: hash_data, watch_data, look_at
 quiet=''
 compute=() # options of programs that compute: --device, --threads and --precision
 said=()    # options of msa-load: what is said of the data set, --rename and --like
@@ -50,9 +50,9 @@ has_operands() {
 
 # What the scripts call beyond their first lines, and Debian's package of each, in minbase or in tests/setup.
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
-    {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sort,stat,tail,tr}:coreutils)
+    {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
-programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump})
+programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
 # lacking COMMAND:PACKAGE: whether it is not there, and a sentence that says so.
 lacking() {
@@ -97,8 +97,40 @@ spare() {
     done
 }
 
-# replace FILE COMMAND...: what the command prints becomes the content of FILE, all of it at once, or nothing does. Until then
-# it has a name that was new, and a lock; what is found under such a name without a lock was left by a script that was killed.
+# What results begin with, by name or else by the end of the name: patterns, in which zero bytes do not count.
+declare -A begins=([about.tsv]=$'made by\t*\ncommand\t?(msa-)'"${name#msa-} " [test.tsv]=$'split\tsamples'
+    [table.tsv]=$'model\tmetric\tseeds\t' [table.md]='| model | seeds |' [with.tsv]=$'\t[TVA][sd]' [without-cl.tsv]=$'\t[TVA][sd]'
+    [report.html]='<!DOCTYPE html>*<title>DMMSA on made-up data</title>' [state.msa]=$'\xd8M'
+    [png]=$'\x89PNG\r\n\x1a\n\rIHDR*bKGD\xff\xff\xff' [svg]='<\?xml *<desc>Produced by GNUPLOT')
+
+# begun_by_us FILE: whether it begins as such. Others are copies, and ours in the folder of a run, or of its encoder of text.
+begun_by_us() {
+    local LC_ALL=C folder=${1%/*} file=${1##*/} start
+    local pattern=${begins[$file]-${begins[${file##*.}]-}}
+    if [ -z "$pattern" ]; then
+        for file in "$folder"/{,text/}{about.tsv,state.msa}; do
+            [ ! -s "$file" ] || ! begun_by_us "$file" || return 0
+        done
+        return 1
+    fi
+    start=$(head -c 512 "$1" 2>/dev/null | tr -d '\0')
+    # shellcheck disable=SC2053 # it is a pattern
+    [[ $start == $pattern* ]]
+}
+
+# own RESULT...: ends the script where one would take the place of what it has not written, before anything is written.
+own() {
+    local file
+    for file; do
+        [ -e "$file" ] || continue
+        [ -f "$file" ] && { [ ! -s "$file" ] || begun_by_us "$file"; } && continue
+        fail 2 "cannot write '$file': what is there was not written by $name"
+    done
+}
+
+# replace FILE COMMAND...: what the command prints becomes the content of FILE, all of it at once, or nothing does; a FILE that
+# has this content already is left alone. Until then it has a name that was new, and a lock; what is found under such a name
+# without a lock was left by a script that was killed.
 replace() (
     mark=$(dirname "$1")/.${1##*/}.msa-
     for left in "$mark"??????; do
@@ -110,10 +142,11 @@ replace() (
     until [ "${new-}" -ef "/dev/fd/${held-}" ]; do # it may be taken for one that was left, until it has the lock
         new=$(mktemp "${mark}XXXXXX")
         exec {held}>>"$new"
-        flock "$held"
+        flock -w 5 "$held" || fail 1 "cannot write '$1': another program is writing it"
     done
     trap 'rm -f "$new"' EXIT
     "${@:2}" >"$new"
+    ! cmp -s "$new" "$1" || return 0
     chmod '=rw' "$new" # as umask says
     mv -fT "$new" "$1"
 )
@@ -166,6 +199,38 @@ has_split() {
     local error
     error=$({ msa-load -q --split "$2" --batch 1 "${said[@]}" "$1" | head -c 1 >/dev/null; } 2>&1) || true
     [[ $error != *"no samples in split '$2'" ]]
+}
+
+# look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits, and ends the script where
+# one of them cannot be read.
+look_at() {
+    local status=0
+    looked=$({ msa-load ${quiet:+-q} --batch 1 "${said[@]}" "${@:2}" "$1" | head -c 1 >/dev/null; exit "${PIPESTATUS[0]}"; } 2>&1) ||
+        status=$?
+    [ -z "$looked" ] || echo "$looked" >&2
+    [[ $status == @(0|141) ]] || exit "$status"
+}
+
+# unsaid COMMAND...: runs it, and says nothing again that look_at has said, of however many labels.
+unsaid() {
+    # shellcheck disable=SC2016 # awk expands it
+    { "$@" 2>&1 >&3 3>&- | LOOKED=$looked awk '
+        function core(line) { sub(/[0-9]+ labels are outside.*/, "labels", line); return line }
+        BEGIN { n = split(ENVIRON["LOOKED"], line, "\n"); for (i = 1; i <= n; i++) said[core(line[i])] }
+        !(core($0) in said) { print; fflush() }' >&2 3>&-; } 3>&1
+}
+
+# compare_words BERT_DIR DATASET [options of msa-load]: warns where its text_bert is mostly not what the vocabulary beside BERT
+# gives.
+compare_words() {
+    local cased=() status
+    [ -z "${quiet:+-q}" ] && [ -e "$1/vocab.txt" ] && has "${@:2:1}" text_bert "${@:3}" || return 0
+    ! is_cased "$1" || cased=(--cased)
+    msa-load -q --batch 20 --drop vision,audio "${said[@]}" "${@:2}" |
+        msa-tokenize --vocab "$1/vocab.txt" "${cased[@]}" --compare 20 || {
+        status=("${PIPESTATUS[@]}")
+        [ "${status[1]}" -eq 0 ] || cause "${status[@]}"
+    }
 }
 
 # said_of RUN_DIR...: what was said to these trainings of their data set is said here too.
@@ -257,8 +322,11 @@ keep_words() {
     local file
     [ ! "$1" -ef "${2-}" ] || return 0
     for file in vocab.txt tokenizer_config.json; do
-        rm -f "$1/$file"
-        [ -z "${2-}" ] || [ ! -e "$2/$file" ] || replace "$1/$file" cat "$2/$file"
+        if [ -n "${2-}" ] && [ -e "$2/$file" ]; then
+            replace "$1/$file" cat "$2/$file"
+        else
+            rm -f "$1/$file"
+        fi
     done
 }
 
@@ -294,12 +362,15 @@ settings() {
     local program
     {
         msa-dump --json "$1/state.msa" | sed -n '/"kind": "C"/s/"[0-9]*:msa-\([a-z]*\)": {/\n\1 {/gp' | awk '
-            match($0, /"settings": [{][^}]*[}]/) {
-                for (rest = substr($0, RSTART + 13, RLENGTH - 13); match(rest, /"[^"]*": ("[^"]*"|[^",}]*)/);
-                     rest = substr(rest, RSTART + RLENGTH)) {
-                    pair = substr(rest, RSTART + 1, RLENGTH - 1)
-                    gsub(/"$/, "", pair)
+            match($0, /"settings": [{]/) {
+                rest = substr($0, RSTART + RLENGTH)
+                while (match(rest, /^(, )?"[^"]*": ("([^"\\]|\\.)*"|[^",}]*)/)) {
+                    pair = substr(rest, 1, RLENGTH)
+                    rest = substr(rest, RLENGTH + 1)
+                    sub(/^(, )?"/, "", pair)
+                    sub(/"$/, "", pair)
                     sub(/": "?/, "\t", pair)
+                    gsub(/\\"/, "\"", pair)
                     print $1 "." pair
                 }
             }'
@@ -335,6 +406,7 @@ about_lines() {
     printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
     header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
     [ $# -le 2 ] || printf '%s\t%s\n' "${@:3}"
+    [ -z "${diverged-}" ] || printf 'diverged in epoch\t%s\n' "$diverged"
     settings "$run"
 }
 
@@ -361,14 +433,24 @@ expect_data() {
         fail 1 "'$1' was changed while it was being trained on: it has another SHA-256 than $data_hash"
 }
 
-# The identity of a file: device, inode, size and times, of which a change alters one. Where there is none the programs
+# The identity of a file, or of several: device, inode, size and times, of which a change alters one. Where there is none the programs
 # say so.
 file_at() {
-    stat -L -c '%d %i %s %.9Y %.9Z' "$1" 2>/dev/null || echo none
+    stat -L -c '%d %i %s %.9Y %.9Z' "$@" 2>/dev/null || echo none
 }
 
 hash_of() {
     sha256sum <"$1" | cut -d ' ' -f 1
+}
+
+# divergence RUN_DIR: the epoch in which a training has ended since its parameters were not finite, if it has: that checkpoint
+# was judged, but not committed.
+divergence() {
+    local committed=0
+    [ ! -s "$1/state.msa" ] || committed=$(msa-dump --json "$1/state.msa" | sed -n 's/.*"kind": "C".*"checkpoint": \([0-9]*\).*/\1/p')
+    [ ! -e "$1/metrics.tsv" ] || awk -F '\t' -v committed="$committed" '
+        $2 == "valid" { judged++; epoch = $1; finite = !/\t-?(nan|inf)/ }
+        END { if (judged > committed && !finite) print epoch }' "$1/metrics.tsv"
 }
 
 # told RUN_DIR KEY: of about.tsv; nothing where it is not there.

@@ -6,7 +6,7 @@
 # take_arguments OPTIONS ARGUMENT...: a value for each of OPTIONS that is there goes to `given`. The other words are
 # options of a training: of the pre-training behind --pretrain, of the fusion behind --train, of both before these.
 take_arguments() {
-    local own=" $1 " part=both word
+    local own=" $1 " part=both word of_data='^--((text|vision|audio)-)?(rename|family|standardize)$'
     shift
     declare -gA given=()
     for word in $own; do
@@ -27,6 +27,7 @@ take_arguments() {
                 given[$1]=$2
                 shift
             else
+                [[ $part == both || ! $1 =~ $of_data ]] || fail 2 "'$1' is of the data set: it goes before --pretrain and --train"
                 [ "$part" = --train ] || pretrain+=("$1")
                 [ "$part" = --pretrain ] || train+=("$1")
             fi
@@ -43,6 +44,7 @@ check_arguments() {
     has_operands "$1"
     data=$1 family=auto
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
+    own "$out"/table.{tsv,md}
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
     [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
     seeds=$(tr , '\n' <<<"$seeds" | sed 's/^0*\([0-9]\)/\1/' | awk '!seen[$0]++') # as text: awk's numbers are rounded
@@ -56,6 +58,7 @@ check_arguments() {
     : "${family:=auto}"
     family=$(family_of "$data")
     [ -n "$family" ] || msa-load "${said[@]}" "$data" >/dev/null # says what is wrong
+    look_before
     case ${given[--as]-}-$family in
     sims-mosi | mos*-sims) fail 1 "'$data' is of the family $family, and so not ${given[--as]}" ;;
     esac
@@ -63,21 +66,21 @@ check_arguments() {
     [ -n "$encoders" ] || check_pretraining
     hash_data "$data"
     expect_pictures
-    [ -n "$quiet" ] || warn_of_data
 }
 
 # What a training would say of the data set if it were not quiet.
-warn_of_data() {
-    { msa-load --batch 1 --family "$family" "${said[@]}" "$data" | head -c 1 >/dev/null; } || true
-    [ -z "${given[--bert]-}" ] || { find_bert "${given[--bert]}" && compare_words; }
+look_before() {
+    local from
+    look_at "$data" --family "$family"
+    { value_of --bert "${pretrain[@]}" && value_of --bert "${train[@]}"; } | sort -u | while read -r from; do
+        [ -z "$from" ] || { find_bert "$from" && compare_words "$bert_dir" "$data"; }
+    done
 }
 
 # Where encoders are to be trained here, their lines, and whether the fusion can go on from them.
 check_pretraining() {
     [ -v "given[--bert]" ] || return 0
-    "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check
-    [ "$(standardized "${pretrain[@]}")" = "$(standardized "${train[@]}")" ] ||
-        fail 2 "--standardize is for both --pretrain and --train, or for none"
+    "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check --quiet
 }
 
 # check_training SEED [options]: the line of train_once.
@@ -93,7 +96,7 @@ check_training() {
         value=$([ -n "$from" ] || value_of "$option" "${pretrain[@]}")
         begin+=(${value:+"$option" "$value"})
     done
-    "$here/train" "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check
+    "$here/train" "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check --quiet
 }
 
 # take_said WORD...: what is said of the data set.
@@ -127,22 +130,20 @@ use_settings() {
     esac
 }
 
-# once SCRIPT DATASET DIR [options]: goes on with this training, unless it is whole already: about.tsv is the last of its
-# results, and the curves come after that.
+# once SCRIPT DATASET DIR [options]: goes on with this training. One that is whole already, with about.tsv as the last of its
+# results, is looked at by its programs.
 once() {
     local script=$1 run=$3
     shift
     set -- "$@" --quiet
     if [ ! -e "$run/about.tsv" ]; then
         [ -n "$quiet" ] || echo "--- $run" >&2
-        "$here/$script" "$@" --resume || failed "$run" $?
     elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
-    elif [ "$script" = train ] && [ ! -e "$run/curves.svg" ]; then
-        pictures "$here/curves" "$run"
-    fi
-    [ "$(told "$run" sha256)" = "$data_hash" ] ||
+    elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
         fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
+    fi
+    "$here/$script" "$@" --resume || failed "$run" $?
 }
 
 # failed DIR STATUS: which training it was: -j trains several, and --quiet says nothing before.

@@ -17,7 +17,7 @@ take_options() {
         -f) force=-f ;;
         --quiet) quiet=(-q) ;;
         --resume) resume=--resume ;;
-        --check) check=--check quiet=(-q) ;;
+        --check) check=--check ;;
         --standardize | --no-shuffle) load+=("$1") ;;
         *) other_flag "$1" || taken=2 ;;
         esac
@@ -49,23 +49,42 @@ take_options() {
     done
 }
 
-# ended STATUS...: ends the script after the line of a training that failed, as cause does; where msa-backprop, the last,
-# has ended it, and it has left no parameters in $run, says so.
+# ended STATUS...: ends the script after the line of a training that failed, as cause does. But where msa-backprop, the last,
+# has ended it since it diverged, and it has left parameters in $run, these are evaluated: `diverged`, and the script ends then.
 ended() {
-    if [ "${!#}" -eq 1 ] && [ -s "$run/steps.tsv" ] && [ ! -e "$run/encode.safetensors" ]; then
+    [ -z "${old[*]-}" ] || forget_old || true
+    [ "${!#}" -ne 1 ] || [ "$(file_at "$run/metrics.tsv")" = "${log_seen-}" ] || diverged=$(divergence "$run")
+    if [ -n "${diverged-}" ]; then
+        [ ! -e "$run/encode.safetensors" ] || return 0
         echo "$name: '$run' has no parameters: there is nothing to evaluate" >&2
     fi
     cause "$@"
 }
 
-# have_alone DIR: waits while another script, or programs that one left behind when it was killed, train there. The programs
-# of this one hold the lock too.
+# have_alone DIR: another script, or programs that one left behind when it was killed, may train there; as these do it waits
+# for 5 seconds. The programs of this one hold the lock too.
 have_alone() {
     mkdir -p "$1"
     exec {lock}<"$1"
-    flock -n "$lock" && return
-    echo "$name: another training is at work in '$1': waiting" >&2
-    flock "$lock"
+    flock -w 5 "$lock" || fail 1 "cannot write '$1': another program is writing it"
+}
+
+# instead_of RESULT...: the line. With -f these results of an old training go when its parameters do: when the whole line has
+# made a step. Until then it may be refused.
+instead_of() {
+    local old=() seen log_seen forgetting
+    log_seen=$(file_at "$run/metrics.tsv")
+    if [ -n "$force" ]; then
+        old=("$@") seen=$(file_at "$run"/{state.msa,encode.safetensors})
+        until forget_old || ! kill -0 $$; do sleep 0.1; done &>/dev/null &
+        forgetting=$!
+    fi
+    diverged=''
+    line
+    [ -z "$force" ] || wait "$forgetting"
+}
+forget_old() {
+    [ "$(file_at "$run"/{state.msa,encode.safetensors})" != "$seen" ] && rm -f "${old[@]}"
 }
 
 # try LINE: a function that runs the line of a training in $run, as --check has it: in a folder that goes away. Where it
@@ -87,15 +106,6 @@ find_bert() {
     for file in "$bert_weights" "$bert_dir/config.json"; do
         [ -r "$file" ] || fail 1 "--bert: there is no '$file'"
     done
-}
-
-# compare_words: warns where the data set's text_bert is mostly not what the vocabulary beside BERT gives.
-compare_words() {
-    local cased=()
-    [ -z "${quiet[*]}" ] && [ -e "$bert_dir/vocab.txt" ] || return 0
-    ! is_cased "$bert_dir" || cased=(--cased)
-    { msa-load -q --batch 20 --drop vision,audio "${said[@]}" "$data" |
-        msa-tokenize --vocab "$bert_dir/vocab.txt" "${cased[@]}" --compare 20; } 2>&1 | grep '^msa-tokenize: warning: ' >&2 || true
 }
 
 # from_bert: what about.tsv says of it, into `from`.

@@ -260,6 +260,13 @@ small() {
     [ "$status" -eq 1 ]
     [ "${#lines[@]}" -eq 2 ]
     cmp out/steps.tsv before
+    run "$ROOT/pipelines/report" out --tsv
+    [ "${lines[1]}" = $'out\tno checkpoint: diverged' ]
+    # over an old run: nothing of its results is left beside these logs
+    echo words >first/vocab.txt
+    run "$ROOT/pipelines/train" data.pkl first -f --dim 16 --heads 2 --epochs 2 --init nan.safetensors --quiet
+    [ "$status" -eq 1 ]
+    [ "$(find first -type f | sort | tr '\n' ' ')" = "first/metrics.tsv first/steps.tsv " ]
     run "$ROOT/pipelines/train" data.pkl out --check --dim 16 --heads 2 --init nan.safetensors
     [ "$status" -eq 0 ]
     run "$ROOT/pipelines/pretrain" data.pkl encoders --only audio --dim 16 --heads 2 --epochs 3 --batch 4 --lr 1000 \

@@ -147,4 +147,25 @@ write("three.pkl", scaled(3, [joint, *single]))'
     cmp run/predict.safetensors before/predict.safetensors
     run -0 --separate-stderr "$ROOT/pipelines/train" three.pkl guessed "${small[@]}"
     [ "$(grep -c "labels are outside of -1 to 1" <<<"$stderr")" -eq 1 ]
+    # what is so of test alone is said too, before the training
+    "$PYTHON" -c '
+from sets import *
+write("test.pkl", scaled(3, [joint], ["test"]))
+for name, key, value in ("nan.pkl", joint, float("nan")), ("twice.pkl", "id", data["test"]["id"][1]):
+    part = dict(data["test"])
+    part[key] = part[key].copy()
+    part[key][0] = value
+    write(name, {**data, "test": part})'
+    for script in "train test.pkl new --epochs 1" "train test.pkl never --check" "pretrain test.pkl never --check"; do
+        # shellcheck disable=SC2086 # words of their own
+        run -0 --separate-stderr "$ROOT/pipelines/"$script --dim 16 --heads 2
+        [ "$(grep -c "labels are outside of -1 to 1" <<<"$stderr")" -eq 1 ]
+    done
+    for set in nan twice; do
+        for script in train pretrain; do
+            run -3 "$ROOT/pipelines/$script" $set.pkl never "${small[@]}"
+            [[ ${#lines[@]} -eq 1 && $output == "msa-load: $set.pkl: test: "* ]] || { echo "$output" && return 1; }
+        done
+    done
+    [ ! -e never ]
 }

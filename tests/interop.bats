@@ -192,6 +192,11 @@ END
     python_without_reader "$interop/predict_stage.py" -p run/predict.safetensors <features.msa
     python_without_reader "$interop/loss_stage.py" <predicted.msa
     PYTHONPATH=$interop python_without_reader "$ROOT/tests/bench/pooled.py" <pooled.msa
+    # on a full disk: one line
+    for stage in 'scalar_stage.py h_text <encoded' 'predict_stage.py -p run/predict.safetensors <features' 'loss_stage.py <predicted'; do
+        run -1 timeout -k 5 60 bash -c "'$PYTHON' '$interop'/$stage.msa >/dev/full"
+        [ "$output" = "${stage%% *}: cannot write stdout: No space left on device" ] || { echo "$output" && return 1; }
+    done
 }
 
 @test "Python that fails where nobody reads says why, and not that nobody reads" {

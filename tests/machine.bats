@@ -24,10 +24,28 @@ load helper
     done
 }
 
+@test "what a script calls is in the list of what it looks for" {
+    local package command
+    # shellcheck disable=SC2016 # the inner shell expands it
+    bash -c '. "$1/pipelines/common.bash" --help; printf "%s\n" "${tools[@]%:*}" "${programs[@]}"' bash "$ROOT" >list
+    printf '%s\n' dirname readlink >>list # before there is a list
+    for package in bsdextrautils coreutils diffutils findutils grep gzip mawk sed util-linux; do
+        dpkg -L $package
+    done | sed -n 's/.*\/s\?bin\///p' | while read -r command; do
+        [[ $(type -t "$command") == @(builtin|keyword) ]] || echo "$command"
+    done >known
+    printf '%s\n' "$BUILD"/bin/* | sed 's/.*\///' >>known
+    grep -hv '^ *#' "$ROOT"/pipelines/* | grep -oE '(^|[|(;&{!]|then|do|else|exec) *[a-z][a-z0-9-]*( +[^]=[(?+ ]|$)' |
+        sed 's/ *[^ ]\?$//; s/.*[^a-z0-9-]//' | sort -u | grep -xFf known >called
+    [ "$(wc -l <called)" -gt 20 ]
+    run grep -vxFf list called
+    [ -z "$output" ] || { echo "$output" && return 1; }
+}
+
 @test "a command that is missing is said at the start, in every script" {
     local tool script
     msa-synth --samples 8,4,4 -o data.pkl
-    for tool in $(script_tools | cut -d : -f 1) msa-metrics msa-dump; do
+    for tool in $(script_tools | cut -d : -f 1) msa-metrics msa-dump msa-synth; do
         script_path "$tool"
         run -1 env PATH="$PWD/path" MSA_BIN="$PWD/path" "$ROOT/pipelines/train" data.pkl out --dim 16 --heads 2
         [[ ${#lines[@]} -eq 1 && $output == "train: there is no '$tool': "* ]] || { echo "$output" && return 1; }

@@ -335,6 +335,10 @@ from sets import *
 write("acoustic.pkl", rename({"audio": "acoustic"}))'
     pipeline train acoustic.pkl missed "${small[@]}"
     [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ] || { echo "$stderr" && false; }
+    for script in train pretrain; do
+        pipeline $script acoustic.pkl never --dim 16 --heads 2 --check
+        [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ] || { echo "$stderr" && false; }
+    done
     pipeline train odd.pkl run "${names[@]}" "${small[@]}"
     [[ $stderr != *warning* ]]
     grep -qx $'load.rename\tacoustic=audio,val=valid,visual=vision' run/about.tsv
@@ -362,6 +366,21 @@ write("third.pkl", rename({"audio": "sound"}))'
     [ -z "$stderr" ]
     pipeline predict run third.pkl --rename sound=audio
     [ "$output" = "$expected" ]
+    # what holds for the second sample alone is said, what holds for both once
+    pipeline predict known data.pkl acoustic.pkl acoustic.pkl
+    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ]
+    [ "$(grep -c "s_audio,d_audio do not arrive" <<<"$stderr")" -eq 1 ]
+    pipeline figures --with known --out drawn --data acoustic.pkl
+    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ]
+    rm known/about.tsv
+    run ! "$ROOT/pipelines/figures" --with known --without-msc run --out drawn
+    [ "$output" = "figures: 'known' has no about.tsv, which would name its data set: --data DATASET" ]
+    "$PYTHON" -c '
+from sets import *
+write("quoted.pkl", rename({"audio": "a\"}b, c"}))'
+    pipeline train quoted.pkl quoted --rename 'a"}b, c=audio' "${small[@]}"
+    grep -qx $'load.rename\ta"}b, c=audio' quoted/about.tsv
+    grep -qx $'load.seed\t1' quoted/about.tsv
     cp -r run again
     pipeline train odd.pkl run "${small[@]}" --resume
     [[ $stderr != *warning* ]]

@@ -242,7 +242,10 @@ END
         "${paper[@]}" --train --select foo
     wrong 2 "msa-encode: --dim 20 is no multiple of --heads 3" "${paper[@]}" --pretrain --dim 20 --heads 4 --train --heads 3
     wrong 1 "msa-encode: cannot read 'none': No such file or directory" "${paper[@]}" --train --init none
-    wrong 2 "reproduce: --standardize is for both --pretrain and --train, or for none" "${paper[@]}" --train --standardize
+    for option in --standardize '--rename a=b' '--family mosi' '--audio-rename a=b'; do
+        # shellcheck disable=SC2086 # words of their own
+        wrong 2 "reproduce: '${option% *}' is of the data set: it goes before --pretrain and --train" "${paper[@]}" --train $option
+    done
     wrong 2 "msa-loss: --tasks: 'x' is none of msr, msc, uni, cl" fraction data.pkl --out out --train --tasks x
     wrong 1 "msa-loss: task msc: 7 classes, but family sims has 2, 3 or 5" ablate data.pkl --out out --only without-cl,classes-7
 }

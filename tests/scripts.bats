@@ -17,6 +17,17 @@ refused() {
     [ ! -e out ]
 }
 
+# left_alone FILE SCRIPT ARGUMENT...: FILE, which is the user's, is refused in one line, and nothing is done.
+left_alone() {
+    mkdir -p "$(dirname "$1")"
+    [ -e "$1" ] || echo "of my own" >"$1"
+    find . -type f -exec sha256sum {} + | sort >../before
+    pipeline "${@:2}"
+    [ "$status: $output" = "2: $2: cannot write '$1': what is there was not written by $2" ] || { echo "$1: $status: $output" && return 1; }
+    find . -type f -exec sha256sum {} + | sort | cmp - ../before
+    rm "$1"
+}
+
 # options SCRIPT: those of its help that take a value: a word in capitals, or one of several. (--text FILE of predict is none.)
 options() {
     "$ROOT/pipelines/$1" --help | grep -v 'pipelines/predict' |
@@ -159,6 +170,11 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     pipeline train data.pkl run "${small[@]}" -f --heads 3
     [[ $status -eq 2 && $output == "msa-encode: "* ]] || { echo "$status: $output" && false; }
     diff -r before run
+    echo mine >run/predict.safetensors.5 # refused late, by one of the programs
+    cp run/predict.safetensors.5 before
+    pipeline train data.pkl run "${small[@]}" -f --epochs 5
+    [[ $status -eq 2 && $output == "msa-predict: "* ]] || { echo "$status: $output" && false; }
+    diff -r before run
 }
 
 @test "a gnuplot that fails: one warning, and results are whole; curves alone fails, and leaves what was drawn" {
@@ -223,6 +239,52 @@ logs() {
 }
 
 # --- files ---
+
+@test "a file of the user's that is called as a result is left alone, whichever script would write it" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl ready "${small[@]}" --quiet
+    [ "$status" -eq 0 ]
+    rm -f ready/curves.*
+    mkdir in && cd in
+    local file
+    for file in test.tsv about.tsv curves.png curves.svg vocab.txt tokenizer_config.json text.safetensors; do
+        left_alone run/$file train ../data.pkl run "${small[@]}"
+        left_alone run/$file train ../data.pkl run "${small[@]}" -f
+        left_alone run/$file train ../data.pkl run "${small[@]}" --resume
+    done
+    for file in about.tsv text.msa vocab.txt audio/test.tsv text/about.tsv; do
+        left_alone pre/$file pretrain ../data.pkl pre "${small[@]}"
+    done
+    for file in png svg; do
+        left_alone ../ready/curves.$file curves ../ready
+        left_alone out/mae.$file figures ../ready --out out
+    done
+    left_alone out/with.tsv figures ../ready --out out
+    left_alone out/table.tsv reproduce other ../data.pkl --out out "${small[@]}"
+    left_alone out/table.md ablate ../data.pkl --out out "${small[@]}"
+    left_alone out/table.tsv fraction ../data.pkl --out out "${small[@]}"
+    left_alone demo/report.html demo-paper demo
+    left_alone demo/figures/mae.svg demo-paper demo
+    mkfifo run/test.tsv
+    pipeline train ../data.pkl run "${small[@]}"
+    [[ $status -eq 2 && -p run/test.tsv ]]
+    # a stream of one's own, and what another script has left
+    msa-load ../data.pkl -o text.msa
+    mv text.msa pre
+    left_alone pre/text.msa pretrain ../data.pkl pre "${small[@]}"
+    cp ../ready/about.tsv pre
+    left_alone pre/about.tsv pretrain ../data.pkl pre "${small[@]}"
+    mkdir theirs && mv ../ready theirs/run
+    pipeline demo theirs
+    [ "$status: $output" = "2: demo: cannot write 'theirs/run': it is not of a demo, without a data.pkl beside it" ]
+    pipeline train ../data.pkl theirs --encoders theirs "${small[@]}"
+    [ "$status" -ne 0 ]
+    mkdir -p enc/text && cp theirs/run/encode.safetensors enc/text
+    for file in enc enc/text; do
+        pipeline train ../data.pkl $file --encoders enc "${small[@]}"
+        [ "$status: $output" = "2: train: cannot write '$file': it is what is being read" ]
+    done
+}
 
 # replace FILE COMMAND...: of common.bash.
 replace() {

@@ -314,4 +314,21 @@ END
     [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
     run -0 --separate-stderr "$ROOT/pipelines/reproduce" other data.pkl --out out --bert other --seeds 1 --epochs 1 --batch 8 --heads 2
     [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    run --separate-stderr "$ROOT/pipelines/reproduce" other data.pkl --out out2 --seeds 1 --pretrain --bert other --heads 3 # ends there
+    [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    run --separate-stderr "$ROOT/pipelines/ablate" data.pkl --out out3 --seeds 1 --bert other --heads 3
+    [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    # evaluation has the vocabulary of the run
+    for run in run=0 run2=1; do
+        run -0 --separate-stderr "$ROOT/pipelines/evaluate" "${run%=*}" data.pkl
+        [ "$(grep -c 'warning: [0-9]* of [0-9]* samples have a text_bert' <<<"$stderr")" -eq "${run#*=}" ]
+        run -0 --separate-stderr "$ROOT/pipelines/predict" "${run%=*}" data.pkl data.pkl
+        [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq "${run#*=}" ]
+    done
+    run -0 --separate-stderr "$ROOT/pipelines/evaluate" run2 data.pkl --drop text
+    [[ $stderr != *text_bert* ]]
+    rm other/vocab.txt && mkdir other/vocab.txt # cannot be read
+    run --separate-stderr "$ROOT/pipelines/train" data.pkl run4 --bert other --pool cls "${small[@]}" --check
+    [ "$status" -ne 0 ]
+    [[ $stderr == "msa-tokenize: "* ]]
 }

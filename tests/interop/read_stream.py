@@ -52,7 +52,8 @@ def end_as_by_sigpipe():
 
 class Writer:
     """The way out: numbers the frames of a stream and flushes each, because the next program is waiting for it. Where nobody
-    reads any more the process ends silently, with what a shell shows as 141; unless it is forgiven: then frames go nowhere."""
+    reads any more the process ends silently, with what a shell shows as 141; unless it is forgiven: then frames go nowhere.
+    Where it cannot be written it ends with one line, and 1."""
 
     def __init__(self, file, forgiving=False):
         self.file, self.number, self.ended = file, 0, False
@@ -72,6 +73,9 @@ class Writer:
                 end_as_by_sigpipe()
             self.broken = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        except OSError as error:
+            print(f"{os.path.basename(sys.argv[0])}: cannot write stdout: {error.strerror}", file=sys.stderr, flush=True)
+            os._exit(1)  # what is left of this frame cannot be written either
 
 
 def line(number, kind, body):
