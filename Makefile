@@ -154,10 +154,11 @@ $(O)/bin $(O)/lib:
 
 # --- tests --------------------------------------------------------------------------------------
 # Every test is a TAP producer: C units and bats files. A hang is a failure: each has a time limit. Those that take long
-# come first, so that none of them is left to run alone at the end.
-LONG  := $(patsubst %,tests/%.bats,faults_training faults_alone locale wrong_lines pipelines paper margin examples pretrain predict)
+# come first, so that none of them is left to run alone at the end; some mostly wait, so that there are more than processors.
+LONG  := $(patsubst %,tests/%.bats,wrong_lines paper faults_training locale faults_alone hostile_streams resume pretrain \
+           examples valgrind install pipelines files margin predict gpu scripts names_runs)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
-PROVE := prove --timer -j 2 --exec tests/run
+PROVE := prove --timer -j 3 --exec tests/run
 test: units
 	@O=$(O) $(PROVE) $(LONG) $(SHORT)
 check: setup lint
@@ -190,7 +191,7 @@ faults: setup
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/names.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)

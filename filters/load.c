@@ -56,9 +56,8 @@ static const struct option options[] = {
     {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
      "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
     {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
-     "take --family, and --rename where there are such names, from the run that left this commit "
-     "or "
-     "stream; repeatable"},
+     "take --family, and --rename where there are such names, from the commit or stream that an "
+     "earlier run left; repeatable"},
     {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
      "labels to learn and judge by; the joint ones where the set has none of that modality"},
     {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
@@ -121,7 +120,7 @@ static void take_names(struct load *l)
         recall(l, s->like.values[i]);
 }
 
-static bool is_used(const struct settings *s, int split)
+static bool is_sent(const struct settings *s, int split)
 {
     return s->train ? split != TEST : s->split == SPLIT_ALL || s->split == split;
 }
@@ -136,7 +135,7 @@ static value splits_value(struct load *l, msgpack_zone *zone)
         size_t count = l->data->split[i].count;
         if (l->settings->train && i == TRAIN)
             count = l->source.order.count;
-        if (is_used(l->settings, i) && count)
+        if (is_sent(l->settings, i) && count)
             value_set(l->m, zone, &splits, split_names[i], value_of_int((int64_t)count));
     }
     return splits;
@@ -220,18 +219,35 @@ static void check_options(const struct load *l)
         msa_fail(l->m, MSA_USAGE, "--info loads nothing: leave --train out");
 }
 
-static void check_splits(struct load *l)
+/* Nothing is there by the name that is needed: by another, perhaps. */
+static _Noreturn void lacking(struct load *l, const char *what, const char *name)
+{
+    const char *remedy = l->data->format->remedy(l->data);
+    if (!remedy[0])
+        l->data->format->warn(l->data);
+    msa_fail(l->m, MSA_CORRUPT, "%s: no %s '%s'%s", l->data->path, what, name, remedy);
+}
+
+static void check_there(struct load *l)
 {
     const struct settings *s = l->settings;
     int wanted = s->train ? TRAIN : s->split;
     if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
-        msa_fail(l->m, MSA_CORRUPT, "%s: no samples in split '%s'", l->data->path,
-                 split_names[wanted]);
+        lacking(l, "samples in split", split_names[wanted]);
     if (s->train && l->data->labels[LABEL_JOINT] < 0)
-        msa_fail(l->m, MSA_CORRUPT, "%s: no labels to train on ('%s')", l->data->path,
-                 l->data->format->label_key);
+        lacking(l, "labels to train on:", l->data->format->label_key);
+}
+
+/* What is trained will be tested. */
+static bool is_checked(const struct settings *s, int split)
+{
+    return s->check || is_sent(s, split);
+}
+
+static void check_splits(struct load *l)
+{
     for (int i = 0; i < SPLITS; i++)
-        if (is_used(s, i))
+        if (is_checked(l->settings, i))
             dataset_check(l->data, (enum split)i);
 }
 
@@ -241,7 +257,7 @@ static void warn_of_labels(struct load *l, int family)
     struct outside all = {0};
     for (int i = 0; family >= 0 && i < SPLITS; i++) {
         struct outside one = {0};
-        if (is_used(l->settings, i))
+        if (is_checked(l->settings, i))
             one = dataset_outside(l->data, (enum split)i, family_range((enum family)family));
         all.count += one.count;
         if (fabs(one.farthest) > fabs(all.farthest))
@@ -320,6 +336,8 @@ static void run(struct msa *m)
     check_options(l);
     take_names(l);
     l->data = dataset_open(m, m->operands[0], l->naming);
+    if (!l->settings->info)
+        check_there(l);
     l->data->format->warn(l->data);
     if (l->settings->info) {
         show_info(l);

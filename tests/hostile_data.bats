@@ -160,11 +160,11 @@ END
     MSA_BIN="$BUILD/bin" "$ROOT/pipelines/evaluate" model data.pkl --predictions all.tsv >table
     cmp <(cut -f 1,2,4 all.tsv) <(cut -f 1,2,4 some.tsv)
     [ "$(cut -f 3 some.tsv | sort -u)" = $'\nlabel' ]
-    wrong "changed.pkl: no labels to train on ('regression_labels')" msa-load --train changed.pkl
+    wrong "changed.pkl: no labels to train on: 'regression_labels'" msa-load --train changed.pkl
     msa-load changed.pkl -o changed.msa # nor as a kept stream
     MSA_BIN="$BUILD/bin" "$ROOT/pipelines/evaluate" model changed.msa --predictions kept.tsv -q >table
     cmp some.tsv kept.tsv
-    wrong "changed.msa: no labels to train on ('label')" msa-load --train changed.msa
+    wrong "changed.msa: no labels to train on: 'label'" msa-load --train changed.msa
     line "msa-load --split test changed.pkl | msa-encode -p model/encode.safetensors |
         msa-decompose -p model/decompose.safetensors | msa-predict -p model/predict.safetensors | msa-loss | msa-metrics -q"
     [ "$status" -eq 0 ]

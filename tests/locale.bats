@@ -5,19 +5,16 @@ load bert_set.bash
 
 small=(--dim 16 --heads 2 --batch 8 --epochs 2 --select-after 0)
 
-# Locales with a decimal comma, and with letters I and i that are no pair.
+# A locale with a decimal comma, and with letters I and i that are no pair.
 setup_file() {
-    local locale
-    for locale in de_DE tr_TR; do
-        localedef -i $locale -f UTF-8 "$BATS_FILE_TMPDIR/$locale.UTF-8" >"$BATS_FILE_TMPDIR/said" 2>&1 || true
-    done
+    localedef -i tr_TR -f UTF-8 "$BATS_FILE_TMPDIR/tr_TR.UTF-8" >"$BATS_FILE_TMPDIR/said" 2>&1 || true
 }
 
 # here LOCALE COMMAND...: in the folder `here`, and without a variable of ours. Where there is a decimal comma gnuplot is told so.
 here() {
     local path=$PWD/path home=$PWD/home.$1
     mkdir -p "$home"
-    [[ $1 != de* ]] || echo 'set decimalsign ","' >"$home/.gnuplot"
+    [[ $1 != tr* ]] || echo 'set decimalsign ","' >"$home/.gnuplot"
     (cd here && timeout -k 5 300 env -i PATH="$path" MSA_BIN="$path" HOME="$home" LOCPATH="$BATS_FILE_TMPDIR" LC_ALL="$1" \
         ASAN_OPTIONS="${ASAN_OPTIONS-}" "${@:2}") || echo "${*:2}: status $?" >>failed
 }
@@ -55,10 +52,18 @@ everyday() {
     done
 }
 
-# Those of the paper, which demo-paper calls all: reproduce, ablate, fraction, figures.
+# Those of the paper, which demo-paper calls all: reproduce, ablate, fraction, figures. Their trainings are those of `everyday`
+# and done once; all that is made of these is made anew.
 paper() {
+    local demo=("$ROOT/pipelines/demo-paper" paper --dim 16 --heads 2 --epochs 1)
+    if [ ! -e trained ]; then
+        here C.UTF-8 "${demo[@]}" >trained.txt 2>&1
+        cp -a here/paper trained
+    fi
+    cp -aT trained here/paper
+    rm -r here/paper/{report.html,figures,*/table.*}
     here "$1" "$ROOT/pipelines/demo" demo
-    here "$1" "$ROOT/pipelines/demo-paper" paper --dim 16 --heads 2 --epochs 1
+    here "$1" "${demo[@]}"
     ls here/paper/{reproduce,ablate,fraction}/table.tsv here/paper/figures/*.svg
 }
 
@@ -81,31 +86,31 @@ text() {
     printf 'I HATED IT, DİLARA ıslak\nI loved the film ✓\n' | here "$1" "$ROOT/pipelines/predict" run --text -
 }
 
-@test "train, curves, evaluate, predict and report, in locales with a decimal comma, without i, without UTF-8" {
-    same everyday de_DE.UTF-8 tr_TR.UTF-8 C
+@test "train, curves, evaluate, predict and report, with a decimal comma and another i, and without UTF-8" {
+    same everyday tr_TR.UTF-8 C
     grep -q 'test  *8  *0\.[0-9]*' printed.C.UTF-8
 }
 
 @test "the programs by themselves" {
-    same programs de_DE.UTF-8 tr_TR.UTF-8 C
+    same programs tr_TR.UTF-8 C
     grep -q '0\.[0-9]' in.C.UTF-8/steps.tsv
 }
 
 @test "what measures" {
-    [ -e "$BATS_FILE_TMPDIR/de_DE.UTF-8" ] || skip "no de_DE.UTF-8: $(tail -n 1 "$BATS_FILE_TMPDIR/said")"
+    [ -e "$BATS_FILE_TMPDIR/tr_TR.UTF-8" ] || skip "no tr_TR.UTF-8: $(tail -n 1 "$BATS_FILE_TMPDIR/said")"
     # shellcheck disable=SC2016 # the inner shell expands it
-    LOCPATH=$BATS_FILE_TMPDIR LC_ALL=de_DE.UTF-8 run -0 bash -c '. "$1/tests/bench/common.bash"
+    LOCPATH=$BATS_FILE_TMPDIR LC_ALL=tr_TR.UTF-8 run -0 bash -c '. "$1/tests/bench/common.bash"
         (echo && sleep 0.01 && echo) | intervals 1; printf "2.5\n1.5\n" | tee numbers | median /dev/stdin; fastest numbers' bash "$ROOT"
     [[ $output =~ ^0\.[0-9]+$'\n2\n1.5'$ ]] || { echo "$output" && return 1; }
 }
 
 @test "text, and pretrain: a locale does not change its letters" {
-    same text de_DE.UTF-8 tr_TR.UTF-8 C
+    same text tr_TR.UTF-8
 }
 
 @test "demo and the paper's experiments in a locale with a decimal comma" {
     [ "${O:-.}" = . ] || skip "its scripts do what they did in the build without sanitizers"
-    same paper de_DE.UTF-8
+    same paper tr_TR.UTF-8
 }
 
 @test "every script is in a test of this file" {

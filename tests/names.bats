@@ -1,31 +1,8 @@
 #!/usr/bin/env bats
-# What a data set calls by names of its own: missed with a word, read with --rename, known to a run from then on.
+# What a data set calls by names of its own: missed with a word, read with --rename.
 # shellcheck disable=SC2154,SC2030,SC2031 # run sets stderr; each test is a shell of its own
 load helper
-
-# odd_sets: from data.pkl, which msa-synth makes, odd.pkl (three names of its own) and others. In Python, `rename(keys,
-# splits)` is the set by other names, write(NAME, set) a pickle.
-odd_sets() {
-    msa-synth --samples 24,8,8 --seed 3 -o data.pkl
-    cat >sets.py <<'END'
-import pickle
-import numpy as np
-data = pickle.load(open("data.pkl", "rb"))
-def rename(keys={}, splits={}, data=data):
-    return {splits.get(s, s): {keys.get(k, k): v for k, v in part.items()} for s, part in data.items()}
-def write(name, data, protocol=4):
-    pickle.dump(data, open(name, "wb"), protocol)
-END
-    "$PYTHON" -c '
-from sets import *
-write("odd.pkl", rename({"audio": "acoustic", "vision": "visual"}, {"valid": "val"}))'
-}
-names=(--rename acoustic=audio --rename visual=vision --rename val=valid)
-
-# What a stream says of its samples, without the header.
-records() {
-    msa-dump --json --values "$1" | grep -v '"kind": "H"'
-}
+load names.bash
 
 # warned WORDS: the lines on stderr of the last `run`, without what comes before the name of the file.
 warned() {
@@ -39,9 +16,9 @@ warned() {
         # shellcheck disable=SC2086 # several
         run -0 --separate-stderr msa-load $options -o out odd.pkl
         rm out # a report does not replace a stream
-        warned "'visual' (<f8 [24,12,12] in train) is not read, for no layout has this name (msa-load --rename visual=vision)
-'acoustic' (<f8 [24,16,8] in train) is not read, for no layout has this name (msa-load --rename acoustic=audio)
-split 'val' of 8 samples is not read, for no layout has this name (msa-load --rename val=valid)"
+        warned "'visual' (<f8 [24,12,12] in train) is not read: unknown name (msa-load --rename visual=vision)
+'acoustic' (<f8 [24,16,8] in train) is not read: unknown name (msa-load --rename acoustic=audio)
+split 'val' of 8 samples is not read: unknown name (msa-load --rename val=valid)"
     done
     run -0 --separate-stderr msa-load -q -o out odd.pkl
     [ -z "$stderr" ]
@@ -65,17 +42,6 @@ write("elsewhere.pkl", data)'
     [[ $stderr != *"'index' ("* ]]
 }
 
-@test "a training whose data set is touched says no name twice" {
-    odd_sets
-    line "msa-load --train --epochs 3 --batch 8 --rename val=valid odd.pkl |
-        $PYTHON $ROOT/tests/forge.py 'import os
-if kind == \"C\": os.utime(\"odd.pkl\")' | msa-encode --dim 16 --heads 2 -p run/encode.safetensors |
-        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors | msa-loss -q | msa-gdwg -q | msa-backprop"
-    [ "$status" -eq 0 ] || { echo "$output" && false; }
-    [ "$(grep -c "'visual'" <<<"$output")" -eq 1 ]
-    [ "$(grep -c "'acoustic'" <<<"$output")" -eq 1 ]
-}
-
 @test "likely names are known in any case, others are not guessed" {
     odd_sets
     "$PYTHON" -c '
@@ -91,11 +57,12 @@ both = rename()
 both["train"]["visual"], both["dev"] = both["train"]["vision"], both["valid"]
 write("both.pkl", both)
 many = rename()
-many["train"].update({f"more{i}": np.zeros((24, 2)) for i in range(40)})
+for part in many.values():
+    part.update({f"more{i}": np.zeros((len(part["id"]), 2)) for i in range(40)})
 write("many.pkl", many)'
     run -0 --separate-stderr msa-load -o out.msa more.pkl
-    warned "'Embeddings' (<f2 [8,3] in valid) is not read, for no layout has this name (msa-load --rename Embeddings=NAME, by a NAME of msa-load(1))
-'my ids' (<u8 [8,4] in valid) is not read, for no layout has this name (msa-load --rename 'my ids=NAME', by a NAME of msa-load(1))"
+    warned "'Embeddings' (<f2 [8,3] in valid) is not read: unknown name (msa-load --rename Embeddings=NAME, with a NAME from msa-load(1))
+'my ids' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'my ids=NAME', with a NAME from msa-load(1))"
     run -0 --separate-stderr msa-load -o out.msa case.pkl
     for pair in Audio=audio OpenFace=vision GloVe=text Training=train TESTING=test; do
         [ "$(grep -c "(msa-load --rename $pair)" <<<"$stderr")" -eq 1 ]
@@ -106,7 +73,7 @@ write("many.pkl", many)'
 split 'dev' of 8 samples is not read: 'valid' is"
     run -0 --separate-stderr msa-load -o out.msa many.pkl
     [ "$(wc -l <<<"$stderr")" -eq 17 ]
-    [[ $stderr == *"many.pkl: 24 more names that no layout has" ]]
+    [[ $stderr == *"many.pkl: 24 more unknown names" ]]
 }
 
 @test "where nothing is known the one line that it fails with says what is likely" {
@@ -129,6 +96,104 @@ write("none.pkl", {"training": {}, "dev": {"text": np.zeros((0, 3))}})'
     msa-load --rename training=train --rename dev=valid --rename testing=test splits.pkl -o found.msa
     msa-load data.pkl -o known.msa
     cmp <(records found.msa) <(records known.msa)
+}
+
+@test "what a name alone would not mend is warned of too: samples in lists, keys that are no names" {
+    odd_sets
+    "$PYTHON" -c '
+from sets import *
+def rows(part):
+    return [{k: v[i] for k, v in part.items()} for i in range(len(part["id"]))]
+def objects(items):
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
+def splits(name, **forms):
+    write(name + ".pkl", {"train": data["train"], "test": data["test"], **forms})
+some = rows(data["valid"])
+splits("list", val=some)
+splits("objects", dev=objects(some))
+splits("byid", valid={s["id"]: s for s in some})
+splits("tuples", val=[((s["text"], s["vision"]), s["regression_labels"]) for s in some])
+splits("odd", **{"v" * 129: data["valid"]})
+more = rename()
+n = len(more["train"]["id"])
+a = np.ones((n, 4, 5), "f4")
+for key in ("k" * 300, "e\nf", b"\xff", "", 7, ("visual", 2), None, b"facet", "gates"):
+    more["train"][key] = a > 0 if key == "gates" else a
+more["train"]["ragged"] = objects(list(a))
+more["train"]["others"] = list(a)
+more["train"][b"audio"] = more["train"].pop("audio")
+more["train"][b"text"], more["train"]["text"] = a, more["train"].pop("text")
+write("keys.pkl", more)'
+    dict="a split must be a dict of arrays" text="its key must be text that can be shown, of at most 128 bytes"
+    while IFS='|' read -r file what; do
+        run -0 --separate-stderr msa-load -o out.msa "$file.pkl"
+        warned "split $what"
+    done <<END
+list|'val' of 8 samples is not read: $dict
+objects|'dev' of 8 samples is not read: $dict
+byid|'valid' of 8 samples is not read: $dict
+tuples|'val' of 8 samples is not read: $dict
+odd|'vvvvvvvvvvvvvvvvvvvvvvvv...' (129 bytes) of 8 samples is not read: $text
+END
+    run -3 --separate-stderr msa-load --split valid tuples.pkl
+    [[ $stderr == *"'val' of 8 samples is not read"*"no samples in split 'valid'" ]]
+    run -0 --separate-stderr msa-load -o out.msa keys.pkl
+    warned "'kkkkkkkkkkkkkkkkkkkkkkkk...' (300 bytes) (<f4 [24,4,5] in train) is not read: $text
+'e?f' (<f4 [24,4,5] in train) is not read: $text
+'?' (<f4 [24,4,5] in train) is not read: $text
+'' (<f4 [24,4,5] in train) is not read: $text
+7 (<f4 [24,4,5] in train) is not read: $text
+<list> (<f4 [24,4,5] in train) is not read: $text
+<None> (<f4 [24,4,5] in train) is not read: $text
+'facet' (<f4 [24,4,5] in train) is not read: 'vision' is
+'gates' (|b1 [24,4,5] in train) is not read: unknown name (msa-load --rename gates=NAME, with a NAME from msa-load(1))
+'ragged' (object [24] in train) is not read: features must be one array of numbers
+'others' (list [24] in train) is not read: features must be one array of numbers
+'text' (<f4 [24,4,5] in train) is not read: another 'text' is"
+}
+
+@test "names that differ from split to split, or for labels: the error has the remedy" {
+    odd_sets
+    "$PYTHON" -c '
+from sets import *
+def mixed(name, keys):
+    write(name + ".pkl", {**rename(keys), "train": data["train"]})
+mixed("vision", {"vision": "visual", "text": "words"})
+mixed("joint", {"regression_labels": "labels"})
+write("labels.pkl", rename({"regression_labels": "Labels "}))'
+    run -3 --separate-stderr msa-load vision.pkl
+    [ "$stderr" = "msa-load: vision.pkl: test: 'text' is not there but train has it (msa-load --rename words=text --rename visual=vision)" ]
+    run -3 --separate-stderr msa-load joint.pkl
+    [ "$stderr" = "msa-load: joint.pkl: test: 'regression_labels' is not there but train has it (msa-load --rename labels=regression_labels)" ]
+    run -3 --separate-stderr msa-load --train labels.pkl
+    [ "$stderr" = "msa-load: labels.pkl: no labels to train on: 'regression_labels' (msa-load --rename 'Labels =regression_labels')" ]
+    run -0 --separate-stderr msa-load labels.pkl -o out.msa
+    warned "'Labels ' (<f4 [24] in train) is not read: unknown name (msa-load --rename 'Labels =regression_labels')"
+    msa-load data.pkl -o known.msa
+    msa-load --rename words=text --rename visual=vision vision.pkl -o found.msa
+    cmp <(records found.msa) <(records known.msa)
+    msa-load --rename "Labels =regression_labels" labels.pkl -o found.msa
+    cmp <(records found.msa) <(records known.msa)
+}
+
+@test "--check looks at the ids and labels of every split" {
+    odd_sets
+    "$PYTHON" -c '
+from sets import *
+for split in data:
+    for key, values in {"id": ["same"] * 8, "regression_labels": [np.nan] * 8, "regression_labels_T": [9.] + [0.] * 7}.items():
+        part = {k: v[:8] for k, v in data[split].items()}
+        write(f"{split}.{key}.pkl", {**data, split: {**part, key: np.array(values)}})'
+    for split in train valid test; do
+        run -3 --separate-stderr msa-load --train --check $split.id.pkl
+        [[ $stderr == *": $split: samples 0 and 1 are both called 'same', but expected an id of its own for each" ]]
+        run -3 --separate-stderr msa-load --train --check $split.regression_labels.pkl
+        [[ $stderr == *": $split: sample 0, 'regression_labels': nan but expected a finite number" ]]
+        run -0 --separate-stderr bash -c "msa-load --train --check $split.regression_labels_T.pkl | true"
+        [[ $stderr == *": 1 label outside -1 to 1, the range of family sims; the farthest from 0 is 9" ]]
+    done
 }
 
 @test "no layout of MMSA, MMSA-FET or ours is warned of" {
@@ -201,7 +266,7 @@ sample = {"audio": np.ones((9, 25)), "video": np.full((7, 12), 2.), "text": np.o
 pickle.dump(sample, open("sample.pkl", "wb"))
 END
     run -0 --separate-stderr msa-load -o out.msa sample.pkl
-    warned "'video' (<f8 [7,12]) is not read, for no layout has this name (msa-load --rename video=vision)"
+    warned "'video' (<f8 [7,12]) is not read: unknown name (msa-load --rename video=vision)"
     msa-load --rename video=vision sample.pkl | msa-dump --tensor vision >shown
     grep -q 'vision <f4\[1,7,12\]  min 2 ' shown
 }
@@ -215,6 +280,14 @@ for name, other in ((\"audio\", \"acoustic\"), (\"vision\", \"visual\")):
         if name in map: map[other] = map.pop(name)
 if body.get(\"split\") == \"valid\": body[\"split\"] = \"val\"' >odd.msa"
     [ "$status" -eq 0 ]
+    line "msa-load data.pkl | $forge '
+for map in (body.get(\"schema\", {}), body.get(\"tensors\", {})):
+    for name, other in ((\"audio\", \"h_acoustic\"), (\"vision\", \"s_visual\"), (\"label\", \"labels\")):
+        if name in map: map[other] = map.pop(name)' >kept.msa"
+    run -3 --separate-stderr msa-load --train kept.msa
+    [ "$stderr" = "msa-load: kept.msa: no labels to train on: 'label' (msa-load --rename h_acoustic=h_audio --rename s_visual=s_vision --rename labels=label)" ]
+    run -0 --separate-stderr msa-load kept.msa -o out.msa
+    [ "$(grep -c "^msa-load: warning: kept.msa: no stage reads tensor '.*' by this name (msa-load --rename .*=.*)" <<<"$stderr")" -eq 3 ]
     run -3 --separate-stderr msa-load odd.msa
     [[ $stderr == *"split 'val' but expected train, valid or test" ]]
     run -0 --separate-stderr msa-load --rename val=valid -o out.msa odd.msa
@@ -270,167 +343,4 @@ END
 --rename acoustic=audio --rename visual=audio| visual=audio: --rename acoustic=audio is given too
 --rename acoustic=audio --rename acoustic=vision| acoustic=vision: --rename acoustic=audio is given too
 END
-}
-
-# The tail of a line, tiny; it works in folder $1.
-tail_of() {
-    echo "msa-encode --dim 16 --heads 2 -p $1/encode.safetensors | msa-decompose -p $1/decompose.safetensors |
-        msa-predict -p $1/predict.safetensors | msa-loss | msa-gdwg | msa-metrics -q --select mae --log $1/metrics.tsv"
-}
-
-# A stage that is killed at training step N.
-dies_at() {
-    echo "$PYTHON $ROOT/tests/forge.py 'import os
-if kind == \"D\" and body[\"train\"] and body[\"step\"] == $1: os.kill(os.getpid(), 9)'"
-}
-
-@test "a training knows names and family: --resume and --like need them no more, right names do as well" {
-    odd_sets
-    mkdir whole cut right
-    load="msa-load --train --epochs 3 --batch 8 --family mosi"
-    line "$load ${names[*]} --state whole/state.msa odd.pkl | $(tail_of whole) | msa-backprop"
-    [ "$status" -eq 0 ]
-    line "$load ${names[*]} --state cut/state.msa odd.pkl | $(tail_of cut) | $(dies_at 4) | msa-backprop"
-    [ "$status" -ne 0 ]
-    [ -e cut/encode.safetensors.1 ]
-    cp -r cut/. right
-    line "msa-load --train --epochs 3 --batch 8 --state cut/state.msa --resume odd.pkl | $(tail_of cut) | msa-backprop"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
-    for file in encode.safetensors decompose.safetensors predict.safetensors.3 metrics.tsv; do
-        cmp whole/$file cut/$file
-    done
-    line "msa-load --train --epochs 3 --batch 8 ${names[*]} --state right/state.msa --resume --rename ids=id odd.pkl | $(tail_of right) | msa-backprop"
-    [ "$(cut -d " " -f 2 statuses)" -eq 2 ]
-    [[ $output == *"--rename ids=id: there is no 'ids' in odd.pkl"* ]]
-    line "msa-load --train --epochs 3 --batch 8 --family sims --state right/state.msa --resume odd.pkl | $(tail_of right) | msa-backprop"
-    [[ $output == *"began with family 'mosi', and not with 'sims'"* ]]
-
-    msa-load -q --family mosi --split test data.pkl -o known.msa
-    for set in odd.pkl data.pkl; do
-        run -0 --separate-stderr msa-load --like whole/state.msa --split test "$set" -o found.msa
-        [ -z "$stderr" ]
-        cmp <(records found.msa) <(records known.msa)
-        [[ $(msa-dump -n 1 found.msa) == *"family mosi"* ]]
-    done
-    run -0 --separate-stderr msa-load --like found.msa --family sims --info odd.pkl # what is given goes before
-    [[ $output == *"family sims"* ]]
-    run -1 msa-load --like nothing data.pkl
-    [[ $output == *"cannot read 'nothing'"* ]]
-    msa-load odd.pkl -q -o plain.msa
-    run -0 --separate-stderr msa-load --like plain.msa -o out.msa odd.pkl # which was told nothing
-    [ "$(wc -l <<<"$stderr")" -eq 3 ]
-}
-
-# pipeline NAME ARGUMENT...: what it prints in $output, and in $stderr; it must work.
-pipeline() {
-    run -0 --separate-stderr timeout -k 5 120 "$ROOT/pipelines/$1" "${@:2}"
-}
-small=(--dim 16 --heads 2 --epochs 2 --batch 8 --select-after 0)
-
-@test "pipelines/train warns once; told a name, evaluate, predict and --resume know it" {
-    export MSA_BIN=$BUILD/bin
-    odd_sets
-    "$PYTHON" -c '
-from sets import *
-write("acoustic.pkl", rename({"audio": "acoustic"}))'
-    pipeline train acoustic.pkl missed "${small[@]}"
-    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ] || { echo "$stderr" && false; }
-    for script in train pretrain; do
-        pipeline $script acoustic.pkl never --dim 16 --heads 2 --check
-        [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ] || { echo "$stderr" && false; }
-    done
-    pipeline train odd.pkl run "${names[@]}" "${small[@]}"
-    [[ $stderr != *warning* ]]
-    grep -qx $'load.rename\tacoustic=audio,val=valid,visual=vision' run/about.tsv
-    grep -q $'^shape of audio\t<f4' run/about.tsv
-    pipeline train data.pkl known "${small[@]}"
-    for file in test.tsv metrics.tsv steps.tsv; do
-        cmp run/$file known/$file
-    done
-    pipeline evaluate known data.pkl valid --tsv
-    expected=$output
-    for set in odd.pkl data.pkl; do
-        pipeline evaluate run "$set" valid --tsv
-        [ "$output" = "$expected" ] && [ -z "$stderr" ]
-    done
-    pipeline predict known data.pkl
-    expected=$output
-    for set in odd.pkl data.pkl; do
-        pipeline predict run "$set"
-        [ "$output" = "$expected" ] && [ -z "$stderr" ]
-    done
-    "$PYTHON" -c '
-from sets import *
-write("third.pkl", rename({"audio": "sound"}))'
-    pipeline evaluate run third.pkl valid --rename sound=audio --tsv
-    [ -z "$stderr" ]
-    pipeline predict run third.pkl --rename sound=audio
-    [ "$output" = "$expected" ]
-    # what holds for the second sample alone is said, what holds for both once
-    pipeline predict known data.pkl acoustic.pkl acoustic.pkl
-    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ]
-    [ "$(grep -c "s_audio,d_audio do not arrive" <<<"$stderr")" -eq 1 ]
-    pipeline figures --with known --out drawn --data acoustic.pkl
-    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ]
-    rm known/about.tsv
-    run ! "$ROOT/pipelines/figures" --with known --without-msc run --out drawn
-    [ "$output" = "figures: 'known' has no about.tsv, which would name its data set: --data DATASET" ]
-    "$PYTHON" -c '
-from sets import *
-write("quoted.pkl", rename({"audio": "a\"}b, c"}))'
-    pipeline train quoted.pkl quoted --rename 'a"}b, c=audio' "${small[@]}"
-    grep -qx $'load.rename\ta"}b, c=audio' quoted/about.tsv
-    grep -qx $'load.seed\t1' quoted/about.tsv
-    cp -r run again
-    pipeline train odd.pkl run "${small[@]}" --resume
-    [[ $stderr != *warning* ]]
-    cmp run/encode.safetensors again/encode.safetensors
-    pipeline train odd.pkl run "${names[@]}" "${small[@]}" --resume
-    diff -r run again # the command too
-}
-
-@test "a killed pipelines/train goes on by the names that it was told" {
-    odd_sets
-    mkdir bin
-    ln -s "$BUILD"/bin/* bin
-    rm bin/msa-gdwg
-    printf '#!/bin/sh\n"%s/bin/msa-gdwg" "$@" | %s\n' "$BUILD" "$(dies_at 4)" >bin/msa-gdwg
-    chmod +x bin/msa-gdwg
-    MSA_BIN=$BUILD/bin pipeline train odd.pkl whole "${names[@]}" "${small[@]}" --epochs 3
-    MSA_BIN=$PWD/bin run timeout -k 5 120 "$ROOT/pipelines/train" odd.pkl cut "${names[@]}" "${small[@]}" --epochs 3
-    [ "$status" -ne 0 ]
-    [ -e cut/state.msa ] && [ ! -e cut/about.tsv ]
-    MSA_BIN=$BUILD/bin pipeline train odd.pkl cut "${small[@]}" --epochs 3 --resume
-    [[ $stderr != *warning* ]]
-    for file in encode.safetensors predict.safetensors metrics.tsv test.tsv; do
-        cmp whole/$file cut/$file
-    done
-}
-
-@test "encoders, experiments and figures know the names too" {
-    export MSA_BIN=$BUILD/bin
-    odd_sets
-    few=(--dim 16 --heads 2 --epochs 1 --batch 8)
-    pipeline pretrain odd.pkl encoders "${names[@]}" "${few[@]}"
-    [[ $stderr != *warning* ]]
-    [ -e encoders/audio/about.tsv ]
-    "$PYTHON" -c '
-from sets import *
-write("acoustic.pkl", rename({"audio": "acoustic"}))'
-    pipeline pretrain acoustic.pkl missed "${few[@]}"
-    [ "$(grep -c "msa-load: warning: acoustic.pkl: 'acoustic'" <<<"$stderr")" -eq 1 ]
-    [ ! -e missed/audio ]
-    pipeline train odd.pkl run --encoders encoders --epochs 1 --batch 8
-    [[ $stderr != *"is not read"* ]]
-    grep -q $'^shape of vision\t' run/about.tsv
-    pipeline ablate odd.pkl --encoders encoders --out ablations --only without-cl,without-msc --seeds 1 --epochs 1 --batch 8
-    [[ $stderr != *"is not read"* ]]
-    pipeline figures ablations --out figures
-    [ -e figures/cosines.svg ] && [ -e figures/predictions.svg ]
-    pipeline reproduce other odd.pkl --out reproduced --seeds 1 "${names[@]}" "${few[@]}"
-    [[ $stderr != *"is not read"* ]]
-    grep -q $'^load.rename\t' reproduced/seed-1/about.tsv
-    pipeline reproduce other odd.pkl --out told --seeds 1 --rename val=valid "${few[@]}"
-    [ "$(grep -c "msa-load: warning: odd.pkl: 'visual'" <<<"$stderr")" -eq 1 ]
-    [ "$(grep -c "is not read" <<<"$stderr")" -eq 2 ]
 }

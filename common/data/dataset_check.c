@@ -29,9 +29,10 @@ void outside_warn(const struct outside *o, struct msa *m, const char *from, enum
         return;
     double range = family_range(family);
     bool other = family == FAMILY_SIMS && fabs(o->farthest) <= family_range(FAMILY_MOSI);
-    msa_warn(m, "%s: %zu labels are outside of %g to %g, which family %s has: the farthest is %g%s",
-             from, o->count, -range, range, family_names[family], o->farthest,
-             other ? " (is it of the other: --family mosi?)" : "");
+    msa_warn(
+        m, "%s: %zu label%s outside %g to %g, the range of family %s; the farthest from 0 is %g%s",
+        from, o->count, o->count == 1 ? "" : "s", -range, range, family_names[family], o->farthest,
+        other ? " (labels as in MOSI or MOSEI: --family mosi)" : "");
 }
 
 struct outside dataset_outside(struct dataset *d, enum split split, double range)

@@ -136,7 +136,7 @@ static bool has(const struct dataset *d, int field)
 static _Noreturn void no_features(struct dataset *d)
 {
     const struct pickle_set *set = pickle_set_of(d);
-    const char *remedy = pickle_set_remedy(d, set->pickle->root);
+    const char *remedy = pickle_set_remedy(d);
     char splits[64] = "";
     if (set->flat)
         msa_fail(d->m, MSA_CORRUPT,
@@ -239,5 +239,6 @@ const struct dataset_format dataset_pickle = {.name = "pickle",
                                               .read = pickle_set_read,
                                               .text = pickle_set_text,
                                               .warn = pickle_set_warn,
+                                              .remedy = pickle_set_remedy,
                                               .describe = describe,
                                               .close = close_set};

@@ -49,7 +49,7 @@ void pickle_set_check(struct dataset *d);
 void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
  * "" where no name is likely. Owned by the run. */
-const char *pickle_set_remedy(struct dataset *d, const struct pickle_value *root);
+const char *pickle_set_remedy(struct dataset *d);
 
 /* dataset_format's. */
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out);

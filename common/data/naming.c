@@ -94,6 +94,7 @@ static const struct {
     {"bert", 0, "text_bert"},
     {"bert_text", 0, "text_bert"},
     {"labels", 0, "regression_labels"},
+    {"regression_label", 0, "regression_labels"},
     {"label", 0, "regression_labels"},
     {"labels", 0, "label"},
 };
@@ -115,14 +116,36 @@ bool naming_known(const char *name, int where)
     return flags & where || (flags == KNOWN && where != NAME_SPLIT);
 }
 
-const char *naming_likely(const char *name, int where)
+static const char *likely(const char *plain, int where)
 {
     for (size_t i = 0; i < NAMES; i++) {
         const char *means = table[i].means ? table[i].means : table[i].name;
-        if (strcasecmp(table[i].name, name) == 0 && flags_of(means) & where)
+        if (strcasecmp(table[i].name, plain) == 0 && flags_of(means) & where)
             return means;
     }
     return NULL;
+}
+
+/* "h_visual" is h_vision: a modality's name after what a stream puts before it. */
+static const char *likely_in_stream(const char *plain)
+{
+    const char *end = strchr(plain, '_'), *means = end ? likely(end + 1, NAME_STREAM) : NULL;
+    char whole[2 * (BODY_KEY + 1)];
+    snprintf(whole, sizeof whole, "%.*s_%s", end ? (int)(end - plain) : 0, plain,
+             means ? means : "");
+    return means ? likely(whole, NAME_STREAM) : NULL;
+}
+
+const char *naming_likely(const char *name, int where)
+{
+    char plain[BODY_KEY + 1];
+    snprintf(plain, sizeof plain, "%s", name + strspn(name, " "));
+    for (size_t length = strlen(plain); length && plain[length - 1] == ' ';)
+        plain[--length] = '\0';
+    for (char *at = plain; (at = strpbrk(at, " -."));)
+        *at = '_';
+    const char *means = likely(plain, where);
+    return means || !(where & NAME_STREAM) ? means : likely_in_stream(plain);
 }
 
 /* ---- Making ---- */
