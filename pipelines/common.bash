@@ -215,7 +215,7 @@ look_at() {
 unsaid() {
     # shellcheck disable=SC2016 # awk expands it
     { "$@" 2>&1 >&3 3>&- | LOOKED=$looked awk '
-        function core(line) { sub(/[0-9]+ labels are outside.*/, "labels", line); return line }
+        function core(line) { sub(/[0-9]+ labels outside.*/, "labels", line); return line }
         BEGIN { n = split(ENVIRON["LOOKED"], line, "\n"); for (i = 1; i <= n; i++) said[core(line[i])] }
         !(core($0) in said) { print; fflush() }' >&2 3>&-; } 3>&1
 }
