@@ -256,5 +256,5 @@ stopped() {
     cp data.pkl live
     other data.pkl train 3
     disturbed 6 "cp ../other-data.pkl ../copy; mv ../copy ../live"
-    stopped "msa-load: ../live was changed while it was being trained on: train, sample 3 ('*') is another"
+    stopped "msa-load: ../live was changed while it was being trained on: train, sample 3 ('*') is not what it was"
 }

@@ -58,8 +58,8 @@ static _Noreturn void changed(struct watch *w, enum split split, size_t i)
     const char *path = w->batcher->data->path;
     char *id = dataset_text(w->batcher->data, split, RECORD_ID, i);
     msa_fail(w->m, MSA_FAILED,
-             "%s was changed while it was being trained on: %s, sample %zu ('%s') is another than "
-             "before",
+             "%s was changed while it was being trained on: %s, sample %zu ('%s') is not what it "
+             "was",
              path, split_names[split], i, id);
 }
 
@@ -177,7 +177,8 @@ static void compare_rows(struct watch *w, struct batcher *now)
             const struct rows *rows = &w->rows[split];
             if (!rows->seen[i] || read_row(now, (enum split)split, i) == rows->crcs[i])
                 continue;
-            msa_fail(w->m, MSA_FAILED, "%s, sample %zu ('%s') is another", split_names[split], i,
+            msa_fail(w->m, MSA_FAILED, "%s, sample %zu ('%s') is not what it was",
+                     split_names[split], i,
                      dataset_text(now->data, (enum split)split, RECORD_ID, i));
         }
 }

@@ -16,11 +16,11 @@ struct watch;
  * outlive it, and b->crcs is its. */
 struct watch *watch_new(struct batcher *b, const struct order *order);
 /* batcher_fill, of rows that are seen for the first time or are as they were. Fails the run where
- * one is another than before: "PATH was changed while it was being trained on: train, sample 17
- * ('id') is another than before". */
+ * one has changed: "PATH was changed while it was being trained on: train, sample 17 ('id') is not
+ * what it was". */
 void watch_fill(struct watch *w, struct record *r, enum split split, const uint32_t *index,
                 size_t count);
-/* Looks at the file's size, times and inode. Where one is another than before what is known of it
+/* Looks at the file's size, times and inode. Where one has changed what is known of it
  * is read anew, and fails the run where that is not the same: "PATH was changed while it was being
  * trained on: …". */
 void watch_look(struct watch *w);

@@ -224,7 +224,7 @@ const value *resume_state(const struct header *h, const value *settings)
         lacks(h->m, h->m->program, "map");
     if (!state)
         msa_fail(h->m, MSA_USAGE,
-                 "the training that is to be resumed has no %s as stage %d: is the line another?",
+                 "the training that is to be resumed has no %s as stage %d: is this another line?",
                  h->m->program, header_position(h) + 1);
     check_settings(h, value_get(state, "settings"), settings);
     return state;

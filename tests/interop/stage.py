@@ -155,7 +155,7 @@ class Line:
         """What this stage gave to a checkpoint; by its name alone where others have come or gone before it."""
         named = [state for key, state in states.items() if key.partition(":")[2] == self.entry["name"]]
         if self.key not in states and len(named) != 1:
-            raise OtherTraining(f"the training that is to be resumed has no {self.key}: is the line another?")
+            raise OtherTraining(f"the training that is to be resumed has no {self.key}: is this another line?")
         return states.get(self.key, named[0])
 
     def gradient(self, record):
