@@ -56,9 +56,8 @@ static const struct option options[] = {
     {0, "npy", "DIR", OPTION_FOLDER, FIELD(npy), NULL, 0, 0,
      "write each tensor of each record and gradient to a file of NumPy's in DIR"},
     {0, "record", "FILE", OPTION_WRITES, FIELD(record), NULL, 0, 0,
-     "keep all frames that go by, in both directions, as a stream in FILE (with -t, "
-     "--replay or "
-     "--answer)"},
+     "keep all frames that go by, in both directions, as a stream in FILE "
+     "(with -t, --replay or --answer)"},
     {0, "replay", NULL, OPTION_FLAG, FIELD(replay), NULL, 0, 0,
      "play a recording to the stage behind, as if what made it were at work"},
     {0, "answer", "FILE", OPTION_READS, FIELD(answer), NULL, 0, 0,

@@ -35,9 +35,8 @@ static const struct option options[] = {
      "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT with "
      "--bert, and with parameters that are of one"},
     {0, "bert", "DIR", OPTION_READS, FIELD(text.bert), NULL, 0, 0,
-     "a BERT as Hugging Face writes it, which gives initial values: a folder with "
-     "config.json and "
-     "model.safetensors, or the latter beside the former"},
+     "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json "
+     "and model.safetensors, or the latter beside the former"},
     {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(text.pool), "auto", 0, 0,
      "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
      "all; none leaves one a token, as features text (not in training); auto: pooler; evaluation "

@@ -92,3 +92,13 @@ golden_model() {
 golden_load() {
     echo "msa-load --train --epochs 4 --batch 5 --no-shuffle --state run/state.msa $GOLDEN/data.pkl"
 }
+
+# A program that passes a stream on, changed by Python: tests/forge.py.
+forge() {
+    printf "%s '%s/forge.py' '%s'" "$PYTHON" "$BATS_TEST_DIRNAME" "$1"
+}
+
+# golden_data CODE: data.pkl, the golden data set changed by a line of Python.
+golden_data() {
+    "$PYTHON" -c "import pickle; d = pickle.load(open('$GOLDEN/data.pkl', 'rb')); $1; pickle.dump(d, open('data.pkl', 'wb'))"
+}

@@ -2,11 +2,6 @@
 # Streams in files as data sets: samples are taken out of their records as they are, put into other batches, and trained on.
 load helper
 
-# A stage that runs this Python on every frame.
-forge() {
-    printf "%s '%s/forge.py' '%s'" "$PYTHON" "$BATS_TEST_DIRNAME" "$1"
-}
-
 # The samples of two streams, or of one stream and one that Python makes of it, are the same: samples KEPT LOADED [PYTHON].
 # PYTHON may change `want`, a dict from split and id to a dict of tensors.
 samples() {

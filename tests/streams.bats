@@ -9,10 +9,7 @@ DECOMPOSE="msa-decompose --init \$GOLDEN/decompose.init.safetensors"
 PREDICT="msa-predict --init \$GOLDEN/predict.init.safetensors"
 TRAIN="msa-load --train --epochs 1 --batch 5 \$GOLDEN/data.pkl"
 
-# A stage that runs this Python on every frame, on records, on the header.
-forge() {
-    printf "%s '%s/forge.py' '%s'" "$PYTHON" "$BATS_TEST_DIRNAME" "$1"
-}
+# Stages that run this Python on records, on the header.
 forge_records() {
     forge "if kind == \"D\": $1"
 }

@@ -129,14 +129,6 @@ static char *shown(struct dataset *d, const struct pickle_value *key)
     return line;
 }
 
-/* Is item i known there, and what is read by its name? Where two keys are equal the last is. */
-static bool is_known(struct dataset *d, const struct pickle_value *dict, size_t i, const char *name,
-                     int where)
-{
-    return name && naming_known(naming_of(d->naming, name), where) &&
-           pickle_get(dict, name) == dict->items[2 * i + 1];
-}
-
 /* Says that something is not read, and what to do about it. `why`: why a name alone would not do;
  * NULL: it would. `name`: NULL: it has none. `taken`: the likely name is there itself. */
 static void tell(struct unknown *u, const char *what, const char *name, const char *likely,
@@ -164,13 +156,23 @@ static void tell(struct unknown *u, const char *what, const char *name, const ch
 
 /* ---- Keys ---- */
 
-static bool is_taken(const struct unknown *u, enum split split, const char *known)
+/* The value that is read by a known name; NULL: none is. */
+static const struct pickle_value *read_as(struct dataset *d, enum split split, const char *known)
 {
-    const struct fields *fields = &pickle_set_of(u->d)->splits[split];
+    const struct fields *fields = &pickle_set_of(d)->splits[split];
     for (int field = 0; field < FIELDS; field++)
-        if (fields->of[field] && strcmp(pickle_field_key(field), known) == 0)
-            return true;
-    return false;
+        if (strcmp(pickle_field_key(field), known) == 0)
+            return fields->of[field];
+    return NULL;
+}
+
+/* Where two keys are equal only the last is read. */
+static bool is_known_key(struct dataset *d, enum split split, const char *name,
+                         const struct pickle_value *v)
+{
+    const char *known = name ? naming_of(d->naming, name) : NULL;
+    const struct pickle_value *read = known ? read_as(d, split, known) : NULL;
+    return known && naming_known(known, NAME_PICKLE) && (!read || read == v);
 }
 
 static void tell_of_key(struct unknown *u, enum split split, size_t i, const char *name,
@@ -199,8 +201,8 @@ static void tell_of_keys(struct unknown *u, enum split split)
         const struct pickle_value *v = dict->items[2 * i + 1];
         char *name = name_of(u->d, dict, i);
         const char *likely = name ? naming_likely(name, NAME_PICKLE) : NULL;
-        bool taken = likely && is_taken(u, split, likely);
-        if (!is_known(u->d, dict, i, name, NAME_PICKLE) &&
+        bool taken = likely && read_as(u->d, split, likely);
+        if (!is_known_key(u->d, split, name, v) &&
             (is_features(v, set->flat, u->d->split[split].count) ||
              (likely && !taken && samples_of(v) && is_numeric(v, 0))))
             tell_of_key(u, split, i, name, likely, taken);
@@ -230,9 +232,16 @@ static size_t samples_in(struct dataset *d, const struct pickle_value *dict)
 static int split_named(const char *name)
 {
     int i = SPLITS - 1;
-    while (i >= 0 && (!name || strcmp(name, split_names[i]) != 0))
+    while (i >= 0 && strcmp(name, split_names[i]) != 0)
         i--;
     return i;
+}
+
+/* What is read as that split; NULL: nothing is. */
+static const struct pickle_value *split_read(struct dataset *d, int at)
+{
+    const struct pickle_set *set = pickle_set_of(d);
+    return at < 0 || set->flat ? NULL : set->splits[at].dict;
 }
 
 /* Samples in item i of the set, which is no split that is read; 0: none. */
@@ -240,10 +249,11 @@ static size_t unread_samples(struct dataset *d, const struct pickle_value *root,
                              const char *name, bool *apart)
 {
     const struct pickle_value *v = root->items[2 * i + 1], *first = first_of(v);
-    bool known = is_known(d, root, i, name, NAME_SPLIT);
-    int at = known ? split_named(naming_of(d->naming, name)) : -1;
+    int at = name ? split_named(naming_of(d->naming, name)) : -1;
+    const struct pickle_value *read = split_read(d, at);
+    bool known = at >= 0 && (!read || read == v);
     *apart = first && samples_in(d, first);
-    if (at >= 0 && d->split[at].count)
+    if (known && d->split[at].count)
         return 0;
     if (*apart)
         return samples_of(v);
@@ -264,7 +274,8 @@ static void tell_of_splits(struct unknown *u, const struct pickle_value *root)
         size_t samples = unread_samples(d, root, i, name, &apart);
         if (samples && is_new(u, key)) {
             const char *likely = name ? naming_likely(name, NAME_SPLIT) : NULL;
-            bool taken = likely && strcmp(name, likely) != 0 && pickle_get(root, likely);
+            const struct pickle_value *read = likely ? split_read(d, split_named(likely)) : NULL;
+            bool taken = read && (strcmp(name, likely) != 0 || read != root->items[2 * i + 1]);
             char *what = msa_format(d->m, "split %s of %zu samples", key, samples);
             tell(u, what, name, likely, taken, apart ? "a split must be a dict of arrays" : NULL);
             msa_free(d->m, what);

@@ -25,7 +25,8 @@ struct var {
     struct var *base; /* a view's: whose data and gradient it shares; else NULL */
 };
 
-/* What an operation leaves for the way back; the first member of each operation's own record. */
+/* What an operation leaves for the backward pass; the first member of each operation's own record.
+ */
 struct node {
     void (*backward)(struct tape *t, struct node *n);
     struct node *before;
