@@ -7,6 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
+# shellcheck source-path=SCRIPTDIR source=results.bash
+. "$here/results.bash"
 data_hash='' data_seen='' looked='' # of the data set: hash_data, watch_data, look_at
 quiet=''
 compute=() # options of programs that compute: --device, --threads and --precision
@@ -88,68 +90,6 @@ pictures() {
     [ -z "$undrawable" ] || return 0
     said=$("$@" 2>&1) || warn "not all pictures are drawn: ${said%%$'\n'*}"
 }
-
-# spare INPUT OUTPUT...: what is read is none of what is written, whatever they are called.
-spare() {
-    local output
-    for output in "${@:2}"; do
-        [ ! "$1" -ef "$output" ] || fail 2 "cannot write '$output': it is what is being read"
-    done
-}
-
-# What results begin with, by name or else by the end of the name: patterns, in which zero bytes do not count.
-declare -A begins=([about.tsv]=$'made by\t*\ncommand\t?(msa-)'"${name#msa-} " [test.tsv]=$'split\tsamples'
-    [table.tsv]=$'model\tmetric\tseeds\t' [table.md]='| model | seeds |' [with.tsv]=$'\t[TVA][sd]' [without-cl.tsv]=$'\t[TVA][sd]'
-    [report.html]='<!DOCTYPE html>*<title>DMMSA on made-up data</title>' [state.msa]=$'\xd8M'
-    [png]=$'\x89PNG\r\n\x1a\n\rIHDR*bKGD\xff\xff\xff' [svg]='<\?xml *<desc>Produced by GNUPLOT')
-
-# begun_by_us FILE: whether it begins as such. Others are copies, and ours in the folder of a run, or of its encoder of text.
-begun_by_us() {
-    local LC_ALL=C folder=${1%/*} file=${1##*/} start
-    local pattern=${begins[$file]-${begins[${file##*.}]-}}
-    if [ -z "$pattern" ]; then
-        for file in "$folder"/{,text/}{about.tsv,state.msa}; do
-            [ ! -s "$file" ] || ! begun_by_us "$file" || return 0
-        done
-        return 1
-    fi
-    start=$(head -c 512 "$1" 2>/dev/null | tr -d '\0')
-    # shellcheck disable=SC2053 # it is a pattern
-    [[ $start == $pattern* ]]
-}
-
-# own RESULT...: ends the script where one would take the place of what it has not written, before anything is written.
-own() {
-    local file
-    for file; do
-        [ -e "$file" ] || continue
-        [ -f "$file" ] && { [ ! -s "$file" ] || begun_by_us "$file"; } && continue
-        fail 2 "cannot write '$file': what is there was not written by $name"
-    done
-}
-
-# replace FILE COMMAND...: what the command prints becomes the content of FILE, all of it at once, or nothing does; a FILE that
-# has this content already is left alone. Until then it has a name that was new, and a lock; what is found under such a name
-# without a lock was left by a script that was killed.
-replace() (
-    mark=$(dirname "$1")/.${1##*/}.msa-
-    for left in "$mark"??????; do
-        { exec {held}<"$left"; } 2>/dev/null || continue # it has just gone
-        ! flock -n "$held" || rm -f "$left"
-        exec {held}<&-
-        unset held
-    done
-    until [ "${new-}" -ef "/dev/fd/${held-}" ]; do # it may be taken for one that was left, until it has the lock
-        new=$(mktemp "${mark}XXXXXX")
-        exec {held}>>"$new"
-        flock -w 5 "$held" || fail 1 "cannot write '$1': another program is writing it"
-    done
-    trap 'rm -f "$new"' EXIT
-    "${@:2}" >"$new"
-    ! cmp -s "$new" "$1" || return 0
-    chmod '=rw' "$new" # as umask says
-    mv -fT "$new" "$1"
-)
 
 # For use behind a pipeline, `a | b || cause "${PIPESTATUS[@]}"`: ends the script with the status of the program that
 # failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads).
@@ -281,15 +221,6 @@ rounded() {
                 else if (metric[i] && $i ~ /[0-9]/) $i = sprintf("%.4f", $i)
         }
         { print }'
-}
-
-# make_data FILE OPTION OF msa-synth...: the same bytes again, or a file that was not there; any other is left alone.
-make_data() {
-    if [ ! -e "$1" ]; then
-        msa-synth "${@:2}" -o "$1"
-    elif ! msa-synth "${@:2}" | cmp -s - "$1"; then
-        fail 1 "'$1' is not the data set that is made here: move it away, or name another folder"
-    fi
 }
 
 # --- a trained model ---

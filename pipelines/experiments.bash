@@ -130,8 +130,23 @@ use_settings() {
     esac
 }
 
-# once SCRIPT DATASET DIR [options]: goes on with this training. One that is whole already, with about.tsv as the last of its
-# results, is looked at by its programs.
+# untouched RUN_DIR: whether of what was whole, when about.tsv came last, nothing has been changed or removed since.
+untouched() {
+    local folder file files=({state.msa,steps.tsv,metrics.tsv,test.tsv,encode.safetensors})
+    for folder in "$1" "$1"/{text,vision,audio}; do
+        [ -e "$folder/about.tsv" ] || continue
+        for file in "$folder"/*; do
+            [[ ! $file -nt $1/about.tsv || $file == */curves.* ]] || return
+        done
+        [ "$script $folder" != "pretrain $1" ] || continue
+        for file in "${files[@]}" $([ "$script" = train ] && echo {decompose,predict}.safetensors curves.svg || echo head.safetensors); do
+            [ -e "$folder/$file" ] || return
+        done
+    done
+}
+
+# once SCRIPT DATASET DIR [options]: goes on with this training. One that was whole, and has been touched, is looked at by its
+# programs.
 once() {
     local script=$1 run=$3
     shift
@@ -142,6 +157,8 @@ once() {
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
     elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
         fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
+    elif untouched "$run"; then
+        return
     fi
     "$here/$script" "$@" --resume || failed "$run" $?
 }

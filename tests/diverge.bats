@@ -276,6 +276,39 @@ small() {
     [ "${lines[1]}" = "pretrain: 'encoders/audio' has no parameters: there is nothing to evaluate" ]
 }
 
+@test "pipelines/train and pretrain: what diverges later is evaluated at the checkpoint that is kept, and ends with 1" {
+    msa-synth --samples 24,8,8 --seed 3 -o data.pkl
+    mkdir bin
+    ln -s "$BUILD"/bin/* bin
+    rm bin/msa-loss
+    cat >bin/msa-loss <<END
+#!/bin/sh
+"$BUILD/bin/msa-loss" "\$@" | "$PYTHON" "$ROOT/tests/forge.py" 'if kind == "D" and body.get("train") and body["step"] == 7:
+    tensors["y@msr"] = tensors["y@msr"] * np.nan'
+END
+    chmod +x bin/msa-loss
+    export MSA_BIN=$PWD/bin
+    for script in "train data.pkl out/audio" "pretrain data.pkl out --only audio,vision"; do
+        for resume in '' --resume; do
+            # shellcheck disable=SC2086 # words of their own
+            run "$ROOT/pipelines/"$script --dim 16 --heads 2 --batch 8 --epochs 4 --select mae --quiet $resume
+            [ "$status" -eq 1 ] || { echo "$output" && return 1; }
+            [[ $output =~ ^"msa-backprop: epoch 3, step 9: parameters are not finite: the training ends, and checkpoint "[12]" is kept"$ ]]
+            grep -qx $'diverged in epoch\t3' out/audio/about.tsv
+            [ "$(wc -l <out/audio/test.tsv)" -eq 2 ]
+        done
+        [ ! -e out/vision ]
+        run "$ROOT/pipelines/report" out/audio --tsv
+        [[ ${lines[1]} == *$'\tdiverged in epoch 3' ]]
+        [ "$(tr '\t' '\n' <<<"${lines[0]}" | grep -c '^corr$')" -eq 1 ]
+        if [ "${script%% *}" = train ]; then
+            MSA_BIN=$BUILD/bin run "$ROOT/pipelines/evaluate" out/audio data.pkl --tsv --quiet
+            [ "$output" = "$(cat out/audio/test.tsv)" ]
+        fi
+        rm -r out
+    done
+}
+
 @test "pipelines/predict: warns of parameters and predictions that are not finite, unless --quiet" {
     small
     cp nan.safetensors first/predict.safetensors

@@ -246,6 +246,9 @@ END
     run env MSA_BIN="$PWD/counting" "$ROOT/pipelines/report" run other --tsv
     [ "$output" = "$(cat out.tsv)" ]
     [ "$(wc -l <calls)" -eq 4 ] # settings and state of each, once
+    done_well train data.pkl summed "${small[@]}" --select loss --select-after 0 --quiet
+    done_well report summed --tsv
+    [[ $(head -n 1 <<<"$output" | cut -f 6,7) == $'by\tvalid' && $(cut -f 6,7 <<<"${lines[1]}") =~ ^loss$'\t'[0-9.]+$ ]]
     done_well report run
     [[ ${lines[0]} =~ ^run\ +data\ +seed\ +epochs\ +best\ +by\ +valid\ +acc2\ .*state$ ]]
     [[ ${lines[1]} =~ ^run\ +data.pkl\ +1\ +2\ .*\ acc2\ +0\.[0-9]{4}\ .*finished$ ]]
