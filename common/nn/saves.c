@@ -143,10 +143,11 @@ void saves_begin(struct msa *m, const char *path, long from, long to)
             continue;
         struct target t = target_of(m, saves_path(m, path, n));
         target_expect_writable(m, &t);
-        msa_fail(m, MSA_USAGE,
-                 "cannot write '%s': it is not a checkpoint, but a checkpoint of this training would "
-                 "replace it",
-                 t.given);
+        msa_fail(
+            m, MSA_USAGE,
+            "cannot write '%s': it is not a checkpoint, but a checkpoint of this training would "
+            "replace it",
+            t.given);
     }
     msa_free(m, saves);
 }
