@@ -123,7 +123,10 @@ static void write_config(struct msa *m, const struct bert_config *config, const 
 static bool is_ours(struct msa *m, int fd, const char *path)
 {
     char *folder = file_folder(m, path), *network = msa_format(m, "%s%s", folder, network_file);
-    int *held = file_hold(m, open(network, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    int at = open(network, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (at < 0 && errno != ENOENT)
+        msa_fail_errno(m, "cannot read '%s'", network);
+    int *held = file_hold(m, at);
     char *program = *held < 0 ? NULL : safetensors_note(m, *held, network, "program");
     bool ours = program && strcmp(program, m->program) == 0;
     (void)fd;
