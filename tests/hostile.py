@@ -8,7 +8,7 @@
                                of the others and of their prefixes
     hostile.py backs           each program of that line that joins the way back, what comes on it cut in the same places
     hostile.py flips           each bit of a small stream flipped, in msa-dump, and every seventh in msa-gdwg and msa-metrics
-    hostile.py sample          200 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
+    hostile.py sample          400 random flips and cuts of recorded streams, in msa-encode, msa-metrics and msa-dump
     hostile.py gzip            a gzipped stream, cut at every byte and with every third bit flipped
     hostile.py bodies          frames that claim what is not so
     hostile.py parameters      safetensors files that are none, or lie
@@ -32,7 +32,7 @@ from hostile_cases import BODIES, HEADERS, PARAMETERS, RECORDS, TENSORS, floats
 CORRUPT, CUT, OTHER = 3, 4, 5
 ENDED = "(cut off after [0-9]+ frames|no stream: the program before ended without a word)"
 PATIENCE = 60  # seconds for one program
-SAMPLES = 200
+SAMPLES = 400
 ROOM = 4 << 20  # memory that a program may take beyond what a good stream takes
 SANITIZED = os.environ.get("O", ".") != "."  # takes terabytes of addresses
 STRIDE = int(os.environ.get("STRIDE", "1"))

@@ -20,7 +20,7 @@ surprise() {
 }
 @test "the same of the way back" { hostile backs; }
 @test "a stream with any bit flipped" { hostile flips; }
-@test "200 flips and cuts of recorded streams" { hostile sample; }
+@test "400 flips and cuts of recorded streams" { hostile sample; }
 @test "recordings with a bit flipped, or cut: shown, compared, replayed and as answers" { hostile all hostile_recordings; }
 @test "a gzipped stream that is cut or damaged" { hostile gzip; }
 @test "frames that claim what is not so" { hostile bodies; }
