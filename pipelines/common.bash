@@ -307,7 +307,7 @@ settings() {
             }'
         for program in encode decompose predict head; do
             [ ! -e "$1/$program.safetensors" ] || noted "$1/$program.safetensors" | sed "
-                /^\(checkpoint\|family\|program\|seed\|training\|version\)\t/d; s/^/$program./"
+                /^\(checkpoint\|family\|line\|program\|seed\|training\|version\)\t/d; s/^/$program./"
         done
     } | LC_ALL=C sort
 }

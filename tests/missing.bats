@@ -68,12 +68,12 @@ s_text,s_audio,d_text,d_audio do not arrive: they count as 0" ]
 @test "parameters that lack a modality that arrives" {
     train text,vision,audio run
     train text,audio two
-    line "$(features) | msa-predict -p two/predict.safetensors | msa-metrics"
+    line "$(features) | msa-predict -q -p two/predict.safetensors | msa-metrics"
     [ "$output" = "msa-predict: two/predict.safetensors: made for the features s_text,s_audio,d_text,d_audio alone, \
 but there are s_vision,d_vision too" ]
     [ "$(cut -d " " -f 5 statuses)" -eq 3 ]
     line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode.safetensors |
-        msa-decompose -p two/decompose.safetensors | msa-metrics"
+        msa-decompose -q -p two/decompose.safetensors | msa-metrics"
     [ "$output" = "msa-decompose: two/decompose.safetensors: no tensor 'V_simi_proj.fc.0.weight', expected with shape [32]" ]
     [ "$(cut -d " " -f 4 statuses)" -eq 3 ]
     line "msa-load --split test --drop text,audio $GOLDEN/data.pkl | msa-encode -p two/encode.safetensors | msa-metrics"

@@ -37,9 +37,9 @@ refused() {
     undisturbed
     cp -a whole again
     local known="the training that is to be resumed has" begun
-    refused 's/--log run.metrics.tsv//' "msa-metrics: $known a log: give its --log too"
-    refused 's/--log run.steps.tsv//' "msa-backprop: $known a log: give its --log too"
-    refused 's/--log run.steps.tsv/--log \/dev\/null/' "msa-backprop: --log '/dev/null' is not a regular file, but $known a log in one"
+    refused 's/--log run.metrics.tsv//' "msa-metrics: $known a log in a file: give its --log too"
+    refused 's/--log run.steps.tsv//' "msa-backprop: $known a log in a file: give its --log too"
+    refused 's/--log run.steps.tsv/--log \/dev\/null/' "msa-backprop: $known a log in a file: give its --log too"
     rm -rf whole again
     training() {
         ROOT=$ROOT bash -c ". '$BATS_TEST_DIRNAME/resume.bash'; training \"\$@\"" - "$@" |
@@ -47,8 +47,8 @@ refused() {
     }
     undisturbed
     cp -a whole again
-    refused 's/msa-metrics/& --log run\/metrics.tsv/' "msa-metrics: $known no log: leave --log 'run/metrics.tsv' out"
-    refused 's/--log .dev.null//' "msa-backprop: $known a log: give its --log too"
+    refused 's/msa-metrics/& --log run\/metrics.tsv/' "msa-metrics: $known no log in a file: leave --log 'run/metrics.tsv' out"
+    refused 's/--log .dev.null/--log run\/steps.tsv/' "msa-backprop: $known no log in a file: leave --log 'run/steps.tsv' out"
     line "cd again; $(training --resume)"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     diff -r {whole,again}/run

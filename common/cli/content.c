@@ -182,9 +182,9 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
         return (struct content_kind){CONTENT_SAFETENSORS, "a safetensors file"};
     if (is_tar(start, size))
         return (struct content_kind){CONTENT_FOREIGN, "a tar archive"};
-    if (fstat(fd, &status) == 0)
-        file_read_at(m, fd, path, &last, 1, status.st_size - 1);
-    if (content_is_old_pickle(start, size, size < START, last))
+    uint64_t length = fstat(fd, &status) == 0 ? (uint64_t)status.st_size : size;
+    file_read_at(m, fd, path, &last, 1, (off_t)length - 1);
+    if (content_is_old_pickle(start, size, length, last))
         return (struct content_kind){CONTENT_PICKLE, "a pickle"};
     return kind;
 }

@@ -23,8 +23,9 @@ struct content_kind content_of(struct msa *m, int fd, const char *path);
 /* The header's length that a safetensors file begins with. */
 uint64_t content_safetensors_length(const uint8_t prefix[8]);
 /* Is it a pickle of protocol 0 or 1, which have no mark of their own? By its first `size` bytes,
- * all of them or a part, of which the opcodes must make sense; `last` is the file's last byte. */
-bool content_is_old_pickle(const uint8_t *start, size_t size, bool whole, uint8_t last);
+ * whose opcodes must make sense in a file of `length` bytes that ends with the byte `last`. A long
+ * string alone is not found. */
+bool content_is_old_pickle(const uint8_t *start, size_t size, uint64_t length, uint8_t last);
 /* The first bytes of the file, at most `size`, inflated where it is gzipped; returns how many there
  * are. Fails the run where it cannot be read. */
 size_t content_start(struct msa *m, int fd, const char *path, uint8_t *to, size_t size);

@@ -40,6 +40,7 @@ static const struct opcode {
 /* Bytes that are left; at == end: there are no more, or none are known. */
 struct scan {
     const uint8_t *at, *end;
+    uint64_t after; /* bytes of the file that are not known */
     bool good;
 };
 
@@ -76,6 +77,7 @@ static void skip_counted(struct scan *s, size_t width)
         for (size_t i = width; i-- > 0;)
             count = count << 8 | s->at[i];
     skip(s, width);
+    s->good = s->good && count <= (uint64_t)(s->end - s->at) + s->after;
     skip(s, count);
 }
 
@@ -104,10 +106,10 @@ static const struct opcode *opcode_of(uint8_t byte)
 }
 
 /* Text may use the letters of opcodes, but hardly so that they leave one value. */
-bool content_is_old_pickle(const uint8_t *start, size_t size, bool whole, uint8_t last)
+bool content_is_old_pickle(const uint8_t *start, size_t size, uint64_t length, uint8_t last)
 {
     enum { DEEPEST = 64 };
-    struct scan s = {start, start + size, last == '.'};
+    struct scan s = {start, start + size, length - size, last == '.'};
     int depth = 0, marks[DEEPEST], marked = 0;
     while (s.good && s.at < s.end) {
         uint8_t byte = *s.at++;
@@ -128,5 +130,5 @@ bool content_is_old_pickle(const uint8_t *start, size_t size, bool whole, uint8_
         depth += o->puts - o->takes;
         skip_argument(&s, o->argument);
     }
-    return s.good && !whole;
+    return s.good && s.after && (depth > 1 || marked);
 }

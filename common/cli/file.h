@@ -79,6 +79,7 @@ void log_begin(struct msa *m, struct log *log);
 /* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. Fails the
  * run as file_expect. */
 int64_t log_sync(struct msa *m, struct log *log);
+/* Or will be, when it is there. */
 bool log_is_regular(const struct log *log);
 void log_line(struct msa *m, struct log *log, const char *line);
 /* Fails the run as file_expect. */

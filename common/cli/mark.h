@@ -12,12 +12,14 @@ struct mark {
     dev_t device;
     ino_t inode;
     off_t length;
+    struct timespec modified;
 };
 
 /* Of the regular file that PATH leads to now; of none where there is no such file. */
 struct mark mark_of(struct msa *m, const char *path);
 /* Fails the run where PATH leads to another file, to one of another length, or to none: "'PATH' was
- * removed, replaced or changed during the training". */
+ * removed, replaced or changed during the training". Some network file systems give a file another
+ * inode when they have forgotten it: then its time tells. */
 void mark_check(struct msa *m, const struct mark *mark);
 
 #endif

@@ -45,7 +45,7 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     m->status = MSA_OK;
     m->error[0] = '\0';
     m->claims = NULL;
-    m->places = NULL;
+    m->routes = NULL;
     m->outputs = NULL;
     m->trap = &trap;
     if (setjmp(trap) == 0)

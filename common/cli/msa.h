@@ -63,7 +63,7 @@ struct msa {
     void (*at_fail)(struct msa *); /* told of a failure before memory goes; NULL: nobody */
     void *stream;            /* what at_fail needs: the open ends of the line (common/stage.c) */
     struct claim *claims;    /* files that are this run's alone (common/cli/claim.h) */
-    struct place *places;    /* where links have led (common/cli/target.h) */
+    struct route *routes;    /* where links have led (common/cli/target.h) */
     struct outputs *outputs; /* what it reads and writes (common/cli/output.h); NULL: not known */
 
     jmp_buf *trap;

@@ -1,7 +1,8 @@
 /* Where outputs go. */
-#include "common/cli/target.h"
+#include "common/cli/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,58 +105,57 @@ static int follow(struct msa *m, char **path)
 
 /* ---- Where links have led ---- */
 
-struct place {
-    struct place *next;
+struct route {
+    struct route *next;
     char *given, *path; /* of a folder, with a slash or ".", or of a file */
-    struct stat status; /* of a folder; st_ino 0: it was not there yet */
+    int *held;          /* a folder: open, so that its inode stays its own; NULL: not there yet */
 };
 
-static struct place *place_find(struct msa *m, const char *given)
+static struct route *route_find(struct msa *m, const char *given)
 {
-    struct place *p = m->places;
+    struct route *p = m->routes;
     while (p && strcmp(p->given, given) != 0)
         p = p->next;
     return p;
 }
 
-static struct place *place_add(struct msa *m, const char *given, char *path)
+static struct route *route_add(struct msa *m, const char *given, char *path)
 {
-    struct place *p = msa_alloc(m, sizeof *p);
-    *p = (struct place){.next = m->places, .given = msa_strndup(m, given, strlen(given)), path};
-    m->places = p;
+    struct route *p = msa_alloc(m, sizeof *p);
+    *p = (struct route){.next = m->routes, .given = msa_strndup(m, given, strlen(given)), path};
+    m->routes = p;
     return p;
 }
 
 /* The folder that `path` is in, as it was when the run first asked; the run's. */
-static const char *place_of_folder(struct msa *m, const char *path)
+static const char *route_of_folder(struct msa *m, const char *path)
 {
-    struct stat status;
     char *given = file_folder(m, path);
-    struct place *p = place_find(m, given);
+    struct route *p = route_find(m, given);
     if (!p) {
         char *leads = msa_strndup(m, given, strlen(given));
         follow(m, &leads);
-        p = place_add(m, given, leads);
+        p = route_add(m, given, leads);
     }
     msa_free(m, given);
-    bool there = stat(p->path, &status) == 0;
-    if (there && p->status.st_ino && !one_inode(&status, &p->status))
-        msa_fail(m, MSA_FAILED, "cannot write '%s': its folder was replaced", path);
-    if (there)
-        p->status = status;
+    if (p->held && !target_still(p->path, *p->held))
+        msa_fail(m, MSA_FAILED, "cannot write '%s': its folder was removed or replaced", path);
+    int fd = p->held ? -1 : open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        p->held = file_hold(m, fd);
     return p->path;
 }
 
 char *file_in_folder(struct msa *m, const char *path)
 {
-    const char *name = name_of(path), *folder = place_of_folder(m, path);
+    const char *name = name_of(path), *folder = route_of_folder(m, path);
     return msa_format(m, "%s%s", name > path ? folder : "", name);
 }
 
 void target_keep(struct msa *m, const struct target *t)
 {
-    if (t->plain && !place_find(m, t->given))
-        place_add(m, t->given, msa_strndup(m, t->path, strlen(t->path)));
+    if (t->plain && !route_find(m, t->given))
+        route_add(m, t->given, msa_strndup(m, t->path, strlen(t->path)));
 }
 
 /* ---- Targets ---- */
@@ -179,7 +179,7 @@ static void find_folder(struct msa *m, struct target *t)
 struct target target_of(struct msa *m, const char *path)
 {
     struct target t = {.given = path, .descriptor = -1};
-    struct place *kept = place_find(m, path);
+    struct route *kept = route_find(m, path);
     t.path = kept ? msa_strndup(m, kept->path, strlen(kept->path)) : file_in_folder(m, path);
     t.descriptor = kept ? -1 : follow(m, &t.path);
     t.name = name_of(t.path);

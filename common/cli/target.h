@@ -19,7 +19,7 @@ struct target {
 };
 
 /* Fails the run where its folder is another than before: "cannot write 'PATH': its folder was
- * replaced". */
+ * removed or replaced". */
 struct target target_of(struct msa *m, const char *path);
 void target_free(struct msa *m, struct target *t);
 /* From now on its path leads this run there, whatever becomes of links. */

@@ -32,8 +32,8 @@ bool option_names(const char *list, const char *word)
 bool option_meets(const char *list, const char *word, uint64_t *met)
 {
     int index = option_index(list, ',', word);
-    if (index >= 0 && index < 64)
-        *met |= UINT64_C(1) << index;
+    if (index >= 0) /* the last bit is that of all others, which are not told */
+        *met |= UINT64_C(1) << (index < OPTION_TOLD ? index : OPTION_TOLD);
     return index >= 0;
 }
 
@@ -41,9 +41,9 @@ const char *option_unmet(struct msa *m, const char *list, uint64_t met)
 {
     char *rest = msa_strndup(m, list, strlen(list));
     const char *all = NULL;
-    for (int i = 0; rest && i < 64; i++) {
+    for (int i = 0; rest && i < OPTION_TOLD; i++) {
         const char *word = strsep(&rest, ",");
-        if (!(met >> i & 1))
+        if (option_index(list, ',', word) == i && !(met >> i & 1))
             all = msa_format(m, "%s%s'%s'", all ? all : "", all ? ", " : "", word);
     }
     return all;

@@ -143,9 +143,7 @@ static void tell(struct unknown *u, const char *what, const char *name, const ch
                  why ? why : "its key must be text that can be shown, of at most 128 bytes");
     if (taken || why || !name || (u->collecting && !likely))
         return;
-    const char *quote = strpbrk(name, " \t'\"\\$&|;<>()*?[]#~") ? "'" : "";
-    char *option =
-        msa_format(m, "--rename %s%s=%s%s", quote, name, likely ? likely : "NAME", quote);
+    char *option = naming_remedy(m, name, likely ? likely : "NAME");
     if (u->collecting)
         u->options = msa_format(m, "%s %s", u->options ? u->options : "", option);
     else

@@ -157,8 +157,8 @@ static void warn_of_unknown(struct dataset *d)
     for (int i = 0; i < d->schema.count; i++) {
         const char *name = d->schema.entries[i].name, *likely = likely_name(d, i);
         if (likely)
-            msa_warn(d->m, "%s: no stage reads tensor '%s' by this name (msa-load --rename %s=%s)",
-                     d->path, name, name, likely);
+            msa_warn(d->m, "%s: no stage reads tensor '%s' by this name (msa-load %s)", d->path,
+                     name, naming_remedy(d->m, name, likely));
     }
 }
 
@@ -168,8 +168,8 @@ static const char *remedy(struct dataset *d)
     for (int i = 0; i < d->schema.count; i++) {
         const char *likely = likely_name(d, i);
         if (likely)
-            options = msa_format(d->m, "%s --rename %s=%s", options ? options : "",
-                                 d->schema.entries[i].name, likely);
+            options = msa_format(d->m, "%s %s", options ? options : "",
+                                 naming_remedy(d->m, d->schema.entries[i].name, likely));
     }
     return options ? msa_format(d->m, " (msa-load%s)", options) : "";
 }

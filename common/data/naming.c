@@ -148,6 +148,19 @@ const char *naming_likely(const char *name, int where)
     return means || !(where & NAME_STREAM) ? means : likely_in_stream(plain);
 }
 
+char *naming_remedy(struct msa *m, const char *from, const char *to)
+{
+    static const char bare[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.,:@%+/-";
+    if (!from[strspn(from, bare)])
+        return msa_format(m, "--rename %s=%s", from, to);
+    char *rest = msa_strndup(m, from, strlen(from));
+    const char *quoted = strsep(&rest, "'");
+    while (rest)
+        quoted = msa_format(m, "%s'\\''%s", quoted, strsep(&rest, "'"));
+    return msa_format(m, "--rename '%s=%s'", quoted, to);
+}
+
 /* ---- Making ---- */
 
 struct naming *naming_new(struct msa *m)

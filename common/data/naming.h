@@ -44,6 +44,9 @@ void naming_check(const struct naming *n, const char *path, int where);
 /* Fails the run with MSA_USAGE: both names of a renaming that was given are in the data set. */
 _Noreturn void naming_conflict(const struct naming *n, const char *path, const struct renaming *r);
 
+/* "--rename OLD=NEW", as a shell takes it; the run's. */
+char *naming_remedy(struct msa *m, const char *from, const char *to);
+
 /* For a header: all of them, array of str, in their order; false: there are none. */
 bool naming_value(const struct naming *n, msgpack_zone *zone, value *names);
 /* The same as text, "acoustic=audio,val=valid"; owned by the run; NULL: there are none. */

@@ -9,7 +9,7 @@
 
 /* A commit: a stream file of H, C and E. C has the version of what commits and the files that they
  * name hold, as `format`; other formats are refused. */
-enum { COMMIT_FORMAT = 1 };
+enum { COMMIT_FORMAT = 2 };
 struct commit {
     struct header *header;  /* of the training, as it began (commit_header) */
     struct control control; /* as it came back: whatever it names is safe */

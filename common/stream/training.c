@@ -179,40 +179,28 @@ const char *resume_training(struct msa *m, const value *state)
 
 void training_put_log(struct control *c, value *state, struct log *log)
 {
-    int64_t length;
-    if (!log)
+    if (!log || !log_is_regular(log))
         return;
-    length = log_sync(c->m, log);
+    int64_t length = log_sync(c->m, log);
     value_set(c->m, c->zone, state, "log", value_of_int(length));
     value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
 }
 
-/* Was there one? A log with a gap would be taken for that of a whole training. */
-static bool has_log(struct msa *m, const value *state, const char *path)
-{
-    bool has = state && value_get(state, "log");
-    if (has && !path)
-        msa_fail(m, MSA_USAGE, "the training that is to be resumed has a log: give its --log too");
-    if (state && !has && path)
-        msa_fail(m, MSA_USAGE,
-                 "the training that is to be resumed has no log: leave --log '%s' out", path);
-    return has;
-}
-
 struct log *resume_log(struct msa *m, const value *state, const char *path)
 {
-    bool has = has_log(m, state, path);
+    bool has = state && value_get(state, "log");
     int64_t kept = has ? resume_int(m, state, "log") : 0;
     uint32_t crc32 = has ? resume_crc32(m, state, "log_crc32") : 0;
     struct log *log = path ? log_open(m, path, kept) : NULL;
-    if (!log)
-        return NULL;
-    if (kept && !log_is_regular(log))
+    bool in_file = log && log_is_regular(log);
+    if (has && !in_file)
         msa_fail(m, MSA_USAGE,
-                 "--log '%s' is not a regular file, but the training that is to be resumed has a "
-                 "log in one",
+                 "the training that is to be resumed has a log in a file: give its --log too");
+    if (state && !has && in_file) /* with a gap it would be taken for that of a whole training */
+        msa_fail(m, MSA_USAGE,
+                 "the training that is to be resumed has no log in a file: leave --log '%s' out",
                  path);
-    if (!kept || !log_is_regular(log)) /* nothing is committed of anything else */
+    if (!kept)
         return log;
     struct checksum found = checksum_of_file(m, path, (uint64_t)kept);
     if (found.crc32 != crc32)

@@ -41,11 +41,11 @@ struct checksum resume_checksum(struct msa *m, const value *state, const char *k
 const char *resume_training(struct msa *m, const value *state);
 
 /* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these;
- * neither where there is none (NULL). */
+ * neither where there is none (NULL), or none in a regular file. */
 void training_put_log(struct control *c, value *state, struct log *log);
 /* Opens --log PATH (NULL: none was given) to continue after the committed bytes; state NULL: from
- * the beginning. Fails the run as log_open, with MSA_USAGE where one training has a log and the
- * other none, and with MSA_CORRUPT where the committed bytes are others. */
+ * the beginning. Fails the run as log_open, with MSA_USAGE where one training has a log in a
+ * file and the other none, and with MSA_CORRUPT where the committed bytes are others. */
 struct log *resume_log(struct msa *m, const value *state, const char *path);
 
 #endif

@@ -23,6 +23,7 @@ static void put(const char *path, const void *bytes, size_t size)
 
 /* Literals end with a zero byte of their own, which does not count. */
 #define FILE_OF(text) sizeof text - 1, text
+#define TEN(text)     text text text text text text text text text text
 static const struct {
     enum content content;
     size_t size;
@@ -33,6 +34,9 @@ static const struct {
     {CONTENT_OTHER, FILE_OF("epoch\tstep\tlr\n1\t0\t.1\n")},
     {CONTENT_OTHER, FILE_OF("(see above)\n")},
     {CONTENT_OTHER, FILE_OF("closed.")},
+    {CONTENT_OTHER, FILE_OF("T" TEN(TEN("his run ")) ".")}, /* as opcodes of pickle: T, a length */
+    {CONTENT_OTHER, FILE_OF("(X" TEN(TEN("see there ")) ".")},
+    {CONTENT_OTHER, FILE_OF("V" TEN(TEN("ery long ")) ".")},
     {CONTENT_OTHER, FILE_OF("{\"meta\":{\"a\":1}}")},
     {CONTENT_STREAM, FILE_OF("\xd8M\1H")},
     {CONTENT_STREAM,
