@@ -66,7 +66,7 @@ static const struct option options[] = {
 #undef FIELD
 
 static const struct written written_log = {
-    .what = "a log", .content = CONTENT_OTHER, .head = "epoch\tsplit\tsamples\tmsr\tmsc\tuni\tcl"};
+    .what = "a log", .content = CONTENT_OTHER, .head = SCORES_LOG_HEAD};
 static const struct written written_predictions = {
     .what = "predictions", .content = CONTENT_OTHER, .head = PREDICTIONS_HEAD};
 static const struct option_file files[] = {
