@@ -113,9 +113,10 @@ int option_index(const char *list, char separator, const char *word);
 const char *option_word(struct msa *m, const char *arg, int i);
 /* Is `word` one of the comma-separated words of `list`? */
 bool option_names(const char *list, const char *word);
-/* Sets the bit of `word` in *met, if `list` has it, which is returned; and the words of the list
- * whose bits are not set, in quotes: NULL: there are none. Words after the 64th are not told. */
+/* Is `word` in `list`? If so, sets its bit in *met. */
 bool option_meets(const char *list, const char *word, uint64_t *met);
+/* The words of the list whose bits are not set, in quotes; NULL: none. Words after the 64th are not
+ * told. */
 const char *option_unmet(struct msa *m, const char *list, uint64_t met);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is
  * one of names[count]. */
