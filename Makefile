@@ -199,6 +199,7 @@ lint: all
 	    --suppress=invalidFunctionArg --inline-suppr '-D_Noreturn=__attribute__((noreturn))' \
 	    -I. -j 2 common filters kernels
 	@shellcheck -x $(SCRIPTS) $(wildcard tests/*.bats)
+	@! grep -nE '^ +\[.*\] && \[.*\]$$' tests/*.bats # of which the first half cannot fail: a line each
 	@mandoc -Tlint -W warning $(wildcard man/*)
 	@O=$(O) tests/options check $(wildcard man/msa-*.1)
 

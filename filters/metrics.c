@@ -66,7 +66,7 @@ static const struct option options[] = {
 #undef FIELD
 
 static const struct written written_log = {
-    .what = "a log", .content = CONTENT_OTHER, .head = "epoch\tsplit\tsamples\tmsr\tmsc\tuni\tcl"};
+    .what = "a log", .content = CONTENT_OTHER, .head = SCORES_LOG_HEAD};
 static const struct written written_predictions = {
     .what = "predictions", .content = CONTENT_OTHER, .head = PREDICTIONS_HEAD};
 static const struct option_file files[] = {
@@ -290,14 +290,6 @@ static void conclude(struct metrics *x)
     assertions_check(&x->scores, x->assertions, x->settings->assertions.count);
 }
 
-/* At the end of a training: was there nothing to select by? */
-static void warn_of_selection(struct metrics *x)
-{
-    if (x->settings->select && x->started && !x->judge.numbered)
-        msa_warn(x->m, "--select %s was finite at no checkpoint: the last one is kept",
-                 x->settings->select);
-}
-
 static void on_end(struct stage *s)
 {
     struct metrics *x = s->self;
@@ -309,8 +301,8 @@ static void on_end(struct stage *s)
         predictions_close(x->kept);
     if (!s->header->train)
         conclude(x);
-    else
-        warn_of_selection(x);
+    else if (x->settings->select && x->started)
+        judge_warn(&x->judge, x->m, x->settings->select);
 }
 
 /* ---- the program ---- */

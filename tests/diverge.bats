@@ -88,10 +88,12 @@ names where that begins)" ]
     [ "${lines[-1]}" = "msa-metrics: warning: --select corr was finite at no checkpoint: the last one is kept" ]
     [ "$(checkpoint_of run/encode.safetensors)" -eq 4 ]
     line "$(LOAD=--resume diverging 99 "$(sed 's/FIRST/0/; s/msa-metrics -q/msa-metrics --log run\/metrics.tsv/' <<<"$metrics")")"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     rm run/* # once it has been, patience counts
     line "$(diverging 99 "${metrics/FIRST/1}")"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     [ "$(checkpoint_of run/encode.safetensors)" -eq 1 ]
     [ -e run/encode.safetensors.2 ]
     [ ! -e run/encode.safetensors.3 ]

@@ -103,7 +103,8 @@ write("none.pkl", without(scaled(3, []), [joint, *single]))'
     [ "$output" = "msa-encode: warning: run/encode.safetensors was trained on family sims, but the data set is of family mosi: labels and predictions are on different scales (msa-load --family says what a data set is of)" ]
     for set in data.pkl none.pkl; do
         line "msa-load --split test $set | $model | msa-metrics --each -o scores"
-        [ "$status" -eq 0 ] && [ -z "$output" ]
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
     done
     # Of features that were kept too, by the first that finds it, and anew by the stages of another line.
     line "msa-load --split test mosi.pkl | msa-encode -q -p run/encode.safetensors -o kept.msa"
@@ -119,7 +120,8 @@ write("none.pkl", without(scaled(3, []), [joint, *single]))'
     # Parameters to begin with may be of another: that is what transfer is.
     line "msa-load -q --train --epochs 1 --batch 8 mosi.pkl | msa-encode --dim 16 --heads 2 --init run/encode.safetensors -p new.safetensors |
         msa-decompose -p new2.safetensors | msa-predict -p new3.safetensors | msa-loss | msa-backprop"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
 }
 
 @test "a family that was given is the run's: evaluate, predict and --resume are told nothing" {

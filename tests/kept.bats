@@ -109,7 +109,8 @@ for one in want.values(): one['label'] = one['label_$label']"
     done
     msa-synth --family mosi --samples 9,3,3 -o joint.pkl
     line "msa-load joint.pkl >plain.msa && msa-load --label text joint.pkl >label.msa"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     samples plain.msa label.msa
     line "msa-load -v --label text joint.pkl >label.msa"
     [[ $output == *"msa-load: joint.pkl has no labels of text: the joint ones stay"* ]]

@@ -38,7 +38,8 @@ if kind == \"D\" and body[\"train\"] and body[\"step\"] == $1: os.kill(os.getpid
     [ -e cut/encode.safetensors.1 ]
     cp -r cut/. right
     line "msa-load --train --epochs 3 --batch 8 --state cut/state.msa --resume odd.pkl | $(tail_of cut) | msa-backprop"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     for file in encode.safetensors decompose.safetensors predict.safetensors.3 metrics.tsv; do
         cmp whole/$file cut/$file
     done
@@ -94,13 +95,15 @@ write("acoustic.pkl", rename({"audio": "acoustic"}))'
     expected=$output
     for set in odd.pkl data.pkl; do
         pipeline evaluate run "$set" valid --tsv
-        [ "$output" = "$expected" ] && [ -z "$stderr" ]
+        [ "$output" = "$expected" ]
+        [ -z "$stderr" ]
     done
     pipeline predict known data.pkl
     expected=$output
     for set in odd.pkl data.pkl; do
         pipeline predict run "$set"
-        [ "$output" = "$expected" ] && [ -z "$stderr" ]
+        [ "$output" = "$expected" ]
+        [ -z "$stderr" ]
     done
     "$PYTHON" -c '
 from sets import *
@@ -142,7 +145,8 @@ write("quoted.pkl", rename({"audio": "a\"}b, c"}))'
     MSA_BIN=$BUILD/bin pipeline train odd.pkl whole "${names[@]}" "${small[@]}" --epochs 3
     MSA_BIN=$PWD/bin run timeout -k 5 120 "$ROOT/pipelines/train" odd.pkl cut "${names[@]}" "${small[@]}" --epochs 3
     [ "$status" -ne 0 ]
-    [ -e cut/state.msa ] && [ ! -e cut/about.tsv ]
+    [ -e cut/state.msa ]
+    [ ! -e cut/about.tsv ]
     MSA_BIN=$BUILD/bin pipeline train odd.pkl cut "${small[@]}" --epochs 3 --resume
     [[ $stderr != *warning* ]]
     for file in encode.safetensors predict.safetensors metrics.tsv test.tsv; do
@@ -169,7 +173,8 @@ write("acoustic.pkl", rename({"audio": "acoustic"}))'
     pipeline ablate odd.pkl --encoders encoders --out ablations --only without-cl,without-msc --seeds 1 --epochs 1 --batch 8
     [[ $stderr != *"is not read"* ]]
     pipeline figures ablations --out figures
-    [ -e figures/cosines.svg ] && [ -e figures/predictions.svg ]
+    [ -e figures/cosines.svg ]
+    [ -e figures/predictions.svg ]
     pipeline reproduce other odd.pkl --out reproduced --seeds 1 "${names[@]}" "${few[@]}"
     [[ $stderr != *"is not read"* ]]
     grep -q $'^load.rename\t' reproduced/seed-1/about.tsv

@@ -114,7 +114,8 @@ wrong() {
     for name in full ntxent ntxent-pml; do
         cl+=("$(sed -n '2p' "out/$name/seed-1/steps.tsv" | cut -f 7)")
     done
-    [ "${cl[0]}" != "${cl[1]}" ] && [ "${cl[1]}" != "${cl[2]}" ]
+    [ "${cl[0]}" != "${cl[1]}" ]
+    [ "${cl[1]}" != "${cl[2]}" ]
     for name in "${names[@]}"; do
         [[ $name == without-pretraining || $(cat "out/$name/seed-12/about.tsv") == *"'--encoders' 'encoders/seed-12' "* ]]
     done
@@ -179,7 +180,8 @@ found = numpy.array([[float(value) for value in row[1:]] for row in rows[1:]])
 assert numpy.abs(found - expected).max() < 6e-5, (found, expected)
 END
     pipeline figures out/without-cl/seed-12 out/full/seed-12 out/without-msc/seed-12 --out same
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     diff -r figures same
     pipeline figures out/full/seed-12 out/full/seed-12 --out same
     [ "$status" -eq 2 ]
@@ -223,14 +225,16 @@ END
     mkdir temporary
     for script in train pretrain; do
         pipeline $script data.pkl out --dim 16 --check
-        [ "$status" -eq 0 ] && [ -z "$output" ]
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
         wrong 2 "msa-backprop: --lr: 'x' is not a number from 0 to 1000" $script data.pkl out --lr x --check
         wrong 2 "msa-encode: --dropout: 'x' is not a number from 0 to 0.999" $script data.pkl out --dropout x --check
         wrong 2 "$script: '--bogus' is no option ($script --help)" $script data.pkl out --bogus 1 --check
     done
     pipeline train data.pkl out --check --no-gdwg
     [ "$status" -eq 0 ]
-    [ ! -e out ] && [ -z "$(ls temporary)" ]
+    [ ! -e out ]
+    [ -z "$(ls temporary)" ]
 }
 
 @test "values that a later part would refuse are said in one line, before anything is trained" {

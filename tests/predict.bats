@@ -103,7 +103,8 @@ near() {
     }
     one data.pkl wide.pkl 'import numpy as np; d["audio"] = np.ones((16, 9))'
     pipeline predict run wide.pkl
-    [ "$status" -eq 3 ] && [ "${#lines[@]}" -eq 1 ]
+    [ "$status" -eq 3 ]
+    [ "${#lines[@]}" -eq 1 ]
     [ "$output" = "msa-encode: run/encode.safetensors is for 8 features in a frame of 'audio', but 9 arrive" ]
     check "1 predict: no trained model in 'data.pkl': it has no predict.safetensors" data.pkl run
     check "1 msa-load: cannot read 'none.pkl': No such file or directory" run none.pkl
@@ -200,7 +201,8 @@ END
         [ "$(jq 'keys | length' <<<"$output")" -eq 11 ]
     done
     pipeline predict aligned "$data/feature_unaligned.pkl"
-    [ "$status" -eq 3 ] && [ "${#lines[@]}" -eq 1 ]
+    [ "$status" -eq 3 ]
+    [ "${#lines[@]}" -eq 1 ]
 }
 
 @test "predictions that nobody reads end silently" {

@@ -77,7 +77,8 @@ setting() {
     [ "$(setting run 'audio encoder')" = "$(sha256sum <pre/audio/encode.safetensors | cut -d ' ' -f 1)" ]
     mkdir empty
     pipeline train data.pkl other --encoders empty
-    [ "$status" -eq 1 ] && [ "$output" = "train: no encoders in 'empty'" ]
+    [ "$status" -eq 1 ]
+    [ "$output" = "train: no encoders in 'empty'" ]
 }
 
 @test "text by BERT: features made once, and the same numbers from the data set and from these" {
@@ -150,7 +151,8 @@ setting() {
     msa-synth --samples 24,8,8 -o data.pkl
     done_well pretrain data.pkl pre "${small[@]}" --quiet --standardize
     pipeline train data.pkl agreed --encoders pre --epochs 1
-    [ "$status" -eq 1 ] && [ ! -e agreed ]
+    [ "$status" -eq 1 ]
+    [ ! -e agreed ]
     [ "$output" = "train: pre/text has load.standardize true, and this has false: give both --standardize, or none" ]
     done_well train data.pkl agreed --encoders pre --epochs 1 --standardize --quiet
 }
@@ -177,7 +179,8 @@ setting() {
     [ "$output" = "train: 'pre/text.msa' was not made of 'other.pkl' (SHA-256 of both in pre/text/about.tsv): pretrain on that" ]
     done_well train bert.pkl run --encoders pre --epochs 1 --quiet
     done_well train bert.pkl run --dim 16 --heads 2 --epochs 1 --quiet -f
-    [ ! -e run/text.safetensors ] && [ ! -e run/vocab.txt ]
+    [ ! -e run/text.safetensors ]
+    [ ! -e run/vocab.txt ]
     done_well evaluate run bert.pkl
 }
 

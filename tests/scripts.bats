@@ -201,7 +201,8 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     local ablate=(ablate data.pkl --out out --seeds 1 "${small[@]}" --only classes-2)
     without_gnuplot "${ablate[@]}"
     [ "$status" -eq 0 ]
-    [ "$(grep -v '^---' <<<"$output")" != "" ] && [ -s out/table.tsv ]
+    [ "$(grep -v '^---' <<<"$output")" != "" ]
+    [ -s out/table.tsv ]
     sha256sum out/*/*/*.tsv out/table.* >before
     pipeline "${ablate[@]}" --quiet
     [ "$status" -eq 0 ]

@@ -290,7 +290,8 @@ END
     run -2 --separate-stderr msa-tokenize -o out.msa --vocab bert/vocab.txt --compare 20
     run -2 --separate-stderr msa-tokenize --vocab bert/vocab.txt --compare 0
     run -5 --separate-stderr bash -c "msa-load nothing.pkl 2>/dev/null | msa-tokenize --vocab bert/vocab.txt --compare 20"
-    [ -z "$output" ] && [ -z "$stderr" ]
+    [ -z "$output" ]
+    [ -z "$stderr" ]
     msa-load data.pkl -o kept.msa
     head -c 5000 kept.msa >cut.msa
     run -4 --separate-stderr msa-tokenize --vocab bert/vocab.txt --compare 20 cut.msa

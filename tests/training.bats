@@ -93,7 +93,8 @@ unimodal() {
         [ -z "$(column msc | tr -d '\n')" ]
         line "msa-load --split test --label $modality data.pkl | msa-encode -p run/$modality.safetensors |
             msa-predict -p run/head.safetensors -o $modality.msa && msa-metrics --json $modality.msa"
-        [ "$status" -eq 0 ] && [[ $output == *'"mae":'* ]]
+        [ "$status" -eq 0 ]
+        [[ $output == *'"mae":'* ]]
         "$PYTHON" "$ROOT/tests/oracle/unimodal_head.py" forward $modality.msa run/head.safetensors
         msa-dump -n 1 $modality.msa >shown
         grep -q " y  *<f4\[\*\]" shown
@@ -240,9 +241,12 @@ END
             msa-metrics -q --select $1 --log run/metrics.tsv | msa-backprop --log run/steps.tsv"
     }
     check mae
-    [ "$status" -eq 0 ] && [ -z "$output" ] && [ -z "$(ls run)" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ -z "$(ls run)" ]
     check loss
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     check foo
     [ "$(cut -d ' ' -f 8 statuses)" -eq 2 ]
     [ "$output" = "msa-metrics: --select: 'foo' is none of acc2 f1 acc3 acc5 mae corr, and no loss of that name arrives" ]
@@ -254,7 +258,8 @@ END
     [ "$status" -eq 0 ]
     sha256sum run/* >before
     check mae
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     sha256sum --quiet -c before
     line "msa-load --check data.pkl >out"
     [ "$status" -eq 2 ]

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* What stands behind an opcode */
+/* What stands after an opcode */
 enum argument {
     NOTHING,
     NUMBER = -1, /* a line of one */
@@ -12,7 +12,7 @@ enum argument {
     LINE = -3,   /* any line */
     NAMES = -4,  /* two lines: a module, and a name in it */
     COUNTED1 = -5,
-    COUNTED4 = -6, /* that many bytes, behind their number */
+    COUNTED4 = -6, /* that many bytes, after their number */
 };                 /* and above 0: that many bytes */
 
 /* What it takes from the stack, above the last mark or in numbers, and puts there */

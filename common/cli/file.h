@@ -51,7 +51,8 @@ void file_claim(struct msa *m, const char *path);
 int file_open(struct msa *m, const char *path);
 /* Fails the run where a regular file that is written in place, and open as fd, is not at its path
  * any more, or has another length than was written: "'PATH' was removed or replaced while it was
- * being written". */
+ * being written", or "'PATH' was changed while it was being written: it has N bytes but expected
+ * M". Of a file that is closed: mark.h. */
 void file_expect(struct msa *m, const struct target *t, int fd, int64_t length);
 /* Fails the run where a name in the folder of PATH may not be as long as that of PATH, or of what
  * is beside it while it is written; looks at nothing else. */

@@ -1,5 +1,5 @@
 /* A file that this run has written, or goes on from, and that is its own: what tells later that
- * somebody else has removed or replaced it. */
+ * another program has removed or replaced it. */
 #ifndef MSA_MARK_H
 #define MSA_MARK_H
 

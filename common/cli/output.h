@@ -1,7 +1,6 @@
 /* What a program may write over: none of its inputs, nothing that another output of it goes to, and
  * no file of the user's that is another thing than what it writes. Regular files are meant that are
- * opened by name; what is written as it is (struct target) is not
- * looked at. */
+ * opened by name; what is written as it is (struct target) is not looked at. */
 #ifndef MSA_OUTPUT_H
 #define MSA_OUTPUT_H
 
@@ -9,12 +8,13 @@
 #include "common/cli/option.h"
 #include "common/cli/target.h"
 
-/* A kind of output, and what it may take the place of: an empty file, and else */
+/* A kind of output. It may take the place of an empty file, and of: */
 struct written {
     const char *what;     /* "a log" */
     enum content content; /* what is known by its first bytes only if it is this */
-    const char *head;     /* and only a table of these columns: its first line, with tabs, and "\n"
-                             where     no more columns can follow; NULL: anything */
+    /* and only a table of these columns: its first line, with tabs, and "\n" where no more columns
+     * can follow; NULL: anything */
+    const char *head;
     bool (*like)(struct msa *m, int fd,
                  const char *path); /* and only where it says so of the open file; NULL: anything */
     bool (*goes_on)(const struct msa *m); /* with what an option reads; NULL: it never does */

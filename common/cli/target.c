@@ -195,7 +195,7 @@ void target_free(struct msa *m, struct target *t)
     *t = (struct target){.descriptor = -1};
 }
 
-/* The next part of a path, behind slashes and "."; its length. */
+/* The next part of a path, after slashes and "."; its length. */
 static size_t next_part(const char **path, const char *end)
 {
     size_t length = 0;

@@ -7,7 +7,7 @@
 #include "common/data/dataset.h"
 
 /* Where a text of a sample is in the map; none: 0, for a body begins with its map. */
-struct place {
+struct text_place {
     size_t at;
     uint32_t length;
 };
@@ -17,7 +17,7 @@ struct place {
 struct index {
     size_t *rows; /* [count][1 + tensors] */
     size_t count, room;
-    struct place *texts[RECORD_TEXTS]; /* [samples]; NULL: no record has any */
+    struct text_place *texts[RECORD_TEXTS]; /* [samples]; NULL: no record has any */
     size_t texts_room[RECORD_TEXTS];
     const char *named; /* what the file calls the split; NULL: not met yet */
 };

@@ -68,15 +68,15 @@ static void index_text(struct dataset *d, struct index *index, const struct reco
                        enum record_text which, size_t first, size_t body)
 {
     const value *texts = value_get(&r->map, record_texts[which]);
-    struct place *places = index->texts[which];
+    struct text_place *places = index->texts[which];
     if (!texts && which != RECORD_ID)
         return;
     places = grow(d->m, places, &index->texts_room[which], first + r->samples, sizeof *places);
     for (size_t i = 0; i < r->samples; i++) {
         const msgpack_object_str *text = texts ? &texts->via.array.ptr[i].via.str : NULL;
-        places[first + i] = (struct place){0};
+        places[first + i] = (struct text_place){0};
         if (text)
-            places[first + i] = (struct place){
+            places[first + i] = (struct text_place){
                 body + (size_t)((const uint8_t *)text->ptr - r->frame.body), text->size};
     }
     index->texts[which] = places;

@@ -29,7 +29,7 @@ void stream_set_read(struct dataset *d, enum split split, int tensor, size_t i, 
 
 char *stream_set_text(struct dataset *d, enum split split, enum record_text which, size_t i)
 {
-    const struct place *places = stream_set_of(d)->splits[split].texts[which];
+    const struct text_place *places = stream_set_of(d)->splits[split].texts[which];
     if (!places || !places[i].at)
         return NULL;
     size_t length = places[i].length;

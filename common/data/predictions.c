@@ -16,11 +16,14 @@ struct cell {
     double number;
 };
 
-static const char *column_name(char name[TENSOR_NAME + 1], int column)
+/* The name of column i, of that length. */
+static const char *column_name(int i, size_t *length)
 {
-    static const char *const names[FEATURE] = {"id",         "split", "label",
-                                               "prediction", "class", "probability"};
-    return column < FEATURE ? names[column] : name_feature(name, column - FEATURE);
+    const char *name = PREDICTIONS_HEAD;
+    for (; i > 0; i--)
+        name = strchr(name, '\t') + 1;
+    *length = strcspn(name, "\t\n");
+    return name;
 }
 
 static struct cell of_text(const char *text)
@@ -103,11 +106,13 @@ static json_t *json_cell(const struct cell *c)
 static void write_json(struct msa *m, FILE *to, const struct cell cells[COLUMNS])
 {
     json_t *row = json_object();
-    char name[TENSOR_NAME + 1];
     bool failed = false;
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < COLUMNS; i++) {
+        size_t length;
+        const char *name = column_name(i, &length);
         if (cells[i].kind != CELL_EMPTY)
-            failed |= json_object_set_new(row, column_name(name, i), json_cell(&cells[i])) != 0;
+            failed |= json_object_setn_new(row, name, length, json_cell(&cells[i])) != 0;
+    }
     failed = failed || json_dumpf(row, to, JSON_REAL_PRECISION(9)) != 0;
     json_decref(row);
     if (failed && !ferror(to))

@@ -7,7 +7,7 @@
 #include "common/data/scores.h"
 #include <stdio.h>
 
-/* The first line. */
+/* The first line: tab-separated, the names of the columns, which are the keys of JSON too. */
 #define PREDICTIONS_HEAD                                                                           \
     "id\tsplit\tlabel\tprediction\tclass\tprobability\t"                                           \
     "s_text\ts_vision\ts_audio\td_text\td_vision\td_audio\n"

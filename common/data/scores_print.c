@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const usual_losses[] = {"msr", "msc", "uni", "cl"};
-
 /* ---- Columns ---- */
 
 static bool has_column(const struct scores_columns *c, const char *name)
@@ -46,9 +44,12 @@ struct scores_columns scores_columns_result(const struct scores *s)
 
 struct scores_columns scores_columns_log(const struct scores *s)
 {
-    struct scores_columns c = {.count = 3, .names = {"epoch", "split", "samples"}};
-    for (size_t i = 0; i < sizeof usual_losses / sizeof *usual_losses; i++)
-        add(&c, usual_losses[i]);
+    struct scores_columns c = {0};
+    size_t length;
+    for (const char *name = SCORES_LOG_HEAD; *name; name += length + (name[length] == '\t')) {
+        length = strcspn(name, "\t");
+        add(&c, msa_strndup(s->m, name, length));
+    }
     add_metrics(&c, s);
     add_losses(&c, s);
     return c;

@@ -10,7 +10,7 @@
 enum { SCORES_COLUMNS = 8 + METRICS_MAX + SCORES_LOSSES, SCORES_LINE = 8192 };
 
 /* Names of columns: `epoch`, `split`, `samples`, or what scores_value knows. They point into the
- * scores. */
+ * scores, or belong to the run. */
 struct scores_columns {
     int count;
     const char *names[SCORES_COLUMNS];
@@ -18,6 +18,9 @@ struct scores_columns {
 
 struct scores_columns
 scores_columns_result(const struct scores *s); /* split samples metrics losses */
+/* The columns that every log of a training begins with, tab-separated; metrics and losses of the
+ * data follow them. */
+#define SCORES_LOG_HEAD "epoch\tsplit\tsamples\tmsr\tmsc\tuni\tcl"
 struct scores_columns
 scores_columns_log(const struct scores *s); /* epoch split samples losses metrics */
 struct scores_columns

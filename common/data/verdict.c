@@ -40,6 +40,12 @@ struct verdict judge_scores(struct judge *j, const struct scores *s, const char 
     return judge_next(j, valid->epoch, number);
 }
 
+void judge_warn(const struct judge *j, struct msa *m, const char *key)
+{
+    if (!j->numbered)
+        msa_warn(m, "--select %s was finite at no checkpoint: the last one is kept", key);
+}
+
 /* --- checkpoints --- */
 
 void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state)

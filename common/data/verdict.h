@@ -28,6 +28,9 @@ struct verdict judge_next(struct judge *j, int64_t epoch, double number);
  * sample of it has come, or there is no such number of it. */
 struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key);
 
+/* At the end of a training: warns where there was nothing to select by. */
+void judge_warn(const struct judge *j, struct msa *m, const char *key);
+
 /* What the verdicts to come depend on, into the state that a checkpoint keeps, and out of it. */
 void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state);
 void judge_take_state(struct judge *j, struct msa *m, const value *state);

@@ -3,6 +3,7 @@
 #include "common/cli/checksum.h"
 #include "common/cli/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <string.h>
@@ -205,9 +206,12 @@ void watch_look(struct watch *w)
 {
     struct stat now;
     const char *path = w->batcher->data->path;
-    if (stat(path, &now) != 0)
-        msa_fail_errno(w->m, "%s was changed while it was being trained on: it is no longer there",
-                       path);
+    if (stat(path, &now) != 0) {
+        if (errno == ENOENT)
+            msa_fail(w->m, MSA_FAILED,
+                     "%s was changed while it was being trained on: it is no longer there", path);
+        msa_fail_errno(w->m, "%s is being trained on: cannot look at it any more", path);
+    }
     if (untouched(&now, &w->file) && !(w->doubtful && !w->unseen))
         return;
     if (!msa_try(w->m, compare, w))

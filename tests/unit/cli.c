@@ -1,82 +1,7 @@
-/* Options, help and main() of a program (option.h). */
-#include "common/cli/option.h"
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+/* Options as they are parsed (option.h). */
+#include "tests/unit/program.h"
 
 #include <cmocka.h>
-
-/* ---- A program with an option of each kind ---- */
-
-struct settings {
-    bool keep;
-    const char *parameters, *skip;
-    long dim, seed;
-    double rate, free;
-    int mode;
-    struct option_list init, freeze;
-};
-
-#define FIELD(name) offsetof(struct settings, name)
-
-static const struct option own[] = {
-    {'k', "keep", NULL, OPTION_FLAG, FIELD(keep), .help = "keep what is consumed"},
-    {0, "dim", "N", OPTION_INT, FIELD(dim), "32", 1, 8, .help = "width of the output"},
-    {0, "seed", "N", OPTION_INT, FIELD(seed),
-     .help = "where random numbers start, so that a run can be repeated, at a rate of .5 or so"},
-    {0, "rate", "P", OPTION_REAL, FIELD(rate), ".5", 0, 1, .help = "part that is dropped"},
-    {0, "free", "X", OPTION_REAL, FIELD(free), .help = "any number"},
-    {'m', "mode", "fast|slow|off", OPTION_CHOICE, FIELD(mode), "slow", .help = "how it is done"},
-    {0}};
-
-static const struct option shared[] = {
-    {'p', "parameters", "FILE", OPTION_TEXT, FIELD(parameters), "p.st", .help = "what is trained"},
-    {0, "skip", "LIST", OPTION_WORDS, FIELD(skip), "bias", .help = "what is left out"},
-    {0, "init", "FILE", OPTION_LIST, FIELD(init), .help = "values to start from, by name"},
-    {0, "freeze", "GLOB", OPTION_LIST, FIELD(freeze), "none", .help = "what stays as it is"},
-    {0}};
-
-static const struct example examples[] = {{"msa-test -k in.msa", "tests and keeps"}, {0}};
-
-static void work(struct msa *m)
-{
-    if (strcmp(m->operands[0], "fail") == 0)
-        msa_fail(m, MSA_CORRUPT, "frame 17, tensor '%s': no good", "a\nb");
-    if (strcmp(m->operands[0], "other") == 0)
-        msa_fail(m, MSA_OTHER, "somebody else has said it");
-    if (strcmp(m->operands[0], "false") == 0)
-        m->status = MSA_FAILED;
-    msa_say(m, "working");
-    msa_warn(m, "odd");
-    printf("worked\n");
-}
-
-static void tell(struct msa *m)
-{
-    fprintf(stderr, "told: %s\n", m->error);
-}
-
-static const struct program program = {"msa-test",
-                                       "test a thing or two",
-                                       "FILE [FILE]",
-                                       1,
-                                       2,
-                                       sizeof(struct settings),
-                                       own,
-                                       shared,
-                                       examples,
-                                       "msa-load(1), msa(7)",
-                                       work,
-                                       NULL,
-                                       NULL,
-                                       NULL,
-                                       "keep,init"};
-
-/* ---- Running ---- */
 
 struct script {
     struct msa m;
@@ -114,11 +39,6 @@ static struct script parse(int argc, char **argv)
     return s;
 }
 
-#define ARGV(...)                                                                                  \
-    (char *[])                                                                                     \
-    {                                                                                              \
-        "msa-test", __VA_ARGS__, NULL                                                              \
-    }
 #define PARSE(...) parse((int)(sizeof(ARGV(__VA_ARGS__)) / sizeof(char *)) - 1, ARGV(__VA_ARGS__))
 
 static void refused(struct script s, const char *line)
@@ -126,44 +46,6 @@ static void refused(struct script s, const char *line)
     assert_string_equal(s.m.error, line);
     assert_int_equal(s.m.status, MSA_USAGE);
 }
-
-struct output {
-    int status;
-    char out[8192], err[1024];
-};
-
-static void read_back(FILE *stream, char *text, size_t size)
-{
-    rewind(stream);
-    text[fread(text, 1, size - 1, stream)] = '\0';
-    fclose(stream);
-}
-
-/* program_main in a process of its own, its stdout in a file, or going to `sink`. */
-static struct output run_main(const struct program *p, int sink, int argc, char **argv)
-{
-    FILE *out = tmpfile(), *err = tmpfile();
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(sink < 0 ? fileno(out) : sink, STDOUT_FILENO);
-        dup2(fileno(err), STDERR_FILENO);
-        _exit(program_main(p, argc, argv));
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    struct output o = {.status = WEXITSTATUS(status)};
-    read_back(out, o.out, sizeof o.out);
-    read_back(err, o.err, sizeof o.err);
-    return o;
-}
-
-#define MAIN(sink, ...)                                                                            \
-    run_main(&program, sink, (int)(sizeof(ARGV(__VA_ARGS__)) / sizeof(char *)) - 1,                \
-             ARGV(__VA_ARGS__))
-
-/* ---- Options ---- */
 
 static void defaults_are_parsed_like_values(void **state)
 {
@@ -315,162 +197,6 @@ static void wrong_values_are_refused(void **state)
     assert_int_equal(PARSE("--dim=1", "x", "--device", "cpu:v3").m.status, MSA_OK);
 }
 
-static void join_pair(struct msa *m, void *closure, const char *key, const char *value)
-{
-    (void)m;
-    strcat(strcat(strcat(strcat(closure, key), ":"), value), ";");
-}
-
-static void read_pairs(struct msa *m)
-{
-    char joined[64] = "";
-    option_pairs(m, "layers", "text=1,vision=a=b", joined, join_pair);
-    assert_string_equal(joined, "text:1;vision:a=b;");
-    option_pairs(m, "layers", m->operands[0], joined, join_pair);
-}
-
-static void pairs_and_words(void **state)
-{
-    (void)state;
-    static char *const wrong[] = {"", "text", "=1", "text=", "text=1,", "text=1,,audio=2"};
-    static const char *const named[] = {"", "text", "=1", "text=", "", ""};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct msa m = {.program = "msa-test", .operands = (char **)&wrong[i]};
-        char line[100];
-        snprintf(line, sizeof line, "--layers: '%s' is not KEY=VALUE", named[i]);
-        assert_int_equal(msa_run(&m, read_pairs), MSA_USAGE);
-        assert_string_equal(m.error, line);
-    }
-    assert_true(option_names("text,vision", "text"));
-    assert_true(option_names("text,vision", "vision"));
-    assert_false(option_names("text,vision", "vis"));
-    assert_false(option_names("text,vision", "text,vision"));
-    assert_false(option_names("text,vision", "audio"));
-    assert_false(option_names("text", ""));
-}
-
-/* ---- main ---- */
-
-static void help_goes_to_stdout(void **state)
-{
-    (void)state;
-    struct output o = MAIN(-1, "--help", "--unread");
-    assert_int_equal(o.status, 0);
-    assert_string_equal(o.err, "");
-    const char *start = "usage: msa-test [options] FILE [FILE]\n\ntest a thing or two\n\noptions:\n"
-                        "  -k, --keep                 keep what is consumed\n"
-                        "      --dim N                width of the output (default: 32)\n";
-    assert_memory_equal(o.out, start, strlen(start));
-    assert_non_null(
-        strstr(o.out, "  -p, --parameters FILE      what is trained (default: p.st)\n"));
-    assert_non_null(strstr(o.out, "\ncommon options:\n  -h, --help "));
-    assert_non_null(strstr(o.out, "\nexamples:\n  msa-test -k in.msa\n      tests and keeps\n"));
-    assert_non_null(strstr(o.out, "\nsee also: msa-load(1), msa(7)\n"));
-    assert_null(strstr(o.out, "test|"));
-    for (const char *line = o.out; *line; line += strcspn(line, "\n") + 1)
-        assert_in_range(strcspn(line, "\n"), 0, 80);
-    assert_string_equal(MAIN(-1, "-h").out, o.out);
-    assert_string_equal(MAIN(-1, "--version").out, "msa-test " MSA_VERSION "\n");
-}
-
-static void help_has_forms(void **state)
-{
-    (void)state;
-    struct output o = MAIN(-1, "--help=mdoc");
-    assert_int_equal(o.status, 0);
-    const char *start = ".Bl -tag -width Ds\n.It Fl k , Fl -keep\nKeep what is consumed.\n"
-                        ".It Fl -dim Ar N\nWidth of the output.\nThe default is 32.\n";
-    assert_memory_equal(o.out, start, strlen(start));
-    assert_non_null(strstr(o.out, "\n.It Fl p Ar FILE , Fl -parameters Ar FILE\n"));
-    assert_non_null(strstr(o.out, "\n.It Fl -skip Ar LIST\nWhat is left out.\nIt may be empty.\n"
-                                  "The default is bias.\n"));
-    assert_non_null(strstr(o.out, "\n.It Fl -no-crc\nWrite frames without checksums.\n.El\n"));
-    o = MAIN(-1, "--help=names");
-    assert_string_equal(
-        o.out, "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
-               "--skip\n--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
-               "--gzip\n--device\n--precision\n--threads\n--progress\n--check-finite\n"
-               "--max-frame\n--no-crc\n");
-    o = MAIN(-1, "--help=tex");
-    assert_int_equal(o.status, MSA_USAGE);
-    assert_string_equal(o.out, "");
-    assert_string_equal(o.err, "msa-test: --help: 'tex' is none of mdoc|names|bash|zsh\n");
-}
-
-static void main_reports_and_returns(void **state)
-{
-    (void)state;
-    struct output o = MAIN(-1, "--dim=1", "x");
-    assert_int_equal(o.status, 0);
-    assert_string_equal(o.out, "worked\n");
-    assert_string_equal(o.err, "msa-test: warning: odd\n");
-    assert_string_equal(MAIN(-1, "--dim=1", "x", "-q").err, "");
-    assert_string_equal(MAIN(-1, "--dim=1", "x", "-qv").err, "msa-test: working\n");
-    o = MAIN(-1, "--dim=1", "fail", "-q");
-    assert_int_equal(o.status, MSA_CORRUPT);
-    assert_string_equal(o.err, "msa-test: frame 17, tensor 'a?b': no good\n");
-    o = MAIN(-1, "--dim=1", "other");
-    assert_int_equal(o.status, MSA_OTHER);
-    assert_string_equal(o.err, "");
-    o = MAIN(-1, "--dim=1", "false", "-q");
-    assert_int_equal(o.status, MSA_FAILED);
-    assert_string_equal(o.err, "");
-    o = MAIN(-1, "--foo");
-    assert_int_equal(o.status, MSA_USAGE);
-    assert_string_equal(o.err, "msa-test: unknown option '--foo' (see msa-test --help)\n");
-    struct program telling = program;
-    telling.at_fail = tell;
-    o = run_main(&telling, -1, 2, ARGV("--foo"));
-    assert_int_equal(strncmp(o.err, "told: unknown", 13), 0);
-}
-
-static void stdout_that_cannot_be_written(void **state)
-{
-    (void)state;
-    int full = open("/dev/full", O_WRONLY), ends[2];
-    assert_true(full >= 0);
-    struct output o = MAIN(full, "--help");
-    close(full);
-    assert_int_equal(o.status, MSA_FAILED);
-    assert_string_equal(o.err, "msa-test: cannot write stdout: No space left on device\n");
-
-    assert_int_equal(pipe(ends), 0);
-    close(ends[0]);
-    o = MAIN(ends[1], "--dim=1", "-q", "x");
-    close(ends[1]);
-    assert_int_equal(o.status, MSA_CLOSED);
-    assert_string_equal(o.err, "");
-
-    int unwritable = open("/dev/null", O_RDONLY);
-    o = MAIN(unwritable, "--help=names");
-    close(unwritable);
-    assert_int_equal(o.status, MSA_FAILED);
-    assert_string_equal(o.err, "msa-test: cannot write stdout: Bad file descriptor\n");
-}
-
-static void open_a_file(struct msa *m)
-{
-    m->status = fileno(tmpfile()) > STDERR_FILENO ? MSA_OK : MSA_FAILED;
-}
-
-static void closed_descriptors_are_held(void **state)
-{
-    (void)state;
-    struct program opening = program;
-    opening.run = open_a_file;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(STDIN_FILENO);
-        close(STDOUT_FILENO);
-        _exit(program_main(&opening, 3, ARGV("--dim=1", "x")));
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), MSA_OK);
-}
-
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -481,12 +207,6 @@ int main(void)
         cmocka_unit_test(some_options_are_not_told),
         cmocka_unit_test(wrong_names_are_refused),
         cmocka_unit_test(wrong_values_are_refused),
-        cmocka_unit_test(pairs_and_words),
-        cmocka_unit_test(help_goes_to_stdout),
-        cmocka_unit_test(help_has_forms),
-        cmocka_unit_test(main_reports_and_returns),
-        cmocka_unit_test(stdout_that_cannot_be_written),
-        cmocka_unit_test(closed_descriptors_are_held),
     };
     return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }
