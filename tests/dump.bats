@@ -83,7 +83,7 @@ END
         run -0 --separate-stderr msa-dump $options --tensor lable,text,txet in.msa
         grep -qx "msa-dump: warning: --tensor: no frame has 'lable', 'txet'" <<<"$stderr"
         # shellcheck disable=SC2086
-        run -0 --separate-stderr msa-dump $options --tensor label,text in.msa
+        run -0 --separate-stderr msa-dump $options --tensor label,text,text in.msa
         [[ $stderr != *warning* ]]
     done
     run -0 --separate-stderr msa-dump -q --tensor lable in.msa

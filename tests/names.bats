@@ -48,7 +48,7 @@ write("elsewhere.pkl", data)'
 from sets import *
 more = rename()
 n = len(more["valid"]["id"])
-more["valid"].update({"Embeddings": np.zeros((n, 3), "f2"), "my ids": np.zeros((n, 4), "u8"),
+more["valid"].update({"Embeddings": np.zeros((n, 3), "f2"), "my ids": np.zeros((n, 4), "u8"), "it\x27s": np.zeros((n, 4), "u8"),
                       "flat": np.zeros(n), "other": np.zeros((n + 1, 5)), "mask": np.ones((n, 4), "?"),
                       "words": np.array([["a", "b"]] * n), "lists": [[1, 2]] * n})
 write("more.pkl", more)
@@ -62,7 +62,8 @@ for part in many.values():
 write("many.pkl", many)'
     run -0 --separate-stderr msa-load -o out.msa more.pkl
     warned "'Embeddings' (<f2 [8,3] in valid) is not read: unknown name (msa-load --rename Embeddings=NAME, with a NAME from msa-load(1))
-'my ids' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'my ids=NAME', with a NAME from msa-load(1))"
+'my ids' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'my ids=NAME', with a NAME from msa-load(1))
+'it's' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'it'\\''s=NAME', with a NAME from msa-load(1))"
     run -0 --separate-stderr msa-load -o out.msa case.pkl
     for pair in Audio=audio OpenFace=vision GloVe=text Training=train TESTING=test; do
         [ "$(grep -c "(msa-load --rename $pair)" <<<"$stderr")" -eq 1 ]
