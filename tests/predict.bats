@@ -158,7 +158,7 @@ pickle.dump({"text_bert": tokens}, open("one.pkl", "wb"))'
         [ ! -s said ] || break
         sleep 0.02
     done
-    [ "$(cat said)" = "msa-decompose: warning: s_vision,s_audio,d_vision,d_audio do not arrive: they count as 0" ] || { cat said && return 1; }
+    [[ $(cat said) == "msa-predict: warning: "*" s_vision,s_audio,d_vision,d_audio do not arrive: they count as 0" ]] || { cat said && return 1; }
     exec {typed}>&-
     wait $!
     [ "$(wc -l <predicted)" -eq 2 ]
