@@ -9,7 +9,7 @@ PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those b
 command_line=("$@")
 # shellcheck source-path=SCRIPTDIR source=results.bash
 . "$here/results.bash"
-data_hash='' data_seen='' looked='' # of the data set: hash_data, watch_data, look_at
+data_hash='' data_seen='' # of the data set: hash_data, watch_data
 quiet=''
 compute=() # options of programs that compute: --device, --threads and --precision
 said=()    # options of msa-load: what is said of the data set, --rename and --like
@@ -52,7 +52,7 @@ has_operands() {
 
 # What the scripts call beyond their first lines, and Debian's package of each, in minbase or in tests/setup.
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
-    {basename,cat,chmod,cp,cut,head,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,tr}:coreutils)
+    {basename,cat,chmod,cp,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
 programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
@@ -141,23 +141,20 @@ has_split() {
     [[ $error != *"no samples in split '$2'" ]]
 }
 
-# look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits, and ends the script where
-# one of them cannot be read.
+# look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits and values, and ends the
+# script where one of them cannot be read.
 look_at() {
-    local status=0
-    looked=$({ msa-load ${quiet:+-q} --batch 1 "${said[@]}" "${@:2}" "$1" | head -c 1 >/dev/null; exit "${PIPESTATUS[0]}"; } 2>&1) ||
-        status=$?
-    [ -z "$looked" ] || echo "$looked" >&2
-    [[ $status == @(0|141) ]] || exit "$status"
+    msa-load ${quiet:+-q} --batch 1 "${said[@]}" "${@:2}" "$1" >/dev/null || exit
 }
 
-# unsaid COMMAND...: runs it, and says nothing again that look_at has said, of however many labels.
-unsaid() {
-    # shellcheck disable=SC2016 # awk expands it
-    { "$@" 2>&1 >&3 3>&- | LOOKED=$looked awk '
-        function core(line) { sub(/[0-9]+ labels outside.*/, "labels", line); return line }
-        BEGIN { n = split(ENVIRON["LOOKED"], line, "\n"); for (i = 1; i <= n; i++) said[core(line[i])] }
-        !(core($0) in said) { print; fflush() }' >&2 3>&-; } 3>&1
+# said_once: from standard input to standard error, each line as soon as it comes, but none twice. (An awk may wait for more.)
+said_once() {
+    local line
+    local -A seen=()
+    while IFS= read -r line || [ -n "$line" ]; do
+        [ -n "${seen["x$line"]-}" ] || printf '%s\n' "$line" >&2
+        seen["x$line"]=1
+    done
 }
 
 # compare_words BERT_DIR DATASET [options of msa-load]: warns where its text_bert is mostly not what the vocabulary beside BERT
@@ -364,8 +361,7 @@ expect_data() {
         fail 1 "'$1' was changed while it was being trained on: it has another SHA-256 than $data_hash"
 }
 
-# The identity of a file, or of several: device, inode, size and times, of which a change alters one. Where there is none the programs
-# say so.
+# Device, inode, size and times of these files: a change of one of them alters it. Where there is none the programs say so.
 file_at() {
     stat -L -c '%d %i %s %.9Y %.9Z' "$@" 2>/dev/null || echo none
 }

@@ -130,18 +130,43 @@ use_settings() {
     esac
 }
 
-# untouched RUN_DIR: whether of what was whole, when about.tsv came last, nothing has been changed or removed since.
+# untouched RUN_DIR [options]: whether of what was whole, when about.tsv came last, nothing has been changed or removed since.
 untouched() {
     local folder file files=({state.msa,steps.tsv,metrics.tsv,test.tsv,encode.safetensors})
+    case $script in
+    pretrain) files+=(head.safetensors) ;;
+    train)
+        files+=({decompose,predict}.safetensors)
+        [ -n "$undrawable" ] || files+=(curves.{svg,png})
+        ;;
+    esac
+    copied "$@" || return
     for folder in "$1" "$1"/{text,vision,audio}; do
         [ -e "$folder/about.tsv" ] || continue
         for file in "$folder"/*; do
             [[ ! $file -nt $1/about.tsv || $file == */curves.* ]] || return
         done
         [ "$script $folder" != "pretrain $1" ] || continue
-        for file in "${files[@]}" $([ "$script" = train ] && echo {decompose,predict}.safetensors curves.svg || echo head.safetensors); do
+        for file in "${files[@]}"; do
             [ -e "$folder/$file" ] || return
         done
+    done
+}
+
+# copied RUN_DIR [options]: whether all is there that such a training leaves where text goes through BERT.
+copied() {
+    local from bert file
+    from=$(value_of --encoders "$@") bert=$(value_of --bert "$@")
+    [ -n "$from$bert" ] || return 0
+    [ -n "$from" ] || { find_bert "$bert" && from=$bert_dir; }
+    if [ "$script" = pretrain ]; then
+        [ -n "$(told "$1/text" bert)" ] || return 0
+        [ -e "$1/text.msa" ] || return
+    elif [ -e "$from/text.msa" ]; then
+        [ -e "$1/text.safetensors" ] || return
+    fi
+    for file in vocab.txt tokenizer_config.json; do
+        [ ! -e "$from/$file" ] || [ -e "$1/$file" ] || return
     done
 }
 
@@ -157,10 +182,11 @@ once() {
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
     elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
         fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
-    elif untouched "$run"; then
+    elif untouched "$run" "$@"; then
         return
     fi
     "$here/$script" "$@" --resume || failed "$run" $?
+    touch "$run/about.tsv" # it is of what is there now, though it may be as it was
 }
 
 # failed DIR STATUS: which training it was: -j trains several, and --quiet says nothing before.

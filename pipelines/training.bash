@@ -69,19 +69,32 @@ have_alone() {
     flock -w 5 "$lock" || fail 1 "cannot write '$1': another program is writing it"
 }
 
+# What msa-load is given beside -q, since look_at has said what there is to say: without it, progress goes to a terminal.
+show_progress() {
+    local pgrp terminal
+    progress=()
+    [ -z "${quiet[*]}" ] && [ -t 2 ] || return 0
+    read -r pgrp terminal < <(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 3,6) || true # in the foreground?
+    [ "$pgrp" != "$terminal" ] || progress=(--progress always)
+}
+
 # instead_of RESULT...: the line. With -f these results of an old training go when its parameters do: when the whole line has
-# made a step. Until then it may be refused.
+# made a step. Until then a program may still refuse.
 instead_of() {
     local old=() seen log_seen forgetting
     log_seen=$(file_at "$run/metrics.tsv")
     if [ -n "$force" ]; then
         old=("$@") seen=$(file_at "$run"/{state.msa,encode.safetensors})
-        until forget_old || ! kill -0 $$; do sleep 0.1; done &>/dev/null &
+        until forget_old || [ ! -e /proc/$$/exe ]; do sleep 0.1; done &>/dev/null {lock}<&- & # a zombie has none
         forgetting=$!
     fi
     diverged=''
+    show_progress
     line
-    [ -z "$force" ] || wait "$forgetting"
+    if [ -n "$force" ]; then
+        forget_old || kill "$forgetting" || true # no step was made: --resume found a training that had ended
+        wait "$forgetting" || true
+    fi
 }
 forget_old() {
     [ "$(file_at "$run"/{state.msa,encode.safetensors})" != "$seen" ] && rm -f "${old[@]}"
@@ -90,7 +103,7 @@ forget_old() {
 # try LINE: a function that runs the line of a training in $run, as --check has it: in a folder that goes away. Where it
 # fails the script ends, with one line of a program that knows why.
 try() {
-    local check=--check quiet=(-q) resume='' run error status=0
+    local check=--check quiet=(-q) progress=() resume='' run error status=0
     run=$(mktemp -d)
     error=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return

@@ -149,6 +149,23 @@ pickle.dump({"text_bert": tokens}, open("one.pkl", "wb"))'
     [ "${#lines[@]}" -eq 15 ]
 }
 
+@test "what is to be said of a line is said while the next is waited for" {
+    bert_run
+    mkfifo lines
+    MSA_BIN=$BUILD/bin timeout -k 5 100 "$ROOT/pipelines/predict" run --text - <lines >predicted 2>said 3>&- &
+    exec {typed}>lines
+    echo 'I loved it' >&"$typed"
+    for _ in $(seq 1000); do
+        [ ! -s said ] || break
+        sleep 0.02
+    done
+    [[ $(cat said) == "msa-predict: warning: "*" s_vision,s_audio,d_vision,d_audio do not arrive: they count as 0" ]] || { cat said && return 1; }
+    exec {typed}>&-
+    wait $!
+    [ "$(wc -l <predicted)" -eq 2 ]
+    [ "$(wc -l <said)" -eq 1 ]
+}
+
 @test "the words: another vocabulary, upper case, a length; none at all" {
     bert_run
     echo 'I LOVED it it' >said.txt

@@ -170,6 +170,59 @@ setting() {
     [ -z "$(ls pre)" ]
 }
 
+# The folder is entered, so that the command lines are the same. The programs stand still meanwhile, however fast they are.
+@test "a script that was killed, and whose programs go on: its folder is theirs; resumed after they have ended, the same bytes" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    local session pretrain=(env MSA_BIN="$BUILD/bin" "$ROOT/pipelines/pretrain" ../data.pkl pre "${small[@]}" --epochs 100
+        --only 'vision,audio' --quiet)
+    mkdir whole killed
+    (cd whole && "${pretrain[@]}")
+    (cd killed && exec setsid "${pretrain[@]}") 3>&- &
+    session=$!
+    until [ "$(wc -l <killed/pre/vision/steps.tsv)" -gt 20 ]; do
+        kill -0 $session
+        sleep 0.01
+    done 2>/dev/null
+    pkill -STOP -s $session
+    kill -9 $session # the script alone
+    wait $session || true
+    run bash -c 'cd killed && exec "$@" --resume' bash "${pretrain[@]}"
+    [ "$status: $output" = "1: pretrain: cannot write 'pre': another program is writing it" ]
+    pkill -CONT -s $session
+    flock -w 100 killed/pre true
+    [ ! -e killed/pre/audio ]
+    (cd killed && "${pretrain[@]}" --resume)
+    diff -r whole killed
+}
+
+@test "without the text.msa that they were left with, encoders are refused; the encoders of an older version will do" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet
+    cp -r pre before
+    rm pre/text.msa
+    pipeline train bert.pkl run --encoders pre --epochs 1 --quiet
+    [ "$status" -eq 1 ]
+    [ "$output" = "train: there is no 'pre/text.msa', which 'pre/text' was left with (pipelines/pretrain --resume makes it)" ]
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet --resume
+    diff -r pre before
+    sed -i '/^text.msa\t/d' pre/text/about.tsv # it noted none
+    done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet --resume
+    diff -r pre before
+    done_well train bert.pkl run --encoders pre --epochs 1 --quiet
+}
+
+@test "an experiment started again makes what has gone of text and its words" {
+    bert_set
+    local reproduce=(other bert.pkl --out out --bert tiny --seeds 1 --heads 2 --epochs 1 --batch 8 --quiet)
+    done_well reproduce "${reproduce[@]}"
+    cp -r out before
+    for file in encoders/seed-1/{text.msa,vocab.txt} seed-1/{text.safetensors,vocab.txt}; do
+        rm "out/$file"
+        done_well reproduce "${reproduce[@]}"
+        diff -r out before
+    done
+}
+
 @test "features of another data set are refused; trained anew without encoders, a run forgets theirs" {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet

@@ -34,6 +34,20 @@ options() {
         grep -oE "(^| )--?[a-z-]+ (['A-Z][^ ]*|[a-z0-9]+\|)" | awk '{ print $1 }' | sort -u
 }
 
+# on_terminal SCRIPT ARGUMENT...: on a terminal of its own.
+on_terminal() {
+    run env SHELL=/bin/bash MSA_BIN="$BUILD/bin" timeout -k 5 100 script -qec "'$ROOT/pipelines/$1' ${*:2}" /dev/null </dev/null
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+}
+
+# again PATH ARGUMENT...: `ablate` once more, with programs that count: how many trainings were looked at, in `looked`.
+again() {
+    rm -f calls
+    run timeout -k 5 200 env PATH="$1" MSA_BIN="$PWD/counting" "$ROOT/pipelines/ablate" "${@:2}" --quiet
+    [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    looked=$(grep -c -- '--train .*--resume' calls || true)
+}
+
 @test "an option of a script whose value is empty, each of them" {
     msa-synth --samples 8,4,4 -o data.pkl
     local script option count=0
@@ -277,7 +291,7 @@ logs() {
     left_alone pre/about.tsv pretrain ../data.pkl pre "${small[@]}"
     mkdir theirs && mv ../ready theirs/run
     pipeline demo theirs
-    [ "$status: $output" = "2: demo: cannot write 'theirs/run': it is not of a demo, without a data.pkl beside it" ]
+    [ "$status: $output" = "2: demo: cannot write 'theirs/run': it is not of a demo" ]
     pipeline train ../data.pkl theirs --encoders theirs "${small[@]}"
     [ "$status" -ne 0 ]
     mkdir -p enc/text && cp theirs/run/encode.safetensors enc/text
@@ -340,4 +354,199 @@ replace() {
         sha256sum --quiet -c before
         [ "$(ls -A demo)" = data.pkl ]
     done
+}
+
+@test "a demo begins where its run is empty, and where its data set has gone" {
+    mkdir -p demo/run old/run
+    msa-synth --samples '600,150,150' --seed 1 -o data.pkl
+    printf 'sha256\t%s\n' "$(sha256sum <data.pkl | cut -d ' ' -f 1)" >old/run/about.tsv
+    for folder in demo old; do
+        # as far as its data set, which cannot be written
+        ln -s "$PWD/nowhere/data.pkl" $folder/data.pkl
+        pipeline demo $folder
+        [ "$status" -eq 1 ]
+        [[ ${lines[0]} == "--- a data set with planted sentiment: $folder/data.pkl" && ${lines[1]} == "msa-synth: "* ]]
+        rm $folder/data.pkl
+    done
+    printf 'sha256\t%064d\n' 1 >old/run/about.tsv
+    pipeline demo old
+    [ "$status: $output" = "2: demo: cannot write 'old/run': it is not of a demo" ]
+}
+
+# --- a copy of a script, links, and what is write-protected ---
+
+@test "a copy of a script under another name goes on with what the script has trained, and the script with that of the copy" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    cp -r "$ROOT/pipelines" copy
+    cp copy/train copy/mytrain
+    cp copy/pretrain copy/mypretrain
+    export MSA_BIN=$BUILD/bin
+    run -0 copy/mytrain data.pkl run "${small[@]}" --quiet
+    run -0 copy/train data.pkl run "${small[@]}" --quiet --resume
+    run -0 copy/mytrain data.pkl run "${small[@]}" --quiet --resume
+    run -0 copy/train data.pkl run "${small[@]}" --quiet -f
+    run -0 copy/mytrain data.pkl run "${small[@]}" --quiet -f
+    run -0 copy/mypretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio --quiet
+    run -0 copy/pretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio --quiet --resume
+    run -0 copy/mypretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio --quiet -f
+    # what the other trains is none of theirs
+    run -0 copy/train data.pkl run "${small[@]}" --quiet -f
+    for script in copy/pretrain copy/mypretrain; do
+        run $script data.pkl run --dim 16 --heads 2 --epochs 1 --only audio --quiet
+        [ "$status: $output" = "2: ${script#copy/}: cannot write 'run/about.tsv': what is there was not written by ${script#copy/}" ]
+    done
+    run -0 copy/pretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio --quiet -f
+    for script in copy/train copy/mytrain; do
+        run $script data.pkl pre "${small[@]}" --quiet -f
+        [ "$status: $output" = "2: ${script#copy/}: cannot write 'pre/about.tsv': what is there was not written by ${script#copy/}" ]
+    done
+}
+
+@test "results that are write-protected are not replaced; links are followed" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    [ "$status" -eq 0 ]
+    local file
+    for file in test.tsv about.tsv curves.png; do
+        chmod a-w run/$file
+        sha256sum run/* >before
+        pipeline train data.pkl run "${small[@]}" --lr 1e-2 --quiet -f
+        [ "$status: $output" = "1: train: cannot write 'run/$file': it is write-protected" ]
+        sha256sum --quiet -c before
+        chmod u+w run/$file
+    done
+    chmod a-w run/curves.svg
+    pipeline curves run
+    [ "$status: $output" = "1: curves: cannot write 'run/curves.svg': it is write-protected" ]
+    chmod u+w run/curves.svg
+    mkdir elsewhere
+    mv run/test.tsv elsewhere
+    cp elsewhere/test.tsv expected
+    sed -i '2s/[0-9]/9/g' elsewhere/test.tsv
+    ln -s ../elsewhere/test.tsv run/test.tsv
+    pipeline train data.pkl run "${small[@]}" --quiet --resume
+    [ "$status" -eq 0 ]
+    [ -L run/test.tsv ]
+    cmp elsewhere/test.tsv expected
+    [ "$(ls -A elsewhere)" = test.tsv ]
+    ln -s elsewhere/new link # to what is not there yet
+    replace link echo new
+    [[ -L link && $(cat elsewhere/new) == new ]]
+}
+
+# --- what is said while it trains ---
+
+@test "on a terminal trainings say how far they are; with --quiet, or in the background, or in a pipe they do not" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    on_terminal train data.pkl shown "${small[@]}"
+    [[ $output == *$'\repoch 1/2  step '* ]] || { echo "$output" && return 1; }
+    on_terminal pretrain data.pkl pre --dim 16 --heads 2 --epochs 2 --only audio
+    [[ $output == *$'\repoch 1/2  step '* ]]
+    on_terminal train data.pkl quiet "${small[@]}" --quiet
+    [ -z "$output" ]
+    run env SHELL=/bin/bash MSA_BIN="$BUILD/bin" timeout -k 5 100 script -qec \
+        "set -m; '$ROOT/pipelines/train' data.pkl behind ${small[*]} & wait" /dev/null </dev/null
+    [[ $status -eq 0 && $output == *"curves: behind/curves.png"* && $output != *"  step "* ]] || { echo "$output" && return 1; }
+    pipeline train data.pkl piped "${small[@]}"
+    [[ $status -eq 0 && $output != *"  step "* ]]
+}
+
+@test "values of a data set that are not finite are said once, and before the training" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    "$PYTHON" -c '
+import pickle
+d = pickle.load(open("data.pkl", "rb"))
+for split in "train", "test":
+    d[split]["audio"][3, 0, :2] = float("nan")
+pickle.dump(d, open("data.pkl", "wb"))'
+    for script in "train data.pkl run --select-after 0" "pretrain data.pkl pre --only audio"; do
+        # shellcheck disable=SC2086 # words of their own
+        pipeline $script --dim 16 --heads 2 --batch 8 --epochs 2
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = "msa-load: warning: data.pkl: 4 values were not finite and became 0" ] || { echo "$output" && return 1; }
+        [ "$(grep -c warning <<<"$output")" -eq 1 ]
+    done
+}
+
+# --- what is there already ---
+
+@test "-f with --resume: a training that has ended is as it was" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    [ "$status" -eq 0 ]
+    cp -r run before
+    pipeline train data.pkl run "${small[@]}" --quiet -f --resume
+    [ "$status: $output" = "0: " ] || { echo "$status: $output" && return 1; }
+    diff -r --exclude about.tsv run before
+    [ "$(diff run/about.tsv before/about.tsv | grep -c '^<')" -eq 1 ] # the command
+    pipeline pretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio,vision --quiet
+    pipeline pretrain data.pkl pre --dim 16 --heads 2 --epochs 1 --only audio,vision --quiet -f --resume
+    [ "$status: $output" = "0: " ]
+}
+
+@test "train -f that fails, and whose parent does not ask how: nothing of it stays, and no lock" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    echo mine >run/predict.safetensors.5 # refused late, by one of the programs
+    MSA_BIN=$BUILD/bin timeout -k 5 100 "$PYTHON" - "$ROOT/pipelines/train" data.pkl run "${small[@]}" --quiet -f --epochs 5 <<'END'
+import os, subprocess, sys, time
+script = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL, start_new_session=True)
+ended = os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+assert ended.si_status == 2, ended
+subprocess.run(["flock", "-w", "20", "run", "true"], check=True)
+
+def alive():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, _, _, session = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(session) == script.pid and state != "Z":
+            yield pid
+
+end = time.monotonic() + 20
+while any(alive()):
+    assert time.monotonic() < end, list(alive())
+    time.sleep(0.05)
+END
+}
+
+@test "one of two pictures that was removed is drawn anew; without gnuplot none is named that is not there" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    pipeline train data.pkl run "${small[@]}" --quiet
+    for file in png svg; do
+        cp run/curves.$file kept
+        rm run/curves.$file
+        script_path
+        run env PATH="$PWD/path" MSA_BIN="$PWD/path" "$ROOT/pipelines/train" data.pkl run "${small[@]}" --resume
+        [[ $status -eq 0 && $output != *"curves: "* ]]
+        pipeline train data.pkl run "${small[@]}" --resume
+        [[ $status -eq 0 && $output == *"curves: run/curves.png and run/curves.svg"* ]]
+        cmp run/curves.$file kept
+    done
+}
+
+@test "an experiment looks once at a training that was touched, and not for want of gnuplot; a picture that went is drawn" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    local ablate=(data.pkl --out out --seeds 1 "${small[@]}" --only full)
+    script_path
+    counting_bin msa-load
+    pipeline ablate "${ablate[@]}" --quiet
+    [ "$status" -eq 0 ]
+    touch -d '2 hours ago' out/full/seed-1/*
+    touch -d '1 hour ago' out/full/seed-1/metrics.tsv
+    again "$PATH" "${ablate[@]}"
+    [ "$looked" -eq 1 ]
+    again "$PATH" "${ablate[@]}"
+    [ "$looked" -eq 0 ]
+    for file in png svg; do
+        rm out/full/seed-1/curves.$file
+        again "$PWD/path" "${ablate[@]}"
+        [ "$looked" -eq 0 ]
+        again "$PATH" "${ablate[@]}"
+        [ "$looked" -eq 1 ]
+        [ -s out/full/seed-1/curves.$file ]
+    done
+    again "$PATH" "${ablate[@]}"
+    [ "$looked" -eq 0 ]
 }

@@ -313,6 +313,10 @@ END
     [[ $stderr != *warning* ]]
     run -0 --separate-stderr "$ROOT/pipelines/pretrain" data.pkl pre2 --bert other --epochs 1 --batch 8 --heads 2
     [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    run -0 --separate-stderr "$ROOT/pipelines/pretrain" data.pkl pre3 --bert other --only vision,text --epochs 1 --batch 8 --heads 2
+    [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
+    run -0 --separate-stderr "$ROOT/pipelines/pretrain" data.pkl pre4 --bert other --only vision --epochs 1 --batch 8 --heads 2
+    [[ $stderr != *warning* ]]
     run -0 --separate-stderr "$ROOT/pipelines/reproduce" other data.pkl --out out --bert other --seeds 1 --epochs 1 --batch 8 --heads 2
     [ "$(grep -c 'warning: 20 of 20 samples' <<<"$stderr")" -eq 1 ]
     run --separate-stderr "$ROOT/pipelines/reproduce" other data.pkl --out out2 --seeds 1 --pretrain --bert other --heads 3 # ends there
