@@ -59,7 +59,7 @@ static const struct option options[] = {
      "keep all frames that go by, in both directions, as a stream in FILE "
      "(with -t, --replay or --answer)"},
     {0, "replay", NULL, OPTION_FLAG, FIELD(replay), NULL, 0, 0,
-     "play a recording to the stage behind, as if what made it were at work"},
+     "play a recording to the next stage, as if what made it were at work"},
     {0, "answer", "FILE", OPTION_READS, FIELD(answer), NULL, 0, 0,
      "end a training line: answer it with what came back in the recording FILE"},
     {0, "diff", NULL, OPTION_FLAG, FIELD(diff), NULL, 0, 0,
@@ -336,7 +336,7 @@ static const struct example examples[] = {
      "look into a line while it trains"},
     {"msa-dump --diff one.msa other.msa", "what two streams differ in"},
     {"msa-dump --replay in.msa | msa-encode -p new.safetensors | msa-dump --answer out.msa",
-     "train one stage alone, on what msa-dump -t --record has kept before and behind it"},
+     "train one stage alone, on what msa-dump -t --record has kept before and after it"},
     {0},
 };
 

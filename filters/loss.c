@@ -61,7 +61,7 @@ static const struct option options[] = {
      "loss of cl: Multi NT-Xent, NT-Xent, or ConFEDE's"},
     {0, "tau-m", "X", OPTION_REAL, FIELD(tau_m), "0.5", 1e-6, 1e6, "temperature of cl"},
     {0, "weights", "LIST", OPTION_TEXT, FIELD(weights), DEFAULT_WEIGHTS, 0, 0,
-     "weights of the tasks; a weigher behind replaces those that it adjusts; a task not named "
+     "weights of the tasks; a weigher after it replaces those that it adjusts; a task not named "
      "keeps its default"},
     {0},
 };

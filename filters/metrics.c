@@ -58,7 +58,7 @@ static const struct option options[] = {
      "metric or loss that decides on the valid split which checkpoint is the best; loss is the "
      "weighted sum"},
     {0, "select-after", "EPOCH", OPTION_INT, FIELD(select_after), "0", 0, 1e9,
-     "compare only checkpoints behind this epoch"},
+     "compare only checkpoints after this epoch"},
     {0, "patience", "N", OPTION_INT, FIELD(patience), NULL, 1, 1e9,
      "stop training after N checkpoints without a better one"},
     {0},

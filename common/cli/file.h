@@ -74,7 +74,7 @@ struct log {
 };
 /* Touches nothing yet; a file with fewer than `kept` bytes fails the run. */
 struct log *log_open(struct msa *m, const char *path, int64_t kept);
-/* Lines so far, and those to come, go into the file, behind its first `kept` bytes; what follows
+/* Lines so far, and those to come, go into the file, after its first `kept` bytes; what follows
  * these is lost. A log that loses nothing begins by itself, with its first line. */
 void log_begin(struct msa *m, struct log *log);
 /* Its length in bytes, now on the disk; 0 when it is no regular file. After log_begin. Fails the
