@@ -144,7 +144,7 @@ has_split() {
 # look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits and values, and ends the
 # script where one of them cannot be read.
 look_at() {
-    msa-load ${quiet:+-q} --batch 1 "${said[@]}" "${@:2}" "$1" >/dev/null || exit
+    msa-load ${quiet:+-q} --no-crc "${said[@]}" "${@:2}" "$1" >/dev/null || exit # which nothing reads
 }
 
 # said_once: from standard input to standard error, each line as soon as it comes, but none twice. (An awk may wait for more.)
@@ -236,13 +236,20 @@ model() {
 # encode_text RUN_DIR DATASET [options of msa-load]: what goes before the model where it was trained on the vectors that
 # BERT had made of text, unless the data set has these already, or no text.
 encode_text() {
-    local muted=()
-    [ -z "${quiet[*]}" ] || muted=(-q)
     if [ -e "$1/text.safetensors" ] && has "$2" text_bert "${@:3}"; then
-        msa-encode "${muted[@]}" --only text -p "$1/text.safetensors" "${compute[@]}"
+        msa-encode ${quiet:+-q} --only text -p "$1/text.safetensors" "${compute[@]}"
     else
         cat
     fi
+}
+
+# judge RUN_DIR DATASET [options of msa-load]: the model's metrics, as the options of msa-metrics in `metrics` have them.
+# shellcheck disable=SC2154 # metrics is the caller's
+judge() {
+    msa-load "${said[@]}" "${@:3}" "$2" |
+        encode_text "$@" |
+        model "$1" "${quiet[@]}" |
+        msa-metrics "${quiet[@]}" "${metrics[@]}" || cause "${PIPESTATUS[@]}"
 }
 
 # keep_words TO [FROM]: the files that say how text becomes tokens; those that are there, and no old ones.

@@ -9,8 +9,7 @@ struct mark mark_of(struct msa *m, const char *path)
     struct target t = target_of(m, path);
     struct mark mark = {0};
     if (t.plain && t.exists)
-        mark = (struct mark){path, t.status.st_dev, t.status.st_ino, t.status.st_size,
-                             t.status.st_mtim};
+        mark = (struct mark){path, t.status};
     target_free(m, &t);
     return mark;
 }
@@ -18,9 +17,10 @@ struct mark mark_of(struct msa *m, const char *path)
 void mark_check(struct msa *m, const struct mark *mark)
 {
     struct mark now = mark->path ? mark_of(m, mark->path) : *mark;
-    bool one = now.device == mark->device && now.inode == mark->inode;
-    if (!now.path != !mark->path || now.length != mark->length ||
-        (!one && memcmp(&now.modified, &mark->modified, sizeof now.modified) != 0))
+    const struct stat *is = &now.status, *was = &mark->status;
+    if (!now.path != !mark->path || is->st_size != was->st_size ||
+        (!target_one_inode(is, was) &&
+         memcmp(&is->st_mtim, &was->st_mtim, sizeof is->st_mtim) != 0))
         msa_fail(m, MSA_FAILED, "'%s' was removed, replaced or changed during the training",
                  mark->path);
 }

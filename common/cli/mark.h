@@ -4,15 +4,12 @@
 #define MSA_MARK_H
 
 #include "common/cli/msa.h"
-#include <sys/types.h>
+#include <sys/stat.h>
 
 /* Zeroed: of no file, which is always as it was. */
 struct mark {
     const char *path; /* the caller's; NULL: of none */
-    dev_t device;
-    ino_t inode;
-    off_t length;
-    struct timespec modified;
+    struct stat status;
 };
 
 /* Of the regular file that PATH leads to now; of none where there is no such file. */

@@ -43,7 +43,7 @@ static int descriptor_of(struct msa *m, const char *path)
     return own ? (int)strtol(name, NULL, 10) : -1;
 }
 
-static bool one_inode(const struct stat *a, const struct stat *b)
+bool target_one_inode(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
@@ -55,7 +55,7 @@ static bool leads_to(const char *link, const char *path)
 {
     struct stat at_link, at_path;
     return stat(link, &at_link) != 0 ||
-           (stat(path, &at_path) == 0 && one_inode(&at_link, &at_path));
+           (stat(path, &at_path) == 0 && target_one_inode(&at_link, &at_path));
 }
 
 /* What a link holds, as a path from where the link is read; NULL: `path` is no link. */
@@ -211,7 +211,7 @@ static size_t next_part(const char **path, const char *end)
 static bool one_folder(const struct target *a, const struct target *b)
 {
     const char *x = a->below, *y = b->below;
-    if (!one_inode(&a->folder, &b->folder))
+    if (!target_one_inode(&a->folder, &b->folder))
         return false;
     for (;;) {
         size_t n = next_part(&x, a->name), other = next_part(&y, b->name);
@@ -233,7 +233,7 @@ bool target_same(const struct target *a, const struct target *b)
 {
     if (!a->plain || !b->plain)
         return false;
-    if (a->exists && b->exists && one_inode(&a->status, &b->status))
+    if (a->exists && b->exists && target_one_inode(&a->status, &b->status))
         return true;
     return target_same_name(a, b);
 }
@@ -248,7 +248,7 @@ bool target_is_checkpoint(const struct target *t, const struct target *of)
 bool target_still(const char *path, int fd)
 {
     struct stat named, held;
-    return stat(path, &named) == 0 && fstat(fd, &held) == 0 && one_inode(&named, &held);
+    return stat(path, &named) == 0 && fstat(fd, &held) == 0 && target_one_inode(&named, &held);
 }
 
 void target_expect_writable(struct msa *m, const struct target *t)

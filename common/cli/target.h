@@ -30,6 +30,8 @@ bool target_same_name(const struct target *a, const struct target *b);
 bool target_same(const struct target *a, const struct target *b);
 /* Is `t` called as checkpoint N of the parameter file `of` is: FILE.N? */
 bool target_is_checkpoint(const struct target *t, const struct target *of);
+/* Are both of one file? */
+bool target_one_inode(const struct stat *a, const struct stat *b);
 /* Does `path` still lead to the file that is open as fd? */
 bool target_still(const char *path, int fd);
 /* Fails the run where nobody may write what is there, which protects it from root too: "cannot
