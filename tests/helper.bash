@@ -29,7 +29,7 @@ counting_bin() {
 # statuses has both the line's and each program's.
 line() {
     # shellcheck disable=SC2016 # the inner shell expands it
-    run timeout -k 5 "${LIMIT:-60}" bash -c "set -o pipefail; $1"'
+    run timeout -k 5 "${LIMIT:-180}" bash -c "set -o pipefail; $1"'
         echo "$? ${PIPESTATUS[*]}" >statuses; exit "$(cut -d " " -f 1 statuses)"'
 }
 
