@@ -41,7 +41,7 @@ CC      := clang-19
 FLAGS   += -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*.c common/*/*.c))
+COMMON   := $(patsubst %.c,$(OBJ)/%.o,$(wildcard common/*/*.c common/*/*/*.c))
 PROGRAMS := $(patsubst filters/%.c,$(O)/bin/msa-%,$(wildcard filters/*.c))
 
 # Kernels are compiled for each level of the processor; the best object that it runs is opened at run time.
@@ -69,7 +69,7 @@ endif
 all: $(PROGRAMS) $(KERNELS)
 
 $(OBJ)/libmsa.a: $(COMMON)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcsP $@ $^
 $(O)/bin/msa-%: $(OBJ)/filters/%.o $(OBJ)/libmsa.a | $(O)/bin
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OBJ)/%.o: %.c
@@ -190,8 +190,8 @@ faults: setup
 	@O=$(O) FAULTS=all bats --tap --timing tests/faults_alone.bats tests/faults_training.bats
 
 # --- lint ---------------------------------------------------------------------------------------
-SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/names.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
+SOURCES := $(wildcard common/*/*.[ch] common/*/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/names.bash tests/bert_set.bash tests/options tests/layout tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -200,6 +200,7 @@ lint: all
 	    -I. -j 2 common filters kernels
 	@shellcheck -x $(SCRIPTS) $(wildcard tests/*.bats)
 	@! grep -nE '^ +\[.*\] && \[.*\]$$' tests/*.bats # of which the first half cannot fail: a line each
+	@tests/layout
 	@mandoc -Tlint -W warning $(wildcard man/*)
 	@O=$(O) tests/options check $(wildcard man/msa-*.1)
 
@@ -239,7 +240,7 @@ bashdir     = $(datadir)/bash-completion/completions
 zshdir      = $(datadir)/zsh/site-functions
 INSTALL     = install
 
-VERSION   := $(shell sed -n 's/^\#define MSA_VERSION "\(.*\)"/\1/p' common/cli/msa.h)
+VERSION   := $(shell sed -n 's/^\#define MSA_VERSION "\(.*\)"/\1/p' common/run/run.h)
 TO_BIN     = $(DESTDIR)$(bindir)
 TO_KERNELS = $(TO_BIN)/../lib/msa
 TO_DATA    = $(DESTDIR)$(datadir)/msa

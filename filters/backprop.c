@@ -1,9 +1,9 @@
 /* msa-backprop: the end of a training line. Weights and adds the gradients of the tasks, and sends
  * them back with the step's learning rate and the optimizer's settings, so that these are said
  * once. */
-#include "common/cli/output.h"
 #include "common/nn/optimizer.h"
-#include "common/stage.h"
+#include "common/run/output_rules.h"
+#include "common/stage/stage.h"
 #include "common/stream/finite.h"
 #include "common/stream/training.h"
 #include <limits.h>

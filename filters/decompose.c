@@ -1,8 +1,8 @@
 /* msa-decompose: h_* [B,D] -> similarity s_* and dissimilarity d_* [B,D/2]
  * (msa-model(7), Decomposition). */
-#include "common/data/names.h"
-#include "common/nn/layers.h"
-#include "common/trainable.h"
+#include "common/dataset/tensor_names.h"
+#include "common/nn/layers/projector.h"
+#include "common/stage/trainable.h"
 #include <stdio.h>
 
 struct settings {

@@ -2,13 +2,14 @@
  * in a line and passes the stream on; in a training line it then joins the way back, and shows
  * gradients too. What it sees it also records, replays, compares, searches and writes as arrays:
  * each of these is a file of its own below common/. */
-#include "common/cli/file.h"
-#include "common/cli/output.h"
-#include "common/data/compare_files.h"
-#include "common/data/npy.h"
-#include "common/replay.h"
-#include "common/stream/show.h"
-#include "common/stream/where.h"
+#include "common/formats/npy.h"
+#include "common/inspect/compare_files.h"
+#include "common/inspect/find_nonfinite.h"
+#include "common/inspect/replay.h"
+#include "common/inspect/show.h"
+#include "common/run/file.h"
+#include "common/run/log.h"
+#include "common/run/output_rules.h"
 #include <string.h>
 
 enum { WHERE_ALL, WHERE_NONFINITE };

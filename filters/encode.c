@@ -1,9 +1,9 @@
 /* msa-encode: each modality's frames [B,L,F], and text's tokens [B,3,L] -> one vector [B,D]
  * (msa-model(7), Encoders, Text). */
-#include "common/data/bert_checkpoint.h"
-#include "common/data/names.h"
-#include "common/nn/encoder.h"
-#include "common/text_bert.h"
+#include "common/dataset/tensor_names.h"
+#include "common/formats/bert_checkpoint.h"
+#include "common/nn/layers/frame_encoder.h"
+#include "common/stage/text_bert.h"
 #include <stdio.h>
 
 struct settings {

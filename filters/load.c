@@ -1,9 +1,9 @@
 /* msa-load: a data set as a stream of records; in training also the beginning and the end of the
  * way back, and the commit. */
-#include "common/cli/output.h"
-#include "common/data/info.h"
-#include "common/data/names.h"
-#include "common/source.h"
+#include "common/dataset/tensor_names.h"
+#include "common/inspect/info.h"
+#include "common/run/output_rules.h"
+#include "common/stage/feeder.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,13 +2,13 @@
  *
  * Forward only, and easily replaced: for task K and tensor NAME it writes NAME@K, the gradient of
  * K's loss by NAME; msa-backprop weights and adds them. */
-#include "common/cli/option.h"
-#include "common/data/metrics.h"
-#include "common/data/names.h"
+#include "common/dataset/tensor_names.h"
+#include "common/metrics/metrics.h"
 #include "common/nn/device.h"
-#include "common/nn/ops.h"
-#include "common/stage.h"
-#include "common/stream/checkpoint.h"
+#include "common/nn/ops/ops.h"
+#include "common/run/option.h"
+#include "common/stage/stage.h"
+#include "common/stream/commit.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>

@@ -4,12 +4,13 @@
  * Training: passes the stream on; at each control the rows go to stderr, to --log and, as M, down
  * the line, and the verdict (best, stop) into the control. Evaluation: the end of the line, which
  * prints a table; or -t. */
-#include "common/cli/output.h"
-#include "common/data/predictions.h"
-#include "common/data/scores_rows.h"
-#include "common/data/scores_state.h"
-#include "common/data/verdict.h"
-#include "common/stage.h"
+#include "common/metrics/assertions.h"
+#include "common/metrics/early_stopping.h"
+#include "common/metrics/predictions.h"
+#include "common/metrics/scores_log.h"
+#include "common/metrics/scores_state.h"
+#include "common/run/output_rules.h"
+#include "common/stage/stage.h"
 #include "common/stream/training.h"
 #include <string.h>
 

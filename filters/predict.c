@@ -1,8 +1,8 @@
 /* msa-predict: s_*, d_* -> sentiment y [B], logits [B,C] and one prediction a feature u [B,2M]; or
  * one modality's h_* -> y [B] (msa-model(7), Heads). */
-#include "common/data/names.h"
-#include "common/nn/layers.h"
-#include "common/trainable.h"
+#include "common/dataset/tensor_names.h"
+#include "common/nn/layers/mlp.h"
+#include "common/stage/trainable.h"
 #include <stdio.h>
 #include <string.h>
 

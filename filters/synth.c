@@ -1,8 +1,8 @@
-/* msa-synth: writes a data set with planted sentiment (common/data/synth.h) in the layout of a real
- * one (msa-model(7), Data), and a BERT for what is said in it. */
-#include "common/cli/output.h"
-#include "common/data/synth_bert.h"
-#include "common/data/synth_pickle.h"
+/* msa-synth: writes a data set with planted sentiment (common/synth/synth.h) in the layout of a
+ * real one (msa-model(7), Data), and a BERT for what is said in it. */
+#include "common/run/output_rules.h"
+#include "common/synth/synth_bert.h"
+#include "common/synth/synth_pickle.h"
 
 #include <string.h>
 #include <unistd.h>

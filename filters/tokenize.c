@@ -1,10 +1,10 @@
 /* msa-tokenize: what was said (raw_text) as BERT takes it (text_bert); of records, or of lines of
  * text, of which it makes records. Forward only. */
-#include "common/cli/lines.h"
-#include "common/cli/option.h"
-#include "common/data/dataset.h"
-#include "common/stage.h"
-#include "common/stream/utf8.h"
+#include "common/dataset/dataset.h"
+#include "common/run/line_reader.h"
+#include "common/run/option.h"
+#include "common/run/utf8.h"
+#include "common/stage/stage.h"
 #include "common/text/agreement.h"
 
 #include <stdio.h>

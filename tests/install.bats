@@ -183,7 +183,7 @@ completion() {
     chmod +x none/git
     cd "msa-$version"
     local BIN="$BATS_TEST_TMPDIR/none"
-    clean make -s -j 2 CFLAGS=-O0 CUDA_HOME= all build/obj/unit/cli >/dev/null
-    clean prove -j 2 --exec tests/run build/obj/unit/cli tests/synth.bats tests/interop.bats
+    clean make -s -j 2 CFLAGS=-O0 CUDA_HOME= all build/obj/unit/options >/dev/null
+    clean prove -j 2 --exec tests/run build/obj/unit/options tests/synth.bats tests/interop.bats
     [ ! -e "$BIN/called" ]
 }

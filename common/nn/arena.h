@@ -3,7 +3,7 @@
 #ifndef MSA_ARENA_H
 #define MSA_ARENA_H
 
-#include "common/cli/msa.h"
+#include "common/run/run.h"
 #include "kernels/kernels.h"
 
 struct arena_chunk;

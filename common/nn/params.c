@@ -1,8 +1,8 @@
 /* Named parameters: how they come about. */
 #include "common/nn/params.h"
 #include "common/nn/device.h"
-#include "common/nn/params_parts.h"
-#include "common/nn/random.h"
+#include "common/nn/params_internal.h"
+#include "common/run/random.h"
 #include <libdeflate.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +12,11 @@ struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen)
 {
     return (struct params){.m = m, .device = device, .seed = seed, .frozen = frozen};
+}
+
+char *params_name(struct params *p, const char *prefix, const char *name)
+{
+    return msa_format(p->m, "%s.%s", prefix, name);
 }
 
 /* Parameters go with the run, as stacks do. */

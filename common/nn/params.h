@@ -1,14 +1,15 @@
 /* The parameters of a stage: named, drawn from the seed or loaded by name, updated by the
- * optimizer, saved.
+ * optimizer, saved. params.c makes them, params_train.c updates and saves them, params_freeze.c
+ * says which are trained, params_finite.c whether they are finite.
  *
  * Names and shapes are ConFEDE's, so that checkpoints interchange (msa-model(7), Encoders). */
 #ifndef MSA_PARAMS_H
 #define MSA_PARAMS_H
 
-#include "common/cli/option.h"
-#include "common/data/safetensors.h"
+#include "common/formats/safetensors.h"
 #include "common/nn/optimizer.h"
 #include "common/nn/tape.h"
+#include "common/run/option.h"
 
 /* How a parameter starts when no file gives it. */
 enum start {
@@ -54,6 +55,8 @@ struct params {
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen);
+/* PREFIX.NAME, owned by the run. */
+char *params_name(struct params *p, const char *prefix, const char *name);
 
 /* A file whose values are taken by name; behind those there are, or before all. */
 void params_source(struct params *p, const struct safetensors *file, bool first);

@@ -1,6 +1,6 @@
 /* Parameters that are NaN or infinite: as files give them, and as training leaves them. */
 #include "common/nn/device.h"
-#include "common/nn/params_parts.h"
+#include "common/nn/params_internal.h"
 #include "common/stream/finite.h"
 #include "common/stream/stats.h"
 #include <stdio.h>

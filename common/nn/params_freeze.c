@@ -1,5 +1,5 @@
 /* Which parameters are trained, and when. */
-#include "common/nn/params_parts.h"
+#include "common/nn/params_internal.h"
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What training does to parameters, and what of it is kept with them. */
 #include "common/nn/device.h"
-#include "common/nn/params_parts.h"
+#include "common/nn/params_internal.h"
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

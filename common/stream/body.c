@@ -1,5 +1,5 @@
 /* Packing a body, value by value. */
-#include "common/stream/utf8.h"
+#include "common/run/utf8.h"
 #include "common/stream/value.h"
 
 #include <string.h>

@@ -1,11 +1,12 @@
 /* Frames: the 18-byte prefix, its checks, and whole bodies in and out (man/msa-stream.5).
  *
  * A reader owns the descriptor it reads and gives frames one at a time; a writer writes each frame
- * whole and at once. Both name themselves in errors: "frame 17: …". */
+ * whole and at once. Both name themselves in errors: "frame 17: …". body_validate.c
+ * walks a body before anything is made of it. */
 #ifndef MSA_FRAME_H
 #define MSA_FRAME_H
 
-#include "common/cli/file.h"
+#include "common/run/file.h"
 #include <msgpack.h>
 
 enum frame_kind {

@@ -3,7 +3,7 @@
 #ifndef MSA_INPUT_H
 #define MSA_INPUT_H
 
-#include "common/cli/file.h"
+#include "common/run/file.h"
 #include "common/stream/frame.h"
 #include <zlib.h>
 

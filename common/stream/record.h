@@ -1,5 +1,5 @@
 /* The three frames with a fixed shape: header H, record D and gradient G. What they do not know
- * passes through. */
+ * passes through. header.c has headers. */
 #ifndef MSA_RECORD_H
 #define MSA_RECORD_H
 

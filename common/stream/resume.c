@@ -1,5 +1,5 @@
 /* Going on from a commit: what stages learn of it from the header. */
-#include "common/stream/checkpoint.h"
+#include "common/stream/commit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

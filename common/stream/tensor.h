@@ -3,7 +3,7 @@
 #ifndef MSA_TENSOR_H
 #define MSA_TENSOR_H
 
-#include "common/cli/msa.h"
+#include "common/run/run.h"
 
 enum { TENSOR_RANK = 8, TENSOR_NAME = 64, RECORD_TENSORS = 64 };
 

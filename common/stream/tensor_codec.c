@@ -3,7 +3,7 @@
  * The map {nd: true, type, kind, shape, pad, data} has bin keys; pad is ours and ignored by
  * msgpack-numpy: as many zeros as put the payload on a 64-byte boundary of the body, so that
  * whoever holds the body aligned computes on it in place. */
-#include "common/stream/utf8.h"
+#include "common/run/utf8.h"
 #include "common/stream/value.h"
 
 #include <stdio.h>

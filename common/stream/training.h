@@ -3,8 +3,9 @@
 #ifndef MSA_TRAINING_H
 #define MSA_TRAINING_H
 
-#include "common/cli/checksum.h"
-#include "common/stream/checkpoint.h"
+#include "common/run/checksum.h"
+#include "common/run/log.h"
+#include "common/stream/commit.h"
 
 /* A training as a stage sees it is a text of 24 hexadecimal digits, the same in each run of one
  * line: a CRC-32 of the stages upstream and of the stage itself, one of the settings of those

@@ -1,6 +1,6 @@
 /* Looking into values and making new ones. */
 #include "common/stream/value.h"
-#include "common/stream/utf8.h"
+#include "common/run/utf8.h"
 
 #include <string.h>
 

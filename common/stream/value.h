@@ -1,7 +1,8 @@
 /* MessagePack values as they are read (msgpack_object), and how to look into, change and pack them.
  *
  * Changed maps are new objects in a zone; what is not touched is shared, so unknown keys pass
- * through. Keys are looked for as str. */
+ * through. Keys are looked for as str. frame_fields.c has the known keys of frames, body.c packs,
+ * tensor_codec.c reads and writes tensors. */
 #ifndef MSA_VALUE_H
 #define MSA_VALUE_H
 

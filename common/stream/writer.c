@@ -1,7 +1,7 @@
 /* Frames out: each one whole, at once, its payloads straight from where they lie. */
+#include "common/run/utf8.h"
 #include "common/stream/output.h"
 #include "common/stream/prefix.h"
-#include "common/stream/utf8.h"
 #include "common/stream/value.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Vocabularies. */
 #include "common/text/vocab.h"
-#include "common/stream/utf8.h"
+#include "common/run/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

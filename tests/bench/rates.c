@@ -7,9 +7,9 @@
  * step, milliseconds of a call when it follows others, and the same two rates. Operations are
  * those of products, as the formulas have them; bytes, each operand read or written once.
  */
-#include "common/cli/option.h"
 #include "common/nn/device.h"
-#include "common/nn/random.h"
+#include "common/run/option.h"
+#include "common/run/random.h"
 #include <math.h>
 #include <stdio.h>
 #include <time.h>

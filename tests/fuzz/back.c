@@ -1,7 +1,7 @@
 /* Fuzzes the way back: what a peer sends to the stage that listens, through the socket. */
-#include "common/stream/back.h"
 #include "common/nn/optimizer.h"
 #include "common/stream/control.h"
+#include "common/stream/gradient_channel.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

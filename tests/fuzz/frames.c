@@ -1,8 +1,8 @@
 /* Fuzzes streams: every frame is read as a stage reads it and passed on, and shown as msa-dump
  * shows it. What is passed on must be a stream again. */
+#include "common/inspect/show.h"
 #include "common/stream/control.h"
 #include "common/stream/record.h"
-#include "common/stream/show.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/mman.h>

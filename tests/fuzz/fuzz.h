@@ -6,7 +6,7 @@
 #ifndef MSA_FUZZ_H
 #define MSA_FUZZ_H
 
-#include "common/cli/msa.h"
+#include "common/run/run.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* Fuzzes command lines: an input is arguments, a line each. */
-#include "common/cli/option.h"
+#include "common/run/option.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

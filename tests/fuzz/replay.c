@@ -1,6 +1,6 @@
 /* Feeds a fuzz target the inputs that are kept for it, or those that are named: a test of its own,
  * with the compiler and the sanitizers of all others. */
-#include "common/cli/file.h"
+#include "common/run/file.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>

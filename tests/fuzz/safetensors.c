@@ -1,5 +1,5 @@
 /* Fuzzes safetensors files: opened, and every number of them looked at. */
-#include "common/data/safetensors.h"
+#include "common/formats/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

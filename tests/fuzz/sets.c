@@ -1,7 +1,7 @@
 /* A data set is read in all the ways there are: checked, described, standardized, and a few samples
  * of each split. */
-#include "common/data/dataset.h"
-#include "common/data/info.h"
+#include "common/dataset/dataset.h"
+#include "common/inspect/info.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

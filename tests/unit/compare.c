@@ -1,6 +1,6 @@
 /* When numbers and values are equal, and what is said of them when they are not (compare.h); which
  * frames of a recording came back (recording.h). */
-#include "common/stream/compare.h"
+#include "common/inspect/compare.h"
 #include "common/stream/recording.h"
 #include "tests/unit/stream.h"
 #include <math.h>

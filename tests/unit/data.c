@@ -1,7 +1,7 @@
 /* Data sets in MMSA's layout: what is read, where it lies, and how sets that do not agree are
  * refused. The numbers of the sets follow from their place (tests/oracle/pickles.py). */
-#include "common/data/dataset.h"
-#include "common/data/pickle_write.h"
+#include "common/dataset/dataset.h"
+#include "common/formats/pickle/write.h"
 #include "tests/unit/oracle.h"
 
 #include <math.h>

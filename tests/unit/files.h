@@ -4,7 +4,7 @@
 #ifndef MSA_TEST_FILES_H
 #define MSA_TEST_FILES_H
 
-#include "common/cli/file.h"
+#include "common/run/file.h"
 #include "tests/unit/directory.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* The gradients by parameters: which have one, that each has its own place, and that all are
  * cleared at once. */
-#include "common/nn/params_parts.h"
+#include "common/nn/params_internal.h"
 #include "tests/unit/devices.h"
 
 enum { N = 9, PARTS = 3, MOST = 8 };

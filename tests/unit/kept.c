@@ -1,6 +1,7 @@
 /* What data sets in streams stand on: frames read where they lie in memory, names that tell a
  * modality, families, files without a name. */
-#include "common/data/names.h"
+#include "common/dataset/tensor_names.h"
+#include "common/run/temp_file.h"
 #include "tests/unit/stream.h"
 
 /* ---- A mapped stream is read as one from a descriptor ---- */

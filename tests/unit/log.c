@@ -1,5 +1,6 @@
 /* Logs (file.h). */
-#include "common/cli/checksum.h"
+#include "common/run/log.h"
+#include "common/run/checksum.h"
 #include "tests/unit/files.h"
 
 static void keep_log(struct msa *m)

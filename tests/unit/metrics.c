@@ -1,6 +1,6 @@
 /* Metrics and classes against the golden values of msa-model(7), Metrics, and where they are
  * undefined. */
-#include "common/data/metrics.h"
+#include "common/metrics/metrics.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #ifndef MSA_TEST_ORACLE_H
 #define MSA_TEST_ORACLE_H
 
-#include "common/cli/msa.h"
+#include "common/run/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What an output may take the place of (output.h), and what files are (content.h). */
-#include "common/cli/output.h"
-#include "common/cli/file.h"
+#include "common/run/file.h"
+#include "common/run/output_rules.h"
 #include "tests/unit/directory.h"
 
 #include <dirent.h>

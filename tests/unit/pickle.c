@@ -1,5 +1,5 @@
 /* The pickle reader against what Python and NumPy wrote, and against files that lie. */
-#include "common/data/pickle.h"
+#include "common/formats/pickle/pickle.h"
 #include "tests/unit/oracle.h"
 
 #include <glob.h>

@@ -2,7 +2,7 @@
 #ifndef MSA_TEST_PROGRAM_H
 #define MSA_TEST_PROGRAM_H
 
-#include "common/cli/option.h"
+#include "common/run/option.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The progress line (progress.h). */
-#include "common/cli/progress.h"
+#include "common/run/progress.h"
 
 #include <pty.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Safetensors files: written, read back, and those that lie. */
-#include "common/data/safetensors.h"
+#include "common/formats/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>

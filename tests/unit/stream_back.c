@@ -1,5 +1,5 @@
-/* The way back between two processes (back.h). */
-#include "common/stream/back.c" /* to set its clock */
+/* The way back between two processes (gradient_channel.h). */
+#include "common/stream/gradient_channel.c" /* to set its clock */
 
 #include "tests/unit/stream.h"
 

@@ -1,6 +1,6 @@
 /* Text for BERT, piece by piece: lines, vocabularies, words, WordPiece. (That whole texts give what
  * Hugging Face's tokenizer makes of them: tests/tokenize.bats.) */
-#include "common/cli/lines.h"
+#include "common/run/line_reader.h"
 #include "common/text/tokenizer.h"
 #include "common/text/words.h"
 

@@ -1,5 +1,5 @@
 /* What the texts of options are made of (option.h): pairs, words. */
-#include "common/cli/option.h"
+#include "common/run/option.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,143 @@
+/* Batches of a data set. */
+#include "common/dataset/batch.h"
+#include "common/dataset/tensor_names.h"
+#include <libdeflate.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_dropped(const char *name, const bool dropped[MODALITIES])
+{
+    int modality = name_modality(name);
+    return modality >= 0 && dropped[modality];
+}
+
+struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
+                           enum non_finite non_finite, size_t size)
+{
+    size_t most = dataset_largest(data);
+    struct batcher b = {.m = m,
+                        .data = data,
+                        .non_finite = non_finite,
+                        .label = data->labels[LABEL_JOINT],
+                        .size = size < most ? size : most};
+    for (int i = 0; i < data->schema.count; i++)
+        b.dropped[i] = is_dropped(data->schema.entries[i].name, dropped);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        b.dropped_texts[i] = is_dropped(record_texts[i], dropped);
+    return b;
+}
+
+bool batcher_relabel(struct batcher *b, enum modality modality)
+{
+    bool there = b->data->labels[modality] >= 0;
+    if (there)
+        b->label = b->data->labels[modality];
+    return there;
+}
+
+void batcher_schema(const struct batcher *b, struct schema *schema)
+{
+    for (int i = 0; i < b->data->schema.count; i++) {
+        const struct schema_entry *e = &b->data->schema.entries[i];
+        if (!b->dropped[i])
+            schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
+    }
+}
+
+bool batcher_has_features(const struct batcher *b)
+{
+    for (int i = 0; i < b->data->schema.count; i++)
+        if (!b->dropped[i] && !dataset_is_label(b->data, i))
+            return true;
+    return false;
+}
+
+static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *name,
+                             const float *numbers, size_t width)
+{
+    struct tensor t = tensor_of(name, F4, numbers, 1, &width);
+    return value_of_tensor(b->m, zone, &t);
+}
+
+static value standardize_one(struct batcher *b, msgpack_zone *zone, int tensor)
+{
+    size_t width = b->data->schema.entries[tensor].shape[2];
+    float *mean = msa_calloc(b->m, width, sizeof *mean),
+          *scale = msa_calloc(b->m, width, sizeof *scale);
+    value one = value_map();
+    dataset_standardization(b->data, tensor, b->non_finite, mean, scale);
+    value_set(b->m, zone, &one, "mean", feature_numbers(b, zone, "mean", mean, width));
+    value_set(b->m, zone, &one, "scale", feature_numbers(b, zone, "scale", scale, width));
+    return one;
+}
+
+value batcher_standardization(struct batcher *b, msgpack_zone *zone)
+{
+    value all = value_map();
+    for (int i = 0; i < MODALITIES; i++) {
+        int tensor = dataset_find(b->data, modality_names[i]);
+        if (tensor < 0 || b->dropped[tensor])
+            continue;
+        schema_floats(b->m, &b->data->schema, modality_names[i], 3);
+        value_set(b->m, zone, &all, modality_names[i], standardize_one(b, zone, tensor));
+    }
+    if (all.via.map.size == 0)
+        msa_fail(b->m, MSA_FAILED, "--standardize: no 'text', 'vision' or 'audio' in %s",
+                 b->data->path);
+    return all;
+}
+
+static void sum_up(struct batcher *b, size_t i, const void *bytes, size_t size)
+{
+    if (b->crcs)
+        b->crcs[i] = libdeflate_crc32(b->crcs[i], bytes, size);
+}
+
+static void put_tensor(struct batcher *b, struct record *r, enum split split, int tensor,
+                       const uint32_t *index, size_t count)
+{
+    const struct schema_entry *e = &b->data->schema.entries[tensor];
+    size_t bytes = dataset_bytes(b->data, tensor), shape[TENSOR_RANK];
+    if (!b->memory[tensor])
+        b->memory[tensor] = msa_calloc(b->m, b->size, bytes);
+    uint8_t *to = b->memory[tensor];
+    int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
+    for (size_t i = 0; i < count; i++) {
+        dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
+        sum_up(b, i, to + i * bytes, bytes);
+    }
+    memcpy(shape, e->shape, sizeof shape);
+    shape[0] = count;
+    record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
+}
+
+/* What the split has none of is left out. */
+static void put_texts(struct batcher *b, struct record *r, enum split split, enum record_text which,
+                      const uint32_t *index, size_t count)
+{
+    value texts = value_nils(b->m, r->zone, count);
+    for (size_t i = 0; i < count; i++) {
+        char *text = dataset_text(b->data, split, which, index[i]);
+        if (!text)
+            return;
+        sum_up(b, i, text, strlen(text) + 1);
+        texts.via.array.ptr[i] = value_str(b->m, r->zone, text);
+        msa_free(b->m, text);
+    }
+    value_set(b->m, r->zone, &r->map, record_texts[which], texts);
+}
+
+void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
+                  size_t count)
+{
+    snprintf(r->split, sizeof r->split, "%s", split_names[split]);
+    r->samples = count;
+    if (b->crcs)
+        memset(b->crcs, 0, count * sizeof *b->crcs);
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (!b->dropped_texts[i])
+            put_texts(b, r, split, (enum record_text)i, index, count);
+    for (int i = 0; i < b->data->schema.count; i++)
+        if (!b->dropped[i])
+            put_tensor(b, r, split, i, index, count);
+}

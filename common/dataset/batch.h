@@ -1,0 +1,37 @@
+/* Samples of a data set as records: which tensors there are, and a batch of them at a time. */
+#ifndef MSA_BATCH_H
+#define MSA_BATCH_H
+
+#include "common/dataset/dataset.h"
+
+/* Makes records from a data set; its memory is one batch, whatever the size of the set. */
+struct batcher {
+    struct msa *m;
+    struct dataset *data;
+    bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
+    bool dropped_texts[RECORD_TEXTS];
+    enum non_finite non_finite;
+    int label;                    /* whose numbers `label` has: its place in the schema */
+    size_t size;                  /* samples a batch */
+    void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
+    uint32_t *crcs; /* [size], of what the last record has of each sample; NULL: not computed */
+};
+
+/* Drops the tensors and texts of these modalities (name_modality). */
+struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
+                           enum non_finite non_finite, size_t size);
+/* Gives records this modality's label as `label`; false: the set has none, and all is as before. */
+bool batcher_relabel(struct batcher *b, enum modality modality);
+/* The tensors that a record has; a header's schema. */
+void batcher_schema(const struct batcher *b, struct schema *schema);
+/* Is there anything but labels in a record? */
+bool batcher_has_features(const struct batcher *b);
+/* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
+ * The numbers are the run's. */
+value batcher_standardization(struct batcher *b, msgpack_zone *zone);
+/* A record of `count` samples, at most `size`, of a split; index[count]. Its tensors are the
+ * batcher's until the next. */
+void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
+                  size_t count);
+
+#endif

@@ -1,0 +1,244 @@
+/* Data sets in MMSA's layout (msa-model(7), Data): a pickle of a dict of splits, or of one sample's
+ * arrays. Finds the splits and their fields, and makes the schema of them. */
+#include "common/dataset/dataset_pickle.h"
+#include "common/dataset/tensor_names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *pickle_field_key(int field)
+{
+    return field < MODALITIES     ? modality_names[field]
+           : field == FIELD_BERT  ? "text_bert"
+           : field >= FIELD_TEXTS ? record_texts[field - FIELD_TEXTS]
+                                  : label_keys[field - FIELD_LABELS];
+}
+
+const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value *v)
+{
+    const struct pickle_array *a = v->kind == PICKLE_ARRAY ? v->array : NULL;
+    if (!a)
+        snprintf(text, PICKLE_DTYPE, "%s", pickle_kind_name(v->kind));
+    else if (a->kind == 'O')
+        snprintf(text, PICKLE_DTYPE, "object");
+    else
+        snprintf(text, PICKLE_DTYPE, "%c%c%zu",
+                 a->item == 1 || a->kind == 'S' ? '|' : "<>"[a->swapped], a -> kind,
+                 a -> kind == 'U' ? a->item / 4 : a->item);
+    return text;
+}
+
+/* ---- The values of a split ---- */
+
+/* Samples in a value: a list's length, an array's first axis; 1 for what is neither. */
+static size_t value_samples(const struct pickle_value *v)
+{
+    if (v->kind == PICKLE_ARRAY && v->array->rank > 0)
+        return v->array->shape[0];
+    return v->kind == PICKLE_LIST ? v->length : 1;
+}
+
+/* NULL where it is None too. */
+static const struct pickle_value *there(const struct pickle_value *dict, const char *key)
+{
+    const struct pickle_value *v = pickle_get(dict, key);
+    return v && v->kind != PICKLE_NONE ? v : NULL;
+}
+
+/* The value of a known key, or of the one that stands for it; NULL: it is not there. */
+static const struct pickle_value *named(struct dataset *d, const struct pickle_value *dict,
+                                        const char *key)
+{
+    const struct pickle_value *own = there(dict, key), *found = own;
+    struct renaming *r, *done = NULL;
+    for (int at = 0; (r = naming_to(d->naming, key, &at));) {
+        const struct pickle_value *other = there(dict, r->from);
+        if (own && other && r->given)
+            naming_conflict(d->naming, d->path, r);
+        if (own || !other || (done && !r->given))
+            continue;
+        if (done)
+            done->done = false;
+        done = r;
+        r->done = true;
+        found = other;
+    }
+    return found;
+}
+
+static void find_fields(struct dataset *d, enum split at, const struct pickle_value *dict)
+{
+    struct dataset_split *split = &d->split[at];
+    struct fields *fields = &pickle_set_of(d)->splits[at];
+    const char *first = NULL;
+    *fields = (struct fields){.dict = dict};
+    for (int field = 0; field < FIELDS; field++) {
+        const struct pickle_value *v = named(d, dict, pickle_field_key(field));
+        if (!v)
+            continue;
+        size_t samples = pickle_set_of(d)->flat && field <= FIELD_BERT ? 1 : value_samples(v);
+        if (!first) {
+            first = pickle_field_key(field);
+            split->count = samples;
+        } else if (samples != split->count) {
+            msa_fail(d->m, MSA_CORRUPT,
+                     "%s: %s: '%s' has %zu samples but expected %zu, as '%s' has", d->path,
+                     split_names[at], pickle_field_key(field), samples, split->count, first);
+        }
+        fields->of[field] = v;
+    }
+    if (split->count > UINT32_MAX)
+        msa_fail(d->m, MSA_CORRUPT, "%s: %s: %zu samples but expected fewer than 2^32", d->path,
+                 split_names[at], split->count);
+    if (split->count == 0)
+        *fields = (struct fields){.dict = dict};
+}
+
+/* ---- The whole ---- */
+
+static void read_splits(struct dataset *d, const struct pickle_value *root)
+{
+    bool any = false;
+    for (int at = 0; at < SPLITS; at++) {
+        const struct pickle_value *dict = named(d, root, split_names[at]);
+        if (dict && dict->kind != PICKLE_DICT)
+            msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is %s but expected dict", d->path,
+                     split_names[at], pickle_kind_name(dict->kind));
+        if (dict)
+            find_fields(d, (enum split)at, dict);
+        any |= dict != NULL;
+    }
+    pickle_set_of(d)->flat = !any;
+    if (!any)
+        find_fields(d, TEST, root);
+    naming_check(d->naming, d->path, NAME_PICKLE);
+    pickle_set_check(d);
+}
+
+static void add_tensor(struct dataset *d, int field, const char *name, enum dtype dtype, int rank,
+                       const size_t *shape)
+{
+    int at = d->schema.count;
+    schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
+    d->keys[at] = pickle_field_key(field);
+    pickle_set_of(d)->field_of[at] = field;
+}
+
+static bool has(const struct dataset *d, int field)
+{
+    for (int at = 0; at < SPLITS; at++)
+        if (pickle_set_of(d)->splits[at].of[field])
+            return true;
+    return false;
+}
+
+/* Nothing was found that a stage could read. */
+static _Noreturn void no_features(struct dataset *d)
+{
+    const struct pickle_set *set = pickle_set_of(d);
+    const char *remedy = pickle_set_remedy(d);
+    char splits[64] = "";
+    if (set->flat)
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: a dict of neither splits ('train', 'valid', 'test') nor a sample's arrays "
+                 "('text', 'vision', 'audio', 'text_bert')%s",
+                 d->path, remedy);
+    for (int at = 0; at < SPLITS; at++)
+        if (set->splits[at].dict)
+            snprintf(splits + strlen(splits), sizeof splits - strlen(splits), "%s%s",
+                     splits[0] ? ", " : "", split_names[at]);
+    if (dataset_largest(d))
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: %s: labels or ids alone, but expected 'text', 'vision', 'audio' or "
+                 "'text_bert' too%s",
+                 d->path, splits, remedy);
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s: 0 samples but expected one at least%s", d->path, splits,
+             remedy);
+}
+
+static void make_schema(struct dataset *d)
+{
+    const struct pickle_set *set = pickle_set_of(d);
+    char name[TENSOR_NAME + 1];
+    for (int i = 0; i < MODALITIES; i++)
+        if (has(d, i))
+            add_tensor(d, i, modality_names[i], F4, 3,
+                       (size_t[]){0, set->frames[i], set->width[i]});
+    if (has(d, FIELD_BERT))
+        add_tensor(d, FIELD_BERT, "text_bert", I8, 3, (size_t[]){0, 3, set->tokens});
+    if (d->schema.count == 0)
+        no_features(d);
+    for (int i = LABELS - 1; i >= 0; i--)
+        if (has(d, FIELD_LABELS + i))
+            add_tensor(d, FIELD_LABELS + i, name_label(name, i), F4, 1, (size_t[]){0});
+}
+
+static void open_set(struct dataset *d)
+{
+    struct pickle_set *set = msa_alloc(d->m, sizeof *set);
+    d->own = set;
+    d->header = header_new(d->m);
+    set->pickle = pickle_open(d->m, d->path);
+    if (set->pickle->root->kind != PICKLE_DICT)
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: the pickle is %s but expected dict, with 'train', 'valid' and 'test'",
+                 d->path, pickle_kind_name(set->pickle->root->kind));
+    read_splits(d, set->pickle->root);
+    make_schema(d);
+}
+
+static void close_set(struct dataset *d)
+{
+    pickle_close(pickle_set_of(d)->pickle);
+    msa_free(d->m, d->own);
+}
+
+/* ---- What is there ---- */
+
+static const char *becomes(const struct dataset *d, const char *name)
+{
+    const char *key = naming_of(d->naming, name);
+    for (int i = 0; i < d->schema.count; i++)
+        if (strcmp(d->keys[i], key) == 0)
+            return d->schema.entries[i].name;
+    for (int i = 0; i < RECORD_TEXTS; i++)
+        if (strcmp(record_texts[i], key) == 0)
+            return record_texts[i];
+    return NULL;
+}
+
+static void describe_value(const struct pickle_value *v, char dtype[PICKLE_DTYPE], int *rank,
+                           const size_t **shape)
+{
+    const struct pickle_array *a = v->kind == PICKLE_ARRAY ? v->array : NULL;
+    *rank = a ? a->rank : v->kind == PICKLE_LIST || v->kind == PICKLE_DICT;
+    *shape = a ? a->shape : &v->length;
+    pickle_dtype_text(dtype, v);
+}
+
+static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure)
+{
+    const struct pickle_value *dict = pickle_set_of(d)->splits[split].dict;
+    for (size_t i = 0; dict && i < dict->length; i++) {
+        const struct pickle_value *key = dict->items[2 * i], *v = dict->items[2 * i + 1];
+        char dtype[PICKLE_DTYPE];
+        int rank;
+        const size_t *shape;
+        if (key->kind != PICKLE_TEXT && key->kind != PICKLE_BYTES)
+            continue;
+        char *name = pickle_text(pickle_set_of(d)->pickle, key);
+        describe_value(v, dtype, &rank, &shape);
+        tell(closure, name, dtype, rank, shape, becomes(d, name));
+        msa_free(d->m, name);
+    }
+}
+
+const struct dataset_format dataset_pickle = {.name = "pickle",
+                                              .label_key = "regression_labels",
+                                              .open = open_set,
+                                              .read = pickle_set_read,
+                                              .text = pickle_set_text,
+                                              .warn = pickle_set_warn,
+                                              .remedy = pickle_set_remedy,
+                                              .describe = describe,
+                                              .close = close_set};

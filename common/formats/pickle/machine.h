@@ -1,0 +1,147 @@
+/* What the parts of the pickle reader share: pickle.c (the file, memory, looking into values),
+ * stack.c (bytes, stack and memo), ops.c (the opcodes), numpy.c (what the
+ * allowed globals make), array.c, dtype.c, text.c and
+ * latin1.c (what is in arrays). */
+#ifndef MSA_PICKLE_MACHINE_H
+#define MSA_PICKLE_MACHINE_H
+
+#include "common/formats/pickle/pickle.h"
+
+/* Bytes of values, items and arrays that one pickle may take: enough for a list of PICKLE_VALUES
+ * numbers. With the stacks, of up to 8 MiB each, a pickle takes less than 100 MB in all. */
+enum { PICKLE_MEMORY = 56 * PICKLE_VALUES };
+
+/* The globals that are allowed; what they are called with is data, and nothing of
+ * them is executed. */
+enum pickle_global {
+    GLOBAL_RECONSTRUCT,
+    GLOBAL_SCALAR,
+    GLOBAL_NDARRAY,
+    GLOBAL_DTYPE,
+    GLOBAL_FROMBUFFER,
+    GLOBAL_ENCODE
+};
+
+struct pickle_dtype {
+    char kind;
+    bool swapped;
+    size_t item;
+};
+
+/* A value of kind PICKLE_OTHER. */
+struct pickle_other {
+    struct pickle_value value; /* first: its address is that of both */
+    enum { OTHER_GLOBAL, OTHER_DTYPE, OTHER_LATIN1 } what;
+    union {
+        enum pickle_global global;
+        struct pickle_dtype dtype;
+        struct { /* bytes as UTF-8 text of code points below 256 */
+            const uint8_t *text;
+            size_t size;
+        } latin1;
+    };
+};
+
+/* A growing array of the machine: indexes or pointers. */
+struct pickle_stack {
+    void *items;
+    size_t count, room;
+};
+
+struct pickle_chunk;
+
+struct pickle_machine {
+    struct pickle pickle;        /* first: what pickle_open returns */
+    const uint8_t *at, *end;     /* what is left of the file */
+    size_t offset;               /* of the opcode being run, for errors */
+    struct pickle_stack values;  /* struct pickle_value * */
+    struct pickle_stack marks;   /* size_t: depth of `values` at each mark */
+    struct pickle_stack memo;    /* struct pickle_value *; NULL: not set */
+    size_t memoized;             /* entries of memo that are set */
+    size_t value_count, memory;  /* taken so far, against the limits */
+    struct pickle_chunk *chunks; /* all of the pickle's memory */
+    size_t chunk_used, chunk_size;
+};
+
+/* Fails the run with MSA_CORRUPT: "PATH: byte OFFSET: …". */
+_Noreturn void pickle_fail(const struct pickle_machine *m, const char *format, ...)
+    MSA_PRINTF(2, 3);
+/* Text of a file for an error: what is not printable ASCII is '?', and what is too long is cut.
+ * Returns `text`. */
+const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length);
+
+/* Zeroed memory that lives as long as the pickle; `free`: outside the limit, for what the file's
+ * size bounds. */
+void *pickle_take(struct pickle_machine *m, size_t bytes);
+void *pickle_take_free(struct pickle_machine *m, size_t bytes);
+struct pickle_value *pickle_new(struct pickle_machine *m, enum pickle_kind kind);
+struct pickle_other *pickle_new_other(struct pickle_machine *m, int what);
+/* Appends n pointers to the items of a list, or n / 2 pairs to a dict. */
+void pickle_append(struct pickle_machine *m, struct pickle_value *to,
+                   struct pickle_value *const *items, size_t n);
+
+/* The next bytes of the file, refused when it ends before; a little-endian number; a line without
+ * its end. */
+const uint8_t *pickle_read(struct pickle_machine *m, uint64_t bytes);
+uint64_t pickle_read_unsigned(struct pickle_machine *m, size_t bytes);
+const uint8_t *pickle_read_line(struct pickle_machine *m, size_t *length);
+
+/* The stack. What is below the last mark is out of reach. */
+void pickle_push(struct pickle_machine *m, struct pickle_value *value);
+struct pickle_value *pickle_top(const struct pickle_machine *m);
+struct pickle_value *pickle_pop(struct pickle_machine *m);
+/* Takes the values above the last mark, and the mark, off the stack; they stay readable until the
+ * next push. */
+struct pickle_value **pickle_pop_mark(struct pickle_machine *m, size_t *n);
+
+/* Opcodes of the stack and the memo; the number is the width in bytes of the memo's index where
+ * there is one. */
+void pickle_op_mark(struct pickle_machine *m, size_t unused);
+void pickle_op_pop(struct pickle_machine *m, size_t unused);
+void pickle_op_pop_mark(struct pickle_machine *m, size_t unused);
+void pickle_op_dup(struct pickle_machine *m, size_t unused);
+void pickle_op_memo_put(struct pickle_machine *m, size_t width);
+void pickle_op_memo_get(struct pickle_machine *m, size_t width);
+void pickle_op_memoize(struct pickle_machine *m, size_t unused);
+
+/* Runs the opcodes up to STOP; the value they leave. */
+struct pickle_value *pickle_run(struct pickle_machine *m);
+
+/* GLOBAL: the value for a name, refused when it is not allowed. */
+struct pickle_value *pickle_find_global(struct pickle_machine *m, const uint8_t *module,
+                                        size_t module_length, const uint8_t *name,
+                                        size_t name_length);
+/* REDUCE and BUILD. */
+struct pickle_value *pickle_call(struct pickle_machine *m, struct pickle_value *global,
+                                 const struct pickle_value *args);
+void pickle_build(struct pickle_machine *m, struct pickle_value *value,
+                  const struct pickle_value *state);
+
+/* Value i of a tuple, of a kind; `what` names the tuple when it is not there. */
+const struct pickle_value *pickle_item(const struct pickle_machine *m,
+                                       const struct pickle_value *tuple, size_t i,
+                                       enum pickle_kind kind, const char *what);
+const struct pickle_other *pickle_item_other(const struct pickle_machine *m,
+                                             const struct pickle_value *tuple, size_t i, int kind,
+                                             const char *what);
+bool pickle_is_word(const struct pickle_value *v, const char *word);
+
+/* numpy.dtype called, and its state. */
+struct pickle_value *pickle_make_dtype(struct pickle_machine *m, const struct pickle_value *args);
+void pickle_build_dtype(const struct pickle_machine *m, struct pickle_dtype *dtype,
+                        const struct pickle_value *state);
+
+/* `size` bytes at `offset` of an array's bytes: where they are, or decoded into `buffer`. */
+const uint8_t *pickle_bytes(struct pickle *p, const struct pickle_array *a, size_t offset,
+                            size_t size, uint8_t *buffer);
+/* Fails the run when not all of these elements are there. */
+void pickle_check_range(struct pickle *p, const struct pickle_array *a, size_t first, size_t count);
+/* Where element i in C order is, how many from it on are at equal distance, and that distance; all
+ * in elements. */
+size_t pickle_locate(const struct pickle_array *a, size_t i, size_t *run, size_t *step);
+/* The one element of an array of rank 0, as a plain value. */
+struct pickle_value *pickle_scalar(struct pickle_machine *m, const struct pickle_array *a);
+struct pickle_value *pickle_scalar_text(struct pickle_machine *m,
+                                        const struct pickle_array *a); /* of U or S */
+
+#endif

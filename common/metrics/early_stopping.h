@@ -1,0 +1,38 @@
+/* Early stopping: is this checkpoint the best of a training yet, and is it time to stop. */
+#ifndef MSA_EARLY_STOPPING_H
+#define MSA_EARLY_STOPPING_H
+
+#include "common/metrics/scores.h"
+
+/* Remembers the best of one number over the checkpoints of a training. */
+struct judge {
+    bool smaller;   /* is better */
+    long after;     /* up to this epoch the last checkpoint is the best, and none is remembered */
+    long patience;  /* checkpoints without a better one until it is time to stop; 0: never */
+    bool numbered;  /* the number of a checkpoint was finite, before `after` or since */
+    bool remembers; /* has a best */
+    double best;
+    int64_t best_epoch;
+    int64_t waited; /* checkpoints since the best */
+};
+
+struct verdict {
+    bool best, stop;
+};
+
+/* The verdict on a checkpoint. Strictly better wins. One whose number is NaN or infinite is never
+ * remembered, and never replaces one whose number was finite; but while there is no such one it
+ * counts as the best, so that training always leaves parameters, and patience does not run. */
+struct verdict judge_next(struct judge *j, int64_t epoch, double number);
+/* The verdict on the scores of the valid split, by `key` (scores_value). Fails the run where no
+ * sample of it has come, or there is no such number of it. */
+struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key);
+
+/* At the end of a training: warns where there was nothing to select by. */
+void judge_warn(const struct judge *j, struct msa *m, const char *key);
+
+/* What the verdicts to come depend on, into the state that a checkpoint keeps, and out of it. */
+void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state);
+void judge_take_state(struct judge *j, struct msa *m, const value *state);
+
+#endif

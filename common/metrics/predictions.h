@@ -1,0 +1,43 @@
+/* Predictions, a line for each sample: what msa-metrics writes and, of anyone's, reads. */
+#ifndef MSA_PREDICTIONS_H
+#define MSA_PREDICTIONS_H
+
+#include "common/dataset/tensor_names.h"
+#include "common/metrics/scores.h"
+#include "common/run/file.h"
+#include <stdio.h>
+
+/* The first line: tab-separated, the names of the columns, which are the keys of JSON too. */
+#define PREDICTIONS_HEAD                                                                           \
+    "id\tsplit\tlabel\tprediction\tclass\tprobability\t"                                           \
+    "s_text\ts_vision\ts_audio\td_text\td_vision\td_audio\n"
+
+/* Where they go, and what there is to be said of each sample. */
+struct predictions {
+    struct msa *m;
+    struct file *file; /* NULL: standard output, which gets a record's lines at once */
+    FILE *to;
+    bool json; /* else tab-separated */
+    int family;
+    const struct schema_entry *logits; /* [B,C]; NULL: none arrive */
+    const struct schema_entry *u;      /* [B,features.count]; NULL likewise */
+    struct features features;
+};
+
+/* Opens the file, NULL is standard output; tab-separated, writes the line of names. `family`, an
+ * enum family, gives classes their names; -1: not known. Fails the run with MSA_CORRUPT where
+ * `logits` or `u` are not float32 of rank 2. Owned by the run. */
+struct predictions *predictions_create(struct msa *m, const char *path, bool json,
+                                       const struct header *h, int family);
+/* A line for each sample of the record that was last added to the split; 9 significant digits. What
+ * does not arrive is empty, or no key of the object. */
+void predictions_write(const struct predictions *x, const struct scores *s,
+                       const struct scores_split *p, const struct record *r);
+void predictions_close(struct predictions *x);
+
+/* Adds the columns `label` and `prediction`, both of which may be nan or inf, of a file, by `split`
+ * where there is such a column.
+ * Fails the run with MSA_CORRUPT and a line that names file, line and column. */
+void predictions_read(struct scores *s, const char *path);
+
+#endif

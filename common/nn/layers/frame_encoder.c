@@ -1,0 +1,94 @@
+/* ConFEDE's frame encoder, with its parameter names. */
+#include "common/nn/layers/frame_encoder.h"
+#include <math.h>
+#include <string.h>
+
+static const float NORM_EPS = 1e-5F;
+
+/* PyTorch's names and starting values of a layer. */
+static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
+{
+    struct transformer_layer l = {.name = prefix};
+    size_t wide = 3 * dim;
+    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"), START_UNIFORM,
+                              sqrtf(6 / (float)(dim + wide)), 2, (size_t[]){wide, dim});
+    l.qkv.bias =
+        params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), START_ZERO, 0, 1, &wide);
+    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"), START_UNIFORM,
+                              1 / sqrtf((float)dim), 2, (size_t[]){dim, dim});
+    l.out.bias =
+        params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), START_ZERO, 0, 1, &dim);
+    l.linear1 = linear_layer(p, params_name(p, prefix, "linear1"), dim, dim);
+    l.linear2 = linear_layer(p, params_name(p, prefix, "linear2"), dim, dim);
+    l.norm1 = norm_layer(p, params_name(p, prefix, "norm1"), dim);
+    l.norm2 = norm_layer(p, params_name(p, prefix, "norm2"), dim);
+    return l;
+}
+
+static void standardization(struct params *p, struct encoder *e, const float *mean,
+                            const float *scale)
+{
+    size_t width = e->shape.features;
+    e->mean = params_buffer(p, params_name(p, e->prefix, "standardize.mean"), 1, &width, mean);
+    e->scale = params_buffer(p, params_name(p, e->prefix, "standardize.scale"), 1, &width, scale);
+}
+
+struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
+                              const float *mean, const float *scale)
+{
+    float rate = shape.dropout;
+    struct encoder e = {.prefix = msa_strndup(p->m, prefix, strlen(prefix)), .shape = shape};
+    const char *entry = params_name(p, prefix, "encoder.pos_encoder");
+    e.cls = params_add(p, params_name(p, entry, "cls_token"), START_ONE, 0, 3,
+                       (size_t[]){1, 1, shape.dim});
+    e.proj = linear_layer(p, params_name(p, entry, "proj"), shape.features, shape.dim);
+    e.positions = params_add(p, params_name(p, entry, "position_embeddings"), START_ZERO, 0, 3,
+                             (size_t[]){1, 1 + shape.frames, shape.dim});
+    e.stack = (struct transformer){shape.heads, NORM_EPS, rate, rate, rate, shape.layers, {{0}}};
+    for (size_t i = 0; i < shape.layers; i++)
+        e.stack.layers[i] = layer(
+            p, msa_format(p->m, "%s.encoder.transformer_encoder.layers.%zu", prefix, i), shape.dim);
+    e.norm = norm_layer(p, params_name(p, prefix, "layernorm"), shape.dim);
+    if (mean)
+        standardization(p, &e, mean, scale);
+    return e;
+}
+
+/* Samples of fewer frames than the encoder is for, with padding behind them. */
+static struct var *lengthen(struct tape *t, const struct encoder *e, struct var *x)
+{
+    size_t batch = x->shape[0], frames = e->shape.frames, features = x->shape[2];
+    if (x->shape[1] == frames)
+        return x;
+    struct var *longer = tape_var(t, false, 3, (size_t[]){batch, frames, features});
+    t->device->k.fill(t->device, longer->data, 0, longer->count);
+    t->device->k.columns_forward(t->device, longer->data, x->data, batch, frames * features, 0,
+                                 x->shape[1] * features);
+    return longer;
+}
+
+/* Padding is found on the raw features; standardization leaves it 0. */
+static struct var *prepare(struct tape *t, const struct encoder *e, struct var *x, uint8_t **pad)
+{
+    x = lengthen(t, e, x);
+    size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
+    *pad = tape_take(t, batch * (1 + frames));
+    t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);
+    if (!e->mean)
+        return x;
+    struct var *scaled = tape_var(t, false, 3, x->shape);
+    t->device->k.standardize(t->device, scaled->data, x->data, *pad, e->mean->data, e->scale->data,
+                             batch, frames, features);
+    return scaled;
+}
+
+struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x)
+{
+    uint8_t *pad;
+    x = prepare(t, e, x, &pad);
+    x = op_positions(t, linear_apply(t, &e->proj, x), e->cls, e->positions,
+                     dropout_at(t, e->shape.dropout, e->prefix, "encoder.pos_encoder"));
+    x = transformer_apply(t, &e->stack, x, (struct sequences){x->shape[0], x->shape[1], pad, NULL});
+    x = op_norm(t, x, NULL, e->norm.gain, e->norm.bias, NORM_EPS, (struct dropout){0});
+    return op_mean(t, x, x->shape[0], NULL);
+}

@@ -1,0 +1,15 @@
+/* A linear layer. */
+#ifndef MSA_LINEAR_H
+#define MSA_LINEAR_H
+
+#include "common/nn/ops/ops.h"
+#include "common/nn/params.h"
+
+struct linear_layer {
+    struct var *weight, *bias; /* [out,in], [out] */
+};
+/* PREFIX.weight and .bias, U(+-1/sqrt(in)) both. */
+struct linear_layer linear_layer(struct params *p, const char *prefix, size_t in, size_t out);
+struct var *linear_apply(struct tape *t, const struct linear_layer *l, struct var *x);
+
+#endif

@@ -1,0 +1,21 @@
+/* Multilayer perceptrons. */
+#include "common/nn/layers/mlp.h"
+
+struct mlp mlp_layers(struct params *p, const char *prefix, int count, const size_t *widths)
+{
+    struct mlp mlp = {.count = count};
+    for (int i = 0; i < count; i++)
+        mlp.layers[i] =
+            linear_layer(p, msa_format(p->m, "%s.%d", prefix, 2 * i), widths[i], widths[i + 1]);
+    return mlp;
+}
+
+struct var *mlp_apply(struct tape *t, const struct mlp *mlp, struct var *x)
+{
+    for (int i = 0; i < mlp->count; i++) {
+        if (i > 0)
+            x = op_gelu(t, x, (struct dropout){0});
+        x = linear_apply(t, &mlp->layers[i], x);
+    }
+    return x;
+}

@@ -1,0 +1,59 @@
+/* The closed set of operations on a tape; everything else is composed of them: linear.c,
+ * elementwise.c (with dropout), norm.c, embedding.c (positions too), attention.c, mean.c, concat.c,
+ * losses.c.
+ *
+ * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
+ * last. An operation's result wants a gradient when one of its inputs does. */
+#ifndef MSA_OPS_H
+#define MSA_OPS_H
+
+#include "common/nn/tape.h"
+
+/* Dropout at the place of that name ("vision_encoder.….layers.0", "attention"): the name alone
+ * tells places apart, so the masks stay the same when another modality or stage joins the line.
+ * Nothing is dropped outside training. */
+struct dropout dropout_at(const struct tape *t, float rate, const char *layer, const char *place);
+
+/* x [..,in], w [out,in], b [out] or NULL -> [..,out] */
+struct var *op_linear(struct tape *t, struct var *x, struct var *w, struct var *b);
+struct var *op_gelu(struct tape *t, struct var *x, struct dropout drop);
+struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop);
+struct var *op_dropout(struct tape *t, struct var *x, struct dropout drop);
+/* LayerNorm of x + drop(z), or of x alone when z is NULL. */
+struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *gain,
+                    struct var *bias, float eps, struct dropout drop);
+struct var *op_positions(struct tape *t, struct var *e, struct var *cls, struct var *positions,
+                         struct dropout drop); /* [B,L,D] -> [B,1+L,D] */
+/* Tokens on the device: rows of the tables of words, positions and types, [rows] each. */
+struct tokens {
+    size_t rows;
+    const int32_t *word, *place, *type;
+};
+/* Tables [*,D] -> [rows,D] */
+struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
+                         struct var *positions, struct var *types);
+/* How rows belong to samples: `length` each, of which pad [B,length] marks some (NULL: none), or at
+ * most so many, those of spans [B,2]. Both are on the device (kernels/table.def). */
+struct sequences {
+    size_t batch, length;
+    const uint8_t *pad;
+    const int32_t *spans;
+};
+/* qkv [R,3D] -> [R,D] */
+struct var *op_attention(struct tape *t, struct var *qkv, struct sequences samples, size_t heads,
+                         struct dropout drop);
+/* [R,D] -> [B,D]: the mean of each sample's rows, be they padding or not; with spans of those. */
+struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
+struct var *op_concat(struct tape *t, int count,
+                      struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
+
+/* Losses: scalars [1], means over the batch. */
+struct var *op_regression(struct tape *t, struct var *y, const float *target, enum regression kind,
+                          float phi);
+struct var *op_cross_entropy(struct tape *t, struct var *logits, const int32_t *class_of);
+struct var *op_cosines(struct tape *t, struct var *anchor, int count,
+                       struct var *const *others); /* -> [B,count] */
+struct var *op_contrast(struct tape *t, struct var *cosines, size_t positives, enum contrast kind,
+                        float tau);
+
+#endif

@@ -1,0 +1,34 @@
+/* What a file is, by its first bytes: whether an output may take its place. content_pickle.c knows
+ * pickles. */
+#ifndef MSA_CONTENT_H
+#define MSA_CONTENT_H
+
+#include "common/run/run.h"
+
+enum content {
+    CONTENT_NONE,   /* an empty file */
+    CONTENT_OTHER,  /* nothing that is known here, such as text */
+    CONTENT_STREAM, /* gzipped or not */
+    CONTENT_PICKLE,
+    CONTENT_SAFETENSORS,
+    CONTENT_ARRAY,
+    CONTENT_FOREIGN /* known, but nothing that we write: archives, other formats of data */
+};
+struct content_kind {
+    enum content content;
+    const char *text; /* "a pickle", "a zip archive" */
+};
+
+/* Of the regular file that is open as fd. Fails the run where it cannot be read. */
+struct content_kind content_of(struct msa *m, int fd, const char *path);
+/* The header's length that a safetensors file begins with. */
+uint64_t content_safetensors_length(const uint8_t prefix[8]);
+/* Is it a pickle of protocol 0 or 1, which have no mark of their own? By its first `size` bytes,
+ * whose opcodes must make sense in a file of `length` bytes that ends with the byte `last`. A long
+ * string alone is not found. */
+bool content_is_old_pickle(const uint8_t *start, size_t size, uint64_t length, uint8_t last);
+/* The first bytes of the file, at most `size`, inflated where it is gzipped; returns how many there
+ * are. Fails the run where it cannot be read. */
+size_t content_start(struct msa *m, int fd, const char *path, uint8_t *to, size_t size);
+
+#endif

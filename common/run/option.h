@@ -1,0 +1,128 @@
+/* Options: one table per program drives parsing (option.c, number.c, option_words.c), --help and
+ * the man page's OPTIONS (help.c), and completion (completion.c); program.c is main() of all
+ * programs. */
+#ifndef MSA_OPTION_H
+#define MSA_OPTION_H
+
+#include "common/run/run.h"
+
+struct written;
+
+/* What an option's value is, and the type of the field it fills in. */
+enum option_kind {
+    OPTION_FLAG,   /* no value; bool */
+    OPTION_TEXT,   /* const char *, not empty */
+    OPTION_WORDS,  /* const char *, words separated by commas; may be empty, and help says so */
+    OPTION_INT,    /* long, decimal, whole, min..max */
+    OPTION_REAL,   /* double, finite, min..max */
+    OPTION_CHOICE, /* int: index into `arg`, which reads "a|b|c" */
+    OPTION_LIST,   /* struct option_list: repeatable, each value kept in order, none empty */
+    OPTION_DEVICE, /* const char *, a device's name */
+    /* From here on names of files, which outputs are compared with (common/run/output_rules.h): */
+    OPTION_READS,      /* const char *: a file that is read, or a folder of them */
+    OPTION_READS_LIST, /* struct option_list, as OPTION_LIST */
+    OPTION_WRITES,     /* const char *: a file that is written */
+    OPTION_PARAMETERS, /* const char *: a file that is read, or written in training, when the
+                          program says so itself (output_check) */
+    OPTION_FOLDER /* const char *: one that files are written into, of which the program says */
+};
+
+struct option_list {
+    int count;
+    const char **values;
+};
+
+struct option {
+    char letter;      /* 0: none */
+    const char *name; /* without the dashes */
+    const char *arg;  /* how help names the value: "FILE", "N", "a|b|c"; NULL for a flag */
+    enum option_kind kind;
+    size_t offset; /* of the field in the program's settings */
+    const char
+        *initial;    /* the value when not given, parsed like a given one; NULL: field stays zero */
+    double min, max; /* OPTION_INT and OPTION_REAL; both 0: unbounded */
+    const char *help; /* one sentence, no capital, no full stop; mdoc-safe plain text */
+};
+
+/* More on an option of those kinds. */
+struct option_file {
+    const char *option;            /* its name */
+    const struct written *written; /* OPTION_WRITES: what it may take the place of */
+    const char *read; /* OPTION_READS: the files that are read in a folder, with commas */
+};
+
+struct example {
+    const char *line; /* a command line */
+    const char *what; /* what it does */
+};
+
+/* What a program is. Tables end with a zeroed entry. */
+struct program {
+    const char *name; /* "msa-encode" */
+    const char
+        *summary; /* "encode each modality's frames into one vector", as in the man page's NAME */
+    const char *operands; /* "[FILE]", as in the man page's SYNOPSIS; "" when there are none */
+    int min_operands, max_operands;
+    size_t settings_size;
+    const struct option *options; /* its own */
+    const struct option *more; /* those it shares with its kind (trainable stages); may be NULL */
+    const struct example *examples;
+    const char *see_also;      /* "msa-load(1), msa(7)" */
+    void (*run)(struct msa *); /* after parsing; settings and operands are in struct msa */
+    void (*at_fail)(
+        struct msa *); /* see struct msa; told of bad options too, m->stream is NULL then */
+    const struct option_file *files; /* may be NULL */
+    const struct written *(*output)(
+        const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
+    const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
+                           run was begun is no part of it; NULL: it tells all */
+};
+
+/* The options that every program has; their fields are in struct msa_common. */
+extern const struct option common_options[];
+
+/* main() of every program: parses, runs, prints the error line (if the status is not a silent one),
+ * returns the exit status. `--help` and `--version` go to stdout and return 0. Reading options
+ * fails with MSA_USAGE. */
+int program_main(const struct program *program, int argc, char **argv);
+
+/* Parses argv into m->common, m->settings, m->operands; fails the run on a bad option. Returns
+ * false when --help or --version was asked for and printed. The caller's array is not changed;
+ * m->argv becomes one without the options that are not told (program->untold). */
+bool options_parse(struct msa *m, const struct program *program);
+
+/* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
+ * "names" one "--name" a line, "bash" and "zsh" the shell's commands for completion. Errors of
+ * writing are left to the caller. */
+void options_help(const struct program *program, const char *form);
+/* The last two of these forms. */
+void options_complete(const struct program *program, const char *shell);
+/* Calls print for each option of the program: its own, then those of its kind, then those that all
+ * have. */
+void options_each(const struct program *program, void (*print)(const struct option *));
+
+/* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE,
+ * naming the option (here and below without dashes). key and value belong to the run. */
+void option_pairs(struct msa *m, const char *option, const char *text, void *closure,
+                  void (*set)(struct msa *m, void *closure, const char *key, const char *value));
+/* Strict numbers: the whole text, in range, else MSA_USAGE "--NAME: 'TEXT' is not a number from MIN
+ * to MAX". */
+long option_int(struct msa *m, const char *option, const char *text, double min, double max);
+double option_real(struct msa *m, const char *option, const char *text, double min, double max);
+/* Where `word` stands among the words of `list`; -1: it does not. */
+int option_index(const char *list, char separator, const char *word);
+/* Word i of a choice's `arg`, "a|b|c"; owned by the run. */
+const char *option_word(struct msa *m, const char *arg, int i);
+/* Is `word` one of the comma-separated words of `list`? */
+bool option_names(const char *list, const char *word);
+enum { OPTION_TOLD = 63 };
+/* Is `word` in `list`? If so, sets its bit in *met. */
+bool option_meets(const char *list, const char *word, uint64_t *met);
+/* The words of the list whose bits are not set, in quotes, of its first OPTION_TOLD; NULL: none. */
+const char *option_unmet(struct msa *m, const char *list, uint64_t met);
+/* Fails the run with MSA_USAGE unless every word of a comma-separated list is
+ * one of names[count]. */
+void option_subset(struct msa *m, const char *option, const char *list, const char *const *names,
+                   int count);
+
+#endif

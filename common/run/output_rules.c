@@ -1,0 +1,258 @@
+/* Outputs. */
+#include "common/run/output_rules.h"
+#include "common/run/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A file that the program reads or writes. */
+struct end {
+    struct end *next;
+    struct target target;
+    bool parameters; /* of -p */
+    bool operand;    /* no program goes on with that */
+};
+struct outputs {
+    struct end *read, *written;
+    struct end *either; /* read or written: only the header of the stream tells */
+};
+
+const struct written written_stream = {.what = "a stream", .content = CONTENT_STREAM},
+                     written_report = {.what = "a report", .content = CONTENT_OTHER, .dash = true};
+
+static struct outputs *outputs_of(struct msa *m)
+{
+    if (!m->outputs)
+        m->outputs = msa_alloc(m, sizeof *m->outputs);
+    return m->outputs;
+}
+
+static void add(struct msa *m, struct end **list, struct target target)
+{
+    struct end *end = msa_alloc(m, sizeof *end);
+    *end = (struct end){.next = *list, .target = target};
+    *list = end;
+}
+
+/* ---- Inputs ---- */
+
+static struct target target_of_stdin(struct msa *m)
+{
+    struct target t = target_of(m, "/dev/stdin");
+    t.exists = fstat(STDIN_FILENO, &t.status) == 0;
+    return t;
+}
+
+static void add_read(struct msa *m, const char *path)
+{
+    struct target t = strcmp(path, "-") == 0 ? target_of_stdin(m) : target_of(m, path);
+    t.plain = t.exists && S_ISREG(t.status.st_mode); /* whatever it is called */
+    add(m, &outputs_of(m)->read, t);
+}
+
+/* Of a folder, the files in it that are read; a file in it stands for the folder. */
+static void add_read_folder(struct msa *m, const char *path, const char *files)
+{
+    struct stat status;
+    bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    char *before = folder ? msa_format(m, "%s/", path) : file_folder(m, path);
+    char *rest = msa_strndup(m, files, strlen(files));
+    if (!folder)
+        add_read(m, path);
+    while (rest)
+        add_read(m,
+                 msa_format(m, strchr(before, '/') ? "%s%s" : "%s/%s", before, strsep(&rest, ",")));
+}
+
+static void add_operands(struct msa *m, const struct program *program)
+{
+    for (int i = 0; i < m->operand_count; i++)
+        add_read(m, m->operands[i]);
+    if (!m->operand_count && *program->operands)
+        add_read(m, "-");
+    for (struct end *e = outputs_of(m)->read; e; e = e->next)
+        e->operand = true;
+}
+
+/* ---- Rules ---- */
+
+enum { HEAD = 512 };
+
+/* Is the first line this, as far as it is there? Other columns may follow where it does not end. */
+static bool has_head(struct msa *m, int fd, const char *path, const char *head)
+{
+    char start[HEAD];
+    size_t length = strlen(head), size = content_start(m, fd, path, (uint8_t *)start, HEAD);
+    if (memcmp(start, head, size < length ? size : length) != 0)
+        return false;
+    return size <= length || head[length - 1] == '\n' || start[length] == '\t' ||
+           start[length] == '\n';
+}
+
+static bool may_replace(struct msa *m, int fd, const char *path, enum content content,
+                        const struct written *kind)
+{
+    if (content == CONTENT_NONE)
+        return true;
+    if (content != kind->content && content != CONTENT_OTHER)
+        return false;
+    return (!kind->head || has_head(m, fd, path, kind->head)) &&
+           (!kind->like || kind->like(m, fd, path));
+}
+
+static void check_content(struct msa *m, const struct target *t, const struct written *kind)
+{
+    int fd = t->exists ? open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0 && t->exists && errno != ENOENT)
+        msa_fail_errno(m, "cannot write '%s': cannot see what is there", t->given);
+    if (fd < 0)
+        return;
+    int *held = file_hold(m, fd);
+    struct content_kind found = content_of(m, fd, t->given);
+    if (!may_replace(m, fd, t->given, found.content, kind))
+        msa_fail(m, MSA_USAGE, "cannot write '%s': %s may not replace %s%s", t->given, kind->what,
+                 found.text,
+                 found.content == kind->content && found.content != CONTENT_OTHER
+                     ? " of another kind"
+                     : "");
+    msa_free(m, held);
+}
+
+static void check(struct msa *m, const struct target *t, const struct written *kind)
+{
+    const struct outputs *o = outputs_of(m);
+    if (!t->plain)
+        return;
+    for (const struct end *e = o->read; e; e = e->next)
+        if (target_same(&e->target, t) && (e->operand || !(kind->goes_on && kind->goes_on(m))))
+            msa_fail(m, MSA_USAGE, "cannot write '%s': it is what is being read", t->given);
+    for (const struct end *e = o->written; e; e = e->next)
+        if (target_same(&e->target, t))
+            msa_fail(m, MSA_USAGE, "cannot write '%s': another output goes there too", t->given);
+    for (const struct end *e = o->either; e; e = e->next)
+        if (!kind->parameters && target_same(&e->target, t))
+            msa_fail(m, MSA_USAGE, "cannot write '%s': it is the file of the parameters", t->given);
+    check_content(m, t, kind);
+    target_expect_writable(m, t);
+}
+
+void output_check_one(struct msa *m, const char *path, const struct written *kind)
+{
+    struct target t = target_of(m, path);
+    check(m, &t, kind);
+    target_free(m, &t);
+}
+
+void output_check(struct msa *m, const char *path, const struct written *kind)
+{
+    struct target t = target_of(m, path);
+    check(m, &t, kind);
+    add(m, &outputs_of(m)->written, t);
+    outputs_of(m)->written->parameters = kind->parameters;
+}
+
+void output_of_another(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    for (const struct end *e = outputs_of(m)->written; e; e = e->next)
+        if (target_same(&e->target, &t))
+            msa_fail(m, MSA_USAGE, "cannot write '%s': another program of the line writes it",
+                     e->target.given);
+    add(m, &outputs_of(m)->written, t);
+}
+
+void output_check_checkpoints(struct msa *m, const char *path)
+{
+    struct target t = target_of(m, path);
+    const struct outputs *o = outputs_of(m);
+    for (const struct end *e = o->read; e; e = e->next)
+        if (target_is_checkpoint(&e->target, &t))
+            msa_fail(m, MSA_USAGE,
+                     "cannot write '%s': '%s', which is being read, has the name of "
+                     "a checkpoint of it",
+                     path, e->target.given);
+    for (const struct end *e = o->written; e; e = e->next)
+        if (target_is_checkpoint(&e->target, &t) || (target_same(&e->target, &t) && !e->parameters))
+            msa_fail(m, MSA_USAGE,
+                     "cannot write '%s': it has the name of parameters, '%s', or of "
+                     "a checkpoint of them",
+                     e->target.given, path);
+    target_free(m, &t);
+}
+
+/* ---- Options ---- */
+
+static void each_option(struct msa *m, const struct program *program,
+                        void (*see)(struct msa *m, const struct program *program,
+                                    const struct option *o, const void *field))
+{
+    const struct {
+        const struct option *table;
+        const void *fields;
+    } all[] = {{program->options, m->settings},
+               {program->more, m->settings},
+               {common_options, &m->common}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (const struct option *o = all[i].table; o && o->name; o++)
+            see(m, program, o, (const char *)all[i].fields + o->offset);
+}
+
+static const struct option_file *file_of(const struct program *program, const struct option *o)
+{
+    const struct option_file *file = program->files;
+    while (file && file->option && strcmp(file->option, o->name) != 0)
+        file++;
+    return file && file->option ? file : NULL;
+}
+
+static void see_read(struct msa *m, const struct program *program, const struct option *o,
+                     const void *field)
+{
+    const struct option_list *list = field;
+    const struct option_file *file = file_of(program, o);
+    bool one = o->kind == OPTION_READS || o->kind == OPTION_PARAMETERS;
+    const char *path = one ? *(const char *const *)field : NULL;
+    if (path && o->kind == OPTION_PARAMETERS)
+        add(m, &outputs_of(m)->either, target_of(m, path));
+    else if (path && file && file->read)
+        add_read_folder(m, path, file->read);
+    else if (path)
+        add_read(m, path);
+    for (int i = 0; o->kind == OPTION_READS_LIST && i < list->count; i++)
+        add_read(m, list->values[i]);
+}
+
+/* -o has no entry in `files`. */
+static void see_written(struct msa *m, const struct program *program, const struct option *o,
+                        const void *field)
+{
+    const struct option_file *file = file_of(program, o);
+    const char *path = o->kind == OPTION_WRITES ? *(const char *const *)field : NULL;
+    const struct written *kind = file              ? file->written
+                                 : program->output ? program->output(m)
+                                                   : &written_stream;
+    if (path && strcmp(path, "-") != 0)
+        output_check(m, path, kind);
+}
+
+/* -o and reports know "-"; elsewhere it would be the name of a file. */
+static void see_dash(struct msa *m, const struct program *program, const struct option *o,
+                     const void *field)
+{
+    const struct option_file *file = file_of(program, o);
+    bool names = o->kind == OPTION_PARAMETERS || o->kind == OPTION_FOLDER ||
+                 (file && file->written && !file->written->dash);
+    const char *path = names ? *(const char *const *)field : NULL;
+    if (path && strcmp(path, "-") == 0)
+        msa_fail(m, MSA_USAGE, "--%s: '-' is no file here (./- is one of that name)", o->name);
+}
+
+void outputs_check(struct msa *m, const struct program *program)
+{
+    each_option(m, program, see_dash);
+    add_operands(m, program);
+    each_option(m, program, see_read);
+    each_option(m, program, see_written);
+}
