@@ -164,7 +164,7 @@ static bool is_done(const struct dump *d, bool back)
 /* A name that no frame has is a mistake, most likely. */
 static void note_names(struct dump *d, const struct frame *f)
 {
-    const value *all = value_get(&f->map, "tensors");
+    const value *all = value_get(f->map, "tensors");
     bool known = d->settings->tensors && all && all->type == MSGPACK_OBJECT_MAP;
     for (uint32_t i = 0; known && i < all->via.map.size; i++) {
         char name[BODY_KEY + 1];
@@ -233,7 +233,7 @@ static void show_all(struct dump *d)
         if (f.kind == FRAME_ERROR)
             d->m->status = MSA_OTHER;
         d->done = is_done(d, recording_gradient_follows(&order, &f));
-        frame_free(in, &f);
+        frame_free(&f);
     }
     reader_close(in);
 }

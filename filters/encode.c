@@ -4,7 +4,9 @@
 #include "common/formats/bert_checkpoint.h"
 #include "common/nn/layers/frame_encoder.h"
 #include "common/stage/text_bert.h"
+#include "common/stream/tensor_codec.h"
 #include <stdio.h>
+#include <string.h>
 
 struct settings {
     struct trainable_settings trainable;

@@ -98,11 +98,11 @@ static void recall(struct load *l, const char *path)
     struct frame f;
     struct reader *in = commit_open(l->m, path);
     reader_next(in, &f);
-    const char *family = value_text(f.zone, &f.map, "family");
-    naming_recall(l->naming, &f.map);
-    if (l->family == FAMILY_AUTO && value_bool(&f.map, "family_given", false))
+    const char *family = value_text(f.zone, f.map, "family");
+    naming_recall(l->naming, f.map);
+    if (l->family == FAMILY_AUTO && value_bool(f.map, "family_given", false))
         l->family = (int)family_named(l->m, family ? family : "");
-    frame_free(in, &f);
+    frame_free(&f);
     reader_close(in);
 }
 

@@ -190,10 +190,10 @@ static void run_compare(struct tokenize *t)
         if (f.kind == FRAME_ERROR)
             frame_fail_other(t->m, &f);
         if (f.kind != FRAME_DATA) {
-            frame_free(in, &f);
+            frame_free(&f);
             continue;
         }
-        record_parse(t->m, &r, in, &f);
+        record_parse(t->m, &r, &f);
         agreement_add(&a, t->tokenizer, &r, most);
         record_free(&r);
     }

@@ -1,6 +1,7 @@
 /* Batches of a data set. */
 #include "common/dataset/batch.h"
 #include "common/dataset/tensor_names.h"
+#include "common/stream/tensor_codec.h"
 #include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>

@@ -107,10 +107,10 @@ static void check_tensors(struct dataset *d, const struct record *r, bool first)
     }
 }
 
-static void take_record(struct dataset *d, struct reader *in, struct frame *f, bool *first)
+static void take_record(struct dataset *d, struct frame *f, bool *first)
 {
     struct record r;
-    record_parse(d->m, &r, in, f);
+    record_parse(d->m, &r, f);
     check_tensors(d, &r, *first);
     if (r.samples)
         stream_set_index(d, &r);
@@ -129,17 +129,17 @@ static void read_frames(struct dataset *d, struct reader *in)
         if (f.kind == FRAME_HEADER) {
             read_header(d, &f);
         } else if (f.kind == FRAME_DATA) {
-            take_record(d, in, &f, &first);
+            take_record(d, &f, &first);
             continue;
         } else if (f.kind == FRAME_GRADIENT) {
             frame_fail(d->m, &f, NULL, "kind 'G' on the way forward");
         } else if (f.kind == FRAME_ERROR) {
-            const char *who = value_text(f.zone, &f.map, "who"),
-                       *what = value_text(f.zone, &f.map, "what");
+            const char *who = value_text(f.zone, f.map, "who"),
+                       *what = value_text(f.zone, f.map, "what");
             frame_fail(d->m, &f, NULL, "the stream is not whole, for a program failed: %s: %s",
                        who ? who : "?", what ? what : "?");
         }
-        frame_free(in, &f);
+        frame_free(&f);
     }
 }
 

@@ -11,7 +11,6 @@ struct pair {
     struct recording_order order;
     long records;        /* compared so far */
     struct record asked; /* of the last record what tells its samples: a gradient names none */
-    msgpack_object_kv pairs[2][BODY_PAIRS];
 };
 
 static const char *kind_name(enum frame_kind kind, bool back)
@@ -98,8 +97,8 @@ static void compare_records(struct pair *p, struct spot *at, const struct frame 
                             const struct frame *b)
 {
     struct record x, y;
-    record_view(p->m, &x, a, p->pairs[0]);
-    record_view(p->m, &y, b, p->pairs[1]);
+    record_view(p->m, &x, a);
+    record_view(p->m, &y, b);
     if (a->kind == FRAME_DATA)
         record_remember(p->m, &p->asked, &x);
     at->id = value_get(&p->asked.map, "id");
@@ -110,8 +109,8 @@ static void compare_frames(struct pair *p, const struct frame *a, const struct f
 {
     struct spot at = {.kind = kind_name(a->kind, recording_came_back(&p->order, a)), .frame = a};
     if (compare_wants(p->c, NULL)) {
-        compare_keys(p, &at, &a->map, &b->map, false);
-        compare_keys(p, &at, &b->map, &a->map, true);
+        compare_keys(p, &at, a->map, b->map, false);
+        compare_keys(p, &at, b->map, a->map, true);
     }
     if (a->kind == FRAME_DATA || a->kind == FRAME_GRADIENT)
         compare_records(p, &at, a, b);
@@ -140,8 +139,8 @@ static bool compare_next(struct pair *p, struct reader *a, struct reader *b)
         compare_texts(p->c, &(struct spot){.kind = "", .path = "kind", .frame = &x},
                       kind_name(x.kind, false), kind_name(y.kind, false));
     bool more = alike && !enough(p, &x);
-    frame_free(a, &x);
-    frame_free(b, &y);
+    frame_free(&x);
+    frame_free(&y);
     return more;
 }
 
@@ -150,7 +149,7 @@ static void drain(struct reader *r)
 {
     struct frame f;
     while (reader_next(r, &f))
-        frame_free(r, &f);
+        frame_free(&f);
 }
 
 static void compare_ends(struct compare *c, struct reader *a, struct reader *b)

@@ -23,7 +23,7 @@ static bool view(struct where *w, const struct frame *f, bool back, struct recor
 {
     if (f->kind != FRAME_DATA && f->kind != FRAME_GRADIENT)
         return false;
-    record_view(w->m, r, f, w->pairs);
+    record_view(w->m, r, f);
     if (!back)
         record_remember(w->m, &w->asked, r);
     *of = back ? &w->asked : r;
@@ -115,7 +115,7 @@ static bool in_value(struct trail *t, const value *v)
 static bool in_frame(const struct where *w, const struct frame *f, char line[NONFINITE_TEXT])
 {
     struct trail t = {.scores = f->kind == FRAME_METRICS};
-    if (w->tensors || !in_map(&t, &f->map))
+    if (w->tensors || !in_map(&t, f->map))
         return false;
     snprintf(line, NONFINITE_TEXT, "'%.512s' with %s%s%s", t.path, nonfinite_called(t.number),
              t.place[0] ? " at " : "", t.place);

@@ -10,7 +10,6 @@ struct where {
     struct msa *m;
     const char *tensors; /* of records, names, comma-separated; NULL: all, and all else */
     struct record asked; /* of the last record what tells its samples */
-    msgpack_object_kv pairs[BODY_PAIRS];
 };
 
 /* Looks for NaN and infinities in a frame: in tensors, losses and weights of a record, and in all

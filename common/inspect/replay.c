@@ -49,7 +49,7 @@ static void begin(struct replay *p, const struct stage_ops *ops, void *self)
     if (s->header->back)
         frame_fail(m, &f, NULL, "a header of mode 'back' on the way forward");
     see(s, &f);
-    frame_free(p->in, &f);
+    frame_free(&f);
     take_signature(s->header);
     if (ops->header)
         ops->header(s);
@@ -61,7 +61,7 @@ static void begin(struct replay *p, const struct stage_ops *ops, void *self)
 /* An answer tells which frame it is to. */
 static void check_step(struct msa *m, const struct frame *f, int64_t epoch, int64_t step)
 {
-    int64_t found_epoch = value_int(&f->map, "epoch", 0), found = value_int(&f->map, "step", 0);
+    int64_t found_epoch = value_int(f->map, "epoch", 0), found = value_int(f->map, "step", 0);
     if (found_epoch != epoch || found != step)
         frame_fail(m, f, NULL, "epoch %jd, step %jd but expected %jd, %jd", (intmax_t)found_epoch,
                    (intmax_t)found, (intmax_t)epoch, (intmax_t)step);
@@ -72,8 +72,8 @@ static void await(struct stage *s, enum frame_kind kind, const struct frame *sen
 {
     struct frame f;
     stage_await(s, kind, &f);
-    check_step(s->m, &f, value_int(&sent->map, "epoch", 0), value_int(&sent->map, "step", 0));
-    frame_free(back_reader(s->next), &f);
+    check_step(s->m, &f, value_int(sent->map, "epoch", 0), value_int(sent->map, "step", 0));
+    frame_free(&f);
 }
 
 static void play(struct replay *p, const struct frame *f)
@@ -88,7 +88,7 @@ static void play(struct replay *p, const struct frame *f)
     if (f->kind == FRAME_END)
         return;
     frame_write(s->out, f);
-    if (s->next && f->kind == FRAME_DATA && value_bool(&f->map, "train", false))
+    if (s->next && f->kind == FRAME_DATA && value_bool(f->map, "train", false))
         await(s, FRAME_GRADIENT, f);
     if (s->next && f->kind == FRAME_CONTROL)
         await(s, FRAME_CONTROL, f);
@@ -105,7 +105,7 @@ void replay_run(struct msa *m, const struct stage_ops *ops, void *self)
         reader_next(p->in, &f);
         ended = f.kind == FRAME_END;
         play(p, &f);
-        frame_free(p->in, &f);
+        frame_free(&f);
     }
     stage_end(&p->stage);
     if (ops->end)
@@ -143,7 +143,7 @@ static void next_answer(struct stage *s, enum frame_kind kind, int64_t epoch, in
                      failed ? frame_reason(s->m, f) : "");
         if (recording_came_back(&a->order, f))
             break;
-        frame_free(a->in, f);
+        frame_free(f);
     }
     if (f->kind != kind)
         msa_fail(s->m, MSA_FAILED, "%s: frame %u: kind '%c' but the answer must be '%c'", f->from,
@@ -157,7 +157,7 @@ static void on_turn(struct stage *s, const struct record *r, struct record *g)
     struct frame f;
     next_answer(s, FRAME_GRADIENT, r->epoch, r->step, &f);
     record_free(g);
-    record_parse(s->m, g, ((struct answers *)s->ops)->in, &f);
+    record_parse(s->m, g, &f);
 }
 
 static void on_checkpoint(struct stage *s, struct control *c)
@@ -165,15 +165,15 @@ static void on_checkpoint(struct stage *s, struct control *c)
     struct frame f;
     next_answer(s, FRAME_CONTROL, value_int(&c->map, "epoch", 0), value_int(&c->map, "step", 0),
                 &f);
-    c->map = value_copy(s->m, c->zone, &f.map);
-    frame_free(((struct answers *)s->ops)->in, &f);
+    c->map = value_copy(s->m, c->zone, f.map);
+    frame_free(&f);
 }
 
 /* Where the line ends well the recording has to end, and well too: before the stage is told. */
 static void check_rest(struct answers *a, struct msa *m)
 {
     struct frame f;
-    for (bool ended = false; !ended; frame_free(a->in, &f)) {
+    for (bool ended = false; !ended; frame_free(&f)) {
         reader_next(a->in, &f);
         ended = f.kind == FRAME_END;
         if (f.kind == FRAME_ERROR)

@@ -1,6 +1,7 @@
 /* Showing a frame, and what is looked up in it for that. */
 #include "common/inspect/show.h"
 #include "common/run/option.h"
+#include "common/stream/tensor_codec.h"
 #include <string.h>
 
 void show_frame(const struct show *s, const struct frame *f, bool back)
@@ -32,7 +33,7 @@ bool show_is_tensor(const value *v, struct tensor *t)
 /* The tensors of a frame; NULL where it has none. */
 static const msgpack_object_map *tensors_of(const struct frame *f)
 {
-    const value *all = value_get(&f->map, "tensors");
+    const value *all = value_get(f->map, "tensors");
     bool record = f->kind == FRAME_DATA || f->kind == FRAME_GRADIENT;
     return record && all && all->type == MSGPACK_OBJECT_MAP ? &all->via.map : NULL;
 }
@@ -70,7 +71,7 @@ void show_sample(FILE *to, const value *id, size_t i)
 int64_t show_samples(const struct frame *f)
 {
     const msgpack_object_map *all = tensors_of(f);
-    const value *id = value_get(&f->map, "id");
+    const value *id = value_get(f->map, "id");
     struct tensor t;
     if (all && all->size && show_is_tensor(&all->ptr[0].val, &t) && t.rank)
         return (int64_t)t.shape[0];

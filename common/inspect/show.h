@@ -3,6 +3,7 @@
 #ifndef MSA_SHOW_H
 #define MSA_SHOW_H
 
+#include "common/stream/tensor.h"
 #include "common/stream/value.h"
 #include <stdio.h>
 

@@ -209,7 +209,7 @@ void show_json(const struct show *s, const struct frame *f, bool back)
     int64_t samples = show_samples(f);
     const char kind[] = {(char)f->kind, '\0'};
     struct build b = {0};
-    json_t *object = json_object(), *map = of_map(&b, &f->map);
+    json_t *object = json_object(), *map = of_map(&b, f->map);
     set(&b, object, "frame", json_integer(f->seq));
     set(&b, object, "kind", json_string(kind));
     if (back)
@@ -226,7 +226,7 @@ void show_json(const struct show *s, const struct frame *f, bool back)
 
 void show_pipeline_json(const struct show *s, const struct frame *f)
 {
-    const value *all = value_get(&f->map, "pipeline");
+    const value *all = value_get(f->map, "pipeline");
     bool known = all && all->type == MSGPACK_OBJECT_ARRAY;
     for (uint32_t i = 0; known && i < all->via.array.size; i++) {
         struct build b = {0};

@@ -47,20 +47,20 @@ static void print_tensors(const struct show *s, const struct frame *f)
                 n.max, n.deviation);
         fprintf(s->to, " zeros %zu non-finite %zu\n", n.zeros, n.non_finite);
         if (s->values)
-            print_values(s->to, t, value_get(&f->map, "id"));
+            print_values(s->to, t, value_get(f->map, "id"));
     }
 }
 
 /* What was said in each sample, with the values of its tensors. */
 static void print_raw_text(const struct show *s, const struct frame *f)
 {
-    const value *text = value_get(&f->map, record_texts[RECORD_RAW_TEXT]);
+    const value *text = value_get(f->map, record_texts[RECORD_RAW_TEXT]);
     if (!s->values || s->tensors || !text || text->type != MSGPACK_OBJECT_ARRAY)
         return;
     fprintf(s->to, "    %s\n", record_texts[RECORD_RAW_TEXT]);
     for (uint32_t i = 0; i < text->via.array.size; i++) {
         fputs("        ", s->to);
-        show_sample(s->to, value_get(&f->map, record_texts[RECORD_ID]), i);
+        show_sample(s->to, value_get(f->map, record_texts[RECORD_ID]), i);
         fputs(": ", s->to);
         show_sample(s->to, text, i);
         fputc('\n', s->to);
@@ -89,7 +89,7 @@ static void print_argument(FILE *to, const char *text, size_t length)
 
 void show_pipeline_text(const struct show *s, const struct frame *f, const char *indent)
 {
-    const value *all = value_get(&f->map, "pipeline");
+    const value *all = value_get(f->map, "pipeline");
     bool known = all && all->type == MSGPACK_OBJECT_ARRAY;
     for (uint32_t i = 0; known && i < all->via.array.size; i++) {
         const value *program = &all->via.array.ptr[i], *argv = value_get(program, "argv");
@@ -133,7 +133,7 @@ static void print_entry(FILE *to, const value *entry)
 
 static void print_schema(const struct show *s, const struct frame *f)
 {
-    const value *all = value_get(&f->map, "schema");
+    const value *all = value_get(f->map, "schema");
     bool known = all && all->type == MSGPACK_OBJECT_MAP;
     int names = 0;
     for (uint32_t i = 0; known && i < all->via.map.size; i++)
@@ -168,8 +168,8 @@ static const char *own_lines(enum frame_kind kind)
 
 static void print_keys(const struct show *s, const struct frame *f)
 {
-    for (uint32_t i = 0; i < f->map.via.map.size; i++) {
-        const msgpack_object_kv *pair = &f->map.via.map.ptr[i];
+    for (uint32_t i = 0; i < f->map->via.map.size; i++) {
+        const msgpack_object_kv *pair = &f->map->via.map.ptr[i];
         char key[BODY_KEY + 1];
         snprintf(key, sizeof key, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
         if (option_names(own_lines(f->kind), key))
@@ -181,7 +181,7 @@ static void print_keys(const struct show *s, const struct frame *f)
 
 static void print_error(const struct show *s, const struct frame *f)
 {
-    const value *who = value_get(&f->map, "who"), *what = value_get(&f->map, "what");
+    const value *who = value_get(f->map, "who"), *what = value_get(f->map, "what");
     bool told = who && who->type == MSGPACK_OBJECT_STR && what && what->type == MSGPACK_OBJECT_STR;
     if (!told)
         return;

@@ -1,6 +1,7 @@
 /* Scores in a checkpoint. */
 #include "common/metrics/scores_state.h"
 #include "common/stream/commit.h"
+#include "common/stream/tensor_codec.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -14,7 +14,7 @@ static void take_gradient(struct source *s)
     struct frame f;
     struct record g;
     stage_await(&s->stage, FRAME_GRADIENT, &f);
-    record_parse(s->m, &g, back_reader(s->stage.next), &f);
+    record_parse(s->m, &g, &f);
     if (!s->waiting-- || g.step != s->answered)
         frame_fail(s->m, &g.frame, NULL, "a gradient of step %jd but expected one of step %ld",
                    (intmax_t)g.step, s->answered);

@@ -1,6 +1,7 @@
 /* The loop of a stage. */
 #include "common/stage/stage.h"
 #include "common/run/output_rules.h"
+#include "common/stream/body.h"
 #include "common/stream/finite.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,7 @@ static void read_header(struct stage *s)
         frame_fail_other(s->m, &f);
     if (f.kind != FRAME_HEADER)
         msa_fail(s->m, MSA_CORRUPT, "frame 0: kind '%c' but expected 'H'", f.kind);
-    frame_free(s->in, &f);
+    frame_free(&f);
     if (s->header->back)
         msa_fail(s->m, MSA_CORRUPT, "frame 0: a header of mode 'back' on the way forward");
 }
@@ -133,7 +134,7 @@ struct control stage_await_control(struct stage *s)
     struct frame f;
     stage_await(s, FRAME_CONTROL, &f);
     struct control c = control_parse(s->m, &f);
-    frame_free(back_reader(s->next), &f);
+    frame_free(&f);
     return c;
 }
 
@@ -144,7 +145,7 @@ static void take_back(struct stage *s, const struct record *r)
     if (s->next) {
         struct frame f;
         stage_await(s, FRAME_GRADIENT, &f);
-        record_parse(s->m, &g, back_reader(s->next), &f);
+        record_parse(s->m, &g, &f);
         if (g.epoch != r->epoch || g.step != r->step)
             frame_fail(s->m, &g.frame, NULL, "epoch %jd, step %jd but expected %jd, %jd",
                        (intmax_t)g.epoch, (intmax_t)g.step, (intmax_t)r->epoch, (intmax_t)r->step);
@@ -166,7 +167,7 @@ static void take_back(struct stage *s, const struct record *r)
 static void on_record(struct stage *s, struct frame *f)
 {
     struct record r;
-    record_parse(s->m, &r, s->in, f);
+    record_parse(s->m, &r, f);
     record_check_finite(&r, &r, false);
     if (s->ops->record) {
         s->ops->record(s, &r);
@@ -182,7 +183,7 @@ static void on_record(struct stage *s, struct frame *f)
 static void on_control(struct stage *s, struct frame *f)
 {
     struct control c = control_parse(s->m, f);
-    frame_free(s->in, f);
+    frame_free(f);
     if (s->ops->control)
         s->ops->control(s, &c);
     if (s->out)
@@ -206,7 +207,7 @@ static void note_standing(struct stage *s, const struct frame *f)
 {
     if (s->stands)
         return;
-    s->records += f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
+    s->records += f->kind == FRAME_DATA && value_bool(f->map, "train", false);
     bool answered = s->records && (f->kind == FRAME_CONTROL || f->kind == FRAME_END);
     s->stands = s->records > STAGE_AHEAD || answered;
     if (s->stands && s->ops->stands)
@@ -228,10 +229,10 @@ static void pass_on(struct stage *s, struct frame *f)
 {
     if (s->out) {
         struct body *b = body_begin(s->out);
-        body_value(b, &f->map);
+        body_value(b, f->map);
         body_write(s->out, b, f->kind);
     }
-    frame_free(s->in, f);
+    frame_free(f);
 }
 
 void stage_end(struct stage *s)
@@ -243,7 +244,7 @@ void stage_end(struct stage *s)
     if (s->next) {
         struct frame f;
         stage_await(s, FRAME_END, &f);
-        frame_free(back_reader(s->next), &f);
+        frame_free(&f);
     }
     if (s->previous)
         writer_end(s->previous);
@@ -265,7 +266,7 @@ static void one_frame(struct stage *s, struct frame *f)
         pass_on(s, f);
         break;
     case FRAME_END:
-        frame_free(s->in, f);
+        frame_free(f);
         stage_end(s);
         if (s->ops->end)
             s->ops->end(s);

@@ -1,6 +1,7 @@
 /* Packing a body, value by value. */
+#include "common/stream/body.h"
 #include "common/run/utf8.h"
-#include "common/stream/value.h"
+#include "common/stream/tensor_codec.h"
 
 #include <string.h>
 

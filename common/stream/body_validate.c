@@ -3,8 +3,8 @@
  * msgpack-c unpacks an array of four billion items as soon as five bytes ask for it. So every body
  * is first walked here, byte by byte, in constant memory: what passes can be unpacked, shown and
  * passed on without another look. */
+#include "common/stream/body_validate.h"
 #include "common/run/utf8.h"
-#include "common/stream/frame.h"
 
 #include <stdio.h>
 #include <string.h>

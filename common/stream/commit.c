@@ -2,6 +2,7 @@
 #include "common/stream/commit.h"
 #include "common/run/content.h"
 #include "common/run/file.h"
+#include "common/stream/frame_fields.h"
 #include "common/stream/prefix.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -127,12 +128,12 @@ struct commit *commit_read(struct msa *m, const char *path)
     struct reader *in = commit_open(m, path);
     expect(in, &f, FRAME_HEADER, path, m);
     commit->header = header_parse(m, &f);
-    frame_free(in, &f);
+    frame_free(&f);
     expect(in, &f, FRAME_CONTROL, path, m);
     check_format(m, &f, path);
     check_place(m, &f, commit->header);
     commit->control = control_parse(m, &f);
-    frame_free(in, &f);
+    frame_free(&f);
     expect(in, &f, FRAME_END, path, m);
     reader_close(in);
     return commit;

@@ -1,5 +1,7 @@
 /* Control frames. */
 #include "common/stream/control.h"
+#include "common/stream/body.h"
+#include "common/stream/frame_fields.h"
 
 struct control control_new(struct msa *m)
 {
@@ -16,7 +18,7 @@ struct control control_parse(struct msa *m, const struct frame *f)
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         field_bool(m, f, flags[i], false);
     field_map(m, f, "state");
-    c.map = value_copy(m, c.zone, &f->map);
+    c.map = value_copy(m, c.zone, f->map);
     return c;
 }
 

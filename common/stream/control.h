@@ -8,6 +8,7 @@
 #define MSA_CONTROL_H
 
 #include "common/stream/value.h"
+#include "common/stream/writer.h"
 
 struct control {
     value map; /* lives in zone */

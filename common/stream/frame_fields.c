@@ -1,29 +1,15 @@
 /* The known keys of a frame, checked as they are read. */
+#include "common/stream/frame_fields.h"
 #include "common/run/utf8.h"
-#include "common/stream/value.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-void frame_fail(struct msa *m, const struct frame *f, const char *tensor, const char *format, ...)
-{
-    char what[sizeof m->error];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    bool from = f->from && strcmp(f->from, "stdin") != 0;
-    msa_fail(m, MSA_CORRUPT, "%s%sframe %u%s%s%s: %s", from ? f->from : "", from ? ": " : "",
-             f->seq, tensor ? ", tensor '" : "", tensor ? tensor : "", tensor ? "'" : "", what);
-}
 
 int64_t field_int(struct msa *m, const struct frame *f, const char *key, int64_t least,
                   int64_t otherwise)
 {
-    if (!value_get(&f->map, key))
+    if (!value_get(f->map, key))
         return otherwise;
-    int64_t i = value_int(&f->map, key, INT64_MIN);
+    int64_t i = value_int(f->map, key, INT64_MIN);
     if (i == INT64_MIN || i < least)
         frame_fail(m, f, NULL, "'%s' is no whole number from %jd", key, (intmax_t)least);
     return i;
@@ -31,9 +17,9 @@ int64_t field_int(struct msa *m, const struct frame *f, const char *key, int64_t
 
 double field_real(struct msa *m, const struct frame *f, const char *key, double otherwise)
 {
-    if (!value_get(&f->map, key))
+    if (!value_get(f->map, key))
         return otherwise;
-    double d = value_real(&f->map, key, __builtin_nan(""));
+    double d = value_real(f->map, key, __builtin_nan(""));
     if (!__builtin_isfinite(d))
         frame_fail(m, f, NULL, "'%s' is no finite number", key);
     return d;
@@ -42,7 +28,7 @@ double field_real(struct msa *m, const struct frame *f, const char *key, double 
 static const value *typed(struct msa *m, const struct frame *f, const char *key,
                           msgpack_object_type type, const char *name)
 {
-    const value *v = value_get(&f->map, key);
+    const value *v = value_get(f->map, key);
     if (v && v->type != type)
         frame_fail(m, f, NULL, "'%s' is not %s", key, name);
     return v;
@@ -74,16 +60,4 @@ const value *field_map(struct msa *m, const struct frame *f, const char *key)
 const value *field_array(struct msa *m, const struct frame *f, const char *key)
 {
     return typed(m, f, key, MSGPACK_OBJECT_ARRAY, "an array");
-}
-
-const char *frame_reason(struct msa *m, const struct frame *x)
-{
-    const char *who = value_text(x->zone, &x->map, "who");
-    const char *what = value_text(x->zone, &x->map, "what");
-    return msa_format(m, "%s: %s", who ? who : "a program", what ? what : "it failed");
-}
-
-void frame_fail_other(struct msa *m, const struct frame *x)
-{
-    msa_fail(m, MSA_OTHER, "%s", frame_reason(m, x));
 }

@@ -1,5 +1,6 @@
 /* Both ends of the way back: an abstract socket that takes one peer of the same user. */
 #include "common/stream/gradient_channel.h"
+#include "common/stream/frame_fields.h"
 #include "common/stream/prefix.h"
 
 #include <errno.h>
@@ -120,12 +121,12 @@ static void greet(struct back *b)
     if (!h->back)
         frame_fail(b->m, &f, NULL, "mode is not back");
     b->last = field_bool(b->m, &f, "last", false);
-    const value *pipeline = value_get(&f.map, "pipeline");
+    const value *pipeline = value_get(f.map, "pipeline");
     const value *self = pipeline && pipeline->via.array.size ? pipeline->via.array.ptr : NULL;
     const char *name = value_text(f.zone, self, "name");
     snprintf(b->peer, sizeof b->peer, "%s", name ? name : unnamed);
     b->greeted = true;
-    frame_free(b->reader, &f);
+    frame_free(&f);
 }
 
 /* How long there is to wait before something is to be said, in ms; says it when it is time. */

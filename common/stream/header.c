@@ -1,4 +1,6 @@
 /* The header H: what every stage reads first, signs and passes on. */
+#include "common/stream/body.h"
+#include "common/stream/frame_fields.h"
 #include "common/stream/record.h"
 
 #include <stdio.h>
@@ -131,7 +133,7 @@ static void parse_mode(struct header *h, const struct frame *f)
 
 static uint64_t parse_seed(struct msa *m, const struct frame *f)
 {
-    const value *seed = value_get(&f->map, "seed");
+    const value *seed = value_get(f->map, "seed");
     if (seed && seed->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
         frame_fail(m, f, NULL, "'seed' is no whole number from 0");
     return seed ? seed->via.u64 : 0;
@@ -154,7 +156,7 @@ struct header *header_parse(struct msa *m, const struct frame *f)
         frame_fail(m, f, NULL, "'version' is not %d", FRAME_VERSION);
     check_need(m, f);
     struct header *h = header_new(m);
-    h->map = value_copy(m, h->zone, &f->map);
+    h->map = value_copy(m, h->zone, f->map);
     parse_mode(h, f);
     field_text(m, f, "family", h->family, sizeof h->family);
     h->range = field_real(m, f, "range", 0);

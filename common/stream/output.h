@@ -2,7 +2,7 @@
 #ifndef MSA_OUTPUT_H
 #define MSA_OUTPUT_H
 
-#include "common/stream/frame.h"
+#include "common/stream/writer.h"
 #include <sys/uio.h>
 #include <zlib.h>
 

@@ -1,13 +1,16 @@
 /* Frames in: each checked before anything believes it. */
+#include "common/stream/reader.h"
+#include "common/stream/body_validate.h"
 #include "common/stream/input.h"
 #include "common/stream/prefix.h"
 #include "common/stream/value.h"
 
 #include <fcntl.h>
+#include <msgpack/unpack.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_BODY = 1 << 20, DEFAULT_LIMIT = 1 << 30 };
+enum { FIRST_BODY = 1 << 20 };
 
 /* A body and what was unpacked from it, used for one frame after the other. */
 struct slot {
@@ -28,12 +31,6 @@ static void slot_release(void *memory)
 {
     struct slot *slot = memory;
     msgpack_unpacked_destroy(&slot->unpacked);
-}
-
-size_t frame_limit(const struct msa *m)
-{
-    long limit = m->common.max_frame;
-    return limit <= 0 ? DEFAULT_LIMIT : limit > UINT32_MAX ? UINT32_MAX : (size_t)limit;
 }
 
 struct reader *reader_open(struct msa *m, int fd, const char *name)
@@ -169,7 +166,7 @@ static void unpack(struct reader *r, struct slot *slot, size_t length)
 /* E counts the frames before it. */
 static void check_end(struct reader *r, const struct frame *f)
 {
-    const value *frames = value_get(&f->map, "frames");
+    const value *frames = value_get(f->map, "frames");
     if (!frames || frames->type != MSGPACK_OBJECT_POSITIVE_INTEGER || frames->via.u64 != f->seq)
         frame_fail(r->m, f, NULL, "an end whose 'frames' is not %u", f->seq);
 }
@@ -191,8 +188,9 @@ bool reader_next(struct reader *r, struct frame *f)
                         .from = r->in->name,
                         .body = slot->body,
                         .length = p.length,
-                        .map = slot->unpacked.data,
-                        .zone = slot->unpacked.zone};
+                        .map = &slot->unpacked.data,
+                        .zone = slot->unpacked.zone,
+                        .slot = slot};
     r->in->ended = f->kind == FRAME_END || f->kind == FRAME_ERROR;
     if (f->kind == FRAME_END)
         check_end(r, f);
@@ -224,13 +222,12 @@ bool reader_buffered(const struct reader *r)
     return r->in->at < r->in->filled;
 }
 
-void frame_free(struct reader *r, struct frame *f)
+void frame_free(struct frame *f)
 {
-    for (struct slot *slot = r->slots; slot; slot = slot->next)
-        if (slot->taken && slot->body == f->body) {
-            msgpack_unpacked_destroy(&slot->unpacked);
-            slot->taken = false;
-        }
+    if (f->slot) {
+        msgpack_unpacked_destroy(&f->slot->unpacked);
+        f->slot->taken = false;
+    }
     *f = (struct frame){0};
 }
 

@@ -1,5 +1,8 @@
 /* Records D and gradients G: named tensors, and what is said about them. */
 #include "common/stream/record.h"
+#include "common/stream/body.h"
+#include "common/stream/frame_fields.h"
+#include "common/stream/tensor_codec.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,11 +95,11 @@ static void check_numbers(struct record *r, const char *key)
     }
 }
 
-void record_parse(struct msa *m, struct record *r, struct reader *reader, struct frame *f)
+void record_parse(struct msa *m, struct record *r, struct frame *f)
 {
     if (f->kind != FRAME_DATA && f->kind != FRAME_GRADIENT)
         frame_fail(m, f, NULL, "kind %c but expected D or G", f->kind);
-    *r = (struct record){.m = m, .frame = *f, .reader = reader, .map = f->map, .zone = f->zone};
+    *r = (struct record){.m = m, .frame = *f, .map = *f->map, .zone = f->zone};
     *f = (struct frame){0};
     r->epoch = field_int(m, &r->frame, "epoch", 0, 0);
     r->step = field_int(m, &r->frame, "step", 0, 0);
@@ -112,13 +115,14 @@ void record_parse(struct msa *m, struct record *r, struct reader *reader, struct
         value_remove(&r->map, *key);
 }
 
-void record_view(struct msa *m, struct record *r, const struct frame *f,
-                 msgpack_object_kv pairs[BODY_PAIRS])
+void record_view(struct msa *m, struct record *r, const struct frame *f)
 {
     struct frame copy = *f;
-    memcpy(pairs, f->map.via.map.ptr, f->map.via.map.size * sizeof *pairs);
-    copy.map.via.map.ptr = pairs;
-    record_parse(m, r, NULL, &copy);
+    value map = value_same_pairs(m, f->zone, f->map);
+    copy.map = &map;
+    copy.slot = NULL;
+    record_parse(m, r, &copy);
+    r->frame.map = f->map;
 }
 
 void record_new(struct msa *m, struct record *r)
@@ -139,8 +143,8 @@ void record_remember(struct msa *m, struct record *kept, const struct record *r)
 
 void record_free(struct record *r)
 {
-    if (r->reader)
-        frame_free(r->reader, &r->frame);
+    if (r->frame.slot)
+        frame_free(&r->frame);
     else if (r->m)
         msa_free(r->m, r->zone);
     *r = (struct record){0};

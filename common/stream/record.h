@@ -3,7 +3,10 @@
 #ifndef MSA_RECORD_H
 #define MSA_RECORD_H
 
+#include "common/stream/reader.h"
+#include "common/stream/tensor.h"
 #include "common/stream/value.h"
+#include "common/stream/writer.h"
 
 /* One entry of the header's schema: what a tensor of every record is like. Dimension 0 is the
  * batch, 0 in `shape`. */
@@ -72,9 +75,8 @@ extern const char *const record_texts[RECORD_TEXTS]; /* "id" "raw_text" */
 
 /* D or G. */
 struct record {
-    struct frame frame;    /* what it was read from; kind 0 for a record made here */
-    struct reader *reader; /* that takes the body back; NULL for a record made here */
-    int64_t epoch, step;   /* epoch from 1, step from 0 */
+    struct frame frame;  /* what it was read from; kind 0 for a record made here */
+    int64_t epoch, step; /* epoch from 1, step from 0 */
     char split[8];
     bool train;
     size_t samples; /* dimension 0 of its tensors; length of its texts */
@@ -87,11 +89,10 @@ struct record {
 
 /* From a D or G frame, which it takes over. Fails the run with MSA_CORRUPT: "frame 17, tensor
  * 'audio': …". Tensors must agree in dimension 0 (D). */
-void record_parse(struct msa *m, struct record *r, struct reader *reader, struct frame *f);
+void record_parse(struct msa *m, struct record *r, struct frame *f);
 /* Looks into a D or G frame, which stays whose it is, with the same checks: `r` lives as long as
- * the frame and `pairs`, its map; it is neither written nor freed. */
-void record_view(struct msa *m, struct record *r, const struct frame *f,
-                 msgpack_object_kv pairs[BODY_PAIRS]);
+ * the frame; it is neither written nor freed. */
+void record_view(struct msa *m, struct record *r, const struct frame *f);
 /* Keeps of a record what tells its samples (number, split, id), for the gradient that answers it;
  * `kept` is zeroed before its first use, and freed at last. */
 void record_remember(struct msa *m, struct record *kept, const struct record *r);

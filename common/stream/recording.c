@@ -6,7 +6,7 @@
 bool recording_came_back(struct recording_order *o, const struct frame *f)
 {
     if (f->kind == FRAME_HEADER)
-        o->recorded = value_equals(value_get(&f->map, "back"), "");
+        o->recorded = value_equals(value_get(f->map, "back"), "");
     bool back = f->kind == FRAME_GRADIENT || (f->kind == FRAME_CONTROL && o->asked);
     o->asked = f->kind == FRAME_CONTROL && !back;
     return back;
@@ -14,7 +14,7 @@ bool recording_came_back(struct recording_order *o, const struct frame *f)
 
 bool recording_gradient_follows(const struct recording_order *o, const struct frame *f)
 {
-    return o->recorded && f->kind == FRAME_DATA && value_bool(&f->map, "train", false);
+    return o->recorded && f->kind == FRAME_DATA && value_bool(f->map, "train", false);
 }
 
 static bool ends_in(const char *text, const char *end)

@@ -3,8 +3,9 @@
  * The map {nd: true, type, kind, shape, pad, data} has bin keys; pad is ours and ignored by
  * msgpack-numpy: as many zeros as put the payload on a 64-byte boundary of the body, so that
  * whoever holds the body aligned computes on it in place. */
+#include "common/stream/tensor_codec.h"
 #include "common/run/utf8.h"
-#include "common/stream/value.h"
+#include "common/stream/body.h"
 
 #include <stdio.h>
 #include <string.h>

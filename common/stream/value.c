@@ -199,6 +199,14 @@ void value_remove(value *map, const char *key)
     memmove(&pairs->ptr[at], &pairs->ptr[at + 1], (pairs->size - at) * sizeof *pairs->ptr);
 }
 
+value value_same_pairs(struct msa *m, msgpack_zone *zone, const value *map)
+{
+    value same = *map;
+    same.via.map.ptr = zone_take(m, zone, map->via.map.size, sizeof *same.via.map.ptr);
+    memcpy(same.via.map.ptr, map->via.map.ptr, map->via.map.size * sizeof *same.via.map.ptr);
+    return same;
+}
+
 void value_push(struct msa *m, msgpack_zone *zone, value *array, value v)
 {
     uint32_t size = array->via.array.size;

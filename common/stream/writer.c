@@ -1,8 +1,9 @@
 /* Frames out: each one whole, at once, its payloads straight from where they lie. */
+#include "common/stream/writer.h"
 #include "common/run/utf8.h"
+#include "common/stream/body.h"
 #include "common/stream/output.h"
 #include "common/stream/prefix.h"
-#include "common/stream/value.h"
 
 #include <string.h>
 #include <unistd.h>

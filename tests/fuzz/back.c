@@ -24,20 +24,20 @@ static void say(const char *address, const uint8_t *data, size_t size)
     close(fd);
 }
 
-static void on_gradient(struct msa *m, struct back *b, struct frame *f)
+static void on_gradient(struct msa *m, struct frame *f)
 {
     struct record g;
-    record_parse(m, &g, back_reader(b), f);
+    record_parse(m, &g, f);
     struct optimizer o = optimizer_hear(m, &g);
     optimizer_update(&o, "text_encoder.norm.weight", 1);
     record_remove(&g, "y");
     record_free(&g);
 }
 
-static void on_control(struct msa *m, struct back *b, struct frame *f)
+static void on_control(struct msa *m, struct frame *f)
 {
     struct control c = control_parse(m, f);
-    frame_free(back_reader(b), f);
+    frame_free(f);
     control_add_state(m, &c, 3, value_of_bool(value_bool(&c.map, "best", true)));
     control_free(&c);
 }
@@ -53,9 +53,9 @@ static void listen_to(struct msa *m)
     do {
         back_next(b, &f);
         if (f.kind == FRAME_GRADIENT)
-            on_gradient(m, b, &f);
+            on_gradient(m, &f);
         else if (f.kind == FRAME_CONTROL)
-            on_control(m, b, &f);
+            on_control(m, &f);
     } while (f.kind != FRAME_END);
 }
 

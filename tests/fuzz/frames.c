@@ -32,11 +32,11 @@ static void on_header(struct msa *m, const struct frame *f, struct writer *w)
 }
 
 /* A record's tensors are held against the header's promises. */
-static void on_record(struct msa *m, struct reader *r, struct frame *f, struct writer *w)
+static void on_record(struct msa *m, struct frame *f, struct writer *w)
 {
     struct record record;
     enum frame_kind kind = f->kind;
-    record_parse(m, &record, r, f);
+    record_parse(m, &record, f);
     const struct schema *s = &((struct job *)m)->arrived;
     for (int i = 0; kind == FRAME_DATA && i < s->count; i++)
         record_promised(&record, &s->entries[i]);
@@ -57,7 +57,7 @@ static void on_control(struct msa *m, struct frame *f, struct writer *w)
     control_free(&c);
 }
 
-static void pass_one(struct msa *m, struct reader *r, struct frame *f, struct writer *w)
+static void pass_one(struct msa *m, struct frame *f, struct writer *w)
 {
     switch (f->kind) {
     case FRAME_HEADER:
@@ -65,7 +65,7 @@ static void pass_one(struct msa *m, struct reader *r, struct frame *f, struct wr
         break;
     case FRAME_DATA:
     case FRAME_GRADIENT:
-        on_record(m, r, f, w);
+        on_record(m, f, w);
         return;
     case FRAME_CONTROL:
     case FRAME_METRICS:
@@ -77,7 +77,7 @@ static void pass_one(struct msa *m, struct reader *r, struct frame *f, struct wr
     case FRAME_ERROR:
         frame_fail_other(m, f);
     }
-    frame_free(r, f);
+    frame_free(f);
 }
 
 static void pass(struct msa *m)
@@ -87,7 +87,7 @@ static void pass(struct msa *m)
     struct writer *w = writer_open(m, dup(job->out), "output");
     struct frame f;
     while (reader_next(r, &f))
-        pass_one(m, r, &f, w);
+        pass_one(m, &f, w);
     writer_close(w);
     reader_close(r);
 }
@@ -102,7 +102,7 @@ static void show(struct msa *m)
         show_json(&s, &f, true);
         show_pipeline_text(&s, &f, "");
         show_pipeline_json(&s, &f);
-        frame_free(r, &f);
+        frame_free(&f);
     }
 }
 
@@ -111,7 +111,7 @@ static void read_all(struct msa *m)
     struct reader *r = reader_open(m, dup(((struct job *)m)->out), "output");
     struct frame f;
     while (reader_next(r, &f))
-        frame_free(r, &f);
+        frame_free(&f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

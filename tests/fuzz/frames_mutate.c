@@ -1,9 +1,11 @@
 /* Mutations that know frames and MessagePack: most random changes would end at the CRC, or at a
  * body that is none, and never reach what reads the values. */
+#include "common/stream/body_validate.h"
 #include "common/stream/prefix.h"
 #include "common/stream/value.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -23,7 +23,7 @@ static void read_mapped(struct msa *m)
         assert_true(f.body > job->map.bytes && f.body + f.length <= job->map.bytes + job->map.size);
         memcpy(job->copy + job->size, f.body, f.length);
         job->size += f.length;
-        frame_free(r, &f);
+        frame_free(&f);
     }
     reader_close(r);
 }

@@ -1,5 +1,6 @@
 /* Frames, in and out: round trips, and everything that can be wrong with the bytes (frame.h). */
 #include "tests/unit/stream.h"
+#include "common/stream/body.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -29,22 +30,22 @@ static void read_small(struct msa *m, struct reader *r)
     assert_true(reader_next(r, &f));
     assert_int_equal(f.kind, FRAME_HEADER);
     assert_int_equal((uintptr_t)f.body % 64, 0);
-    frame_free(r, &f);
+    frame_free(&f);
     struct frame control;
     assert_true(reader_next(r, &control));
     assert_true(reader_next(r, &f));
     assert_int_equal(control.kind, FRAME_CONTROL);
     assert_int_equal(control.seq, 1);
-    assert_int_equal(value_int(&control.map, "epoch", 0), 1);
+    assert_int_equal(value_int(control.map, "epoch", 0), 1);
     assert_int_equal(f.kind, FRAME_METRICS);
-    assert_int_equal(value_int(&f.map, "mae", 0), -3);
-    frame_free(r, &control);
-    frame_free(r, &f);
+    assert_int_equal(value_int(f.map, "mae", 0), -3);
+    frame_free(&control);
+    frame_free(&f);
     assert_true(reader_next(r, &f));
     assert_int_equal(f.kind, FRAME_END);
-    assert_int_equal(value_int(&f.map, "frames", 0), 3);
+    assert_int_equal(value_int(f.map, "frames", 0), 3);
     assert_int_equal(reader_count(r), 4);
-    frame_free(r, &f);
+    frame_free(&f);
     assert_false(reader_next(r, &f));
     (void)m;
 }
@@ -203,9 +204,9 @@ static void read_large(struct msa *m, struct reader *r)
     struct frame f;
     struct record record;
     reader_next(r, &f);
-    frame_free(r, &f);
+    frame_free(&f);
     reader_next(r, &f);
-    record_parse(m, &record, r, &f);
+    record_parse(m, &record, &f);
     const float *x = record_find(&record, "x")->data;
     assert_int_equal((uintptr_t)x % 64, 0);
     assert_int_equal(((const uint8_t *)x - record.frame.body) % 64, 0);

@@ -90,7 +90,7 @@ static inline void read_all(struct msa *m, struct reader *r)
     (void)m;
     struct frame f;
     while (reader_next(r, &f))
-        frame_free(r, &f);
+        frame_free(&f);
     assert_false(reader_next(r, &f));
 }
 

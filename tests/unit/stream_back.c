@@ -102,14 +102,14 @@ static void read_gradients(struct msa *m, struct back *b)
         back_next(b, &f);
         assert_int_equal(f.kind, FRAME_GRADIENT);
         assert_int_equal(f.seq, i + 1);
-        record_parse(m, &r, back_reader(b), &f);
+        record_parse(m, &r, &f);
         assert_int_equal(r.step, i);
         assert_true(tensor_value(record_find(&r, "y"), 1) == -.25);
         record_free(&r);
     }
     back_next(b, &f);
     assert_int_equal(f.kind, FRAME_END);
-    frame_free(back_reader(b), &f);
+    frame_free(&f);
     back_next(b, &f);
     assert_int_equal(f.kind, 0);
 }
@@ -130,7 +130,7 @@ static void poll_gradients(struct msa *m, struct back *b)
             continue;
         struct frame f;
         back_next(b, &f);
-        frame_free(back_reader(b), &f);
+        frame_free(&f);
         frames++;
     }
     (void)m;
@@ -148,7 +148,7 @@ static void read_on(struct msa *m, struct back *b)
     (void)m;
     for (;;) {
         back_next(b, &f);
-        frame_free(back_reader(b), &f);
+        frame_free(&f);
     }
 }
 

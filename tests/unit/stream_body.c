@@ -1,5 +1,7 @@
-/* Bodies: the walk that bounds them, and values (frame.h, value.h). */
+/* Bodies: the walk that bounds them, and values (body_validate.h, body.h, value.h). */
+#include "common/stream/body_validate.h"
 #include "tests/unit/stream.h"
+#include <msgpack/unpack.h>
 
 static const struct msa_common plain;
 

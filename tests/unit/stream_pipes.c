@@ -90,8 +90,8 @@ static void read_error(struct msa *m, struct reader *r)
     struct frame f;
     assert_true(reader_next(r, &f));
     assert_int_equal(f.kind, FRAME_ERROR);
-    assert_true(value_equals(value_get(&f.map, "who"), "msa-test"));
-    const char *what = value_text(f.zone, &f.map, "what");
+    assert_true(value_equals(value_get(f.map, "who"), "msa-test"));
+    const char *what = value_text(f.zone, f.map, "what");
     assert_int_equal(strlen(what), 1000);
     assert_int_equal(strspn(what, "?"), 1000);
     assert_false(reader_next(r, &f));

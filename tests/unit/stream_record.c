@@ -51,11 +51,11 @@ static void read_header(struct msa *m, struct reader *r)
     reader_next(r, &f);
     static const char *const order[] = {"version", "mode",   "family",   "range", "seed", "epochs",
                                         "steps",   "schema", "pipeline", "back",  "need", "colour"};
-    assert_int_equal(f.map.via.map.size, 12);
+    assert_int_equal(f.map->via.map.size, 12);
     for (int i = 0; i < 12; i++)
-        assert_true(value_equals(&f.map.via.map.ptr[i].key, order[i]));
+        assert_true(value_equals(&f.map->via.map.ptr[i].key, order[i]));
     struct header *h = header_parse(m, &f);
-    frame_free(r, &f);
+    frame_free(&f);
     check_header(h);
     assert_int_equal(header_position(h), 1);
     header_sign(h);
@@ -186,8 +186,8 @@ static void check_order(const struct frame *f, const char *const *keys)
 {
     uint32_t i = 0;
     for (; keys[i]; i++)
-        assert_true(i < f->map.via.map.size && value_equals(&f->map.via.map.ptr[i].key, keys[i]));
-    assert_int_equal(f->map.via.map.size, i);
+        assert_true(i < f->map->via.map.size && value_equals(&f->map->via.map.ptr[i].key, keys[i]));
+    assert_int_equal(f->map->via.map.size, i);
 }
 
 static void read_record(struct msa *m, struct reader *reader)
@@ -199,10 +199,10 @@ static void read_record(struct msa *m, struct reader *reader)
     struct frame f;
     struct record r;
     reader_next(reader, &f);
-    frame_free(reader, &f);
+    frame_free(&f);
     reader_next(reader, &f);
     check_order(&f, data);
-    record_parse(m, &r, reader, &f);
+    record_parse(m, &r, &f);
     assert_null(f.body);
     assert_true(r.epoch == 2 && r.step == 17 && r.train && r.samples == 2 && r.count == 2);
     assert_string_equal(r.split, "train");
@@ -217,7 +217,7 @@ static void read_record(struct msa *m, struct reader *reader)
     reader_next(reader, &f);
     assert_int_equal(f.kind, FRAME_GRADIENT);
     check_order(&f, gradient);
-    frame_free(reader, &f);
+    frame_free(&f);
     read_all(m, reader);
 }
 
@@ -257,9 +257,9 @@ static void parse_record(struct msa *m, struct reader *reader)
     struct frame f;
     struct record r;
     reader_next(reader, &f);
-    frame_free(reader, &f);
+    frame_free(&f);
     reader_next(reader, &f);
-    record_parse(m, &r, reader, &f);
+    record_parse(m, &r, &f);
     record_free(&r);
 }
 

@@ -1,5 +1,7 @@
-/* Tensors: elements, their place in a body, and what is refused (tensor.h, value.h). */
+/* Tensors: elements, their place in a body, and what is refused (tensor.h, tensor_codec.h). */
+#include "common/stream/tensor_codec.h"
 #include "tests/unit/stream.h"
+#include <msgpack/unpack.h>
 
 static const struct msa_common plain;
 
@@ -78,10 +80,10 @@ static void read_tensors(struct msa *m, struct reader *reader)
     struct frame f;
     struct record r;
     reader_next(reader, &f);
-    frame_free(reader, &f);
+    frame_free(&f);
     for (int i = 0; i < SIZES; i++) {
         reader_next(reader, &f);
-        record_parse(m, &r, reader, &f);
+        record_parse(m, &r, &f);
         assert_int_equal(r.count, 2);
         check_tensor(&r, record_find(&r, "abc"), "|u1", sizes[i]);
         check_tensor(&r, record_find(&r, "b"), "<f8", sizes[i] / 32 * 32);
