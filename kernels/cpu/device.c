@@ -1,5 +1,5 @@
 /* The CPU as a device: plain memory, the table of its kernels, and oneDNN for the products. LEVEL
- * is defined by the Makefile: the level of the processor that this is compiled for. */
+ * is defined by kernels/rules.mk: the level of the processor that this is compiled for. */
 #include "kernels/cpu/cpu.h"
 #include <dnnl.h>
 #include <omp.h>
