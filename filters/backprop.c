@@ -46,38 +46,41 @@ static const char *const tasks[] = {"msr", "msc", "uni", "cl"};
 static const char *const adjusted[] = {"uni", "cl"};
 enum { TASKS = 4, ADJUSTED = 2 };
 
-#define FIELD(name) offsetof(struct settings, name)
-static const struct option options[] = {
-    {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, "learning rate after warm-up"},
-    {0, "warmup", "EPOCHS", OPTION_REAL, FIELD(warmup), "1", 0, 1e6,
-     "epochs over which the learning rate rises from 0, step by step"},
-    {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
-     "after warm-up: fall to 0 at the end, or stay"},
-    {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
-     "rule by which parameters are updated"}, /* the order of enum rule */
-    {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
-     "divide by the largest second moment so far (adamw, adam)"},
-    {0, "momentum", "X", OPTION_REAL, FIELD(momentum), "0", 0, 0.999999,
-     "keep this share of the last step's direction (sgd)"},
-    {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
-     "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
-    {0, "no-decay", "LIST", OPTION_WORDS, FIELD(no_decay), "bias", 0, 0,
-     "parameters whose names contain one of these words do not decay (comma-separated)"},
-    {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999, "decay of the first moment"},
-    {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
-     "decay of the second moment"},
-    {0, "eps", "X", OPTION_REAL, FIELD(eps), "1e-8", 1e-30, 1, "added to the second moment's root"},
-    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
-     "write a line for each training step, tab-separated: learning rate, losses, weights and "
-     "their weighted sum"},
-    {0},
-};
-#undef FIELD
-
 static const char columns[] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
 static const struct written written_log = {
     .what = "a log", .content = CONTENT_OTHER, .head = columns};
-static const struct option_file files[] = {{"log", .written = &written_log}, {0}};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, .help = "learning rate after warm-up"},
+    {0, "warmup", "EPOCHS", OPTION_REAL, FIELD(warmup), "1", 0, 1e6,
+     .help = "epochs over which the learning rate rises from 0, step by step"},
+    {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
+     .help = "after warm-up: fall to 0 at the end, or stay"},
+    {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
+     .help = "rule by which parameters are updated"}, /* the order of enum rule */
+    {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
+     .help = "divide by the largest second moment so far (adamw, adam)"},
+    {0, "momentum", "X", OPTION_REAL, FIELD(momentum), "0", 0, 0.999999,
+     .help = "keep this share of the last step's direction (sgd)"},
+    {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
+     .help = "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
+    {0, "no-decay", "LIST", OPTION_WORDS, FIELD(no_decay), "bias", 0, 0,
+     .help = "parameters whose names contain one of these words do not decay (comma-separated)"},
+    {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999,
+     .help = "decay of the first moment"},
+    {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
+     .help = "decay of the second moment"},
+    {0, "eps", "X", OPTION_REAL, FIELD(eps), "1e-8", 1e-30, 1,
+     .help = "added to the second moment's root"},
+    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
+     .help =
+         "write a line for each training step, tab-separated: learning rate, losses, weights and "
+         "their weighted sum",
+     .written = &written_log},
+    {0},
+};
+#undef FIELD
 
 /* --- gradients --- */
 
@@ -362,7 +365,6 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-loss(1), msa-gdwg(1), msa-load(1), msa-stream(5), msa(7)",
-    .files = files,
     .run = run,
     .at_fail = stage_at_fail_last,
 };

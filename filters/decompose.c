@@ -23,7 +23,7 @@ struct decompose {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
-     "dropout probability in training"},
+     .help = "dropout probability in training"},
     {0},
 };
 #undef FIELD

@@ -41,39 +41,43 @@ struct dump {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {'t', "tee", NULL, OPTION_FLAG, FIELD(pass), NULL, 0, 0,
-     "pass the stream on, and report to standard error; in a training line show gradients too"},
-    {0, "report", "FILE", OPTION_WRITES, FIELD(report), NULL, 0, 0, "report to FILE"},
+     .help =
+         "pass the stream on, and report to standard error; in a training line show gradients too"},
+    {0, "report", "FILE", OPTION_WRITES, FIELD(report), NULL, 0, 0, .help = "report to FILE",
+     .written = &written_report},
     {0, "values", NULL, OPTION_FLAG, FIELD(values), NULL, 0, 0,
-     "print the numbers of tensors, a row a sample"},
+     .help = "print the numbers of tensors, a row a sample"},
     {0, "tensor", "LIST", OPTION_TEXT, FIELD(tensors), NULL, 0, 0,
-     "show only the tensors of these names"},
-    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print one JSON object a frame"},
+     .help = "show only the tensors of these names"},
+    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0,
+     .help = "print one JSON object a frame"},
     {0, "pipeline", NULL, OPTION_FLAG, FIELD(pipeline), NULL, 0, 0,
-     "print only who made the stream: each program, its version and its arguments"},
-    {'n', "records", "N", OPTION_INT, FIELD(records), NULL, 1, 1e15, "stop after N records"},
+     .help = "print only who made the stream: each program, its version and its arguments"},
+    {'n', "records", "N", OPTION_INT, FIELD(records), NULL, 1, 1e15,
+     .help = "stop after N records"},
     {0, "where", "all|nonfinite", OPTION_CHOICE, FIELD(where), "all", 0, 0,
-     "what to print: all frames, or only the first NaN or infinity, and exit with 1 if there is "
-     "one"},
+     .help = "what to print: all frames, or only the first NaN or infinity, and exit with 1 if "
+             "there is "
+             "one"},
     {0, "npy", "DIR", OPTION_FOLDER, FIELD(npy), NULL, 0, 0,
-     "write each tensor of each record and gradient to a file of NumPy's in DIR"},
+     .help = "write each tensor of each record and gradient to a file of NumPy's in DIR"},
     {0, "record", "FILE", OPTION_WRITES, FIELD(record), NULL, 0, 0,
-     "keep all frames that go by, in both directions, as a stream in FILE "
-     "(with -t, --replay or --answer)"},
+     .help = "keep all frames that go by, in both directions, as a stream in FILE "
+             "(with -t, --replay or --answer)",
+     .written = &written_stream},
     {0, "replay", NULL, OPTION_FLAG, FIELD(replay), NULL, 0, 0,
-     "play a recording to the next stage, as if what made it were at work"},
+     .help = "play a recording to the next stage, as if what made it were at work"},
     {0, "answer", "FILE", OPTION_READS, FIELD(answer), NULL, 0, 0,
-     "end a training line: answer it with what came back in the recording FILE"},
+     .help = "end a training line: answer it with what came back in the recording FILE"},
     {0, "diff", NULL, OPTION_FLAG, FIELD(diff), NULL, 0, 0,
-     "compare two streams or two parameter files, and exit with 1 if they differ"},
+     .help = "compare two streams or two parameter files, and exit with 1 if they differ"},
     {0, "tolerance", "X", OPTION_REAL, FIELD(tolerance), "0", 0, 1e300,
-     "with --diff: numbers a and b are equal when |a-b| is at most X times the largest of 1, |a| "
-     "and |b|"},
+     .help = "with --diff: numbers a and b are equal when |a-b| is at most X times the largest of "
+             "1, |a| "
+             "and |b|"},
     {0},
 };
 #undef FIELD
-
-static const struct option_file files[] = {
-    {"report", .written = &written_report}, {"record", .written = &written_stream}, {0}};
 
 /* Else -o FILE is the report. */
 static bool writes_stream(const struct settings *s)
@@ -350,7 +354,6 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-load(1), msa-metrics(1), msa-stream(5), msa(7)",
-    .files = files,
     .output = output,
     .run = run,
     .at_fail = at_fail,

@@ -31,35 +31,40 @@ struct encode {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
-     "encode these modalities alone, of text,vision,audio; the others pass; evaluation takes it "
-     "from the parameters"},
+     .help = "encode these modalities alone, of text,vision,audio; the others pass; evaluation "
+             "takes it "
+             "from the parameters"},
     {0, "text", "features|bert|auto", OPTION_CHOICE, FIELD(text.text), "auto", 0, 0,
-     "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT with "
-     "--bert, and with parameters that are of one"},
+     .help = "what text is encoded from: its features per token, or token ids by BERT; auto: by "
+             "BERT with "
+             "--bert, and with parameters that are of one"},
     {0, "bert", "DIR", OPTION_READS, FIELD(text.bert), NULL, 0, 0,
-     "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json "
-     "and model.safetensors, or the latter beside the former"},
+     .help =
+         "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json "
+         "and model.safetensors, or the latter beside the former",
+     .folder = bert_files},
     {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(text.pool), "auto", 0, 0,
-     "the vector that BERT makes of a text: by its pooler, of the first token, or the mean over "
-     "all; none leaves one a token, as features text (not in training); auto: pooler; evaluation "
-     "takes it from the parameters"},
+     .help = "the vector that BERT makes of a text: by its pooler, of the first token, or the mean "
+             "over "
+             "all; none leaves one a token, as features text (not in training); auto: pooler; "
+             "evaluation "
+             "takes it from the parameters"},
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
-     "width D of the encoders: BERT's or 768 unless given; evaluation takes it from the "
-     "parameters"},
+     .help = "width D of the encoders: BERT's or 768 unless given; evaluation takes it from the "
+             "parameters"},
     {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, MOST_HEADS,
-     "attention heads: 8 unless given; evaluation takes it from the parameters"},
+     .help = "attention heads: 8 unless given; evaluation takes it from the parameters"},
     {0, "layers", "LIST", OPTION_TEXT, FIELD(layers), NULL, 0, 0,
-     "transformer layers by modality: text=1,vision=1,audio=2 for CH-SIMS and "
-     "text=1,vision=2,audio=2 for MOSI unless given; evaluation takes it from the parameters"},
+     .help =
+         "transformer layers by modality: text=1,vision=1,audio=2 for CH-SIMS and "
+         "text=1,vision=2,audio=2 for MOSI unless given; evaluation takes it from the parameters"},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
-     "dropout probability in training"},
+     .help = "dropout probability in training"},
     {0, "keep", NULL, OPTION_FLAG, FIELD(keep), NULL, 0, 0,
-     "leave the features in the records, beside the vectors made of them"},
+     .help = "leave the features in the records, beside the vectors made of them"},
     {0},
 };
 #undef FIELD
-
-static const struct option_file files[] = {{"bert", .read = bert_files}, {0}};
 
 static int modality_named(struct msa *m, const char *option, const char *name)
 {
@@ -309,7 +314,6 @@ static const struct program program = {
     .more = trainable_options,
     .examples = examples,
     .see_also = "msa-load(1), msa-decompose(1), msa-stream(5), msa(7)",
-    .files = files,
     .run = run,
     .at_fail = stage_at_fail,
 };

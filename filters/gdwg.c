@@ -38,11 +38,11 @@ struct gdwg {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "tasks", "LIST", OPTION_TEXT, FIELD(tasks), "uni,cl", 0, 0,
-     "tasks whose weights are adjusted; these sum to 1"},
+     .help = "tasks whose weights are adjusted; these sum to 1"},
     {0, "tau", "X", OPTION_REAL, FIELD(tau), "1", 1e-6, 1e6,
-     "temperature: the larger, the more even the weights"},
+     .help = "temperature: the larger, the more even the weights"},
     {0, "stage-steps", "N", OPTION_INT, FIELD(stage_steps), NULL, 1, 1e15,
-     "adjust every N training steps instead of every epoch"},
+     .help = "adjust every N training steps instead of every epoch"},
     {0},
 };
 #undef FIELD

@@ -29,52 +29,6 @@ struct load {
     struct source source;
 };
 
-#define FIELD(name) offsetof(struct settings, name)
-static const struct option options[] = {
-    {0, "split", "train|valid|test|all", OPTION_CHOICE, FIELD(split), "all", 0, 0,
-     "samples to load, in the order of the data set (without --train)"},
-    {0, "train", NULL, OPTION_FLAG, FIELD(train), NULL, 0, 0,
-     "make a training stream: epochs of the train split, each followed by the valid split and a "
-     "checkpoint"},
-    {0, "check", NULL, OPTION_FLAG, FIELD(check), NULL, 0, 0,
-     "with --train: train nothing, but send one sample down the line, so that programs say what "
-     "is wrong with their options"},
-    {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, "epochs of training"},
-    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record"},
-    {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
-     "seed of everything random in the line: initial values, dropout, shuffling, --fraction"},
-    {0, "no-shuffle", NULL, OPTION_FLAG, FIELD(no_shuffle), NULL, 0, 0,
-     "train in the order of the data set"},
-    {0, "validate-every", "STEPS", OPTION_INT, FIELD(validate_every), NULL, 1, 1e15,
-     "validate and make a checkpoint every so many steps too, not only after each epoch"},
-    {0, "fraction", "F", OPTION_REAL, FIELD(fraction), "1", 1e-9, 1,
-     "train on this share of the train split, drawn from the seed"},
-    {0, "standardize", NULL, OPTION_FLAG, FIELD(standardize), NULL, 0, 0,
-     "put mean and deviation of each feature into the header, for msa-encode to apply"},
-    {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
-     "leave these modalities out, of text,vision,audio"},
-    {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
-     "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
-    {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
-     "take --family, and --rename where there are such names, from the commit or stream that an "
-     "earlier run left; repeatable"},
-    {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
-     "labels to learn and judge by; the joint ones where the set has none of that modality"},
-    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
-     "how labels are read and judged; auto: sims when there are unimodal labels"},
-    {0, "non-finite", "zero|keep|fail", OPTION_CHOICE, FIELD(non_finite), "zero", 0, 0,
-     "what becomes of values that are not finite (minus infinity in audio is always 0)"},
-    {0, "state", "FILE", OPTION_WRITES, FIELD(state), NULL, 0, 0,
-     "commit each checkpoint to FILE, a stream that msa-dump shows"},
-    {0, "resume", NULL, OPTION_FLAG, FIELD(resume), NULL, 0, 0,
-     "go on from the checkpoint that --state FILE commits; from the beginning if there is none"},
-    {0, "info", NULL, OPTION_FLAG, FIELD(info), NULL, 0, 0,
-     "say what is in the data set, or in the split that --split names, and load nothing"},
-    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print --info as one JSON object"},
-    {0},
-};
-#undef FIELD
-
 static bool resumes(const struct msa *m)
 {
     return ((const struct settings *)m->settings)->resume;
@@ -88,7 +42,60 @@ static bool may_be_commit(struct msa *m, int fd, const char *path)
 
 static const struct written written_commit = {
     .what = "a commit", .content = CONTENT_STREAM, .like = may_be_commit, .goes_on = resumes};
-static const struct option_file files[] = {{"state", .written = &written_commit}, {0}};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "split", "train|valid|test|all", OPTION_CHOICE, FIELD(split), "all", 0, 0,
+     .help = "samples to load, in the order of the data set (without --train)"},
+    {0, "train", NULL, OPTION_FLAG, FIELD(train), NULL, 0, 0,
+     .help = "make a training stream: epochs of the train split, each followed by the valid split "
+             "and a "
+             "checkpoint"},
+    {0, "check", NULL, OPTION_FLAG, FIELD(check), NULL, 0, 0,
+     .help = "with --train: train nothing, but send one sample down the line, so that programs say "
+             "what "
+             "is wrong with their options"},
+    {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, .help = "epochs of training"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, .help = "samples per record"},
+    {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
+     .help =
+         "seed of everything random in the line: initial values, dropout, shuffling, --fraction"},
+    {0, "no-shuffle", NULL, OPTION_FLAG, FIELD(no_shuffle), NULL, 0, 0,
+     .help = "train in the order of the data set"},
+    {0, "validate-every", "STEPS", OPTION_INT, FIELD(validate_every), NULL, 1, 1e15,
+     .help = "validate and make a checkpoint every so many steps too, not only after each epoch"},
+    {0, "fraction", "F", OPTION_REAL, FIELD(fraction), "1", 1e-9, 1,
+     .help = "train on this share of the train split, drawn from the seed"},
+    {0, "standardize", NULL, OPTION_FLAG, FIELD(standardize), NULL, 0, 0,
+     .help = "put mean and deviation of each feature into the header, for msa-encode to apply"},
+    {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
+     .help = "leave these modalities out, of text,vision,audio"},
+    {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
+     .help = "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
+    {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
+     .help = "take --family, and --rename where there are such names, from the commit or stream "
+             "that an "
+             "earlier run left; repeatable"},
+    {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
+     .help =
+         "labels to learn and judge by; the joint ones where the set has none of that modality"},
+    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
+     .help = "how labels are read and judged; auto: sims when there are unimodal labels"},
+    {0, "non-finite", "zero|keep|fail", OPTION_CHOICE, FIELD(non_finite), "zero", 0, 0,
+     .help = "what becomes of values that are not finite (minus infinity in audio is always 0)"},
+    {0, "state", "FILE", OPTION_WRITES, FIELD(state), NULL, 0, 0,
+     .help = "commit each checkpoint to FILE, a stream that msa-dump shows",
+     .written = &written_commit},
+    {0, "resume", NULL, OPTION_FLAG, FIELD(resume), NULL, 0, 0,
+     .help = "go on from the checkpoint that --state FILE commits; from the beginning if there is "
+             "none"},
+    {0, "info", NULL, OPTION_FLAG, FIELD(info), NULL, 0, 0,
+     .help = "say what is in the data set, or in the split that --split names, and load nothing"},
+    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0,
+     .help = "print --info as one JSON object"},
+    {0},
+};
+#undef FIELD
 
 /* --- what was said of the data set --- */
 
@@ -386,7 +393,6 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-encode(1), msa-synth(1), msa-dump(1), msa-stream(5), msa(7)",
-    .files = files,
     .output = output,
     .untold = "like,progress,quiet,resume,verbose", /* what --like told is in the header itself */
     .run = run,

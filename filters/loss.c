@@ -51,18 +51,20 @@ struct loss {
 #define FIELD(name)     offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "tasks", "LIST", OPTION_TEXT, FIELD(tasks), "msr,msc,uni,cl", 0, 0,
-     "tasks to compute: msr (regression), msc (classification), uni (each feature by itself), cl "
-     "(contrast)"},
+     .help = "tasks to compute: msr (regression), msc (classification), uni (each feature by "
+             "itself), cl "
+             "(contrast)"},
     {0, "regression", "smoothl1|mse|l1", OPTION_CHOICE, FIELD(regression), "smoothl1", 0, 0,
-     "loss of msr and uni"},
+     .help = "loss of msr and uni"},
     {0, "phi", "X", OPTION_REAL, FIELD(phi), "1", 1e-9, 1e9,
-     "where smooth L1 turns from square to linear"},
+     .help = "where smooth L1 turns from square to linear"},
     {0, "contrast", "mntx|ntxent|ntxent-pml", OPTION_CHOICE, FIELD(contrast), "mntx", 0, 0,
-     "loss of cl: Multi NT-Xent, NT-Xent, or ConFEDE's"},
-    {0, "tau-m", "X", OPTION_REAL, FIELD(tau_m), "0.5", 1e-6, 1e6, "temperature of cl"},
+     .help = "loss of cl: Multi NT-Xent, NT-Xent, or ConFEDE's"},
+    {0, "tau-m", "X", OPTION_REAL, FIELD(tau_m), "0.5", 1e-6, 1e6, .help = "temperature of cl"},
     {0, "weights", "LIST", OPTION_TEXT, FIELD(weights), DEFAULT_WEIGHTS, 0, 0,
-     "weights of the tasks; a weigher after it replaces those that it adjusts; a task not named "
-     "keeps its default"},
+     .help = "weights of the tasks; a weigher after it replaces those that it adjusts; a task not "
+             "named "
+             "keeps its default"},
     {0},
 };
 #undef FIELD

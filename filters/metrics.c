@@ -36,42 +36,46 @@ struct metrics {
     struct assertion *assertions; /* [settings->assertions.count] */
 };
 
-#define FIELD(name) offsetof(struct settings, name)
-static const struct option options[] = {
-    {'t', "tee", NULL, OPTION_FLAG, FIELD(pass), NULL, 0, 0,
-     "pass the stream on, and write the table to standard error (in training always)"},
-    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0, "print one flat JSON object a split"},
-    {0, "tsv", NULL, OPTION_FLAG, FIELD(tsv), NULL, 0, 0, "print tab-separated columns"},
-    {0, "each", NULL, OPTION_FLAG, FIELD(each), NULL, 0, 0,
-     "print no scores but predictions, a line for each sample: tab-separated, or JSON objects"},
-    {0, "predictions", "FILE", OPTION_WRITES, FIELD(predictions), NULL, 0, 0,
-     "write predictions too, a line for each sample, tab-separated"},
-    {0, "assert", "KEY<NUMBER", OPTION_LIST, FIELD(assertions), NULL, 0, 0,
-     "fail unless this holds in every split; also with <=, > and >=; repeatable"},
-    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
-     "which metrics to compute; auto: as the stream says"},
-    {0, "from-tsv", "FILE", OPTION_READS, FIELD(from_tsv), NULL, 0, 0,
-     "judge the columns label and prediction (and split, if there) of a tab-separated FILE instead "
-     "of a stream"},
-    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
-     "write a line an epoch and split, tab-separated: losses and metrics"},
-    {0, "select", "KEY", OPTION_TEXT, FIELD(select), NULL, 0, 0,
-     "metric or loss that decides on the valid split which checkpoint is the best; loss is the "
-     "weighted sum"},
-    {0, "select-after", "EPOCH", OPTION_INT, FIELD(select_after), "0", 0, 1e9,
-     "compare only checkpoints after this epoch"},
-    {0, "patience", "N", OPTION_INT, FIELD(patience), NULL, 1, 1e9,
-     "stop training after N checkpoints without a better one"},
-    {0},
-};
-#undef FIELD
-
 static const struct written written_log = {
     .what = "a log", .content = CONTENT_OTHER, .head = SCORES_LOG_HEAD};
 static const struct written written_predictions = {
     .what = "predictions", .content = CONTENT_OTHER, .head = PREDICTIONS_HEAD};
-static const struct option_file files[] = {
-    {"log", .written = &written_log}, {"predictions", .written = &written_predictions}, {0}};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {'t', "tee", NULL, OPTION_FLAG, FIELD(pass), NULL, 0, 0,
+     .help = "pass the stream on, and write the table to standard error (in training always)"},
+    {0, "json", NULL, OPTION_FLAG, FIELD(json), NULL, 0, 0,
+     .help = "print one flat JSON object a split"},
+    {0, "tsv", NULL, OPTION_FLAG, FIELD(tsv), NULL, 0, 0, .help = "print tab-separated columns"},
+    {0, "each", NULL, OPTION_FLAG, FIELD(each), NULL, 0, 0,
+     .help =
+         "print no scores but predictions, a line for each sample: tab-separated, or JSON objects"},
+    {0, "predictions", "FILE", OPTION_WRITES, FIELD(predictions), NULL, 0, 0,
+     .help = "write predictions too, a line for each sample, tab-separated",
+     .written = &written_predictions},
+    {0, "assert", "KEY<NUMBER", OPTION_LIST, FIELD(assertions), NULL, 0, 0,
+     .help = "fail unless this holds in every split; also with <=, > and >=; repeatable"},
+    {0, "family", "sims|mosi|auto", OPTION_CHOICE, FIELD(family), "auto", 0, 0,
+     .help = "which metrics to compute; auto: as the stream says"},
+    {0, "from-tsv", "FILE", OPTION_READS, FIELD(from_tsv), NULL, 0, 0,
+     .help = "judge the columns label and prediction (and split, if there) of a tab-separated FILE "
+             "instead "
+             "of a stream"},
+    {0, "log", "FILE", OPTION_WRITES, FIELD(log), NULL, 0, 0,
+     .help = "write a line an epoch and split, tab-separated: losses and metrics",
+     .written = &written_log},
+    {0, "select", "KEY", OPTION_TEXT, FIELD(select), NULL, 0, 0,
+     .help =
+         "metric or loss that decides on the valid split which checkpoint is the best; loss is the "
+         "weighted sum"},
+    {0, "select-after", "EPOCH", OPTION_INT, FIELD(select_after), "0", 0, 1e9,
+     .help = "compare only checkpoints after this epoch"},
+    {0, "patience", "N", OPTION_INT, FIELD(patience), NULL, 1, 1e9,
+     .help = "stop training after N checkpoints without a better one"},
+    {0},
+};
+#undef FIELD
 
 /* ---- header ---- */
 
@@ -385,7 +389,6 @@ static const struct program program = {
     .options = options,
     .examples = examples,
     .see_also = "msa-predict(1), msa-loss(1), msa-backprop(1), msa-dump(1), msa-stream(5), msa(7)",
-    .files = files,
     .output = output,
     .run = run,
     .at_fail = stage_at_fail_last,

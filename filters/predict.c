@@ -27,11 +27,12 @@ struct predict {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "head", "joint|unimodal|auto", OPTION_CHOICE, FIELD(head), "auto", 0, 0,
-     "predict from all s_* and d_*, or from the one h_* that arrives; auto: joint, and in "
-     "evaluation what the parameters are for"},
+     .help = "predict from all s_* and d_*, or from the one h_* that arrives; auto: joint, and in "
+             "evaluation what the parameters are for"},
     {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
-     "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
-     "takes it from the parameters"},
+     .help =
+         "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
+         "takes it from the parameters"},
     {0},
 };
 #undef FIELD

@@ -30,19 +30,21 @@ struct tokenize {
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "vocab", "FILE", OPTION_READS, FIELD(vocab), NULL, 0, 0,
-     "the vocabulary, a token a line, as BERT's vocab.txt"},
+     .help = "the vocabulary, a token a line, as BERT's vocab.txt"},
     {0, "length", "L", OPTION_INT, FIELD(length), "50", 2, SCHEMA_MOST,
-     "tokens of a sample: more are cut off, fewer are padded"},
+     .help = "tokens of a sample: more are cut off, fewer are padded"},
     {0, "cased", NULL, OPTION_FLAG, FIELD(cased), NULL, 0, 0,
-     "keep upper case and accents, for a vocabulary that has them"},
+     .help = "keep upper case and accents, for a vocabulary that has them"},
     {0, "lines", NULL, OPTION_FLAG, FIELD(lines), NULL, 0, 0,
-     "read text, each line of it a sample, instead of records"},
+     .help = "read text, each line of it a sample, instead of records"},
     {0, "compare", "N", OPTION_INT, FIELD(compare), NULL, 1, 1e9,
-     "make nothing, but warn when the text_bert that the first N samples have is mostly not what "
-     "the vocabulary gives"},
-    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, "samples per record, with --lines"},
+     .help = "make nothing, but warn when the text_bert that the first N samples have is mostly "
+             "not what "
+             "the vocabulary gives"},
+    {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5,
+     .help = "samples per record, with --lines"},
     {0, "family", "sims|mosi|unknown", OPTION_CHOICE, FIELD(family), "unknown", 0, 0,
-     "what the header says of the labels that are predicted, with --lines"},
+     .help = "what the header says of the labels that are predicted, with --lines"},
     {0},
 };
 #undef FIELD

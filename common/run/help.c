@@ -10,9 +10,10 @@ enum { INDENT = 29, COLUMNS = 80 };
 
 void options_each(const struct program *program, void (*print)(const struct option *))
 {
-    const struct option *tables[] = {program->options, program->more, common_options};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        for (const struct option *o = tables[i]; o && o->name; o++)
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(program, NULL, tables);
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++)
             print(o);
 }
 
@@ -54,6 +55,17 @@ static void print_table(const struct option *table)
         print_option(table);
 }
 
+/* "--net transformer: what it does (reads X, adds Y); takes --dim, --dropout too" */
+static void print_variant(const struct program *program, const struct variant *v)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s (reads %s; adds %s)%s%s", v->summary, v->reads, v->adds,
+             v->takes ? "; takes too: " : "", v->takes ? v->takes : "");
+    printf("\n--%s %s:\n  ", program->chosen_by, v->name);
+    print_words(text, 1, 2);
+    print_table(v->options);
+}
+
 static void print_help(const struct program *program)
 {
     bool operands = program->operands && *program->operands;
@@ -63,6 +75,8 @@ static void print_help(const struct program *program)
         printf("\noptions:\n");
     print_table(program->options);
     print_table(program->more);
+    for (const struct variant *const *v = program->variants; v && *v; v++)
+        print_variant(program, *v);
     printf("\ncommon options:\n");
     print_table(common_options);
     if (program->examples && program->examples->line)
@@ -93,6 +107,37 @@ static void print_mdoc(const struct option *o)
         printf("The default is %s.\n", o->initial);
 }
 
+static void print_mdoc_table(const struct option *table)
+{
+    printf(".Bl -tag -width Ds\n");
+    for (; table && table->name; table++)
+        print_mdoc(table);
+    printf(".El\n");
+}
+
+static void print_mdoc_variant(const struct program *program, const struct variant *v)
+{
+    printf(".Ss Fl -%s Ar %s\n", program->chosen_by, v->name);
+    print_words(v->summary, 0, 0);
+    printf("Reads %s; adds %s.\n", v->reads, v->adds);
+    if (v->takes)
+        printf("Takes, of the options above, %s.\n", v->takes);
+    if (v->options)
+        print_mdoc_table(v->options);
+}
+
+static void print_mdoc_all(const struct program *program)
+{
+    printf(".Bl -tag -width Ds\n");
+    const struct option *tables[] = {program->options, program->more, common_options};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (const struct option *o = tables[i]; o && o->name; o++)
+            print_mdoc(o);
+    printf(".El\n");
+    for (const struct variant *const *v = program->variants; v && *v; v++)
+        print_mdoc_variant(program, *v);
+}
+
 static void print_name(const struct option *o)
 {
     printf("--%s\n", o->name);
@@ -103,9 +148,7 @@ void options_help(const struct program *program, const char *form)
     if (!form) {
         print_help(program);
     } else if (strcmp(form, "mdoc") == 0) {
-        printf(".Bl -tag -width Ds\n");
-        options_each(program, print_mdoc);
-        printf(".El\n");
+        print_mdoc_all(program);
     } else if (strcmp(form, "names") == 0) {
         options_each(program, print_name);
     } else {

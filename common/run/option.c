@@ -36,87 +36,10 @@ const struct option common_options[] = {
     {0, "no-crc", NULL, OPTION_FLAG, FIELD(no_crc), .help = "write frames without checksums"},
     {0}};
 
-/* ---- Values ---- */
-
-static int choice(struct msa *m, const struct option *o, const char *text)
-{
-    int index = option_index(o->arg, '|', text);
-    if (index < 0)
-        msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", o->name, text, o->arg);
-    return index;
-}
-
-static void list_add(struct msa *m, struct option_list *list, const char *text)
-{
-    size_t bytes = ((size_t)list->count + 1) * sizeof *list->values;
-    list->values = msa_realloc(m, list->values, bytes);
-    list->values[list->count++] = text;
-}
-
-/* All devices; the last three are for tests. */
-static const char *device(struct msa *m, const struct option *o, const char *text)
-{
-    bool known =
-        option_index("auto|cpu|cpu:base|cpu:v3|cpu:v4|cuda|test|emulated|idle", '|', text) >= 0;
-    if (!known && strncmp(text, "cuda:", 5) == 0)
-        known = text[5] && strlen(text) <= 8 && !text[5 + strspn(text + 5, "0123456789")];
-    if (!known)
-        msa_fail(m, MSA_USAGE, "--%s: '%s' is none of auto|cpu[:base|:v3|:v4]|cuda[:N]", o->name,
-                 text);
-    return text;
-}
-
-/* An empty text is what a variable leaves that was not set. */
-static const char *not_empty(struct msa *m, const struct option *o, const char *text)
-{
-    if (!*text)
-        msa_fail(m, MSA_USAGE, "--%s: the value is empty, but expected %s", o->name, o->arg);
-    return text;
-}
-
-/* Fills in the field of an option; `text` is NULL for a flag. */
-static void set_field(struct msa *m, const struct option *o, void *field, const char *text)
-{
-    switch (o->kind) {
-    case OPTION_FLAG:
-        *(bool *)field = true;
-        break;
-    case OPTION_TEXT:
-    case OPTION_READS:
-    case OPTION_WRITES:
-    case OPTION_PARAMETERS:
-    case OPTION_FOLDER:
-        *(const char **)field = not_empty(m, o, text);
-        break;
-    case OPTION_WORDS:
-        *(const char **)field = text;
-        break;
-    case OPTION_INT:
-        *(long *)field = option_int(m, o->name, text, o->min, o->max);
-        break;
-    case OPTION_REAL:
-        *(double *)field = option_real(m, o->name, text, o->min, o->max);
-        break;
-    case OPTION_CHOICE:
-        *(int *)field = choice(m, o, text);
-        break;
-    case OPTION_LIST:
-    case OPTION_READS_LIST:
-        list_add(m, field, not_empty(m, o, text));
-        break;
-    case OPTION_DEVICE:
-        *(const char **)field = device(m, o, text);
-        break;
-    }
-}
-
-/* ---- The command line ---- */
-
 /* An option of any table, and the field that it fills in. */
 struct slot {
     const struct option *option;
     void *field;
-    bool given;
 };
 
 /* What getopt_long wants to know of the slots; a long option is told by LONG + its index. */
@@ -136,9 +59,9 @@ static size_t table_length(const struct option *table)
     return length;
 }
 
-static void grammar_add(struct grammar *g, const struct option *table, void *base)
+static void grammar_add(struct grammar *g, const struct option_table *table)
 {
-    for (const struct option *o = table; o && o->name; o++) {
+    for (const struct option *o = table->options; o && o->name; o++) {
         bool valued = o->kind != OPTION_FLAG;
         if (o->letter) {
             size_t end = strlen(g->letters);
@@ -149,22 +72,24 @@ static void grammar_add(struct grammar *g, const struct option *table, void *bas
         if (o == &common_options[HELP])
             argument = optional_argument; /* its form */
         g->names[g->count] = (struct long_option){o->name, argument, NULL, LONG + g->count};
-        g->slots[g->count++] = (struct slot){o, (char *)base + o->offset, false};
+        g->slots[g->count++] = (struct slot){o, (char *)table->fields + o->offset};
     }
 }
 
 static struct grammar grammar_make(struct msa *m, const struct program *program)
 {
-    size_t length =
-        table_length(program->options) + table_length(program->more) + table_length(common_options);
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(program, m, tables);
+    size_t length = 0;
+    for (int i = 0; i < count; i++)
+        length += table_length(tables[i].options);
     struct grammar g = {.slots = msa_calloc(m, length, sizeof *g.slots),
                         .letters = msa_alloc(m, 2 * length + 3),
                         .names = msa_calloc(m, length + 1, sizeof *g.names)};
     /* Operands come as option 1, where they stand; a missing value as ':'. */
     strcpy(g.letters, "-:");
-    grammar_add(&g, program->options, m->settings);
-    grammar_add(&g, program->more, m->settings);
-    grammar_add(&g, common_options, &m->common);
+    for (int i = 0; i < count; i++)
+        grammar_add(&g, &tables[i]);
     return g;
 }
 
@@ -213,7 +138,8 @@ static struct slot *slot_of(struct msa *m, const struct grammar *g, int code)
 }
 
 /* Returns false when the option was one that prints and ends. */
-static bool take(struct msa *m, const struct program *program, struct slot *slot, const char *text)
+static bool take(struct msa *m, const struct program *program, const struct grammar *g,
+                 const struct slot *slot, const char *text)
 {
     if (slot->option == &common_options[HELP]) {
         if (text && option_index(HELP_FORMS, '|', text) < 0)
@@ -225,8 +151,7 @@ static bool take(struct msa *m, const struct program *program, struct slot *slot
         printf("%s %s\n", m->program, MSA_VERSION);
         return false;
     }
-    set_field(m, slot->option, slot->field, text);
-    slot->given = true;
+    m->given[slot - g->slots] |= option_set(m, slot->option, slot->field, text);
     return true;
 }
 
@@ -285,14 +210,40 @@ static void check_operands(struct msa *m, const struct program *program)
                      program->operands);
 }
 
-bool options_parse(struct msa *m, const struct program *program)
+/* Room for what options fill in. */
+static void settings_make(struct msa *m, const struct program *program)
 {
+    int count = 0;
     m->common = (struct msa_common){0};
+    m->of = program;
     m->settings = msa_alloc(m, program->settings_size);
+    while (program->variants && program->variants[count])
+        count++;
+    m->variants = msa_calloc(m, (size_t)count + 1, sizeof *m->variants);
+    for (int i = 0; i < count; i++)
+        m->variants[i] = msa_alloc(m, program->variants[i]->settings_size);
     m->operands = msa_calloc(m, (size_t)m->argc + 1, sizeof *m->operands);
     m->operand_count = 0;
+}
+
+/* Options that were not given have their initial values; so have the keys that were not, which is
+ * why those come first. */
+static void settings_initial(struct msa *m, const struct grammar *g, bool by_key)
+{
+    for (int i = 0; i < g->count; i++) {
+        const struct option *o = g->slots[i].option;
+        if (o->initial && !m->given[i] && by_key == (o->keys != NULL))
+            option_set(m, o, g->slots[i].field, o->initial);
+    }
+}
+
+bool options_parse(struct msa *m, const struct program *program)
+{
+    settings_make(m, program);
     struct grammar g = grammar_make(m, program);
     struct told told = told_make(m, program);
+    m->given = msa_calloc(m, (size_t)g.count + 1, sizeof *m->given);
+    settings_initial(m, &g, true);
     optind = 0; /* starts getopt anew, whatever was read before */
     opterr = 0;
     for (int at = 1, code; (code = getopt_long(m->argc, m->argv, g.letters, g.names, NULL)) != -1;
@@ -304,15 +255,13 @@ bool options_parse(struct msa *m, const struct program *program)
         if (code == '?' || code == ':')
             refuse(m, &g, code == ':');
         struct slot *slot = slot_of(m, &g, code);
-        if (!take(m, program, slot, optarg))
+        if (!take(m, program, &g, slot, optarg))
             return false;
         told_see(m, &told, slot->option, at, optind);
     }
-    while (optind < m->argc) /* behind "--" */
+    while (optind < m->argc) /* after "--" */
         m->operands[m->operand_count++] = m->argv[optind++];
-    for (int i = 0; i < g.count; i++)
-        if (!g.slots[i].given && g.slots[i].option->initial)
-            set_field(m, g.slots[i].option, g.slots[i].field, g.slots[i].option->initial);
+    settings_initial(m, &g, false);
     check_operands(m, program);
     told_take(m, &told);
     return true;

@@ -1,6 +1,6 @@
-/* Options: one table per program drives parsing (option.c, number.c, option_words.c), --help and
- * the man page's OPTIONS (help.c), and completion (completion.c); program.c is main() of all
- * programs. */
+/* Options: one table per program drives parsing (option.c: the command line, option_value.c:
+ * values, number.c, option_words.c, option_variant.c: those of variants), --help and the man page's
+ * OPTIONS (help.c), and completion (completion.c); program.c is main() of all programs. */
 #ifndef MSA_OPTION_H
 #define MSA_OPTION_H
 
@@ -8,16 +8,17 @@
 
 struct written;
 
-/* What an option's value is, and the type of the field it fills in. */
+/* What an option's value is, and the type of the field it fills in; with `keys`, of its items. */
 enum option_kind {
-    OPTION_FLAG,   /* no value; bool */
-    OPTION_TEXT,   /* const char *, not empty */
-    OPTION_WORDS,  /* const char *, words separated by commas; may be empty, and help says so */
-    OPTION_INT,    /* long, decimal, whole, min..max */
-    OPTION_REAL,   /* double, finite, min..max */
-    OPTION_CHOICE, /* int: index into `arg`, which reads "a|b|c" */
-    OPTION_LIST,   /* struct option_list: repeatable, each value kept in order, none empty */
-    OPTION_DEVICE, /* const char *, a device's name */
+    OPTION_FLAG,    /* no value; bool */
+    OPTION_TEXT,    /* const char *, not empty */
+    OPTION_WORDS,   /* const char *, words separated by commas; may be empty, and help says so */
+    OPTION_INT,     /* long, decimal, whole, min..max */
+    OPTION_REAL,    /* double, finite, min..max */
+    OPTION_CHOICE,  /* int: index into `arg`, which reads "a|b|c" */
+    OPTION_LIST,    /* struct option_list: repeatable, each value kept in order, none empty */
+    OPTION_DEVICE,  /* const char *, a device's name */
+    OPTION_VARIANT, /* const struct variant *: one of the program's, by its name */
     /* From here on names of files, which outputs are compared with (common/run/output_rules.h): */
     OPTION_READS,      /* const char *: a file that is read, or a folder of them */
     OPTION_READS_LIST, /* struct option_list, as OPTION_LIST */
@@ -42,13 +43,25 @@ struct option {
         *initial;    /* the value when not given, parsed like a given one; NULL: field stays zero */
     double min, max; /* OPTION_INT and OPTION_REAL; both 0: unbounded */
     const char *help; /* one sentence, no capital, no full stop; mdoc-safe plain text */
-};
-
-/* More on an option of those kinds. */
-struct option_file {
-    const char *option;            /* its name */
+    /* "text|vision|audio": there may be a value for each, "text=1,audio=2", or one for all; the
+     * field is an array of the kind's type, in this order, at most OPTION_KEYS; NULL: one value */
+    const char *keys;
     const struct written *written; /* OPTION_WRITES: what it may take the place of */
-    const char *read; /* OPTION_READS: the files that are read in a folder, with commas */
+    const char *folder; /* OPTION_READS: the files that are read in a folder, comma-separated */
+};
+enum { OPTION_KEYS = 31 };
+
+/* One of several ways in which a program can do what it does: a network, a head, a loss. Its own
+ * options stand with it; those that it shares with others are the program's. An option that no
+ * chosen variant takes is refused (options_check_taken). */
+struct variant {
+    const char *name;             /* "transformer" */
+    const char *summary;          /* "frames through a transformer, whose outputs are averaged" */
+    const char *reads, *adds;     /* tensors: "vision [B,L,F]", "h_vision [B,D]" */
+    const struct option *options; /* its own; may be NULL */
+    size_t settings_size;         /* of what these fill in (variant_settings) */
+    const char *takes;            /* names of the program's options that not all variants take,
+                                     comma-separated;            NULL: none */
 };
 
 struct example {
@@ -71,9 +84,10 @@ struct program {
     void (*run)(struct msa *); /* after parsing; settings and operands are in struct msa */
     void (*at_fail)(
         struct msa *); /* see struct msa; told of bad options too, m->stream is NULL then */
-    const struct option_file *files; /* may be NULL */
     const struct written *(*output)(
         const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
+    const struct variant *const *variants; /* NULL-terminated; NULL: it is always the same */
+    const char *chosen_by;                 /* the option that names them: "net" */
     const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
                            run was begun is no part of it; NULL: it tells all */
 };
@@ -81,14 +95,25 @@ struct program {
 /* The options that every program has; their fields are in struct msa_common. */
 extern const struct option common_options[];
 
+/* The tables of a program: its own, those of its kind, its variants', and those that all have; and
+ * what they fill in, where a run has parsed them. Returns their number. */
+enum { VARIANTS_MOST = 24, OPTION_TABLES = VARIANTS_MOST + 3 };
+struct option_table {
+    const struct option *options; /* may be NULL */
+    void *fields;                 /* NULL without a run */
+};
+int option_tables(const struct program *program, struct msa *m,
+                  struct option_table tables[OPTION_TABLES]);
+
 /* main() of every program: parses, runs, prints the error line (if the status is not a silent one),
  * returns the exit status. `--help` and `--version` go to stdout and return 0. Reading options
  * fails with MSA_USAGE. */
 int program_main(const struct program *program, int argc, char **argv);
 
-/* Parses argv into m->common, m->settings, m->operands; fails the run on a bad option. Returns
- * false when --help or --version was asked for and printed. The caller's array is not changed;
- * m->argv becomes one without the options that are not told (program->untold). */
+/* Parses argv into m->common, m->settings, m->operands, m->given and settings of variants; fails
+ * the run on a bad option. Returns false when --help or --version was asked for and printed. The
+ * caller's array is not changed; m->argv becomes one without the options that are not told
+ * (program->untold). */
 bool options_parse(struct msa *m, const struct program *program);
 
 /* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
@@ -97,9 +122,22 @@ bool options_parse(struct msa *m, const struct program *program);
 void options_help(const struct program *program, const char *form);
 /* The last two of these forms. */
 void options_complete(const struct program *program, const char *shell);
-/* Calls print for each option of the program: its own, then those of its kind, then those that all
- * have. */
+/* Calls print for each option of the program, of all its tables. */
 void options_each(const struct program *program, void (*print)(const struct option *));
+
+/* The settings of a variant of this run's program. */
+const void *variant_settings(const struct msa *m, const struct variant *v);
+/* Which of its keys an option was given for, a bit each; all bits: one value for all; 0: it was not
+ * given. */
+uint32_t option_given(struct msa *m, const char *name);
+/* Fails the run with MSA_USAGE where an option was given that is for variants, but not for the
+ * chosen ones: "--heads is for transformer, but not for dnn". chosen[count] are those for the keys
+ * of options with as many keys; NULL: none, whatever was given. */
+void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
+
+/* For the parser: fills in the field of an option; `text` is NULL for a flag. Returns the keys that
+ * it was given for, as option_given. */
+uint32_t option_set(struct msa *m, const struct option *o, void *field, const char *text);
 
 /* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE,
  * naming the option (here and below without dashes). key and value belong to the run. */

@@ -66,11 +66,11 @@ static void add_read_folder(struct msa *m, const char *path, const char *files)
                  msa_format(m, strchr(before, '/') ? "%s%s" : "%s/%s", before, strsep(&rest, ",")));
 }
 
-static void add_operands(struct msa *m, const struct program *program)
+static void add_operands(struct msa *m)
 {
     for (int i = 0; i < m->operand_count; i++)
         add_read(m, m->operands[i]);
-    if (!m->operand_count && *program->operands)
+    if (!m->operand_count && *m->of->operands)
         add_read(m, "-");
     for (struct end *e = outputs_of(m)->read; e; e = e->next)
         e->operand = true;
@@ -184,75 +184,56 @@ void output_check_checkpoints(struct msa *m, const char *path)
 
 /* ---- Options ---- */
 
-static void each_option(struct msa *m, const struct program *program,
-                        void (*see)(struct msa *m, const struct program *program,
-                                    const struct option *o, const void *field))
+static void each_option(struct msa *m,
+                        void (*see)(struct msa *m, const struct option *o, const void *field))
 {
-    const struct {
-        const struct option *table;
-        const void *fields;
-    } all[] = {{program->options, m->settings},
-               {program->more, m->settings},
-               {common_options, &m->common}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        for (const struct option *o = all[i].table; o && o->name; o++)
-            see(m, program, o, (const char *)all[i].fields + o->offset);
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(m->of, m, tables);
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++)
+            see(m, o, (const char *)tables[i].fields + o->offset);
 }
 
-static const struct option_file *file_of(const struct program *program, const struct option *o)
-{
-    const struct option_file *file = program->files;
-    while (file && file->option && strcmp(file->option, o->name) != 0)
-        file++;
-    return file && file->option ? file : NULL;
-}
-
-static void see_read(struct msa *m, const struct program *program, const struct option *o,
-                     const void *field)
+static void see_read(struct msa *m, const struct option *o, const void *field)
 {
     const struct option_list *list = field;
-    const struct option_file *file = file_of(program, o);
     bool one = o->kind == OPTION_READS || o->kind == OPTION_PARAMETERS;
     const char *path = one ? *(const char *const *)field : NULL;
     if (path && o->kind == OPTION_PARAMETERS)
         add(m, &outputs_of(m)->either, target_of(m, path));
-    else if (path && file && file->read)
-        add_read_folder(m, path, file->read);
+    else if (path && o->folder)
+        add_read_folder(m, path, o->folder);
     else if (path)
         add_read(m, path);
     for (int i = 0; o->kind == OPTION_READS_LIST && i < list->count; i++)
         add_read(m, list->values[i]);
 }
 
-/* -o has no entry in `files`. */
-static void see_written(struct msa *m, const struct program *program, const struct option *o,
-                        const void *field)
+/* What -o is, the program says. */
+static void see_written(struct msa *m, const struct option *o, const void *field)
 {
-    const struct option_file *file = file_of(program, o);
     const char *path = o->kind == OPTION_WRITES ? *(const char *const *)field : NULL;
-    const struct written *kind = file              ? file->written
-                                 : program->output ? program->output(m)
-                                                   : &written_stream;
+    const struct written *kind = o->written      ? o->written
+                                 : m->of->output ? m->of->output(m)
+                                                 : &written_stream;
     if (path && strcmp(path, "-") != 0)
         output_check(m, path, kind);
 }
 
 /* -o and reports know "-"; elsewhere it would be the name of a file. */
-static void see_dash(struct msa *m, const struct program *program, const struct option *o,
-                     const void *field)
+static void see_dash(struct msa *m, const struct option *o, const void *field)
 {
-    const struct option_file *file = file_of(program, o);
     bool names = o->kind == OPTION_PARAMETERS || o->kind == OPTION_FOLDER ||
-                 (file && file->written && !file->written->dash);
+                 (o->written && !o->written->dash);
     const char *path = names ? *(const char *const *)field : NULL;
     if (path && strcmp(path, "-") == 0)
         msa_fail(m, MSA_USAGE, "--%s: '-' is no file here (./- is one of that name)", o->name);
 }
 
-void outputs_check(struct msa *m, const struct program *program)
+void outputs_check(struct msa *m)
 {
-    each_option(m, program, see_dash);
-    add_operands(m, program);
-    each_option(m, program, see_read);
-    each_option(m, program, see_written);
+    each_option(m, see_dash);
+    add_operands(m);
+    each_option(m, see_read);
+    each_option(m, see_written);
 }

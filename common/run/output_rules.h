@@ -26,7 +26,7 @@ extern const struct written written_stream, written_report;
 
 /* Looks at what the options and operands name, before anything is opened. Fails the run with
  * MSA_USAGE: "cannot write 'PATH': REASON". */
-void outputs_check(struct msa *m, const struct program *program);
+void outputs_check(struct msa *m);
 /* The same for one output more, which those to come are compared with too. */
 void output_check(struct msa *m, const char *path, const struct written *kind);
 /* The same for one of many, which those to come are not compared with. */

@@ -26,7 +26,7 @@ static void job_body(struct msa *m)
 {
     const struct program *program = ((struct job *)m)->program;
     if (options_parse(m, program)) {
-        outputs_check(m, program);
+        outputs_check(m);
         program->run(m);
     }
     msa_flush(m, stdout, "stdout"); /* what could not be written shows here at the latest */

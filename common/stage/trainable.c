@@ -8,18 +8,21 @@
 #define FIELD(name) offsetof(struct trainable_settings, name)
 const struct option trainable_options[] = {
     {'p', "params", "FILE", OPTION_PARAMETERS, FIELD(params), NULL, 0, 0,
-     "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N with "
-     "the optimizer's state), read in evaluation"},
+     .help = "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N "
+             "with "
+             "the optimizer's state), read in evaluation"},
     {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), NULL, 0, 0,
-     "initial values by name; repeatable, the last one wins; what no file gives is drawn from the "
-     "seed"},
+     .help = "initial values by name; repeatable, the last one wins; what no file gives is drawn "
+             "from the "
+             "seed"},
     {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,
-     "train even if the parameter file exists already, and replace it"},
+     .help = "train even if the parameter file exists already, and replace it"},
     {0, "freeze", "GLOB[@N]", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
-     "do not train parameters whose names match this shell pattern, or with GLOB@N not for the "
-     "first N epochs; repeatable"},
+     .help =
+         "do not train parameters whose names match this shell pattern, or with GLOB@N not for the "
+         "first N epochs; repeatable"},
     {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
-     "multiply the learning rate of the line by X in this stage"},
+     .help = "multiply the learning rate of the line by X in this stage"},
     {0},
 };
 #undef FIELD

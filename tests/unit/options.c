@@ -208,5 +208,5 @@ int main(void)
         cmocka_unit_test(wrong_names_are_refused),
         cmocka_unit_test(wrong_values_are_refused),
     };
-    return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -154,38 +154,37 @@ static struct settings {
     struct option_list init;
 } given;
 
-#define FIELD(name) offsetof(struct settings, name)
-static const struct option options[] = {
-    {0, "in", "FILE", OPTION_READS, FIELD(in), .help = "read"},
-    {0, "folder", "DIR", OPTION_READS, FIELD(folder), .help = "read"},
-    {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), .help = "read"},
-    {0, "log", "FILE", OPTION_WRITES, FIELD(log), .help = "written"},
-    {0, "copy", "FILE", OPTION_WRITES, FIELD(copy), .help = "written"},
-    {0, "params", "FILE", OPTION_PARAMETERS, FIELD(params), .help = "either"},
-    {0}};
-#undef FIELD
-
 static const struct written a_log = {.what = "a log",
                                      .content = CONTENT_OTHER,
                                      .head = "epoch\tstep"},
                             parameters = {.what = "parameters",
                                           .content = CONTENT_SAFETENSORS,
                                           .parameters = true};
-static const struct option_file files[] = {
-    {"log", .written = &a_log}, {"folder", .read = "config,model"}, {0}};
-static const struct program program = {
-    .name = "msa-test", .operands = "FILE", .options = options, .files = files};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "in", "FILE", OPTION_READS, FIELD(in), .help = "read"},
+    {0, "folder", "DIR", OPTION_READS, FIELD(folder), .help = "read", .folder = "config,model"},
+    {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), .help = "read"},
+    {0, "log", "FILE", OPTION_WRITES, FIELD(log), .help = "written", .written = &a_log},
+    {0, "copy", "FILE", OPTION_WRITES, FIELD(copy), .help = "written"},
+    {0, "params", "FILE", OPTION_PARAMETERS, FIELD(params), .help = "either"},
+    {0}};
+#undef FIELD
+
+static const struct program program = {.name = "msa-test", .operands = "FILE", .options = options};
 
 static const char *output, *operand;
 static bool trains;
 
 static void check(struct msa *m)
 {
+    m->of = &program;
     m->settings = &given;
     m->common.output = output;
     m->operands = (char *[]){(char *)operand, NULL};
     m->operand_count = operand != NULL;
-    outputs_check(m, &program);
+    outputs_check(m);
     if (trains) {
         output_check(m, given.params, &parameters);
         output_check_checkpoints(m, given.params);

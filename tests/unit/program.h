@@ -50,21 +50,18 @@ static void work(struct msa *m)
     printf("worked\n");
 }
 
-static const struct program program = {"msa-test",
-                                       "test a thing or two",
-                                       "FILE [FILE]",
-                                       1,
-                                       2,
-                                       sizeof(struct settings),
-                                       own,
-                                       shared,
-                                       examples,
-                                       "msa-load(1), msa(7)",
-                                       work,
-                                       NULL,
-                                       NULL,
-                                       NULL,
-                                       "keep,init"};
+static const struct program program = {.name = "msa-test",
+                                       .summary = "test a thing or two",
+                                       .operands = "FILE [FILE]",
+                                       .min_operands = 1,
+                                       .max_operands = 2,
+                                       .settings_size = sizeof(struct settings),
+                                       .options = own,
+                                       .more = shared,
+                                       .examples = examples,
+                                       .see_also = "msa-load(1), msa(7)",
+                                       .run = work,
+                                       .untold = "keep,init"};
 
 #define ARGV(...)                                                                                  \
     (char *[])                                                                                     \

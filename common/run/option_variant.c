@@ -1,0 +1,124 @@
+/* The variants of a program, and which options they take. */
+#include "common/run/option.h"
+
+#include <string.h>
+
+int option_tables(const struct program *program, struct msa *m,
+                  struct option_table tables[OPTION_TABLES])
+{
+    int count = 0;
+    tables[count++] = (struct option_table){program->options, m ? m->settings : NULL};
+    tables[count++] = (struct option_table){program->more, m ? m->settings : NULL};
+    for (int i = 0; program->variants && program->variants[i] && i < VARIANTS_MOST; i++)
+        tables[count++] =
+            (struct option_table){program->variants[i]->options, m ? m->variants[i] : NULL};
+    tables[count++] = (struct option_table){common_options, m ? &m->common : NULL};
+    return count;
+}
+
+const void *variant_settings(const struct msa *m, const struct variant *v)
+{
+    int i = 0;
+    while (m->of->variants[i] != v)
+        i++;
+    return m->variants[i];
+}
+
+/* ---- What was given ---- */
+
+static void each_given(struct msa *m, void *closure,
+                       void (*see)(struct msa *m, void *closure, const struct option *o,
+                                   uint32_t keys))
+{
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(m->of, m, tables), at = 0;
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++, at++)
+            see(m, closure, o, m->given[at]);
+}
+
+struct asked {
+    const char *name;
+    uint32_t keys;
+};
+
+static void see_asked(struct msa *m, void *closure, const struct option *o, uint32_t keys)
+{
+    struct asked *asked = closure;
+    (void)m;
+    if (strcmp(o->name, asked->name) == 0)
+        asked->keys = keys;
+}
+
+uint32_t option_given(struct msa *m, const char *name)
+{
+    struct asked asked = {name, 0};
+    each_given(m, &asked, see_asked);
+    return asked.keys;
+}
+
+/* ---- What is taken ---- */
+
+static bool takes(const struct variant *v, const struct option *o)
+{
+    for (const struct option *own = v->options; own && own->name; own++)
+        if (own == o)
+            return true;
+    return v->takes && option_names(v->takes, o->name);
+}
+
+/* The names of the variants that take the option; NULL: it is not for variants. */
+static const char *takers(struct msa *m, const struct option *o)
+{
+    const char *names = NULL;
+    for (int i = 0; m->of->variants[i]; i++)
+        if (takes(m->of->variants[i], o))
+            names = msa_format(m, "%s%s%s", names ? names : "", names ? ", " : "",
+                               m->of->variants[i]->name);
+    return names;
+}
+
+struct chosen {
+    const struct variant *const *variants;
+    int count;
+};
+
+/* Given for all: does one take it? Else, the one that doesn't. */
+static const struct variant *refuses_all(const struct chosen *c, const struct option *o)
+{
+    const struct variant *refuses = NULL;
+    for (int i = 0; i < c->count; i++) {
+        if (c->variants[i] && takes(c->variants[i], o))
+            return NULL;
+        refuses = c->variants[i] ? c->variants[i] : refuses;
+    }
+    return refuses;
+}
+
+/* The first that does not take what is given for it. */
+static const struct variant *refuses_key(const struct chosen *c, const struct option *o,
+                                         uint32_t keys)
+{
+    for (int i = 0; i < c->count; i++)
+        if (keys >> i & 1 && c->variants[i] && !takes(c->variants[i], o))
+            return c->variants[i];
+    return NULL;
+}
+
+static void see_taken(struct msa *m, void *closure, const struct option *o, uint32_t keys)
+{
+    const struct chosen *c = closure;
+    const char *names = keys ? takers(m, o) : NULL;
+    if (!names)
+        return;
+    const struct variant *refuses =
+        keys == UINT32_MAX ? refuses_all(c, o) : refuses_key(c, o, keys);
+    if (refuses)
+        msa_fail(m, MSA_USAGE, "--%s is for %s, but not for %s", o->name, names, refuses->name);
+}
+
+void options_check_taken(struct msa *m, const struct variant *const *chosen, int count)
+{
+    struct chosen c = {chosen, count};
+    each_given(m, &c, see_taken);
+}

@@ -1,0 +1,152 @@
+/* Options of variants, and values by key (option.h). */
+#include "common/run/option.h"
+
+#include <string.h>
+
+#include <cmocka.h>
+
+#define KEYS "text|vision|audio"
+enum { COUNT = 3 };
+
+struct settings {
+    long hidden[COUNT];
+    double dropout[COUNT];
+    const struct variant *net[COUNT];
+};
+struct deep_settings {
+    long heads;
+};
+
+#define FIELD(type, name) offsetof(struct type, name)
+static const struct option own[] = {
+    {0, "hidden", "N", OPTION_INT, FIELD(settings, hidden), NULL, 1, 100, .help = "width",
+     .keys = KEYS},
+    {0, "dropout", "P", OPTION_REAL, FIELD(settings, dropout), "0.5", 0, 0.9, .help = "dropout",
+     .keys = KEYS},
+    {0, "net", "KIND", OPTION_VARIANT, FIELD(settings, net), .help = "kind", .keys = KEYS},
+    {0}};
+static const struct option of_deep[] = {
+    {0, "heads", "N", OPTION_INT, FIELD(deep_settings, heads), "8", 1, 64, .help = "heads"}, {0}};
+#undef FIELD
+
+static const struct variant deep = {.name = "deep",
+                                    .options = of_deep,
+                                    .settings_size = sizeof(struct deep_settings),
+                                    .takes = "dropout"},
+                            dense = {.name = "dense", .takes = "hidden,dropout"},
+                            bare = {.name = "bare"};
+static const struct variant *const variants[] = {&deep, &dense, &bare, NULL};
+static const struct program program = {.name = "msa-test",
+                                       .operands = "",
+                                       .settings_size = sizeof(struct settings),
+                                       .options = own,
+                                       .variants = variants,
+                                       .chosen_by = "net"};
+
+struct script {
+    struct msa m;
+    struct settings settings;
+    long heads;
+    uint32_t hidden; /* given for which keys */
+    const struct variant *chosen[COUNT];
+};
+
+static void parse_body(struct msa *m)
+{
+    struct script *s = (struct script *)m;
+    options_parse(m, &program);
+    s->settings = *(const struct settings *)m->settings;
+    s->heads = ((const struct deep_settings *)variant_settings(m, &deep))->heads;
+    s->hidden = option_given(m, "hidden");
+    for (int i = 0; i < COUNT; i++)
+        if (!s->chosen[i])
+            s->chosen[i] = s->settings.net[i];
+    options_check_taken(m, s->chosen, COUNT);
+}
+
+static struct script parse(int argc, char **argv)
+{
+    struct script s = {.m = {.program = "msa-test", .argc = argc, .argv = argv}};
+    msa_run(&s.m, parse_body);
+    assert_null(s.m.blocks);
+    return s;
+}
+
+#define ARGV(...)  ((char *[]){"msa-test", __VA_ARGS__, NULL})
+#define PARSE(...) parse((int)(sizeof(ARGV(__VA_ARGS__)) / sizeof(char *)) - 1, ARGV(__VA_ARGS__))
+
+static void refused(struct script s, const char *line)
+{
+    assert_string_equal(s.m.error, line);
+    assert_int_equal(s.m.status, MSA_USAGE);
+}
+
+static void values_are_for_all_or_by_key(void **state)
+{
+    (void)state;
+    struct script s = PARSE("--net=dense", "--hidden", "7", "--dropout", "audio=.25");
+    assert_string_equal(s.m.error, "");
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(s.settings.hidden[i], 7);
+        assert_ptr_equal(s.settings.net[i], &dense);
+    }
+    assert_int_equal(s.hidden, UINT32_MAX);
+    assert_true(s.settings.dropout[2] == .25);
+    s = PARSE("--net", "dense", "--hidden", "audio=4,text=9");
+    assert_int_equal(s.settings.hidden[0], 9);
+    assert_int_equal(s.settings.hidden[1], 0);
+    assert_int_equal(s.settings.hidden[2], 4);
+    assert_int_equal(s.hidden, 5);
+    assert_int_equal(s.heads, 8);
+}
+
+/* What is not named keeps its initial value, and what an earlier option gave. */
+static void others_keep_their_values(void **state)
+{
+    (void)state;
+    struct script s = PARSE("--net=dense", "--dropout", "text=0", "--dropout", "audio=.25");
+    assert_true(s.settings.dropout[0] == 0 && s.settings.dropout[1] == .5);
+    assert_true(s.settings.dropout[2] == .25);
+    s = PARSE("--net=dense", "--net", "vision=deep");
+    assert_ptr_equal(s.settings.net[0], &dense);
+    assert_ptr_equal(s.settings.net[1], &deep);
+}
+
+static void wrong_keys_and_values_are_refused(void **state)
+{
+    (void)state;
+    refused(PARSE("--hidden", "taste=3"), "--hidden: 'taste' is none of " KEYS);
+    refused(PARSE("--hidden", "text=3,text=4"), "--hidden: 'text' is there twice");
+    refused(PARSE("--hidden", "text="), "--hidden: 'text=' is not KEY=VALUE");
+    refused(PARSE("--hidden", "text=101"), "--hidden: '101' is not a number from 1 to 100");
+    refused(PARSE("--hidden", "9,audio=4"), "--hidden: '9' is not KEY=VALUE");
+    refused(PARSE("--hidden", ""), "--hidden: '' is not a number from 1 to 100");
+    refused(PARSE("--net", "text=wide"), "--net: 'wide' is none of deep|dense|bare");
+}
+
+static void what_no_chosen_variant_takes_is_refused(void **state)
+{
+    (void)state;
+    refused(PARSE("--net=deep", "--hidden", "3"), "--hidden is for dense, but not for deep");
+    refused(PARSE("--net=dense", "--heads", "2"), "--heads is for deep, but not for dense");
+    refused(PARSE("--net=bare", "--dropout", ".1"),
+            "--dropout is for deep, dense, but not for bare");
+    refused(PARSE("--net=dense", "--net=text=deep", "--hidden=text=3"),
+            "--hidden is for dense, but not for deep");
+    struct script s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=4");
+    assert_string_equal(s.m.error, ""); /* for all that take it */
+    assert_int_equal(s.heads, 4);
+    assert_string_equal(PARSE("--net=text=deep", "--hidden=audio=3").m.error, ""); /* no audio */
+}
+
+int main(void)
+{
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_for_all_or_by_key),
+        cmocka_unit_test(others_keep_their_values),
+        cmocka_unit_test(wrong_keys_and_values_are_refused),
+        cmocka_unit_test(what_no_chosen_variant_takes_is_refused),
+    };
+    return cmocka_run_group_tests_name("variants", tests, NULL, NULL);
+}
