@@ -191,7 +191,7 @@ faults: setup
 
 # --- lint ---------------------------------------------------------------------------------------
 SOURCES := $(wildcard common/*.[ch] common/*/*.[ch] filters/*.c kernels/*.h kernels/*/*.[ch] kernels/*/*.cu tests/emulation/*.* tests/unit/*.[ch] tests/bench/*.c tests/faults/*.c tests/fuzz/*.[ch])
-SCRIPTS := $(wildcard pipelines/*) tests/run tests/helper.bash tests/resume.bash tests/names.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
+SCRIPTS := $(wildcard pipelines/*) tests/run tests/against tests/against.bash tests/helper.bash tests/resume.bash tests/names.bash tests/bert_set.bash tests/options tests/setup $(addprefix tests/bench/,step bert gpu common.bash) tests/fuzz/run $(wildcard tests/gpu/*) .ci/run
 lint: all
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
