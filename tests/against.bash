@@ -56,7 +56,8 @@ lines() {
     ! wanted tokens || tokens
 }
 
-# Kernels of the processor's lower levels; those that only tests have.
+# Kernels of the processor's lower levels, and those that only tests have: emulated where both sides have built it, here and in
+# build/against/COMMIT, by make lib/msa-emulated.so.
 devices() {
     local device library
     for device in cpu:base cpu:v3 'test' emulated; do
