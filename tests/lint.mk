@@ -1,5 +1,5 @@
 # Checks the source, and holds the man pages against the programs' tables of options.
-SCRIPTS := $(wildcard pipelines/* tests/*.bash tests/*/*.bash tests/*.bats tests/gpu/*) tests/run tests/layout tests/options tests/setup \
+SCRIPTS := $(wildcard pipelines/* tests/*.bash tests/*/*.bash tests/*.bats tests/gpu/*) tests/run tests/against tests/layout tests/options tests/setup \
            $(addprefix tests/bench/,step bert gpu) tests/fuzz/run .ci/run
 
 lint: all ## clang-format, cppcheck, shellcheck, mandoc
