@@ -204,8 +204,7 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
 static value settings_value(struct backprop *b, msgpack_zone *zone)
 {
     return resume_settings(
-        b->m, zone, options,
-        "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
+        b->m, zone, "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
 }
 
 /* Parameters that are not finite don't recover. As this checkpoint does not come back, no stage

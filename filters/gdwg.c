@@ -153,7 +153,7 @@ static void on_record(struct stage *s, struct record *r)
 
 static value settings_value(struct gdwg *g, msgpack_zone *zone)
 {
-    return resume_settings(g->m, zone, options, "tasks,tau,stage-steps");
+    return resume_settings(g->m, zone, "tasks,tau,stage-steps");
 }
 
 static value tasks_value(struct gdwg *g, msgpack_zone *zone)

@@ -108,7 +108,7 @@ static void check_options(struct metrics *x, bool train)
 
 static value settings_value(struct metrics *x, msgpack_zone *zone)
 {
-    return resume_settings(x->m, zone, options, "select,select-after,patience,family");
+    return resume_settings(x->m, zone, "select,select-after,patience,family");
 }
 
 /* Begins, or goes on. */

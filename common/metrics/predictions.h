@@ -2,7 +2,7 @@
 #ifndef MSA_PREDICTIONS_H
 #define MSA_PREDICTIONS_H
 
-#include "common/dataset/tensor_names.h"
+#include "filters/dmmsa/features.h"
 #include "common/metrics/scores.h"
 #include "common/run/file.h"
 #include <stdio.h>

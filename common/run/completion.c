@@ -32,9 +32,11 @@ static void print_function(const char *program)
 /* --- bash --- */
 
 /* A branch for an option with a value, when that is what is completed. */
-static void bash_value(const struct option *o)
+static void bash_value(const struct program *program, const struct option *o)
 {
-    if (!o->arg)
+    char value[OPTION_ARG];
+    const char *arg = option_arg(program, o, value);
+    if (!arg)
         return;
     printf("    ");
     if (o->letter)
@@ -45,12 +47,13 @@ static void bash_value(const struct option *o)
         return;
     }
     printf("words='");
-    print_words(o->arg);
+    print_words(arg);
     printf("' ;;\n");
 }
 
-static void bash_name(const struct option *o)
+static void bash_name(const struct program *program, const struct option *o)
 {
+    (void)program;
     printf(" --%s", o->name);
 }
 
@@ -98,8 +101,10 @@ static void print_quoted(const char *text, const char *special)
     }
 }
 
-static void zsh_option(const struct option *o)
+static void zsh_option(const struct program *program, const struct option *o)
 {
+    char value[OPTION_ARG];
+    const char *arg = option_arg(program, o, value);
     const char *given = o->kind == OPTION_FLAG ? "" : "=";
     printf(" \\\n        ");
     if (o->kind == OPTION_LIST || o->kind == OPTION_READS_LIST)
@@ -113,12 +118,12 @@ static void zsh_option(const struct option *o)
     printf("'[");
     print_quoted(o->help, "[]\\");
     printf("]");
-    if (o->arg) {
+    if (arg) {
         printf(":");
-        print_quoted(o->arg, ":\\");
+        print_quoted(arg, ":\\");
         printf(names_files(o) ? ":_files" : ":(");
         if (!names_files(o)) {
-            print_words(o->arg);
+            print_words(arg);
             printf(")");
         }
     }

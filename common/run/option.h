@@ -18,7 +18,7 @@ enum option_kind {
     OPTION_CHOICE,  /* int: index into `arg`, which reads "a|b|c" */
     OPTION_LIST,    /* struct option_list: repeatable, each value kept in order, none empty */
     OPTION_DEVICE,  /* const char *, a device's name */
-    OPTION_VARIANT, /* const struct variant *: one of the program's, by its name */
+    OPTION_VARIANT, /* const struct variant *: one of the program's, by its name; NULL: "auto" */
     /* From here on names of files, which outputs are compared with (common/run/output_rules.h): */
     OPTION_READS,      /* const char *: a file that is read, or a folder of them */
     OPTION_READS_LIST, /* struct option_list, as OPTION_LIST */
@@ -36,7 +36,8 @@ struct option_list {
 struct option {
     char letter;      /* 0: none */
     const char *name; /* without the dashes */
-    const char *arg;  /* how help names the value: "FILE", "N", "a|b|c"; NULL for a flag */
+    const char *arg;  /* how help names the value: "FILE", "N", "a|b|c"; NULL for a flag, and for a
+                         variant */
     enum option_kind kind;
     size_t offset; /* of the field in the program's settings */
     const char
@@ -49,7 +50,7 @@ struct option {
     const struct written *written; /* OPTION_WRITES: what it may take the place of */
     const char *folder; /* OPTION_READS: the files that are read in a folder, comma-separated */
 };
-enum { OPTION_KEYS = 31 };
+enum { OPTION_KEYS = 31, OPTION_ARG = 512 /* bytes */ };
 
 /* One of several ways in which a program can do what it does: a network, a head, a loss. Its own
  * options stand with it; those that it shares with others are the program's. An option that no
@@ -123,10 +124,18 @@ void options_help(const struct program *program, const char *form);
 /* The last two of these forms. */
 void options_complete(const struct program *program, const char *shell);
 /* Calls print for each option of the program, of all its tables. */
-void options_each(const struct program *program, void (*print)(const struct option *));
+void options_each(const struct program *program,
+                  void (*print)(const struct program *program, const struct option *o));
+/* How help names the value of an option: its arg, of a variant the names there are; NULL: a flag.
+ */
+const char *option_arg(const struct program *program, const struct option *o,
+                       char text[OPTION_ARG]);
 
 /* The settings of a variant of this run's program. */
 const void *variant_settings(const struct msa *m, const struct variant *v);
+/* Fails the run with MSA_USAGE unless every word of a comma-separated list is the name of a
+ * variant. */
+void option_variants(struct msa *m, const char *option, const char *list);
 /* Which of its keys an option was given for, a bit each; all bits: one value for all; 0: it was not
  * given. */
 uint32_t option_given(struct msa *m, const char *name);

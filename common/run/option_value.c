@@ -42,11 +42,13 @@ static const char *not_empty(struct msa *m, const struct option *o, const char *
 static const struct variant *variant(struct msa *m, const struct option *o, const char *text)
 {
     const struct variant *const *all = m->of->variants;
-    const char *names = "";
+    const char *names = "auto";
+    if (strcmp(text, names) == 0)
+        return NULL;
     for (int i = 0; all[i]; i++) {
         if (strcmp(all[i]->name, text) == 0)
             return all[i];
-        names = msa_format(m, "%s%s%s", names, i ? "|" : "", all[i]->name);
+        names = msa_format(m, "%s|%s", names, all[i]->name);
     }
     msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", o->name, text, names);
 }

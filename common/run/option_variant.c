@@ -1,6 +1,7 @@
 /* The variants of a program, and which options they take. */
 #include "common/run/option.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int option_tables(const struct program *program, struct msa *m,
@@ -16,12 +17,32 @@ int option_tables(const struct program *program, struct msa *m,
     return count;
 }
 
+const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
+{
+    size_t used = 0;
+    if (o->kind != OPTION_VARIANT)
+        return o->arg;
+    for (int i = 0; program->variants[i]; i++)
+        used += (size_t)snprintf(text + used, OPTION_ARG - used, "%s|", program->variants[i]->name);
+    snprintf(text + used, OPTION_ARG - used, "auto");
+    return text;
+}
+
 const void *variant_settings(const struct msa *m, const struct variant *v)
 {
     int i = 0;
     while (m->of->variants[i] != v)
         i++;
     return m->variants[i];
+}
+
+void option_variants(struct msa *m, const char *option, const char *list)
+{
+    const char *names[VARIANTS_MOST];
+    int count = 0;
+    for (; m->of->variants[count]; count++)
+        names[count] = m->of->variants[count]->name;
+    option_subset(m, option, list, names, count);
 }
 
 /* ---- What was given ---- */

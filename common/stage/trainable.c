@@ -53,6 +53,105 @@ static void begin_training(struct trainable *t)
     trainable_note(t, "lr-scale", msa_format(t->m, "%g", set->lr_scale));
 }
 
+/* --- what is at work --- */
+
+struct part *trainable_part(struct trainable *t, const struct model *model, int modality)
+{
+    struct part *p = &t->parts[t->part_count++];
+    *p = (struct part){.t = t,
+                       .model = model,
+                       .settings = variant_settings(t->m, &model->is),
+                       .self = msa_alloc(t->m, model->size),
+                       .modality = modality};
+    return p;
+}
+
+static const struct variant *variant_named(const struct msa *m, const char *name)
+{
+    int i = 0;
+    while (m->of->variants[i] && strcmp(m->of->variants[i]->name, name) != 0)
+        i++;
+    return m->of->variants[i];
+}
+
+void trainable_choose(struct trainable *t, const char *option, const struct variant *given)
+{
+    const char *noted = trainable_noted(t, option);
+    const struct variant *kept = noted ? variant_named(t->m, noted) : t->m->of->variants[0];
+    if (!kept)
+        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s', which this program does not have",
+                 t->given->path, option, noted);
+    if (t->given && given && given != kept)
+        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", option, given->name,
+                 t->given->path, kept->name);
+    const struct variant *v = given ? given : kept;
+    trainable_note(t, option, v->name);
+    trainable_part(t, (const struct model *)v, -1);
+}
+
+static void check_options(struct trainable *t)
+{
+    const struct variant *chosen[MODALITIES] = {NULL};
+    for (int i = 0; i < t->part_count; i++)
+        chosen[t->parts[i].modality < 0 ? 0 : t->parts[i].modality] = &t->parts[i].model->is;
+    options_check_taken(t->m, chosen, MODALITIES);
+}
+
+/* --- what goes in and comes out --- */
+
+static struct trainable_end *find_end(struct trainable_end *ends, int count, const char *name)
+{
+    int i = 0;
+    while (i < count && strcmp(ends[i].name, name) != 0)
+        i++;
+    return i < count ? &ends[i] : NULL;
+}
+
+static struct trainable_end *add_end(struct trainable *t, struct trainable_end *ends, int *count,
+                                     const char *name)
+{
+    if (*count == TRAINABLE_ENDS)
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage reads and adds at most %d", name,
+                 TRAINABLE_ENDS);
+    struct trainable_end *end = &ends[(*count)++];
+    snprintf(end->name, sizeof end->name, "%s", name);
+    return end;
+}
+
+void trainable_reads(struct trainable *t, const char *name)
+{
+    if (!find_end(t->inputs, t->input_count, name))
+        add_end(t, t->inputs, &t->input_count, name);
+}
+
+void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape)
+{
+    struct trainable_end *end = add_end(t, t->outputs, &t->output_count, name);
+    end->rank = rank;
+    memcpy(end->shape, shape, (size_t)rank * sizeof *shape);
+}
+
+void trainable_drop(struct trainable *t, const char *name)
+{
+    if (t->drop_count == TRAINABLE_ENDS)
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage drops at most %d", name, TRAINABLE_ENDS);
+    t->drops[t->drop_count++] = msa_strndup(t->m, name, strlen(name));
+}
+
+static void change_schema(struct trainable *t)
+{
+    struct schema *schema = &t->stage->header->schema;
+    bool gradient = training(t) && params_trained(&t->params);
+    for (int i = 0; i < t->arrived.count; i++)
+        gradient = gradient || t->arrived.entries[i].gradient;
+    for (int i = 0; i < t->output_count; i++) {
+        const struct trainable_end *end = &t->outputs[i];
+        schema_add(t->m, schema, end->name, F4, end->rank, end->shape, gradient);
+    }
+    for (int i = 0; i < t->drop_count; i++)
+        schema_remove(schema, t->drops[i]);
+}
+
 static void on_header(struct stage *s)
 {
     struct trainable *t = s->self;
@@ -65,38 +164,30 @@ static void on_header(struct stage *s)
     trainable_files_open(t);
     if (training(t))
         begin_training(t);
-    t->model->build(t);
+    t->choose(t);
+    check_options(t);
+    for (int i = 0; i < t->part_count; i++)
+        t->parts[i].model->build(&t->parts[i]);
     params_check_frozen(&t->params);
     params_gradients(&t->params);
+    change_schema(t);
     trainable_files_load(t);
-}
-
-void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape)
-{
-    bool gradient = training(t) && params_trained(&t->params);
-    for (int i = 0; i < t->arrived.count; i++)
-        gradient = gradient || t->arrived.entries[i].gradient;
-    schema_add(t->m, &t->stage->header->schema, name, F4, rank, shape, gradient);
-}
-
-void trainable_drop(struct trainable *t, const char *name)
-{
-    if (t->record)
-        record_remove(t->record, name);
-    else
-        schema_remove(&t->stage->header->schema, name);
 }
 
 /* --- records and gradients --- */
 
+static void read_inputs(struct trainable *t)
+{
+    for (int i = 0; i < t->input_count; i++) {
+        struct trainable_end *end = &t->inputs[i];
+        const struct schema_entry *entry = trainable_arrives(t, end->name);
+        end->var = tape_input(&t->tape, record_promised(t->record, entry), entry->gradient);
+    }
+}
+
 struct var *trainable_input(struct trainable *t, const char *name)
 {
-    const struct schema_entry *entry = trainable_arrives(t, name);
-    const struct tensor *host = record_promised(t->record, entry);
-    struct trainable_end *end = &t->inputs[t->input_count++];
-    memcpy(end->name, host->name, sizeof end->name);
-    end->var = tape_input(&t->tape, host, entry->gradient);
-    return end->var;
+    return find_end(t->inputs, t->input_count, name)->var;
 }
 
 /* The end's data or gradient as a tensor of a frame. */
@@ -118,21 +209,40 @@ const struct tensor *trainable_promised(const struct trainable *t, const char *n
 
 void trainable_output(struct trainable *t, const char *name, struct var *var)
 {
-    struct trainable_end *end = &t->outputs[t->output_count++];
-    snprintf(end->name, sizeof end->name, "%s", name);
-    end->var = var;
-    record_put(t->m, t->record, host_tensor(t, end, var->data));
+    find_end(t->outputs, t->output_count, name)->var = var;
+}
+
+_Static_assert((int)MODALITIES < (int)LANES, "a lane for each, beside the first");
+
+/* Parts for one modality have nothing to do with each other, so each has a lane of its own. */
+static void compute(struct trainable *t)
+{
+    for (int i = 0; i < t->part_count; i++) {
+        struct part *p = &t->parts[i];
+        tape_lane(&t->tape, 1 + (unsigned)p->modality);
+        p->model->forward(p);
+    }
+    tape_lane(&t->tape, 0);
+}
+
+static void write_outputs(struct trainable *t)
+{
+    for (int i = 0; i < t->output_count; i++)
+        record_put(t->m, t->record, host_tensor(t, &t->outputs[i], t->outputs[i].var->data));
+    for (int i = 0; i < t->drop_count; i++)
+        record_remove(t->record, t->drops[i]);
 }
 
 static void on_record(struct stage *s, struct record *r)
 {
     struct trainable *t = s->self;
     t->record = r;
-    t->input_count = t->output_count = 0;
     if (r->train && training(t))
         params_epoch(&t->params, (long)r->epoch);
     tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
-    t->model->forward(t);
+    read_inputs(t);
+    compute(t);
+    write_outputs(t);
     tape_wait(&t->tape);
 }
 
@@ -215,7 +325,7 @@ static void on_end(struct stage *s)
 
 /* --- the stage --- */
 
-void trainable_run(struct msa *m, const struct model *model, void *self)
+void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *self)
 {
     static const struct stage_ops ops = {.joins = true,
                                          .header = on_header,
@@ -228,6 +338,6 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .committed = on_committed,
                                          .end = on_end};
     struct trainable *t = msa_alloc(m, sizeof *t);
-    *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
+    *t = (struct trainable){.m = m, .settings = m->settings, .choose = choose, .self = self};
     stage_run(m, &ops, t);
 }

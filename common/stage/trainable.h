@@ -1,11 +1,13 @@
-/* A trainable stage: its parameters and its forward pass. All else is shared and here: options,
- * starting values, the tape, gradients in and out, updates, checkpoints.
+/* A trainable stage: networks with their parameters and forward passes. All else is shared and
+ * here: options, initial values, the tape, gradients in and out, updates, checkpoints.
  *
- * A program gives a struct model: build() looks at the schema, declares outputs and makes
- * parameters; forward() takes inputs from the record and gives outputs. */
+ * A network is a struct model, one file. When the header has come the program chooses which are at
+ * work, one or one for each modality; build() of each looks at the schema, says what goes in and
+ * what comes out, and makes parameters; forward() makes outputs of the inputs of a record. */
 #ifndef MSA_TRAINABLE_H
 #define MSA_TRAINABLE_H
 
+#include "common/dataset/dataset.h"
 #include "common/nn/params.h"
 #include "common/run/mark.h"
 #include "common/run/option.h"
@@ -22,26 +24,42 @@ struct trainable_settings {
 extern const struct option trainable_options[]; /* for struct program's `more` */
 
 struct trainable;
+struct part;
 
 struct model {
-    void (*build)(struct trainable *t);
-    void (*forward)(struct trainable *t);
+    struct variant is; /* comes first: it is what the program lists */
+    size_t size;       /* of a part's own state, zeroed: part->self */
+    void (*build)(struct part *p);
+    void (*forward)(struct part *p);
 };
 
-enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = 32 };
+/* A model at work. */
+struct part {
+    struct trainable *t;
+    const struct model *model;
+    const void *settings; /* of the model's own options */
+    void *self;
+    int modality; /* that it is for; -1: all. Those for one are computed side by side. */
+};
 
-/* A tensor of the record at hand that went in or came out. */
+enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = 32, TRAINABLE_PARTS = MODALITIES };
+
+/* A tensor that goes in or comes out. */
 struct trainable_end {
     char name[TENSOR_NAME + 1];
-    struct var *var;
+    int rank; /* of an output, as declared */
+    size_t shape[VAR_RANK];
+    struct var *var;       /* of the current record */
     struct host_copy host; /* until the frame is written */
 };
 
 struct trainable {
     struct msa *m;
     const struct trainable_settings *settings;
-    const struct model *model;
-    void *self; /* the program's own, for build and forward */
+    void (*choose)(struct trainable *t);
+    void *self; /* the program's own */
+    int part_count;
+    struct part parts[TRAINABLE_PARTS];
     struct stage *stage;
     struct schema arrived; /* the schema as it came, before this stage changed it */
     struct device *device;
@@ -59,24 +77,38 @@ struct trainable {
     struct mark file, save;    /* FILE, if it is kept, and the last checkpoint, as they were left */
     int note_count;
     const char *notes[TRAINABLE_NOTES][2];
-    struct record *record; /* at hand */
-    int input_count, output_count;
+    struct record *record; /* the current one */
+    int input_count, output_count, drop_count;
     struct trainable_end inputs[TRAINABLE_ENDS], outputs[TRAINABLE_ENDS];
+    const char *drops[TRAINABLE_ENDS]; /* names of tensors that go no further */
 };
 
-/* The run function of a trainable program. */
-void trainable_run(struct msa *m, const struct model *model, void *self);
+/* The run function of a trainable program; `self` is its own. */
+void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *self);
 
-/* For build(): what the tensor of that name is like as it arrives; NULL when no such one does. */
+/* For choose(): puts a model to work, for one modality or, -1, for all. */
+struct part *trainable_part(struct trainable *t, const struct model *model, int modality);
+/* For choose() of a stage that is one model: the one that an option (`option`) names, else the one
+ * that FILE has noted under that name, else the program's first; and notes it. In evaluation one
+ * that is given but differs from FILE's fails the run with MSA_USAGE. */
+void trainable_choose(struct trainable *t, const char *option, const struct variant *given);
+
+/* For choose() and build(): what the tensor of that name is like as it arrives; NULL when no such
+ * one does. */
 const struct schema_entry *trainable_arrives(const struct trainable *t, const char *name);
-/* Declares an output [B, shape…] (dimension 0 is given as 0); it wants a gradient if anything is
- * trained here or an input wants one. Call it when all parameters have been made. */
-void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape);
+/* Declares an input, one that arrives as F4; two parts may have the same one. */
+void trainable_reads(struct trainable *t, const char *name);
+/* Declares an output [B, shape…] (dimension 0 is given as 0); a gradient with respect to it is
+ * wanted if anything is trained here or an input's is wanted. */
+void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape);
 /* Options that determine the parameters, from 1 to `most`, are kept with them. It is `given`, else
  * what the files with initial values have noted, else `usual`; and is noted. In evaluation one
  * that is given but differs from FILE's fails the run with MSA_USAGE; a file's that is none,
  * always, with MSA_CORRUPT. */
 long trainable_int(struct trainable *t, const char *key, long given, long usual, long most);
+/* The same for a text; given NULL: it was not. */
+const char *trainable_text(struct trainable *t, const char *key, const char *given,
+                           const char *usual);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);
@@ -90,15 +122,16 @@ void trainable_initial(struct trainable *t, struct safetensors *file);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 
-/* For forward(): a tensor that arrives, F4, uploaded; fails the run with MSA_CORRUPT when this
- * record's is not as the schema promised. */
-struct var *trainable_input(struct trainable *t, const char *name);
-/* The same for a tensor of another dtype or rank, which stays where it is. */
-const struct tensor *trainable_promised(const struct trainable *t, const char *name);
-/* Gives the record a tensor. */
-void trainable_output(struct trainable *t, const char *name, struct var *var);
-/* Takes an input out of the record and the schema (call with the record at hand: in forward();
- * without: in build()). */
+/* For build(): a tensor that has been made use of goes no further: it leaves the schema, and each
+ * record after forward(). */
 void trainable_drop(struct trainable *t, const char *name);
+
+/* For forward(): a declared input of the current record; that has failed the run with MSA_CORRUPT
+ * when it is not as the schema promised. */
+struct var *trainable_input(struct trainable *t, const char *name);
+/* A tensor of another dtype or rank that arrives, which stays on the host; fails likewise. */
+const struct tensor *trainable_promised(const struct trainable *t, const char *name);
+/* Gives the record a declared output. */
+void trainable_output(struct trainable *t, const char *name, struct var *var);
 
 #endif

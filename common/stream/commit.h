@@ -37,8 +37,7 @@ long resume_checkpoint(const struct header *h);
 /* Were its parameters the best so far? */
 bool resume_best(const struct header *h);
 /* The program's options of these names (comma-separated) as a map, for `settings`. */
-value resume_settings(struct msa *m, msgpack_zone *zone, const struct option *options,
-                      const char *names);
+value resume_settings(struct msa *m, msgpack_zone *zone, const char *names);
 /* What this program gave to that checkpoint's state (control_add_state), a map; NULL where the
  * training does not go on from one. To be called before the header is signed. Fails the run with
  * MSA_USAGE where the checkpoint is of a line without this program, or where an entry of `settings`

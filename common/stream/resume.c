@@ -172,14 +172,16 @@ static value option_value(struct msa *m, msgpack_zone *zone, const struct option
     }
 }
 
-value resume_settings(struct msa *m, msgpack_zone *zone, const struct option *options,
-                      const char *names)
+value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
 {
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(m->of, m, tables);
     value settings = value_map();
-    for (const struct option *o = options; o->name; o++)
-        if (option_names(names, o->name))
-            value_set(m, zone, &settings, o->name,
-                      option_value(m, zone, o, (const char *)m->settings + o->offset));
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++)
+            if (option_names(names, o->name))
+                value_set(m, zone, &settings, o->name,
+                          option_value(m, zone, o, (const char *)tables[i].fields + o->offset));
     return settings;
 }
 

@@ -121,7 +121,7 @@ static void wrong_keys_and_values_are_refused(void **state)
     refused(PARSE("--hidden", "text=101"), "--hidden: '101' is not a number from 1 to 100");
     refused(PARSE("--hidden", "9,audio=4"), "--hidden: '9' is not KEY=VALUE");
     refused(PARSE("--hidden", ""), "--hidden: '' is not a number from 1 to 100");
-    refused(PARSE("--net", "text=wide"), "--net: 'wide' is none of deep|dense|bare");
+    refused(PARSE("--net", "text=wide"), "--net: 'wide' is none of auto|deep|dense|bare");
 }
 
 static void what_no_chosen_variant_takes_is_refused(void **state)

@@ -1,0 +1,9 @@
+/* The networks of msa-decompose; a new one is a file here and a line in filters/decompose.c. */
+#ifndef MSA_DECOMPOSE_H
+#define MSA_DECOMPOSE_H
+
+#include "common/stage/trainable.h"
+
+extern const struct model decompose_projectors;
+
+#endif

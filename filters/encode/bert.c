@@ -1,0 +1,215 @@
+/* Tokens of a text [B,3,L] -> one vector [B,D] by BERT, or a vector for each token, text [B,L,D]
+ * (msa-model(7), Text). */
+#include "common/dataset/tensor_names.h"
+#include "filters/encode/encode.h"
+#include <string.h>
+
+static const char prefix[] = "text_encoder.extractor";
+static const char *const pools[] = {"pooler", "cls", "mean", "none"};
+enum { POOL_AUTO = POOL_NONE + 1 };
+
+const char encode_tokens[] = "text_bert";
+
+struct settings {
+    int pool; /* enum bert_pool or POOL_AUTO */
+    const char *bert;
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "bert", "DIR", OPTION_READS, FIELD(bert), NULL, 0, 0,
+     .help =
+         "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json "
+         "and model.safetensors, or the latter beside the former",
+     .folder = bert_files},
+    {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(pool), "auto", 0, 0,
+     .help = "the vector that BERT makes of a text: by its pooler, of the first token, or the mean "
+             "over "
+             "all; none leaves one a token, as features text (not in training); auto: pooler; "
+             "evaluation takes it from the parameters"},
+    {0},
+};
+#undef FIELD
+
+struct text_bert {
+    struct bert bert;
+    bool features; /* a vector for each token: --pool none */
+    struct host_copy vectors;
+    float *made; /* of the current record */
+};
+
+/* ---- Whether, and which ---- */
+
+static const struct settings *settings_of(const struct trainable *t)
+{
+    return variant_settings(t->m, &encode_bert.is);
+}
+
+/* Parameters in evaluation are of the network that they have noted, and of no other. */
+static void check_noted(struct trainable *t, const struct bert_config *config)
+{
+    const char *noted = trainable_noted(t, "bert"), *now = bert_config_text(t->m, config);
+    if (noted && strcmp(noted, now) != 0)
+        msa_fail(t->m, MSA_USAGE, "--bert: its config is %s but %s has %s", now, t->given->path,
+                 noted);
+}
+
+static bool find_config(struct trainable *t, const char *path, struct bert_config *config)
+{
+    const struct encode *e = t->self;
+    if (path) {
+        const char *names = e->settings->names[TEXT];
+        struct bert_checkpoint found = bert_open(t->m, path, names ? names : prefix);
+        trainable_initial(t, found.weights);
+        check_noted(t, &found.config);
+        *config = found.config;
+        return true;
+    }
+    const char *noted = trainable_initial_note(t, "bert");
+    if (noted)
+        *config = bert_config_parse(t->m, "the parameters' note 'bert'", noted, strlen(noted));
+    return noted != NULL;
+}
+
+/* With --text auto, --net says; then --bert, or parameters that are of one. */
+static bool asked(struct trainable *t)
+{
+    const struct encode_settings *s = ((const struct encode *)t->self)->settings;
+    if (s->text != TEXT_AUTO)
+        return s->text == TEXT_BERT;
+    if (s->net[TEXT])
+        return s->net[TEXT] == &encode_bert.is;
+    return settings_of(t)->bert ||
+           (trainable_initial_note(t, "bert") && trainable_arrives(t, encode_tokens));
+}
+
+bool encode_bert_wanted(struct trainable *t, struct bert_config *config)
+{
+    if (!asked(t))
+        return false;
+    if (!trainable_arrives(t, encode_tokens))
+        msa_fail(t->m, MSA_FAILED, "no 'text_bert' arrives (msa-tokenize makes it of texts)");
+    if (!find_config(t, settings_of(t)->bert, config))
+        msa_fail(t->m, MSA_USAGE, "--text bert needs --bert DIR, or parameters that are of one");
+    return true;
+}
+
+/* ---- Parameters ---- */
+
+/* POOL_AUTO: there is none of that name. */
+static int pool_named(const char *name)
+{
+    int pool = 0;
+    while (pool < POOL_AUTO && strcmp(name, pools[pool]) != 0)
+        pool++;
+    return pool;
+}
+
+/* As --pool says, else as the parameters have noted. Those of an evaluation may leave the pool out,
+ * but have no other. */
+static enum bert_pool find_pool(struct trainable *t, int given)
+{
+    const char *noted = trainable_initial_note(t, "pool");
+    int kept = noted ? pool_named(noted) : POOL_POOLER, pool = given == POOL_AUTO ? kept : given;
+    if (kept == POOL_AUTO)
+        msa_fail(t->m, MSA_CORRUPT, "the parameters' note 'pool' is '%.32s' but expected a pool",
+                 noted);
+    if (t->given && trainable_noted(t, "pool") && pool != kept && pool != POOL_NONE)
+        msa_fail(t->m, MSA_USAGE, "--pool: %s given but %s has %s", pools[pool], t->given->path,
+                 noted);
+    if (pool == POOL_NONE && t->stage->header->train)
+        msa_fail(t->m, MSA_USAGE, "--pool none makes features to keep, and does not train");
+    return (enum bert_pool)pool;
+}
+
+static void check_tokens(const struct trainable *t)
+{
+    const struct schema_entry *entry = trainable_arrives(t, encode_tokens);
+    char shape[128];
+    if (entry->dtype != I8 || entry->rank != 3 || entry->shape[1] != 3 || entry->shape[2] < 1)
+        msa_fail(t->m, MSA_CORRUPT, "header: 'text_bert' is %s %s but expected <i8 [*,3,*]",
+                 dtype_names[entry->dtype], tensor_shape_text(shape, entry->rank, entry->shape));
+}
+
+/* Features that BERT makes take the place of those that arrive. */
+static void declare(struct part *p, const struct text_bert *b)
+{
+    struct trainable *t = p->t;
+    size_t tokens = trainable_arrives(t, encode_tokens)->shape[2], dim = b->bert.config.dim;
+    char name[TENSOR_NAME + 1];
+    if (b->features)
+        schema_add(t->m, &t->stage->header->schema, modality_names[TEXT], F4, 3,
+                   (size_t[]){0, tokens, dim}, false);
+    else
+        encode_adds(p, name, dim);
+    encode_drop(p, encode_tokens);
+    if (!b->features)
+        encode_drop(p, modality_names[TEXT]);
+}
+
+static void build(struct part *p)
+{
+    struct trainable *t = p->t;
+    struct text_bert *b = p->self;
+    const struct settings *s = p->settings;
+    const struct bert_config *config = &((const struct encode *)t->self)->config;
+    enum bert_pool pool = find_pool(t, s->pool);
+    if (p->modality != TEXT)
+        msa_fail(t->m, MSA_USAGE, "--net: bert is for text, not for %s",
+                 modality_names[p->modality]);
+    check_tokens(t);
+    trainable_note(t, "bert", bert_config_text(t->m, config));
+    trainable_note(t, "pool", pools[pool]);
+    t->params.required = s->bert;
+    b->bert = bert_layers(&t->params, encode_prefix(p, prefix), config, pool);
+    b->features = pool == POOL_NONE;
+    t->params.required = NULL;
+    declare(p, b);
+}
+
+/* ---- Forward ---- */
+
+/* A record's vectors of tokens, each in its place; 0 elsewhere, as padding is. */
+static void put_features(struct trainable *t, struct text_bert *b, const struct bert_batch *batch,
+                         const struct var *vectors)
+{
+    size_t length = trainable_promised(t, encode_tokens)->shape[2], dim = b->bert.config.dim;
+    size_t shape[] = {batch->batch, length, dim}, bytes = dim * sizeof(float);
+    const float *from = tape_copy_out(&t->tape, &b->vectors, vectors->data, vectors->count);
+    tape_wait(&t->tape);
+    b->made = msa_realloc(t->m, b->made, batch->batch * length * bytes);
+    memset(b->made, 0, batch->batch * length * bytes);
+    for (size_t i = 0; i < batch->batch; i++)
+        for (int32_t r = batch->spans[2 * i]; r < batch->spans[2 * i + 1]; r++)
+            memcpy(b->made + (i * length + (size_t)batch->place[r]) * dim, from + (size_t)r * dim,
+                   bytes);
+    record_put(t->m, t->record, tensor_of(modality_names[TEXT], F4, b->made, 3, shape));
+}
+
+/* In lane 0, where copies are made: the tokens are the host's. */
+static void forward(struct part *p)
+{
+    struct trainable *t = p->t;
+    struct text_bert *b = p->self;
+    char name[TENSOR_NAME + 1];
+    tape_lane(&t->tape, 0);
+    struct bert_batch batch =
+        bert_read(t->m, &b->bert, &t->record->frame, trainable_promised(t, encode_tokens));
+    struct var *h = bert_apply(&t->tape, &b->bert, &batch);
+    if (b->features)
+        put_features(t, b, &batch, h);
+    else
+        trainable_output(t, name_vector(name, 'h', TEXT), h);
+    bert_batch_free(t->m, &batch);
+}
+
+const struct model encode_bert = {.is = {.name = "bert",
+                                         .summary = "tokens of a text through BERT",
+                                         .reads = "text_bert [B,3,L]",
+                                         .adds = "h_text [B,D]",
+                                         .options = options,
+                                         .settings_size = sizeof(struct settings),
+                                         .takes = "dim"},
+                                  .size = sizeof(struct text_bert),
+                                  .build = build,
+                                  .forward = forward};

@@ -1,0 +1,51 @@
+/* What the networks of msa-encode share: each makes one vector of a modality, h_MODALITY [B,D]. A
+ * new one is a file here and a line in filters/encode.c. */
+#ifndef MSA_ENCODE_H
+#define MSA_ENCODE_H
+
+#include "common/nn/layers/bert.h"
+#include "common/stage/trainable.h"
+
+enum { MOST_DIM = 65536 };
+
+/* Options that are no single network's; arrays are by modality. */
+struct encode_settings {
+    struct trainable_settings trainable;
+    const char *only;
+    const struct variant *net[MODALITIES]; /* NULL: not said */
+    const char *names[MODALITIES];         /* likewise */
+    int text;                              /* enum text */
+    long dim;
+    double dropout[MODALITIES];
+    bool keep;
+};
+enum text { TEXT_FEATURES, TEXT_BERT, TEXT_AUTO };
+
+/* The program's own: trainable->self. */
+struct encode {
+    const struct encode_settings *settings;
+    size_t dim;                /* D, where a network does not have its own */
+    struct bert_config config; /* of BERT, where text goes through it */
+};
+
+extern const struct model encode_transformer, encode_bert;
+
+/* What the parameters of a part are called in front: as --names says, or the parameters, or
+ * `usual`; kept with them. */
+const char *encode_prefix(struct part *p, const char *usual);
+/* The vector that a part makes, "h_MODALITY" [B,dim]: declared, and its name. */
+const char *encode_adds(struct part *p, char name[TENSOR_NAME + 1], size_t dim);
+/* A tensor that has been encoded goes no further, but with --keep. */
+void encode_drop(struct part *p, const char *name);
+
+/* Does FILE, in evaluation, have a transformer's parameters for this modality? Files of 0.1.0 do
+ * not note which networks they are of. */
+bool encode_transformer_given(const struct trainable *t, int modality);
+
+extern const char encode_tokens[]; /* "text_bert", of the tensor with tokens */
+/* Is text to be encoded from tokens? Then BERT's configuration: of --bert, whose weights are
+ * initial values then, or of the parameters. Fails the run where that is asked for and cannot be.
+ */
+bool encode_bert_wanted(struct trainable *t, struct bert_config *config);
+
+#endif

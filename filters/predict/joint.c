@@ -1,0 +1,117 @@
+/* s_*, d_* [B,D] -> sentiment y [B], logits [B,C], and one prediction a feature, u [B,2M]
+ * (msa-model(7), Heads). */
+#include "common/nn/layers/mlp.h"
+#include "filters/dmmsa/features.h"
+#include "filters/predict/predict.h"
+
+enum { MOST_CLASSES = 7 };
+
+struct settings {
+    long classes;
+};
+
+struct joint {
+    struct features arriving, features; /* that arrive; that the heads are made for */
+    struct mlp decoder, classifier, mono;
+};
+
+#define FIELD(name) offsetof(struct settings, name)
+static const struct option options[] = {
+    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
+     .help =
+         "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
+         "takes it from the parameters"},
+    {0},
+};
+#undef FIELD
+
+/* Evaluation's parameters know which features they are for. Zeros stand in for those that do not
+ * arrive. */
+static void find_features(struct trainable *t, struct joint *j)
+{
+    char some[FEATURES_TEXT], all[FEATURES_TEXT];
+    j->arriving = features_find(t->m, &t->arrived);
+    if (!j->arriving.count)
+        msa_fail(t->m, MSA_FAILED, "nothing to predict from: no s_* or d_* arrives");
+    const char *noted = trainable_noted(t, "features");
+    j->features = noted ? features_listed(noted, j->arriving.width) : j->arriving;
+    features_list(all, &j->features, NULL);
+    if (*features_list(some, &j->arriving, &j->features))
+        msa_fail(t->m, MSA_CORRUPT, "%s: made for the features %s alone, but there are %s too",
+                 t->given->path, all, some);
+    if (*features_list(some, &j->features, &j->arriving))
+        msa_warn(t->m, "of the features that %s is made for, %s do not arrive: they count as 0",
+                 t->given->path, some);
+    trainable_note(t, "features", all);
+}
+
+static void build(struct part *p)
+{
+    struct trainable *t = p->t;
+    struct joint *j = p->self;
+    const struct settings *s = p->settings;
+    find_features(t, j);
+    size_t dim = 2 * j->features.width, in = (size_t)j->features.count * j->features.width;
+    size_t classes = (size_t)trainable_int(t, "classes", s->classes, 3, MOST_CLASSES);
+    if (dim < HEAD_LEAST)
+        msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
+                 j->features.width);
+    size_t regressor[] = {in, dim, dim / 2, dim / 4, dim / 8, 1};
+    size_t classifier[] = {in, dim, dim / 2, dim / 4, dim / 8, classes};
+    size_t mono[] = {j->features.width, dim / 4, dim / 8, 1};
+    j->decoder = mlp_layers(&t->params, "TVA_decoder.MLP", 5, regressor);
+    j->classifier = mlp_layers(&t->params, "TVA_classifier.MLP", 5, classifier);
+    j->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
+    for (int i = 0; i < j->arriving.count; i++)
+        trainable_reads(t, j->arriving.names[i]);
+    trainable_adds(t, "y", 1, (size_t[]){0});
+    trainable_adds(t, "logits", 2, (size_t[]){0, classes});
+    trainable_adds(t, "u", 2, (size_t[]){0, (size_t)j->arriving.count});
+}
+
+/* Those that arrive, side by side, and those that the heads are made for: [B,count D] each. */
+static void take_features(struct trainable *t, const struct joint *j, struct var **arriving,
+                          struct var **all)
+{
+    struct var *taken[FEATURES], *parts[FEATURES];
+    for (int i = 0; i < j->arriving.count; i++)
+        taken[i] = trainable_input(t, j->arriving.names[i]);
+    *arriving = *all = op_concat(&t->tape, j->arriving.count, taken);
+    if (j->arriving.count == j->features.count)
+        return;
+    struct var *zeros = tape_zeros(&t->tape, 2, taken[0]->shape);
+    for (int i = 0; i < j->features.count; i++) {
+        int at = features_index(&j->arriving, j->features.names[i]);
+        parts[i] = at < 0 ? zeros : taken[at];
+    }
+    *all = op_concat(&t->tape, j->features.count, parts);
+}
+
+static void forward(struct part *p)
+{
+    struct trainable *t = p->t;
+    const struct joint *j = p->self;
+    struct var *arriving, *all;
+    take_features(t, j, &arriving, &all);
+    size_t batch = all->shape[0], count = (size_t)j->arriving.count;
+    size_t rows[] = {batch * count, j->features.width};
+    struct var *each = tape_view(&t->tape, arriving, 2, rows);
+    struct var *y = mlp_apply(&t->tape, &j->decoder, all);
+    struct var *u = mlp_apply(&t->tape, &j->mono, each);
+    trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));
+    trainable_output(t, "logits", mlp_apply(&t->tape, &j->classifier, all));
+    trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
+}
+
+const struct model predict_joint = {
+    .is = {.name = "joint",
+           .summary =
+               "DMMSA's three heads: sentiment and class from all features, and sentiment from "
+               "each feature by itself",
+           .reads = "s_MODALITY and d_MODALITY [B,D]",
+           .adds = "y [B], logits [B,C] and u [B,features]",
+           .options = options,
+           .settings_size = sizeof(struct settings)},
+    .size = sizeof(struct joint),
+    .build = build,
+    .forward = forward};
