@@ -340,6 +340,7 @@ static const struct program program = {
     .see_also = "msa-predict(1), msa-gdwg(1), msa-backprop(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
+    .on_cpu = true,
 };
 
 int main(int argc, char **argv)

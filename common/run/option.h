@@ -76,6 +76,8 @@ struct program {
         const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
     const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
                            run was begun is no part of it; NULL: it tells all */
+    bool on_cpu; /* --device auto is the CPU even where there is a GPU, which is no faster at what
+                    the program computes (msa-gpu(7), Which stages) */
 };
 
 /* The options that every program has; their fields are in struct msa_common. */

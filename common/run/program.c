@@ -34,9 +34,12 @@ static void job_body(struct msa *m)
 
 int program_main(const struct program *program, int argc, char **argv)
 {
-    struct job job = {
-        .m = {.program = program->name, .argc = argc, .argv = argv, .at_fail = program->at_fail},
-        .program = program};
+    struct job job = {.m = {.program = program->name,
+                            .argc = argc,
+                            .argv = argv,
+                            .on_cpu = program->on_cpu,
+                            .at_fail = program->at_fail},
+                      .program = program};
     signal(SIGPIPE, SIG_IGN); /* a write to a closed pipe fails with EPIPE instead */
     hold_descriptors();
     cut_watch(&job.m);

@@ -53,6 +53,7 @@ struct msa {
     const char *program; /* "msa-encode" */
     int argc;            /* the command line, for the stream's header */
     char **argv;
+    bool on_cpu; /* what --device auto is (struct program) */
     struct msa_common common;
     void *settings;  /* the program's own options, as its table filled them in */
     char **operands; /* arguments that are not options, NULL-terminated */

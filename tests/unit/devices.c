@@ -314,7 +314,7 @@ static void inexact_cpu(struct msa *m)
 
 static void inexact_loss(struct msa *m)
 {
-    m->program = "msa-loss";
+    m->on_cpu = true;
     m->common.device = "auto";
     m->common.precision = PRECISION_BF16;
     assert_memory_equal(device_of_run(m)->name, "cpu:", 4);

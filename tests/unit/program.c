@@ -152,6 +152,21 @@ static void stdout_that_cannot_be_written(void **state)
     assert_string_equal(o.err, "msa-test: cannot write stdout: Bad file descriptor\n");
 }
 
+static void ask_for_the_device(struct msa *m)
+{
+    m->status = m->on_cpu ? MSA_OK : MSA_FAILED;
+}
+
+static void the_run_knows_where_the_program_computes(void **state)
+{
+    (void)state;
+    struct program asking = program;
+    asking.run = ask_for_the_device;
+    assert_int_equal(run_main(&asking, -1, 3, ARGV("--dim=1", "x")).status, MSA_OK);
+    asking.on_cpu = false;
+    assert_int_equal(run_main(&asking, -1, 3, ARGV("--dim=1", "x")).status, MSA_FAILED);
+}
+
 static void open_a_file(struct msa *m)
 {
     m->status = fileno(tmpfile()) > STDERR_FILENO ? MSA_OK : MSA_FAILED;
@@ -182,6 +197,7 @@ int main(void)
         cmocka_unit_test(help_goes_to_stdout),
         cmocka_unit_test(help_has_forms),
         cmocka_unit_test(main_reports_and_returns),
+        cmocka_unit_test(the_run_knows_where_the_program_computes),
         cmocka_unit_test(stdout_that_cannot_be_written),
         cmocka_unit_test(closed_descriptors_are_held),
     };

@@ -64,7 +64,8 @@ static const struct program program = {"msa-test",
                                        NULL,
                                        NULL,
                                        NULL,
-                                       "keep,init"};
+                                       "keep,init",
+                                       true};
 
 #define ARGV(...)                                                                                  \
     (char *[])                                                                                     \
