@@ -86,11 +86,21 @@ void trainable_drop(struct trainable *t, const char *name)
 
 /* --- records and gradients --- */
 
+/* The next of ends[TRAINABLE_ENDS]. */
+static struct trainable_end *next_end(struct trainable *t, struct trainable_end *ends, int *count,
+                                      const char *name)
+{
+    if (*count == TRAINABLE_ENDS)
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage uses at most %d of a record", name,
+                 TRAINABLE_ENDS);
+    return &ends[(*count)++];
+}
+
 struct var *trainable_input(struct trainable *t, const char *name)
 {
     const struct schema_entry *entry = trainable_arrives(t, name);
     const struct tensor *host = record_promised(t->record, entry);
-    struct trainable_end *end = &t->inputs[t->input_count++];
+    struct trainable_end *end = next_end(t, t->inputs, &t->input_count, name);
     memcpy(end->name, host->name, sizeof end->name);
     end->var = tape_input(&t->tape, host, entry->gradient);
     return end->var;
@@ -115,7 +125,7 @@ const struct tensor *trainable_promised(const struct trainable *t, const char *n
 
 void trainable_output(struct trainable *t, const char *name, struct var *var)
 {
-    struct trainable_end *end = &t->outputs[t->output_count++];
+    struct trainable_end *end = next_end(t, t->outputs, &t->output_count, name);
     snprintf(end->name, sizeof end->name, "%s", name);
     end->var = var;
     record_put(t->m, t->record, host_tensor(t, end, var->data));

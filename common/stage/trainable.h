@@ -28,7 +28,7 @@ struct model {
     void (*forward)(struct trainable *t);
 };
 
-enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = 32 };
+enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = RECORD_TENSORS };
 
 /* A tensor of the record at hand that went in or came out. */
 struct trainable_end {
@@ -91,7 +91,8 @@ void trainable_initial(struct trainable *t, struct safetensors *file);
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 
 /* For forward(): a tensor that arrives, F4, uploaded; fails the run with MSA_CORRUPT when this
- * record's is not as the schema promised. */
+ * record's is not as the schema promised. Here and in trainable_output more than TRAINABLE_ENDS a
+ * record fail the run. */
 struct var *trainable_input(struct trainable *t, const char *name);
 /* The same for a tensor of another dtype or rank, which stays where it is. */
 const struct tensor *trainable_promised(const struct trainable *t, const char *name);
