@@ -139,7 +139,7 @@ static bool labelled(struct loss *l)
         if (l->parts[i].task->labels)
             left_out = msa_format(l->m, "%s%s%s", left_out, *left_out ? ", " : "",
                                   l->parts[i].task->is.name);
-    msa_warn(l->m, "no labels arrive: tasks that learn from them are left out (%s)", left_out);
+    msa_warn(l->m, "no labels arrive: the tasks %s are left out", left_out);
     return false;
 }
 
@@ -269,6 +269,7 @@ static const struct program program = {
     .see_also = "msa-predict(1), msa-gdwg(1), msa-backprop(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
+    .on_cpu = true,
 };
 
 int main(int argc, char **argv)

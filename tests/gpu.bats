@@ -22,6 +22,12 @@ load helper
         --layers text=1,vision=1,audio=2 data.msa -o encoded.msa
     [ "$status" -eq 0 ]
     [[ $output == *"device cuda:0 "* ]] || [[ $output == *"no device 'cuda': "*"device cpu:"* ]]
+    msa-decompose --init "$GOLDEN/decompose.init.safetensors" encoded.msa |
+        msa-predict --init "$GOLDEN/predict.init.safetensors" -o predicted.msa
+    run msa-loss -v predicted.msa -o lost.msa
+    [ "$status" -eq 0 ]
+    [[ $output == *"auto: the CPU, as a GPU is no faster at what this stage computes"*"device cpu:"* ]]
+    [[ $output != *cuda* ]]
 }
 
 # A command in the bundle that this test has made and moved, without anything of this environment.

@@ -76,7 +76,7 @@ TENSORS = {  # of a record
     "no data": ({"tensors": {"x": {b"nd": True, b"type": "<f4", b"kind": b"", b"shape": [0]}}}, "is missing"),
     "nd false": (dict(tensors={"x": {**floats(1), b"nd": False}}), "'nd' is not true"),
     "a number as tensor": ({"tensors": {"x": 1}}, "not a tensor"),
-    "65 tensors": ({"tensors": {f"t{i}": floats(1) for i in range(65)}}, "65 tensors but at most 64"),
+    "129 tensors": ({"tensors": {f"t{i}": floats(1) for i in range(129)}}, "129 tensors but at most 128"),
     "a name of 65 bytes": ({"tensors": {"n" * 65: floats(1)}}, "a name of 65 bytes"),
 }
 RECORDS = {  # of a record, for those that take it apart
@@ -100,7 +100,7 @@ HEADERS = {
     "a need": ({"mode": "eval", "need": ["x"]}, "needs 'x'"),
     "a negative seed": ({"mode": "eval", "seed": -1}, "'seed' is no whole number"),
     "an infinite range": ({"mode": "eval", "range": float("inf")}, "'range' is no finite number"),
-    "65 tensors": ({"mode": "eval", "schema": {f"t{i}": {"dtype": "<f4", "shape": [0]} for i in range(65)}}, "a schema of 65"),
+    "129 tensors": ({"mode": "eval", "schema": {f"t{i}": {"dtype": "<f4", "shape": [0]} for i in range(129)}}, "a schema of 129"),
     "a schema that is an array": ({"mode": "eval", "schema": []}, "'schema' is not a map"),
     "a promise without dtype": ({"mode": "eval", "schema": {"x": {"shape": [0]}}}, "'dtype'"),
     "a promise of rank 9": ({"mode": "eval", "schema": {"x": {"dtype": "<f4", "shape": [0] * 9}}}, "'shape' is not an array"),

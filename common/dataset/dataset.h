@@ -10,7 +10,7 @@
 
 enum modality { TEXT, VISION, AUDIO, MODALITIES };   /* the order T V A everywhere */
 extern const char *const modality_names[MODALITIES]; /* "text" "vision" "audio" */
-#define MODALITY_KEYS "text|vision|audio" /* of an option with a value for each */
+#define MODALITY_KEYS "text|vision|audio"            /* of an option with a value for each */
 extern const char modality_letters[MODALITIES];      /* 'T' 'V' 'A' */
 
 enum family { FAMILY_SIMS, FAMILY_MOSI, FAMILIES };

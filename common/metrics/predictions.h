@@ -2,9 +2,9 @@
 #ifndef MSA_PREDICTIONS_H
 #define MSA_PREDICTIONS_H
 
-#include "filters/dmmsa/features.h"
 #include "common/metrics/scores.h"
 #include "common/run/file.h"
+#include "filters/dmmsa/features.h"
 #include <stdio.h>
 
 /* The first line: tab-separated, the names of the columns, which are the keys of JSON too. */

@@ -1,5 +1,6 @@
 /* Devices: finds and opens the shared objects with kernels. */
 #include "common/nn/device.h"
+#include "common/run/option.h"
 #include "kernels/level.h"
 #include <dlfcn.h>
 #include <limits.h>
@@ -101,21 +102,10 @@ struct device *device_open(struct msa *m, const char *name, long threads)
     return open_kind(m, name, 0, threads, false);
 }
 
-/* What `auto` leaves on the CPU though there is a GPU, which is no faster at it but takes memory
- * and time for one more process (msa-gpu(7), Which stages). They have no products, whose precision
- * is therefore nothing to them. */
-static bool stays_on_cpu(const struct msa *m)
-{
-    static const char *const stages[] = {"msa-loss"};
-    bool found = false;
-    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-        found = found || strcmp(m->program, stages[i]) == 0;
-    return found && strcmp(m->common.device, "auto") == 0;
-}
-
+/* A program that stays on the CPU has no products, so --precision makes no difference to it. */
 struct device *device_of_run(struct msa *m)
 {
-    bool on_cpu = stays_on_cpu(m);
+    bool on_cpu = m->of && m->of->on_cpu && strcmp(m->common.device, "auto") == 0;
     if (on_cpu)
         msa_say(m, "auto: the CPU, as a GPU is no faster at what this stage computes");
     struct device *d = device_open(m, on_cpu ? "cpu" : m->common.device, m->common.threads);

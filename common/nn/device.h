@@ -17,7 +17,8 @@
  * Objects are looked for in lib and lib/msa beside the directory of the executable, and nowhere
  * else, so that programs which are moved together with these find them. */
 struct device *device_open(struct msa *m, const char *name, long threads);
-/* The one that the command line wants: --device, --threads, --precision. */
+/* The one that the command line wants: --device, --threads, --precision; for `auto` the CPU, where
+ * the program says so (struct program). */
 struct device *device_of_run(struct msa *m);
 /* Memory of the device, as its allocate gives it; fails the run with MSA_DEVICE when there is not
  * enough. */

@@ -1,11 +1,9 @@
-/* Named parameters: how they come about. */
+/* Named parameters: how they are made, and where their values come from. */
 #include "common/nn/params.h"
 #include "common/nn/device.h"
 #include "common/nn/params_internal.h"
-#include "common/run/random.h"
 #include <libdeflate.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
@@ -19,7 +17,7 @@ char *params_name(struct params *p, const char *prefix, const char *name)
     return msa_format(p->m, "%s.%s", prefix, name);
 }
 
-/* Parameters go with the run, as stacks do. */
+/* Parameters live as long as the run, as stacks do. */
 static void release(void *memory)
 {
     const struct parameter *one = memory;
@@ -73,14 +71,14 @@ const struct safetensor *params_given(const struct params *p, const struct param
     return found;
 }
 
-/* The same for one that is made now, which may have to be there. */
+/* The same for one that is made now; fails the run where it must be there and is not. */
 static const struct safetensor *find_source(struct params *p, const struct parameter *one)
 {
     const struct safetensors *from;
     const struct safetensor *found = params_given(p, one, &from);
     if (!found && p->required)
         params_missing(p, p->required, one);
-    if (!found && p->fixed && p->source_count && !one->buffer)
+    if (!found && p->fixed && p->source_count && one->presence == BUFFER_REQUIRED)
         params_missing(p, p->sources[p->source_count - 1]->path, one);
     return found;
 }
@@ -104,6 +102,9 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
     one->device = p->device;
     msa_at_free(one, release);
     one->name = msa_strndup(p->m, name, strlen(name));
+    if (rank > VAR_RANK)
+        msa_fail(p->m, MSA_FAILED, "parameter '%s': rank %d but at most %d is possible", name, rank,
+                 VAR_RANK);
     one->var.rank = rank;
     one->var.count = 1;
     for (int i = 0; i < rank; i++) {
@@ -115,17 +116,26 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
     return one;
 }
 
-/* The name that a parameter is drawn by: layers of a stack start equal, as PyTorch's copies of one
- * layer do. */
+/* ---- Initial values ---- */
+
+void params_draw_as(struct params *p, const char *prefix, const char *as)
+{
+    size_t count = (size_t)p->alias_count++;
+    p->aliases = msa_realloc(p->m, p->aliases, (count + 1) * sizeof *p->aliases);
+    p->aliases[count][0] = prefix, p->aliases[count][1] = as;
+}
+
+/* The numbers that a parameter of that name is drawn from. */
 static struct random stream_of(const struct params *p, const char *name)
 {
-    char first[256];
-    const char *layer = strstr(name, ".layers.");
-    size_t head = layer ? (size_t)(layer - name) + strlen(".layers.") : 0;
-    if (layer)
-        snprintf(first, sizeof first, "%.*s0%s", (int)head, name,
-                 name + head + strspn(name + head, "0123456789"));
-    return random_stream(p->seed, layer ? first : name, 0);
+    const char *drawn = name;
+    for (int i = 0; i < p->alias_count; i++) {
+        const char *prefix = p->aliases[i][0];
+        size_t length = strlen(prefix);
+        if (strncmp(name, prefix, length) == 0 && name[length] == '.')
+            drawn = msa_format(p->m, "%s%s", p->aliases[i][1], name + length);
+    }
+    return random_stream(p->seed, drawn, 0);
 }
 
 /* Evaluation has no initial values, and need not wait for this. */
@@ -138,49 +148,52 @@ static void note_initial(struct params *p, const struct parameter *one, const vo
     p->initial = libdeflate_crc32(p->initial, values, size);
 }
 
-static void draw(struct params *p, const struct parameter *one, enum start start, float bound)
+static void copy_initial(struct params *p, const struct parameter *one, const float *host)
 {
-    if (start != START_UNIFORM) {
-        p->device->k.fill(p->device, one->var.data, start == START_ONE, one->var.count);
-        note_initial(p, one, &(float){start == START_ONE}, sizeof(float));
+    p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
+    note_initial(p, one, host, one->var.count * sizeof *host);
+}
+
+static void initialize(struct params *p, const struct parameter *one, struct init init)
+{
+    if (init.kind == INIT_CONSTANT) {
+        p->device->k.fill(p->device, one->var.data, init.number, one->var.count);
+        note_initial(p, one, &init.number, sizeof init.number);
+        return;
+    }
+    if (init.kind == INIT_VALUES) {
+        copy_initial(p, one, init.values);
         return;
     }
     struct random r = stream_of(p, one->name);
     float *host = msa_calloc(p->m, one->var.count, sizeof *host);
-    for (size_t i = 0; i < one->var.count; i++)
-        host[i] = random_uniform(&r, -bound, bound);
-    p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
-    note_initial(p, one, host, one->var.count * sizeof *host);
+    init_draw(init, &r, host, one->var.count);
+    copy_initial(p, one, host);
     msa_free(p->m, host);
 }
 
-/* Memory, and values of a source, of `host`, or drawn. */
-static void begin(struct params *p, struct parameter *one, const float *host, enum start start,
-                  float bound)
+/* ---- Parameters ---- */
+
+/* Memory, and a source's values or initial ones. */
+static void begin(struct params *p, struct parameter *one, struct init init)
 {
     const struct safetensor *found = find_source(p, one);
     one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
     one->var.wants = one->frozen == 0;
     if (!one->stack)
         one->var.data = params_floats(p, one->var.count, false);
-    const float *given = found ? found->data : host;
-    if (!given) {
-        draw(p, one, start, bound);
-        return;
-    }
-    p->device->copy_in(p->device, one->var.data, given, one->var.count * sizeof(float));
-    note_initial(p, one, given, one->var.count * sizeof(float));
+    initialize(p, one, found ? init_values(found->data) : init);
 }
 
-struct var *params_add(struct params *p, const char *name, enum start start, float bound, int rank,
+struct var *params_add(struct params *p, const char *name, struct init init, int rank,
                        const size_t *shape)
 {
     struct parameter *one = append(p, name, rank, shape);
-    begin(p, one, NULL, start, bound);
+    begin(p, one, init);
     return &one->var;
 }
 
-/* The stack's variable, after a look at what sources have of its parts. */
+/* The stack's variable, once sources have been seen to have what its parts need. */
 static void join(struct params *p, struct stack *stack, struct parameter *const *parts, int count)
 {
     const struct var *like = &parts[0]->var;
@@ -194,8 +207,8 @@ static void join(struct params *p, struct stack *stack, struct parameter *const 
     stack->var.data = params_floats(p, stack->var.count, false);
 }
 
-struct var *params_stack(struct params *p, int count, const char *const *names, enum start start,
-                         float bound, int rank, const size_t *shape)
+struct var *params_stack(struct params *p, int count, const char *const *names, struct init init,
+                         int rank, const size_t *shape)
 {
     struct stack *stack = msa_alloc(p->m, sizeof *stack);
     int first = p->count;
@@ -208,18 +221,19 @@ struct var *params_stack(struct params *p, int count, const char *const *names, 
         struct parameter *one = p->list[first + i];
         one->stack = stack;
         one->var.data = stack->var.data + (size_t)i * one->var.count;
-        begin(p, one, NULL, start, bound);
+        begin(p, one, init);
         stack->var.wants = stack->var.wants || one->var.wants;
         stack->trained = stack->trained || one->frozen < LONG_MAX;
     }
     return &stack->var;
 }
 
-struct var *params_buffer(struct params *p, const char *name, int rank, const size_t *shape,
-                          const float *host)
+struct var *params_buffer(struct params *p, const char *name, struct init init, int rank,
+                          const size_t *shape, enum presence presence)
 {
     struct parameter *one = append(p, name, rank, shape);
     one->buffer = true;
-    begin(p, one, host, START_ZERO, 0);
+    one->presence = presence;
+    begin(p, one, init);
     return &one->var;
 }

@@ -1,4 +1,4 @@
-/* What training does to parameters, and what of it is kept with them. */
+/* Gradients, updates and moments of parameters, and the files that keep them. */
 #include "common/nn/device.h"
 #include "common/nn/params_internal.h"
 #include <limits.h>
@@ -18,7 +18,7 @@ static bool load_one(struct params *p, const struct safetensors *file, struct pa
     return t != NULL;
 }
 
-/* How often it was updated, and what of its moments there is. */
+/* Loads the count of updates, which must be there, and the moments that are. */
 static void restore_updates(struct params *p, const struct safetensors *file, struct parameter *one)
 {
     char name[320];
@@ -96,8 +96,8 @@ struct checksum params_save(struct params *p, const char *path, bool moments,
 
 /* --- gradients --- */
 
-/* The variable that has memory for the gradient by parameter i, and maybe by others: its own, or
- * that of the stack that begins here; NULL: none. */
+/* The variable that takes memory for the gradient with respect to parameter i, and maybe to others:
+ * its own, or that of the stack that begins here; NULL: none. */
 static struct var *holder(const struct params *p, int i)
 {
     struct parameter *one = p->list[i];

@@ -66,6 +66,9 @@ void *tape_upload(struct tape *t, const void *from, size_t bytes)
 
 static struct var *describe(struct tape *t, int rank, const size_t *shape)
 {
+    if (rank > VAR_RANK)
+        msa_fail(t->m, MSA_FAILED, "a variable of rank %d but at most %d is possible", rank,
+                 VAR_RANK);
     struct var *v = arena_take(&t->nodes, sizeof *v);
     *v = (struct var){.rank = rank, .count = 1};
     for (int i = 0; i < rank; i++) {

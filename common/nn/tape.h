@@ -68,7 +68,8 @@ void *tape_take(struct tape *t, size_t bytes);
 /* The same with `bytes` of the host's in it. */
 void *tape_upload(struct tape *t, const void *from, size_t bytes);
 
-/* A variable of that shape with undefined data. */
+/* A variable of that shape with undefined data. Here and below a rank above VAR_RANK fails the run.
+ */
 struct var *tape_var(struct tape *t, bool wants, int rank, const size_t *shape);
 /* One of zeros, by which no gradient is wanted. */
 struct var *tape_zeros(struct tape *t, int rank, const size_t *shape);

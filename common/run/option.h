@@ -91,6 +91,8 @@ struct program {
     const char *chosen_by;                 /* the option that names them: "net" */
     const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
                            run was begun is no part of it; NULL: it tells all */
+    bool on_cpu; /* --device auto is the CPU even where there is a GPU, which is no faster at what
+                    the program computes (msa-gpu(7), Which stages) */
 };
 
 /* The options that every program has; their fields are in struct msa_common. */

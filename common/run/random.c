@@ -1,6 +1,7 @@
 /* Counter-based random streams on Philox. */
 #include "common/run/random.h"
 #include "kernels/philox.h"
+#include <math.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -29,6 +30,42 @@ uint32_t random_bits(struct random *r)
 float random_uniform(struct random *r, float low, float high)
 {
     return low + (high - low) * ((float)(random_bits(r) >> 8) * 0x1p-24f);
+}
+
+/* The natural logarithm of x > 0. That of libm is not the same to the bit on all machines, nor with
+ * and without instructions that multiply and add at once. Here are only operations that IEEE 754
+ * rounds alike everywhere, and -std=c11 keeps the compiler from joining two of them.
+ *
+ * With x = m 2^e, m around 1, and s = (m-1)/(m+1): log m = 2 (s + s^3/3 + s^5/5 + ...). */
+static double natural_log(double x)
+{
+    enum { LAST = 19 }; /* power of s; the next term is below 2^-53 */
+    int e;
+    double m = frexp(x, &e); /* [.5, 1) */
+    if (m < .7071) {
+        m *= 2;
+        e--;
+    }
+    double s = (m - 1) / (m + 1), square = s * s, sum = 0;
+    for (int k = LAST; k > 0; k -= 2)
+        sum = sum * square + 1. / k;
+    return e * 0x1.62e42fefa39efp-1 + 2 * s * sum;
+}
+
+/* Marsaglia's polar method: of a point drawn in the unit circle the direction and the square of the
+ * distance are uniform and independent, and sqrt(-2 log square) is the length of a pair of normal
+ * numbers. */
+void random_normals(struct random *r, double pair[2])
+{
+    double x, y, square;
+    do {
+        x = (random_bits(r) + .5) * 0x1p-31 - 1; /* (-1,1), never 0 */
+        y = (random_bits(r) + .5) * 0x1p-31 - 1;
+        square = x * x + y * y;
+    } while (square >= 1);
+    double scale = sqrt(-2 * natural_log(square) / square);
+    pair[0] = x * scale;
+    pair[1] = y * scale;
 }
 
 uint32_t random_below(struct random *r, uint32_t n)

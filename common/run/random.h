@@ -19,7 +19,9 @@ struct random {
 struct random random_stream(uint64_t seed, const char *name, uint32_t number);
 uint32_t random_bits(struct random *r);
 float random_uniform(struct random *r, float low, float high); /* [low, high) */
-uint32_t random_below(struct random *r, uint32_t n);           /* 0 .. n-1, without bias */
+/* Two independent numbers of N(0,1), the same bits on every machine. */
+void random_normals(struct random *r, double pair[2]);
+uint32_t random_below(struct random *r, uint32_t n); /* 0 .. n-1, without bias */
 /* A random order of 0 .. n-1 (Fisher-Yates), into order[n]. */
 void random_order(struct random *r, uint32_t *order, uint32_t n);
 /* The number that stands for a name in keys: its CRC-32. */

@@ -111,7 +111,7 @@ static struct trainable_end *add_end(struct trainable *t, struct trainable_end *
                                      const char *name)
 {
     if (*count == TRAINABLE_ENDS)
-        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage reads and adds at most %d", name,
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage uses at most %d of a record", name,
                  TRAINABLE_ENDS);
     struct trainable_end *end = &ends[(*count)++];
     snprintf(end->name, sizeof end->name, "%s", name);
@@ -134,7 +134,8 @@ void trainable_adds(struct trainable *t, const char *name, int rank, const size_
 void trainable_drop(struct trainable *t, const char *name)
 {
     if (t->drop_count == TRAINABLE_ENDS)
-        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage drops at most %d", name, TRAINABLE_ENDS);
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a stage uses at most %d of a record", name,
+                 TRAINABLE_ENDS);
     t->drops[t->drop_count++] = msa_strndup(t->m, name, strlen(name));
 }
 

@@ -42,7 +42,7 @@ struct part {
     int modality; /* that it is for; -1: all. Those for one are computed side by side. */
 };
 
-enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = 32, TRAINABLE_PARTS = MODALITIES };
+enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = RECORD_TENSORS, TRAINABLE_PARTS = MODALITIES };
 
 /* A tensor that goes in or comes out. */
 struct trainable_end {

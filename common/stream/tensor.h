@@ -5,7 +5,7 @@
 
 #include "common/run/run.h"
 
-enum { TENSOR_RANK = 8, TENSOR_NAME = 64, RECORD_TENSORS = 64 };
+enum { TENSOR_RANK = 8, TENSOR_NAME = 64, RECORD_TENSORS = 128 };
 
 /* The closed list of dtypes; tensors are little-endian. */
 enum dtype { F4, F8, F2, I8, I4, I2, I1, U8, U4, U2, U1, B1, DTYPES };

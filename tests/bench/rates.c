@@ -39,9 +39,11 @@ struct kernel {
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
-    {0, "size", "N", OPTION_INT, FIELD(size), "8192", 1, 65536, .help = "rows and columns of matrices"},
+    {0, "size", "N", OPTION_INT, FIELD(size), "8192", 1, 65536,
+     .help = "rows and columns of matrices"},
     {0, "turns", "T", OPTION_INT, FIELD(turns), "10", 1, 10000, .help = "how often each is timed"},
-    {0, "layer", NULL, OPTION_FLAG, FIELD(layer), NULL, 0, 0, .help = "time a transformer layer's kernels"},
+    {0, "layer", NULL, OPTION_FLAG, FIELD(layer), NULL, 0, 0,
+     .help = "time a transformer layer's kernels"},
     {0, "batch", "B", OPTION_INT, FIELD(batch), "16", 1, 65536, .help = "its samples"},
     {0, "length", "S", OPTION_INT, FIELD(length), "501", 1, 65536, .help = "its positions"},
     {0, "dim", "D", OPTION_INT, FIELD(dim), "768", 1, 65536, .help = "its width"},

@@ -1,5 +1,6 @@
 /* Devices: which there are, and that the test device's memory cannot be touched. */
 #include "tests/unit/devices.h"
+#include "common/run/option.h"
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -314,7 +315,7 @@ static void inexact_cpu(struct msa *m)
 
 static void inexact_loss(struct msa *m)
 {
-    m->program = "msa-loss";
+    m->of = &(const struct program){.on_cpu = true};
     m->common.device = "auto";
     m->common.precision = PRECISION_BF16;
     assert_memory_equal(device_of_run(m)->name, "cpu:", 4);

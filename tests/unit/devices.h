@@ -74,6 +74,16 @@ static inline void with_devices(void (*body)(struct device *d))
             with_device(device_names[i], body);
 }
 
+/* Runs body(m) with the name of each device that this machine has as its settings. */
+static inline void run_on_devices(void (*body)(struct msa *m))
+{
+    for (size_t i = 0; i < DEVICES; i++) {
+        struct msa m = {.program = "devices", .settings = (void *)device_names[i]};
+        if (device_tested(device_names[i]) && msa_run(&m, body) != MSA_OK)
+            fail_msg("device '%s': %s", device_names[i], m.error);
+    }
+}
+
 /* x[n] on the device and back; release with the device's. */
 static inline float *place(struct device *d, const float *x, size_t n)
 {

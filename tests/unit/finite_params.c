@@ -10,9 +10,9 @@ static struct params parameters(struct msa *m, struct device *d)
 {
     static const char *const parts[] = {"a", "b"};
     struct params p = params_new(m, d, 1, NULL);
-    params_add(&p, "matrix", START_UNIFORM, 1, 2, (size_t[]){ROWS, COLUMNS});
-    params_stack(&p, 2, parts, START_ONE, 0, 1, (size_t[]){3});
-    params_buffer(&p, "running", 1, (size_t[]){2}, (float[]){1, 2});
+    params_add(&p, "matrix", init_uniform(1), 2, (size_t[]){ROWS, COLUMNS});
+    params_stack(&p, 2, parts, init_constant(1), 1, (size_t[]){3});
+    params_buffer(&p, "running", init_values((float[]){1, 2}), 1, (size_t[]){2}, BUFFER_REQUIRED);
     params_gradients(&p);
     return p;
 }
@@ -48,11 +48,7 @@ static void check_device(struct msa *m)
 static void on_each_device(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < DEVICES; i++) {
-        struct msa m = {.program = "test", .settings = (void *)device_names[i]};
-        if (device_tested(device_names[i]) && msa_run(&m, check_device) != MSA_OK)
-            fail_msg("%s: %s", device_names[i], m.error);
-    }
+    run_on_devices(check_device);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* The gradients by parameters: which have one, that each has its own place, and that all are
- * cleared at once. */
+/* The gradients with respect to parameters: which have one, that each has its own place, and that
+ * all are cleared at once. */
 #include "common/nn/params_internal.h"
 #include "tests/unit/devices.h"
 
@@ -13,12 +13,12 @@ static struct params parameters(struct msa *m, struct device *d, bool fixed)
     static const char *const parts[PARTS] = {"part.0", "part.1", "part.2"};
     struct params p = params_new(m, d, 1, &frozen);
     p.fixed = fixed;
-    params_add(&p, "first", START_ONE, 0, 1, (size_t[]){N});
-    params_add(&p, "never.a", START_ONE, 0, 1, (size_t[]){N});
-    params_stack(&p, PARTS, parts, START_ONE, 0, 1, (size_t[]){N});
-    params_stack(&p, 1, (const char *const[]){"never.b"}, START_ONE, 0, 1, (size_t[]){N});
-    params_buffer(&p, "buffer", 1, (size_t[]){1}, (float[]){1});
-    params_add(&p, "last", START_ONE, 0, 1, (size_t[]){N});
+    params_add(&p, "first", init_constant(1), 1, (size_t[]){N});
+    params_add(&p, "never.a", init_constant(1), 1, (size_t[]){N});
+    params_stack(&p, PARTS, parts, init_constant(1), 1, (size_t[]){N});
+    params_stack(&p, 1, (const char *const[]){"never.b"}, init_constant(1), 1, (size_t[]){N});
+    params_buffer(&p, "buffer", init_constant(1), 1, (size_t[]){1}, BUFFER_REQUIRED);
+    params_add(&p, "last", init_constant(1), 1, (size_t[]){N});
     params_gradients(&p);
     return p;
 }
@@ -59,11 +59,7 @@ static void lay_and_clear(struct msa *m)
 static void each_has_its_place_and_all_are_cleared(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < DEVICES; i++) {
-        struct msa m = {.program = "gradients", .settings = (void *)device_names[i]};
-        if (device_tested(device_names[i]) && msa_run(&m, lay_and_clear) != MSA_OK)
-            fail_msg("device '%s': %s", device_names[i], m.error);
-    }
+    run_on_devices(lay_and_clear);
 }
 
 static int fills;

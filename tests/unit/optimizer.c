@@ -19,7 +19,7 @@ static struct params parameters(struct msa *m, struct device *d, const struct sa
     struct params p = params_new(m, d, 1, &frozen);
     params_source(&p, golden, false);
     for (int i = 0; i < ONES; i++)
-        params_add(&p, ones[i], START_ZERO, 0, 1, (size_t[]){N});
+        params_add(&p, ones[i], init_constant(0), 1, (size_t[]){N});
     params_gradients(&p);
     return p;
 }
@@ -83,16 +83,6 @@ static void compare(struct params *p, const struct safetensors *golden, const ch
         }
 }
 
-/* Runs body(m) with the name of each device as its settings. */
-static void on_devices(void (*body)(struct msa *m))
-{
-    for (size_t i = 0; i < DEVICES; i++) {
-        struct msa m = {.program = "optimizer", .settings = (void *)device_names[i]};
-        if (device_tested(device_names[i]) && msa_run(&m, body) != MSA_OK)
-            fail_msg("device '%s': %s", device_names[i], m.error);
-    }
-}
-
 /* --- as PyTorch */
 
 static void follow_golden(struct msa *m)
@@ -113,7 +103,7 @@ static void follow_golden(struct msa *m)
 static void steps_are_those_of_pytorch(void **state)
 {
     (void)state;
-    on_devices(follow_golden);
+    run_on_devices(follow_golden);
 }
 
 /* --- saved and restored */
@@ -174,7 +164,7 @@ static void stop_and_go_on(struct msa *m)
 static void what_is_restored_goes_on(void **state)
 {
     (void)state;
-    on_devices(stop_and_go_on);
+    run_on_devices(stop_and_go_on);
 }
 
 static void restore_for_another(struct msa *m)

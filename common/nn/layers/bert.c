@@ -10,23 +10,26 @@ enum { IDS, MASK, SEGMENTS, ROWS }; /* of a sample of text_bert */
 
 /* ---- Parameters ---- */
 
-/* Where no checkpoint gives them: uniform, of Hugging Face's deviation, .02. */
-static const float BOUND = .034641016F;
+/* Of weights where no checkpoint gives them: uniform, of Hugging Face's deviation, .02. */
+static struct init weight_init(void)
+{
+    return init_uniform(.034641016F);
+}
 
 static struct var *table(struct params *p, const char *prefix, const char *name, size_t rows,
                          size_t dim)
 {
-    return params_add(p, msa_format(p->m, "%s.embeddings.%s.weight", prefix, name), START_UNIFORM,
-                      BOUND, 2, (size_t[]){rows, dim});
+    return params_add(p, msa_format(p->m, "%s.embeddings.%s.weight", prefix, name), weight_init(),
+                      2, (size_t[]){rows, dim});
 }
 
 static struct linear_layer dense(struct params *p, const char *prefix, const char *name, size_t in,
                                  size_t out)
 {
     return (struct linear_layer){
-        params_add(p, msa_format(p->m, "%s.%s.weight", prefix, name), START_UNIFORM, BOUND, 2,
+        params_add(p, msa_format(p->m, "%s.%s.weight", prefix, name), weight_init(), 2,
                    (size_t[]){out, in}),
-        params_add(p, msa_format(p->m, "%s.%s.bias", prefix, name), START_ZERO, 0, 1, &out)};
+        params_add(p, msa_format(p->m, "%s.%s.bias", prefix, name), init_constant(0), 1, &out)};
 }
 
 /* Query, key and value as one layer, [3 dim,dim]. */
@@ -39,8 +42,8 @@ static struct linear_layer joint(struct params *p, const char *prefix, size_t di
         biases[i] = msa_format(p->m, "%s.attention.self.%s.bias", prefix, parts[i]);
     }
     return (struct linear_layer){
-        params_stack(p, 3, weights, START_UNIFORM, BOUND, 2, (size_t[]){dim, dim}),
-        params_stack(p, 3, biases, START_ZERO, 0, 1, &dim)};
+        params_stack(p, 3, weights, weight_init(), 2, (size_t[]){dim, dim}),
+        params_stack(p, 3, biases, init_constant(0), 1, &dim)};
 }
 
 static struct transformer_layer layer(struct params *p, const char *prefix,

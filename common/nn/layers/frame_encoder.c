@@ -5,19 +5,18 @@
 
 static const float NORM_EPS = 1e-5F;
 
-/* PyTorch's names and starting values of a layer. */
+/* PyTorch's names and initial values of a layer. */
 static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
 {
     struct transformer_layer l = {.name = prefix};
-    size_t wide = 3 * dim;
-    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"), START_UNIFORM,
-                              sqrtf(6 / (float)(dim + wide)), 2, (size_t[]){wide, dim});
-    l.qkv.bias =
-        params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), START_ZERO, 0, 1, &wide);
-    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"), START_UNIFORM,
-                              1 / sqrtf((float)dim), 2, (size_t[]){dim, dim});
-    l.out.bias =
-        params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), START_ZERO, 0, 1, &dim);
+    const size_t qkv[] = {3 * dim, dim}, out[] = {dim, dim};
+    const struct init zero = init_constant(0);
+    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
+                              init_xavier_uniform(2, qkv), 2, qkv);
+    l.qkv.bias = params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), zero, 1, qkv);
+    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"),
+                              init_uniform(1 / sqrtf((float)dim)), 2, out);
+    l.out.bias = params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), zero, 1, out);
     l.linear1 = linear_layer(p, params_name(p, prefix, "linear1"), dim, dim);
     l.linear2 = linear_layer(p, params_name(p, prefix, "linear2"), dim, dim);
     l.norm1 = norm_layer(p, params_name(p, prefix, "norm1"), dim);
@@ -29,8 +28,22 @@ static void standardization(struct params *p, struct encoder *e, const float *me
                             const float *scale)
 {
     size_t width = e->shape.features;
-    e->mean = params_buffer(p, params_name(p, e->prefix, "standardize.mean"), 1, &width, mean);
-    e->scale = params_buffer(p, params_name(p, e->prefix, "standardize.scale"), 1, &width, scale);
+    e->mean = params_buffer(p, params_name(p, e->prefix, "standardize.mean"), init_values(mean), 1,
+                            &width, BUFFER_OPTIONAL);
+    e->scale = params_buffer(p, params_name(p, e->prefix, "standardize.scale"), init_values(scale),
+                             1, &width, BUFFER_OPTIONAL);
+}
+
+/* All start equal: PyTorch's TransformerEncoder copies one layer. */
+static void stack_layers(struct params *p, struct encoder *e)
+{
+    const char *const stack = params_name(p, e->prefix, "encoder.transformer_encoder.layers");
+    const char *const first = params_name(p, stack, "0");
+    for (size_t i = 0; i < e->shape.layers; i++) {
+        const char *name = msa_format(p->m, "%s.%zu", stack, i);
+        params_draw_as(p, name, first);
+        e->stack.layers[i] = layer(p, name, e->shape.dim);
+    }
 }
 
 struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
@@ -39,15 +52,13 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     float rate = shape.dropout;
     struct encoder e = {.prefix = msa_strndup(p->m, prefix, strlen(prefix)), .shape = shape};
     const char *entry = params_name(p, prefix, "encoder.pos_encoder");
-    e.cls = params_add(p, params_name(p, entry, "cls_token"), START_ONE, 0, 3,
+    e.cls = params_add(p, params_name(p, entry, "cls_token"), init_constant(1), 3,
                        (size_t[]){1, 1, shape.dim});
     e.proj = linear_layer(p, params_name(p, entry, "proj"), shape.features, shape.dim);
-    e.positions = params_add(p, params_name(p, entry, "position_embeddings"), START_ZERO, 0, 3,
+    e.positions = params_add(p, params_name(p, entry, "position_embeddings"), init_constant(0), 3,
                              (size_t[]){1, 1 + shape.frames, shape.dim});
     e.stack = (struct transformer){shape.heads, NORM_EPS, rate, rate, rate, shape.layers, {{0}}};
-    for (size_t i = 0; i < shape.layers; i++)
-        e.stack.layers[i] = layer(
-            p, msa_format(p->m, "%s.encoder.transformer_encoder.layers.%zu", prefix, i), shape.dim);
+    stack_layers(p, &e);
     e.norm = norm_layer(p, params_name(p, prefix, "layernorm"), shape.dim);
     if (mean)
         standardization(p, &e, mean, scale);

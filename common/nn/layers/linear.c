@@ -4,11 +4,10 @@
 
 struct linear_layer linear_layer(struct params *p, const char *prefix, size_t in, size_t out)
 {
-    float bound = 1 / sqrtf((float)in);
+    struct init init = init_uniform(1 / sqrtf((float)in));
     return (struct linear_layer){
-        params_add(p, params_name(p, prefix, "weight"), START_UNIFORM, bound, 2,
-                   (size_t[]){out, in}),
-        params_add(p, params_name(p, prefix, "bias"), START_UNIFORM, bound, 1, &out)};
+        params_add(p, params_name(p, prefix, "weight"), init, 2, (size_t[]){out, in}),
+        params_add(p, params_name(p, prefix, "bias"), init, 1, &out)};
 }
 
 struct var *linear_apply(struct tape *t, const struct linear_layer *l, struct var *x)

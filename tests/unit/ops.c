@@ -1,0 +1,151 @@
+/* Operations on a tape, where their kernels' own tests do not reach: inputs that may be missing,
+ * and how many dimensions, parameters and tensors of a record there may be. */
+#include "common/nn/ops/ops.h"
+#include "common/nn/params.h"
+#include "common/stage/trainable.h"
+#include "tests/unit/devices.h"
+
+/* --- a product without a bias */
+
+enum { ROWS = 3, IN = 2, OUT = 2 };
+
+static const float x[ROWS * IN] = {1, 2, -3, 4, .5f, -6}, w[OUT * IN] = {2, -1, .25f, 3};
+static const float dy[ROWS * OUT] = {1, -2, 3, .5f, -1, 4};
+
+/* c[rows,cols] = a b, sums over `inner`; strides are those of a row and of a column. */
+static void product(float *c, const float *a, size_t a_row, size_t a_col, const float *b,
+                    size_t b_row, size_t b_col, size_t rows, size_t inner, size_t cols)
+{
+    for (size_t i = 0; i < rows * cols; i++) {
+        c[i] = 0;
+        for (size_t k = 0; k < inner; k++)
+            c[i] += a[i / cols * a_row + k * a_col] * b[k * b_row + i % cols * b_col];
+    }
+}
+
+static void check(struct tape *t, const char *what, const float *got, const float *want, size_t n)
+{
+    float host[ROWS * OUT + ROWS * IN];
+    device_copy_out(t->m, t->device, host, got, n * sizeof *host);
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(host[i] - want[i]) > 1e-5f)
+            fail_msg("%s, %s[%zu]: %g but expected %g", t->device->name, what, i, (double)host[i],
+                     (double)want[i]);
+}
+
+static void linear_alone(struct msa *m)
+{
+    struct device *d = device_open(m, m->settings, 2);
+    struct tape t = tape_new(m, d, 1);
+    struct tensor hosts[] = {tensor_of("x", F4, x, 2, (size_t[]){ROWS, IN}),
+                             tensor_of("w", F4, w, 2, (size_t[]){OUT, IN})};
+    float want[ROWS * IN + ROWS * OUT], none[OUT * IN] = {0};
+    tape_reset(&t, true, 0);
+    struct var *in = tape_input(&t, &hosts[0], true), *weight = tape_input(&t, &hosts[1], true);
+    weight->grad = tape_upload(&t, none, sizeof none); /* parameters' are added to */
+    struct var *y = op_linear(&t, in, weight, NULL);
+    product(want, x, IN, 1, w, 1, IN, ROWS, IN, OUT);
+    check(&t, "y", y->data, want, ROWS * OUT);
+    tape_seed(&t, y, dy);
+    tape_backward(&t);
+    product(want, dy, OUT, 1, w, IN, 1, ROWS, OUT, IN);
+    check(&t, "dx", tape_gradient(in), want, ROWS * IN);
+    product(want, dy, 1, OUT, x, IN, 1, OUT, ROWS, IN);
+    check(&t, "dw", tape_gradient(weight), want, OUT * IN);
+}
+
+static void a_linear_layer_needs_no_bias(void **state)
+{
+    (void)state;
+    run_on_devices(linear_alone);
+}
+
+/* --- limits */
+
+static void fails(void (*body)(struct msa *m), const char *line)
+{
+    struct msa m = {.program = "ops"};
+    assert_int_equal(msa_run(&m, body), MSA_FAILED);
+    assert_string_equal(m.error, line);
+}
+
+static void variable_of_rank_5(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    tape_var(&t, false, 4, (size_t[]){1, 1, 1, 1});
+    tape_var(&t, false, 5, (size_t[]){1, 1, 1, 1, 1});
+}
+
+static void view_of_rank_5(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    struct var *v = tape_var(&t, false, 1, (size_t[]){1});
+    tape_view(&t, v, 5, (size_t[]){1, 1, 1, 1, 1});
+}
+
+static void parameter_of_rank_5(struct msa *m)
+{
+    struct params p = params_new(m, device_open(m, "cpu:base", 1), 1, NULL);
+    params_add(&p, "conv.weight", init_constant(0), 5, (size_t[]){1, 1, 1, 1, 1});
+}
+
+static void dimensions_are_counted(void **state)
+{
+    (void)state;
+    fails(variable_of_rank_5, "a variable of rank 5 but at most 4 is possible");
+    fails(view_of_rank_5, "a variable of rank 5 but at most 4 is possible");
+    fails(parameter_of_rank_5, "parameter 'conv.weight': rank 5 but at most 4 is possible");
+}
+
+static struct trainable *stage(struct msa *m)
+{
+    struct trainable *t = msa_alloc(m, sizeof *t);
+    t->m = m;
+    return t;
+}
+
+static void read_often(struct msa *m)
+{
+    struct trainable *t = stage(m);
+    char name[16] = "";
+    for (int i = 0; i < 2 * TRAINABLE_ENDS; i++)
+        trainable_reads(t, "x"); /* once is enough */
+    assert_int_equal(t->input_count, 1);
+    for (int i = 0; i < TRAINABLE_ENDS; i++) {
+        snprintf(name, sizeof name, "x%d", i);
+        trainable_reads(t, name);
+    }
+}
+
+static void add_often(struct msa *m)
+{
+    struct trainable *t = stage(m);
+    for (int i = 0; i <= TRAINABLE_ENDS; i++)
+        trainable_adds(t, "y", 1, (size_t[]){0});
+}
+
+static void drop_often(struct msa *m)
+{
+    struct trainable *t = stage(m);
+    for (int i = 0; i <= TRAINABLE_ENDS; i++)
+        trainable_drop(t, "z");
+}
+
+static void ends_of_a_stage_are_counted(void **state)
+{
+    (void)state;
+    fails(read_often, "tensor 'x127': a stage uses at most 128 of a record");
+    fails(add_often, "tensor 'y': a stage uses at most 128 of a record");
+    fails(drop_often, "tensor 'z': a stage uses at most 128 of a record");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_linear_layer_needs_no_bias),
+        cmocka_unit_test(dimensions_are_counted),
+        cmocka_unit_test(ends_of_a_stage_are_counted),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
