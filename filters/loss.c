@@ -208,7 +208,7 @@ static void on_record(struct stage *s, struct record *r)
 {
     struct loss *l = s->self;
     value losses = value_map(), weights = value_map();
-    const float *numbers[LOSS_TASKS];
+    const float *numbers[LOSS_TASKS] = {NULL};
     l->record = r;
     for (int i = 0; i < l->count; i++)
         numbers[i] = l->parts[i].computed ? one_task(l, &l->parts[i]) : NULL;
