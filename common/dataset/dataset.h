@@ -10,6 +10,7 @@
 
 enum modality { TEXT, VISION, AUDIO, MODALITIES };   /* the order T V A everywhere */
 extern const char *const modality_names[MODALITIES]; /* "text" "vision" "audio" */
+extern const char *const length_names[MODALITIES];   /* "text_lengths" … */
 extern const char modality_letters[MODALITIES];      /* 'T' 'V' 'A' */
 
 enum family { FAMILY_SIMS, FAMILY_MOSI, FAMILIES };

@@ -12,8 +12,8 @@ enum { FEATURES = 2 * MODALITIES };
 const char *name_vector(char name[TENSOR_NAME + 1], char letter, int modality);
 const char *name_feature(char name[TENSOR_NAME + 1], int feature); /* "s_text" to "d_audio" */
 const char *name_label(char name[TENSOR_NAME + 1], int label);     /* "label", "label_text", … */
-/* The modality that a tensor is of, as its name tells: "audio", "h_audio", "text_bert"; -1: of none
- * alone, or a label. */
+/* The modality that a tensor is of, as its name tells: "audio", "audio_lengths", "h_audio",
+ * "text_bert"; -1: of none alone, or a label. */
 int name_modality(const char *name);
 
 /* Features in their order, all of one width. */
