@@ -66,6 +66,14 @@ void encode_drop(struct part *p, const char *name)
         trainable_drop(p->t, name);
 }
 
+void encode_drop_modality(struct part *p)
+{
+    const char *names[] = {modality_names[p->modality], length_names[p->modality], encode_tokens};
+    for (int i = 0; i < 2 + (p->modality == TEXT); i++)
+        if (trainable_arrives(p->t, names[i]))
+            encode_drop(p, names[i]);
+}
+
 /* --- which networks --- */
 
 /* Of frames: as --net says, or what parameters have noted, or a transformer; noted. */
@@ -153,6 +161,7 @@ static void choose(struct trainable *t)
         trainable_part(t, tokens ? &encode_bert : network_of(t, i), i);
         all = msa_format(t->m, "%s%s%s", all, *all ? "," : "", modality_names[i]);
     }
+    trainable_check_options(t);
     check_any(t);
     trainable_note(t, "modalities", all);
     trainable_note(t, "dropout", dropout_text(t->m, e->settings->dropout));

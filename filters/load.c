@@ -134,18 +134,16 @@ static bool is_sent(const struct settings *s, int split)
 
 /* --- header --- */
 
-/* Samples that come of each split; in training, in an epoch. */
-static value splits_value(struct load *l, msgpack_zone *zone)
+/* Of each split that the data set has, whether they come or not. */
+static value samples_value(struct load *l, msgpack_zone *zone)
 {
-    value splits = value_map();
+    value samples = value_map();
     for (int i = 0; i < SPLITS; i++) {
         size_t count = l->data->split[i].count;
-        if (l->settings->train && i == TRAIN)
-            count = l->source.order.count;
-        if (is_sent(l->settings, i) && count)
-            value_set(l->m, zone, &splits, split_names[i], value_of_int((int64_t)count));
+        if (count)
+            value_set(l->m, zone, &samples, split_names[i], value_of_int((int64_t)count));
     }
-    return splits;
+    return samples;
 }
 
 static struct header *make_header(struct load *l)
@@ -167,7 +165,7 @@ static struct header *make_header(struct load *l)
     if (s->train)
         value_set(l->m, h->zone, &h->map, "checkpoints",
                   value_of_int(source_checkpoints(&l->source, s->epochs)));
-    value_set(l->m, h->zone, &h->map, "splits", splits_value(l, h->zone));
+    value_set(l->m, h->zone, &h->map, "samples", samples_value(l, h->zone));
     value names;
     if (naming_value(l->naming, h->zone, &names))
         value_set(l->m, h->zone, &h->map, "rename", names);

@@ -171,6 +171,21 @@ END
     [[ $output == *"msa-loss: warning: no labels arrive: the tasks msr, msc and uni are left out"* ]]
 }
 
+@test "lengths above the frames that there are become these, with a word; others are refused" {
+    change_data 'd["test"]["audio_lengths"][:2] = [900, 17]; d["train"]["vision_lengths"][11] = 13; d["test"]["text_lengths"] = [0] * 6
+d["train"]["text_lengths"] = d["valid"]["text_lengths"] = np.ones(12)[:6]; d["train"]["text_lengths"] = np.ones((12, 1), "?")'
+    run -0 --separate-stderr msa-load --split test changed.pkl -o out.msa
+    # shellcheck disable=SC2154 # run sets it
+    diff - <<<"$stderr" <(echo "msa-load: warning: changed.pkl: 1 of 'vision_lengths' were above 12, the frames of 'vision', and became 12
+msa-load: warning: changed.pkl: 2 of 'audio_lengths' were above 16, the frames of 'audio', and became 16")
+    msa-dump --values --tensor audio_lengths out.msa | grep -A 2 '<i8\[6\]' | tail -n 2 | cut -d : -f 2 | tr -d ' ' | diff - <(printf '16\n16\n')
+    [ "$(msa-load -q --info --json changed.pkl | jq -r '.splits.test.keys | .text_lengths.tensor, .audio_lengths.tensor')" = "text_lengths
+audio_lengths" ]
+    change_data 'd["test"]["audio_lengths"][2] = -1'
+    wrong "changed.pkl: test: sample 2, 'audio_lengths': -1 but expected a whole number from 0" msa-load --split train changed.pkl
+    wrong "changed.pkl: test: sample 2, 'audio_lengths': -1 but expected a whole number from 0" msa-load --info changed.pkl
+}
+
 @test "labels and ids of splits that are not used do not matter; an id may come again in another split" {
     change_data 'd["test"]["regression_labels"][:] = np.nan; d["test"]["id"][:] = "same"; d["valid"]["id"][0] = d["train"]["id"][0]'
     msa-load --split train changed.pkl -o out.msa

@@ -87,15 +87,71 @@ if kind == "D":
 for one in want.values(): one['x_audio'] = one.pop('x_audio')
 order = list(next(iter(got.values())))
 want = {key: {name: one[name] for name in order} for key, one in want.items()}
-assert len(order) == 20, order"
+assert len(order) == 23, order"
     msa-dump again.msa >shown
     run grep -c 'loss\|weight\|@' shown
     [ "$output" -eq 0 ]
     msa-load --drop audio,text kept.msa -o dropped.msa
     samples kept.msa dropped.msa "assert not any(word in name for one in got.values() for name in one for word in ('x_', '_bert', 'raw_'))
-want = {key: {name: one[name] for name in one if name not in ('audio', 'text', 'raw_text', 'x_audio', 'y@msr')} for key, one in want.items()}
+want = {key: {name: one[name] for name in one if name not in ('audio', 'audio_lengths', 'text', 'raw_text', 'x_audio', 'y@msr')} for key, one in want.items()}
 got = {key: {name: got[key][name] for name in one} for key, one in want.items()}"
     msa-load --split all --seed 4 kept.msa | msa-dump -n 1 | head -n 1 | grep -q 'family sims  range 1  seed 4'
+}
+
+@test "index is the place in the set that is loaded, and below its samples; lengths pass; a stream of 0.1.0 has neither" {
+    # index_of STREAM: of each record, split and index.
+    index_of() {
+        "$PYTHON" -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+from read_stream import frames
+for kind, body in frames(open(sys.argv[2], "rb")):
+    if kind == "H":
+        samples = body["samples"]
+        print(*(f"{k}={n}" for k, n in samples.items()), "splits" in body)
+    if kind == "D":
+        index = body["tensors"]["index"]
+        assert index.dtype == "<i8" and (index < samples[body["split"]]).all()
+        print(body["split"], *index)' "$BATS_TEST_DIRNAME/interop" "$1"
+    }
+    msa-load --batch 6 --split valid "$GOLDEN/data.pkl" -o valid.msa
+    diff <(index_of valid.msa) - <<<"train=17 valid=6 test=8 False
+valid 0 1 2 3 4 5"
+    # Samples that somebody has drawn, in an order of their own.
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(forge 'if kind == "D": tensors.update({name: x[::-2].copy() for name, x in tensors.items()})
+if kind == "D": body.update({key: body[key][::-2] for key in ("id", "raw_text")})') >drawn.msa"
+    msa-load --batch 9 drawn.msa -o again.msa
+    diff <(index_of again.msa) - <<<"train=9 valid=3 test=4 False
+train 0 1 2 3 4 5 6 7 8
+valid 0 1 2
+test 0 1 2 3"
+    samples drawn.msa again.msa "assert 'audio_lengths' in next(iter(got.values()))
+for one in [*want.values(), *got.values()]: del one['index']"
+    line "msa-load --train --fraction 0.3 --epochs 1 --batch 9 $GOLDEN/data.pkl | head -c 100000 >train.msa"
+    msa-load --batch 17 --split train "$GOLDEN/data.pkl" -o whole.msa
+    "$PYTHON" -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+from read_stream import frames
+ids = next(body for kind, body in frames(open("whole.msa", "rb")) if kind == "D")["id"]
+stream = frames(open("train.msa", "rb"))
+assert next(stream)[1]["samples"] == {"train": 17, "valid": 6, "test": 8}
+_, body = next(stream)
+index = body["tensors"]["index"]
+assert body["train"] and len(index) == 6 and [ids[i] for i in index] == body["id"], (index, body["id"])
+assert list(index) != sorted(index)' "$BATS_TEST_DIRNAME/interop"
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(forge 'if kind == "H": body["splits"] = body.pop("samples")
+for which in [body["schema"]] if kind == "H" else [tensors] if kind == "D" else []:
+    for name in "index", "vision_lengths", "audio_lengths": del which[name]') >old.msa"
+    [ "$status" -eq 0 ]
+    msa-load --batch 9 old.msa -o again.msa
+    diff <(index_of again.msa | head -n 1) - <<<"train=17 valid=6 test=8 False"
+    samples old.msa again.msa "for one in got.values(): del one['index']"
+    # One of a stage of one's own may be anything.
+    line "msa-load --batch 4 $GOLDEN/data.pkl | $(forge 'if kind == "H": body["schema"]["index"] = {"dtype": "<f4", "shape": [0, 2], "gradient": True}
+if kind == "D": tensors["index"] = np.ones((B, 2), "f4")') >odd.msa"
+    msa-load --batch 9 odd.msa -o again.msa
+    diff <(index_of again.msa | tail -n 1) - <<<"test 0 1 2 3 4 5 6 7"
 }
 
 @test "--label: a modality's label in the place of the joint one, which stays where there is no other" {

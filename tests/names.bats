@@ -52,7 +52,7 @@ more["valid"].update({"Embeddings": np.zeros((n, 3), "f2"), "my ids": np.zeros((
                       "flat": np.zeros(n), "other": np.zeros((n + 1, 5)), "mask": np.ones((n, 4), "?"),
                       "words": np.array([["a", "b"]] * n), "lists": [[1, 2]] * n})
 write("more.pkl", more)
-write("case.pkl", rename({"audio": "Audio", "vision": "OpenFace", "text": "GloVe"}, {"train": "Training", "test": "TESTING"}))
+write("case.pkl", rename({"audio": "Audio", "audio_lengths": "Acoustic lengths", "vision": "OpenFace", "text": "GloVe"}, {"train": "Training", "test": "TESTING"}))
 both = rename()
 both["train"]["visual"], both["dev"] = both["train"]["vision"], both["valid"]
 write("both.pkl", both)
@@ -65,10 +65,12 @@ write("many.pkl", many)'
 'my ids' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'my ids=NAME', with a NAME from msa-load(1))
 'it's' (<u8 [8,4] in valid) is not read: unknown name (msa-load --rename 'it'\\''s=NAME', with a NAME from msa-load(1))"
     run -0 --separate-stderr msa-load -o out.msa case.pkl
-    for pair in Audio=audio OpenFace=vision GloVe=text Training=train TESTING=test; do
+    for pair in Audio=audio "'Acoustic lengths=audio_lengths'" OpenFace=vision GloVe=text Training=train TESTING=test; do
         [ "$(grep -c "(msa-load --rename $pair)" <<<"$stderr")" -eq 1 ]
     done
-    [ "$(wc -l <<<"$stderr")" -eq 5 ]
+    [ "$(wc -l <<<"$stderr")" -eq 6 ]
+    msa-load --rename Audio=audio --rename "Acoustic lengths=audio_lengths" -q case.pkl -o out.msa
+    msa-dump -n 1 out.msa | grep -q '^ *audio_lengths *<i8\[\*\]$'
     run -0 --separate-stderr msa-load -o out.msa both.pkl
     warned "'visual' (<f8 [24,12,12] in train) is not read: 'vision' is
 split 'dev' of 8 samples is not read: 'valid' is"

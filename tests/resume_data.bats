@@ -119,6 +119,31 @@ disturbed() {
     done
 }
 
+@test "lengths are content: others are refused, also where there were none; a run of 0.1.0, which read none, goes on" {
+    lengths() { # lengths PYTHON TO: of the golden data, the lengths changed.
+        "$PYTHON" -c 'import pickle, sys; d = pickle.load(open(sys.argv[1], "rb"))
+for part in d.values(): exec(sys.argv[2])
+pickle.dump(d, open(sys.argv[3], "wb"), 4)' "$GOLDEN/data.pkl" "$@"
+    }
+    lengths 'part["audio_lengths"][0] = part["audio_lengths"][0] % 9 + 1' other.pkl
+    lengths 'del part["audio_lengths"], part["vision_lengths"]' none.pkl
+    undisturbed
+    rm -rf again && cp -a whole again
+    DATA=../other.pkl refused "msa-load: ../other.pkl (" 2
+    export DATA=../none.pkl
+    with_step 7 "os.killpg(0, 9)"
+    [ -s again/run/state.msa ]
+    [ "$(msa-dump --json again/run/state.msa | jq -r 'select(.kind == "C").epoch')" -eq 2 ]
+    DATA=$GOLDEN/data.pkl refused "msa-load: $GOLDEN/data.pkl (" 2
+    "$PYTHON" "$ROOT/tests/forge.py" 'if kind == "H": body.pop("samples"); body["schema"].pop("index")' <again/run/state.msa >old.msa
+    cp old.msa again/run/state.msa
+    DATA=$GOLDEN/data.pkl goes_on
+    for file in metrics.tsv steps.tsv {encode,decompose,predict}.safetensors; do
+        cmp {whole,again}/run/$file
+    done
+    DATA=$GOLDEN/data.pkl goes_on # where nothing is left to do all is compared too
+}
+
 @test "a row that --fraction leaves out may change" {
     kinds >/dev/null
     export DATA=../data.pkl

@@ -48,16 +48,16 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
 }
 
 @test "an option that no chosen network takes is refused by name" {
-    refused "--text features --bert $GOLDEN" "--bert is for bert, but not for transformer"
-    refused "--text features --pool cls" "--pool is for bert, but not for transformer"
+    refused "--text features --bert $GOLDEN" "--bert is for bert, but transformer is chosen"
+    refused "--text features --pool cls" "--pool is for bert, but transformer is chosen"
     refused "--net lstm" "--net: 'lstm' is none of auto|transformer|bert"
     refused "--net vision=bert $SMALL" "--net: bert is for text, not for vision"
     refused "--dropout taste=.5" "--dropout: 'taste' is none of text|vision|audio"
     refused "--dropout text=.5,text=.6" "--dropout: 'text' is there twice"
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks msr --tau-m .3 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --tau-m is for cl, but not for msr" ]
+    [ "${lines[0]}" = "msa-loss: --tau-m is for cl, but msr is chosen" ]
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks cl --regression l1 --weights cl=2 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, but not for cl" ]
+    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, but cl is chosen" ]
 }
 
 @test "values by modality are the modality's alone" {

@@ -21,6 +21,7 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
                         .non_finite = non_finite,
                         .label = data->labels[LABEL_JOINT],
                         .size = size < most ? size : most};
+    b.positions = msa_calloc(m, b.size + 1, sizeof *b.positions);
     for (int i = 0; i < data->schema.count; i++)
         b.dropped[i] = is_dropped(data->schema.entries[i].name, dropped);
     for (int i = 0; i < RECORD_TEXTS; i++)
@@ -36,6 +37,12 @@ bool batcher_relabel(struct batcher *b, enum modality modality)
     return there;
 }
 
+void batcher_sum_only(struct batcher *b, const struct schema *schema)
+{
+    for (int i = 0; i < b->data->schema.count; i++)
+        b->unsummed[i] = !schema_find(schema, b->data->schema.entries[i].name);
+}
+
 void batcher_schema(const struct batcher *b, struct schema *schema)
 {
     for (int i = 0; i < b->data->schema.count; i++) {
@@ -43,6 +50,7 @@ void batcher_schema(const struct batcher *b, struct schema *schema)
         if (!b->dropped[i])
             schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
     }
+    schema_add(b->m, schema, "index", I8, 1, (size_t[]){0}, false);
 }
 
 bool batcher_has_features(const struct batcher *b)
@@ -105,11 +113,19 @@ static void put_tensor(struct batcher *b, struct record *r, enum split split, in
     int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
     for (size_t i = 0; i < count; i++) {
         dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
-        sum_up(b, i, to + i * bytes, bytes);
+        if (!b->unsummed[tensor])
+            sum_up(b, i, to + i * bytes, bytes);
     }
     memcpy(shape, e->shape, sizeof shape);
     shape[0] = count;
     record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
+}
+
+static void put_index(struct batcher *b, struct record *r, const uint32_t *index, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        b->positions[i] = index[i];
+    record_put(b->m, r, tensor_of("index", I8, b->positions, 1, &count));
 }
 
 /* What the split has none of is left out. */
@@ -141,4 +157,5 @@ void batcher_fill(struct batcher *b, struct record *r, enum split split, const u
     for (int i = 0; i < b->data->schema.count; i++)
         if (!b->dropped[i])
             put_tensor(b, r, split, i, index, count);
+    put_index(b, r, index, count);
 }

@@ -11,9 +11,11 @@ struct batcher {
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     bool dropped_texts[RECORD_TEXTS];
     enum non_finite non_finite;
-    int label;                    /* whose numbers `label` has: its place in the schema */
-    size_t size;                  /* samples a batch */
-    void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
+    bool unsummed[RECORD_TENSORS]; /* left out of `crcs` */
+    int label;                     /* whose numbers `label` has: its place in the schema */
+    size_t size;                   /* samples a batch */
+    void *memory[RECORD_TENSORS];  /* of one tensor each, for `size` samples */
+    int64_t *positions;            /* `index`, for `size` samples */
     uint32_t *crcs; /* [size], of what the last record has of each sample; NULL: not computed */
 };
 
@@ -22,6 +24,8 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
                            enum non_finite non_finite, size_t size);
 /* Gives records this modality's label as `label`; false: the set has none, and all is as before. */
 bool batcher_relabel(struct batcher *b, enum modality modality);
+/* From now on `crcs` are of those tensors alone that this schema has too, and of the texts. */
+void batcher_sum_only(struct batcher *b, const struct schema *schema);
 /* The tensors that a record has; a header's schema. */
 void batcher_schema(const struct batcher *b, struct schema *schema);
 /* Is there anything but labels in a record? */
@@ -29,8 +33,8 @@ bool batcher_has_features(const struct batcher *b);
 /* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
  * The numbers are the run's. */
 value batcher_standardization(struct batcher *b, msgpack_zone *zone);
-/* A record of `count` samples, at most `size`, of a split; index[count]. Its tensors are the
- * batcher's until the next. */
+/* A record of `count` samples, at most `size`, of a split; index[count], which it has as `index`.
+ * Its tensors are the batcher's until the next. */
 void batcher_fill(struct batcher *b, struct record *r, enum split split, const uint32_t *index,
                   size_t count);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 const char *const modality_names[MODALITIES] = {"text", "vision", "audio"};
+const char *const length_names[MODALITIES] = {"text_lengths", "vision_lengths", "audio_lengths"};
 const char modality_letters[MODALITIES] = {'T', 'V', 'A'};
 const char *const family_names[FAMILIES] = {"sims", "mosi"};
 const char *const split_names[SPLITS] = {"train", "valid", "test"};

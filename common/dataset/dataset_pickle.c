@@ -8,10 +8,11 @@
 
 const char *pickle_field_key(int field)
 {
-    return field < MODALITIES     ? modality_names[field]
-           : field == FIELD_BERT  ? "text_bert"
-           : field >= FIELD_TEXTS ? record_texts[field - FIELD_TEXTS]
-                                  : label_keys[field - FIELD_LABELS];
+    return field < MODALITIES      ? modality_names[field]
+           : field == FIELD_BERT   ? "text_bert"
+           : field >= FIELD_TEXTS  ? record_texts[field - FIELD_TEXTS]
+           : field >= FIELD_LABELS ? label_keys[field - FIELD_LABELS]
+                                   : length_names[field - FIELD_LENGTHS];
 }
 
 const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value *v)
@@ -66,6 +67,12 @@ static const struct pickle_value *named(struct dataset *d, const struct pickle_v
     return found;
 }
 
+/* Lengths of a modality that is not there. */
+static bool counts_nothing(const struct fields *fields, int field)
+{
+    return field >= FIELD_LENGTHS && field < FIELD_LABELS && !fields->of[field - FIELD_LENGTHS];
+}
+
 static void find_fields(struct dataset *d, enum split at, const struct pickle_value *dict)
 {
     struct dataset_split *split = &d->split[at];
@@ -74,7 +81,7 @@ static void find_fields(struct dataset *d, enum split at, const struct pickle_va
     *fields = (struct fields){.dict = dict};
     for (int field = 0; field < FIELDS; field++) {
         const struct pickle_value *v = named(d, dict, pickle_field_key(field));
-        if (!v)
+        if (!v || counts_nothing(fields, field))
             continue;
         size_t samples = pickle_set_of(d)->flat && field <= FIELD_BERT ? 1 : value_samples(v);
         if (!first) {
@@ -168,6 +175,9 @@ static void make_schema(struct dataset *d)
         add_tensor(d, FIELD_BERT, "text_bert", I8, 3, (size_t[]){0, 3, set->tokens});
     if (d->schema.count == 0)
         no_features(d);
+    for (int i = 0; i < MODALITIES; i++)
+        if (has(d, FIELD_LENGTHS + i))
+            add_tensor(d, FIELD_LENGTHS + i, length_names[i], I8, 1, (size_t[]){0});
     for (int i = LABELS - 1; i >= 0; i--)
         if (has(d, FIELD_LABELS + i))
             add_tensor(d, FIELD_LABELS + i, name_label(name, i), F4, 1, (size_t[]){0});
@@ -233,12 +243,29 @@ static void describe(struct dataset *d, enum split split, dataset_key_fn *tell, 
     }
 }
 
+/* MMSA-FET cuts features off at L frames, and leaves the lengths as they were. */
+static void warn_of_lengths(struct dataset *d)
+{
+    const struct pickle_set *set = pickle_set_of(d);
+    for (int i = 0; i < MODALITIES; i++)
+        if (set->longer[i])
+            msa_warn(d->m, "%s: %zu of '%s' were above %zu, the frames of '%s', and became %zu",
+                     d->path, set->longer[i], length_names[i], set->frames[i], modality_names[i],
+                     set->frames[i]);
+}
+
+static void warn(struct dataset *d)
+{
+    pickle_set_warn(d);
+    warn_of_lengths(d);
+}
+
 const struct dataset_format dataset_pickle = {.name = "pickle",
                                               .label_key = "regression_labels",
                                               .open = open_set,
                                               .read = pickle_set_read,
                                               .text = pickle_set_text,
-                                              .warn = pickle_set_warn,
+                                              .warn = warn,
                                               .remedy = pickle_set_remedy,
                                               .describe = describe,
                                               .close = close_set};

@@ -10,7 +10,8 @@
 /* Everything that is read from a split, in the order in which errors name it. */
 enum {
     FIELD_BERT = MODALITIES,
-    FIELD_LABELS,
+    FIELD_LENGTHS, /* from here on one value a sample */
+    FIELD_LABELS = FIELD_LENGTHS + MODALITIES,
     FIELD_TEXTS = FIELD_LABELS + LABELS,
     FIELDS = FIELD_TEXTS + RECORD_TEXTS
 };
@@ -27,7 +28,8 @@ struct pickle_set {
     struct fields splits[SPLITS];
     size_t frames[MODALITIES], width[MODALITIES]; /* L and F of [N,L,F]; 0: not there */
     size_t tokens;                                /* L of text_bert [N,3,L]; 0: not there */
-    int field_of[RECORD_TENSORS];                 /* what a tensor of the schema is made of */
+    size_t longer[MODALITIES];    /* lengths above L: samples whose frames were cut off at L */
+    int field_of[RECORD_TENSORS]; /* what a tensor of the schema is made of */
 };
 
 static inline struct pickle_set *pickle_set_of(const struct dataset *d)
@@ -50,6 +52,10 @@ void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
  * "" where no name is likely. Owned by the run. */
 const char *pickle_set_remedy(struct dataset *d);
+
+/* Of sample i, as the file says: perhaps more than L. Fails the run where it is not a whole number
+ * from 0. `field`: from FIELD_LENGTHS to FIELD_LABELS. */
+double pickle_set_length(struct dataset *d, enum split split, int field, size_t i);
 
 /* dataset_format's. */
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out);

@@ -73,6 +73,14 @@ static void check_values(struct dataset *d, enum split at, int field)
         array_of(d, at, field, "fiubO", "numbers");
 }
 
+static void check_lengths(struct dataset *d, enum split at, int modality)
+{
+    struct pickle_set *set = pickle_set_of(d);
+    int field = FIELD_LENGTHS + modality;
+    for (size_t i = 0; set->splits[at].of[field] && i < d->split[at].count; i++)
+        set->longer[modality] += pickle_set_length(d, at, field, i) > (double)set->frames[modality];
+}
+
 static void check_split(struct dataset *d, enum split at)
 {
     const struct fields *fields = &pickle_set_of(d)->splits[at];
@@ -81,8 +89,10 @@ static void check_split(struct dataset *d, enum split at)
             check_features(d, at, modality);
     if (fields->of[FIELD_BERT])
         check_text_bert(d, at);
-    for (int field = FIELD_LABELS; field < FIELDS; field++)
+    for (int field = FIELD_LENGTHS; field < FIELDS; field++)
         check_values(d, at, field);
+    for (int modality = 0; modality < MODALITIES; modality++)
+        check_lengths(d, at, modality);
 }
 
 /* What one split has, all have; the ids apart. */

@@ -22,19 +22,57 @@ static _Noreturn void wrong_kind(struct dataset *d, enum split split, int field,
              expected);
 }
 
+/* Of a list, or of an array of objects. */
+static double number_in(struct dataset *d, enum split split, int field, size_t i,
+                        const struct pickle_value *number)
+{
+    if (number->kind != PICKLE_REAL && number->kind != PICKLE_INT && number->kind != PICKLE_BOOL)
+        wrong_kind(d, split, field, i, number, "a number");
+    return pickle_real(number);
+}
+
 static float read_label(struct dataset *d, enum split split, int field, size_t i)
 {
     const struct pickle_value *v = pickle_set_of(d)->splits[split].of[field],
                               *number = element(v, i);
-    float label = NAN;
-    if (!number)
-        pickle_numbers(pickle_set_of(d)->pickle, v->array, i, 1, &label);
-    else if (number->kind == PICKLE_REAL || number->kind == PICKLE_INT ||
-             number->kind == PICKLE_BOOL)
-        label = (float)pickle_real(number);
-    else
-        wrong_kind(d, split, field, i, number, "a number");
+    float label;
+    if (number)
+        return (float)number_in(d, split, field, i, number);
+    pickle_numbers(pickle_set_of(d)->pickle, v->array, i, 1, &label);
     return label;
+}
+
+static double number_of_array(struct dataset *d, const struct pickle_array *a, size_t i)
+{
+    struct pickle *p = pickle_set_of(d)->pickle;
+    float real;
+    int64_t whole;
+    if (a->kind == 'f') {
+        pickle_numbers(p, a, i, 1, &real);
+        return (double)real;
+    }
+    pickle_integers(p, a, i, 1, &whole);
+    return a->kind == 'u' ? (double)(uint64_t)whole : (double)whole;
+}
+
+double pickle_set_length(struct dataset *d, enum split split, int field, size_t i)
+{
+    const struct pickle_value *v = pickle_set_of(d)->splits[split].of[field],
+                              *number = element(v, i);
+    double length =
+        number ? number_in(d, split, field, i, number) : number_of_array(d, v->array, i);
+    if (!(length >= 0) || length != trunc(length) || isinf(length))
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: %s: sample %zu, '%s': %g but expected a whole number from 0", d->path,
+                 split_names[split], i, pickle_field_key(field), length);
+    return length;
+}
+
+/* Of those frames that there are. */
+static int64_t read_length(struct dataset *d, enum split split, int field, size_t i)
+{
+    double frames = (double)pickle_set_of(d)->frames[field - FIELD_LENGTHS];
+    return (int64_t)fmin(pickle_set_length(d, split, field, i), frames);
 }
 
 /* What was read of an array of uint64 and does not fit into int64. */
@@ -74,6 +112,8 @@ void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, 
     size_t n = dataset_elements(d, tensor);
     if (field >= FIELD_LABELS)
         *(float *)out = read_label(d, split, field, i);
+    else if (field >= FIELD_LENGTHS)
+        *(int64_t *)out = read_length(d, split, field, i);
     else if (field == FIELD_BERT)
         read_text_bert(d, split, v->array, i, out);
     else

@@ -154,14 +154,20 @@ static void tell(struct unknown *u, const char *what, const char *name, const ch
 
 /* ---- Keys ---- */
 
+/* FIELDS: it is not the name of one. */
+static int field_named(const char *known)
+{
+    int field = 0;
+    while (field < FIELDS && strcmp(pickle_field_key(field), known) != 0)
+        field++;
+    return field;
+}
+
 /* The value that is read by a known name; NULL: none is. */
 static const struct pickle_value *read_as(struct dataset *d, enum split split, const char *known)
 {
-    const struct fields *fields = &pickle_set_of(d)->splits[split];
-    for (int field = 0; field < FIELDS; field++)
-        if (strcmp(pickle_field_key(field), known) == 0)
-            return fields->of[field];
-    return NULL;
+    int field = field_named(known);
+    return field < FIELDS ? pickle_set_of(d)->splits[split].of[field] : NULL;
 }
 
 /* Where two keys are equal only the last is read. */
@@ -183,7 +189,7 @@ static void tell_of_key(struct unknown *u, enum split split, size_t i, const cha
     tensor_shape_text(shape, a ? a->rank : 1, a ? a->shape : &v->length);
     char *what = msa_format(u->d->m, "%s (%s %s%s%s)", key, pickle_dtype_text(dtype, v), shape,
                             set->flat ? "" : " in ", set->flat ? "" : split_names[split]);
-    bool one_each = likely && strncmp(likely, "regression", strlen("regression")) == 0;
+    bool one_each = likely && field_named(likely) >= FIELD_LENGTHS;
     if (is_new(u, key))
         tell(u, what, name, likely, taken,
              first_of(v) && !one_each ? "features must be one array of numbers" : NULL);

@@ -2,8 +2,8 @@
  *
  * The file is mapped, read once as any stage reads it, with all its checks, and indexed: where in
  * it the elements of each record's tensors begin. A gzipped one is inflated into a file without a
- * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK.
- */
+ * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK;
+ * and `index`, for the place of a sample is that in this file now. */
 #include "common/dataset/dataset_stream.h"
 
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 
 /* ---- Header ---- */
 
-static bool is_of_batch(const char *name)
+static bool is_left_out(const char *key)
 {
-    return strchr(name, '@') != NULL;
+    return strchr(key, '@') || strcmp(key, "index") == 0;
 }
 
 /* What a tensor of the file is called here. `own`: is there one too that has that name itself? */
@@ -23,7 +23,7 @@ static const char *name_of(struct dataset *d, const char *key,
                            bool (*own)(const void *, const char *), const void *of)
 {
     struct renaming *r = naming_from(d->naming, key, NAME_STREAM);
-    if (!r)
+    if (!r || is_left_out(key))
         return key;
     if (own(of, r->to) && r->given)
         naming_conflict(d->naming, d->path, r);
@@ -44,7 +44,7 @@ static void add_tensor(struct dataset *d, const char *key, const char *name, enu
                        int rank, const size_t *shape)
 {
     int at = d->schema.count;
-    if (is_of_batch(key) || schema_find(&d->schema, name))
+    if (is_left_out(key) || schema_find(&d->schema, name))
         return;
     schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
     d->keys[at] = msa_strndup(d->m, key, strlen(key));
@@ -102,7 +102,7 @@ static void check_tensors(struct dataset *d, const struct record *r, bool first)
         const struct tensor *t = &r->tensors[i];
         if (first && find_key(d, t->name) < 0)
             add_tensor(d, t->name, name_of(d, t->name, in_record, r), t->dtype, t->rank, t->shape);
-        else if (!is_of_batch(t->name) && find_key(d, t->name) < 0)
+        else if (!is_left_out(t->name) && find_key(d, t->name) < 0)
             frame_fail(d->m, &r->frame, t->name, "not in the records before");
     }
 }

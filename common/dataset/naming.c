@@ -22,6 +22,9 @@ static const struct {
     {"vision", KNOWN | BOTH, NULL},
     {"audio", KNOWN | BOTH, NULL},
     {"text_bert", KNOWN | BOTH, NULL},
+    {"text_lengths", KNOWN | BOTH, NULL},
+    {"vision_lengths", KNOWN | BOTH, NULL},
+    {"audio_lengths", KNOWN | BOTH, NULL},
     {"id", KNOWN | NAME_PICKLE, NULL},
     {"raw_text", KNOWN | NAME_PICKLE, NULL},
     {"regression_labels", KNOWN | NAME_PICKLE, NULL},
@@ -44,9 +47,6 @@ static const struct {
     {"y", KNOWN | NAME_STREAM, NULL},
     {"logits", KNOWN | NAME_STREAM, NULL},
     {"u", KNOWN | NAME_STREAM, NULL},
-    {"text_lengths", KNOWN, NULL},
-    {"vision_lengths", KNOWN, NULL},
-    {"audio_lengths", KNOWN, NULL},
     {"annotations", KNOWN, NULL},
     {"annotations_T", KNOWN, NULL},
     {"annotations_V", KNOWN, NULL},
@@ -126,6 +126,20 @@ static const char *likely(const char *plain, int where)
     return NULL;
 }
 
+/* "visual_lengths" is vision_lengths: what counts a modality's frames goes by its name. */
+static const char *likely_lengths(const char *plain, int where)
+{
+    static const char end[] = "_lengths";
+    char name[2 * (BODY_KEY + 1)];
+    size_t length = strlen(plain), stem = length < strlen(end) ? 0 : length - strlen(end);
+    if (strcasecmp(plain + stem, end) != 0)
+        return NULL;
+    snprintf(name, sizeof name, "%.*s", (int)stem, plain);
+    const char *means = likely(name, where);
+    snprintf(name, sizeof name, "%s%s", means ? means : "", end);
+    return likely(name, where);
+}
+
 /* "h_visual" is h_vision: a modality's name after what a stream puts before it. */
 static const char *likely_in_stream(const char *plain)
 {
@@ -145,6 +159,8 @@ const char *naming_likely(const char *name, int where)
     for (char *at = plain; (at = strpbrk(at, " -."));)
         *at = '_';
     const char *means = likely(plain, where);
+    if (!means)
+        means = likely_lengths(plain, where);
     return means || !(where & NAME_STREAM) ? means : likely_in_stream(plain);
 }
 

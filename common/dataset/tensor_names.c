@@ -29,7 +29,8 @@ int name_modality(const char *name)
     if (strncmp(name, "label_", strlen("label_")) == 0)
         return -1;
     for (int i = 0; i < MODALITIES; i++)
-        if (strcmp(name, modality_names[i]) == 0 || ends_with(name, modality_names[i]))
+        if (strcmp(name, modality_names[i]) == 0 || strcmp(name, length_names[i]) == 0 ||
+            ends_with(name, modality_names[i]))
             return i;
     return strcmp(name, "text_bert") == 0 ? TEXT : -1;
 }

@@ -142,8 +142,8 @@ void option_variants(struct msa *m, const char *option, const char *list);
  * given. */
 uint32_t option_given(struct msa *m, const char *name);
 /* Fails the run with MSA_USAGE where an option was given that is for variants, but not for the
- * chosen ones: "--heads is for transformer, but not for dnn". chosen[count] are those for the keys
- * of options with as many keys; NULL: none, whatever was given. */
+ * chosen ones: "--heads is for transformer, but dnn is chosen". chosen[count] are those for the
+ * keys of options with as many keys; NULL: none, whatever was given. */
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
 
 /* For the parser: fills in the field of an option; `text` is NULL for a flag. Returns the keys that

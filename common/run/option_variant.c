@@ -104,16 +104,23 @@ struct chosen {
     int count;
 };
 
-/* Given for all: does one take it? Else, the one that doesn't. */
-static const struct variant *refuses_all(const struct chosen *c, const struct option *o)
+/* Given for all: does none of them take it? */
+static bool refused_by_all(const struct chosen *c, const struct option *o)
 {
-    const struct variant *refuses = NULL;
-    for (int i = 0; i < c->count; i++) {
+    for (int i = 0; i < c->count; i++)
         if (c->variants[i] && takes(c->variants[i], o))
-            return NULL;
-        refuses = c->variants[i] ? c->variants[i] : refuses;
-    }
-    return refuses;
+            return false;
+    return true;
+}
+
+/* "transformer, bert": those that were chosen, each once. */
+static const char *names_of(struct msa *m, const struct chosen *c)
+{
+    const char *names = "";
+    for (int i = 0; i < c->count; i++)
+        if (c->variants[i] && !option_names(names, c->variants[i]->name))
+            names = msa_format(m, "%s%s%s", names, *names ? "," : "", c->variants[i]->name);
+    return *names ? names : "none";
 }
 
 /* The first that does not take what is given for it. */
@@ -132,10 +139,10 @@ static void see_taken(struct msa *m, void *closure, const struct option *o, uint
     const char *names = keys ? takers(m, o) : NULL;
     if (!names)
         return;
-    const struct variant *refuses =
-        keys == UINT32_MAX ? refuses_all(c, o) : refuses_key(c, o, keys);
-    if (refuses)
-        msa_fail(m, MSA_USAGE, "--%s is for %s, but not for %s", o->name, names, refuses->name);
+    const struct variant *one = keys == UINT32_MAX ? NULL : refuses_key(c, o, keys);
+    if (one || (keys == UINT32_MAX && refused_by_all(c, o)))
+        msa_fail(m, MSA_USAGE, "--%s is for %s, but %s is chosen", o->name, names,
+                 one ? one->name : names_of(m, c));
 }
 
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count)

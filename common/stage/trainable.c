@@ -74,6 +74,14 @@ static const struct variant *variant_named(const struct msa *m, const char *name
     return m->of->variants[i];
 }
 
+void trainable_check_options(struct trainable *t)
+{
+    const struct variant *chosen[MODALITIES] = {NULL};
+    for (int i = 0; i < t->part_count; i++)
+        chosen[t->parts[i].modality < 0 ? 0 : t->parts[i].modality] = &t->parts[i].model->is;
+    options_check_taken(t->m, chosen, MODALITIES);
+}
+
 void trainable_choose(struct trainable *t, const char *option, const struct variant *given)
 {
     const char *noted = trainable_noted(t, option);
@@ -87,14 +95,7 @@ void trainable_choose(struct trainable *t, const char *option, const struct vari
     const struct variant *v = given ? given : kept;
     trainable_note(t, option, v->name);
     trainable_part(t, (const struct model *)v, -1);
-}
-
-static void check_options(struct trainable *t)
-{
-    const struct variant *chosen[MODALITIES] = {NULL};
-    for (int i = 0; i < t->part_count; i++)
-        chosen[t->parts[i].modality < 0 ? 0 : t->parts[i].modality] = &t->parts[i].model->is;
-    options_check_taken(t->m, chosen, MODALITIES);
+    trainable_check_options(t);
 }
 
 /* --- what goes in and comes out --- */
@@ -166,7 +167,6 @@ static void on_header(struct stage *s)
     if (training(t))
         begin_training(t);
     t->choose(t);
-    check_options(t);
     for (int i = 0; i < t->part_count; i++)
         t->parts[i].model->build(&t->parts[i]);
     params_check_frozen(&t->params);

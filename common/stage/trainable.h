@@ -88,6 +88,9 @@ void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *sel
 
 /* For choose(): puts a model to work, for one modality or, -1, for all. */
 struct part *trainable_part(struct trainable *t, const struct model *model, int modality);
+/* For choose(), when all have been put to work: fails the run with MSA_USAGE where an option was
+ * given that none of them takes. */
+void trainable_check_options(struct trainable *t);
 /* For choose() of a stage that is one model: the one that an option (`option`) names, else the one
  * that FILE has noted under that name, else the program's first; and notes it. In evaluation one
  * that is given but differs from FILE's fails the run with MSA_USAGE. */

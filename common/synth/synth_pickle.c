@@ -52,9 +52,7 @@ static void write_tokens(struct job *job, enum split split)
 
 static void write_lengths(struct job *job, enum split split, enum modality modality)
 {
-    char key[32];
-    snprintf(key, sizeof key, "%s_lengths", modality_names[modality]);
-    pickle_write_text(job->to, key);
+    pickle_write_text(job->to, length_names[modality]);
     pickle_write_list(job->to);
     for (size_t i = 0; i < job->synth->count[split]; i++)
         pickle_write_int(job->to, (int32_t)synth_length(job->synth, split, modality, i));

@@ -137,14 +137,14 @@ static void declare(struct part *p, const struct text_bert *b)
     struct trainable *t = p->t;
     size_t tokens = trainable_arrives(t, encode_tokens)->shape[2], dim = b->bert.config.dim;
     char name[TENSOR_NAME + 1];
-    if (b->features)
-        schema_add(t->m, &t->stage->header->schema, modality_names[TEXT], F4, 3,
-                   (size_t[]){0, tokens, dim}, false);
-    else
+    if (!b->features) {
         encode_adds(p, name, dim);
+        encode_drop_modality(p);
+        return;
+    }
+    schema_add(t->m, &t->stage->header->schema, modality_names[TEXT], F4, 3,
+               (size_t[]){0, tokens, dim}, false);
     encode_drop(p, encode_tokens);
-    if (!b->features)
-        encode_drop(p, modality_names[TEXT]);
 }
 
 static void build(struct part *p)

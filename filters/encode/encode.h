@@ -37,6 +37,8 @@ const char *encode_prefix(struct part *p, const char *usual);
 const char *encode_adds(struct part *p, char name[TENSOR_NAME + 1], size_t dim);
 /* A tensor that has been encoded goes no further, but with --keep. */
 void encode_drop(struct part *p, const char *name);
+/* The same for all that a modality has come as: frames, their lengths, tokens. */
+void encode_drop_modality(struct part *p);
 
 /* Does FILE, in evaluation, have a transformer's parameters for this modality? Files of 0.1.0 do
  * not note which networks they are of. */

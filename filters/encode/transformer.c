@@ -141,7 +141,7 @@ static void build(struct part *p)
     trainable_reads(t, modality);
     *encoder = encoder_layers(&t->params, prefix, shape, mean, scale);
     encode_adds(p, name, shape.dim);
-    encode_drop(p, modality);
+    encode_drop_modality(p);
 }
 
 static void forward(struct part *p)

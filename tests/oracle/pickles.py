@@ -235,7 +235,7 @@ def split_of(split, unimodal, lists):
     part = {"text": features(split, n, 3, 4, 0, "f4"), "vision": features(split, n, 2, 5, 1, "f8"),
             "audio": np.asfortranarray(features(split, n, 4, 2, 2, "f8")),
             "text_bert": features(split, n, 3, 6, 0, "i8"),
-            "audio_lengths": [4] * n, "vision_lengths": [2] * n, "raw_text": np.array([f"word {split}, {i}" for i in range(n)]),
+            "vision_lengths": [i % 3 for i in range(n)], "audio_lengths": (index * 3 % 5).astype("u8"), "raw_text": np.array([f"word {split}, {i}" for i in range(n)]),
             "id": np.array([f"v{split}$_${i}" for i in range(n)]),
             "regression_labels": (index * .2 - .4).astype("f4")}
     if unimodal:
@@ -297,6 +297,35 @@ def datasets():
     broken("short-audio", short_audio)
     broken("wide-valid", wide_valid)
     broken("no-text", no_text)
+    def lengths(key, change):
+        """A change of the lengths of the valid split, [0, 1, 2]."""
+        def set_lengths(data):
+            data["valid"][key] = change(data["valid"][key])
+        return set_lengths
+
+    def other_lengths(data):
+        for part in data.values():
+            n = len(part["text"])
+            part["vision_lengths"] = np.array([7, 2, True, 0, 5][:n], "O")
+            part["audio_lengths"] = np.array([[0], [2**64 - 1], [4], [1], [3]][:n], "u8")
+            part["text_lengths"] = np.array([0.0, 1, 3, 2, 1e9][:n])
+
+    def no_audio(data):
+        for part in data.values():
+            del part["audio"]
+        data["valid"]["audio_lengths"] = "of what?"
+
+    broken("other-lengths", other_lengths)
+    broken("no-audio", no_audio)
+    broken("negative-length", lengths("vision_lengths", lambda x: [x[0], -1, x[2]]))
+    broken("negative-lengths", lengths("audio_lengths", lambda x: x.astype("i4") - 2))
+    broken("broken-length", lengths("audio_lengths", lambda x: np.array([0, 1, 2.5])))
+    broken("nan-length", lengths("vision_lengths", lambda x: [x[0], x[1], float("nan")]))
+    broken("text-length", lengths("vision_lengths", lambda x: [x[0], "1", x[2]]))
+    broken("texts-for-lengths", lengths("audio_lengths", lambda x: np.array(["0", "1", "2"])))
+    broken("many-lengths", lengths("audio_lengths", lambda x: np.zeros((3, 2), "i8")))
+    broken("few-lengths", lengths("vision_lengths", lambda x: x[:2]))
+    broken("lengths-of-some", lengths("vision_lengths", lambda x: None))
     broken("empty-valid", empty_valid)
     broken("no-labels", no_labels)
     broken("infinite", infinite)

@@ -85,6 +85,15 @@ static void check_text_bert(struct dataset *d, enum split s, size_t i)
             assert_int_equal(x[6 * k + t], 1000 * (int)s + 100 * (int)i + 10 * k + t);
 }
 
+static int64_t length(struct dataset *d, enum split s, enum modality modality, size_t i)
+{
+    int64_t frames;
+    const struct schema_entry *e = entry(d, length_names[modality]);
+    assert_true(e->rank == 1 && e->dtype == I8);
+    read_tensor(d, s, e->name, i, NON_FINITE_FAIL, &frames);
+    return frames;
+}
+
 static void check_text(struct dataset *d, enum split s, enum record_text which, size_t i,
                        const char *format)
 {
@@ -99,6 +108,8 @@ static void check_sample(struct dataset *d, enum split s, size_t i)
     for (enum modality modality = 0; modality < MODALITIES; modality++)
         check_features(d, s, modality, i);
     check_text_bert(d, s, i);
+    assert_int_equal(length(d, s, VISION, i), i % 3);
+    assert_int_equal(length(d, s, AUDIO, i), i * 3 % 5);
     check_text(d, s, RECORD_ID, i, "v%d$_$%zu");
     check_text(d, s, RECORD_RAW_TEXT, i, "word %d, %zu");
     assert_true(label(d, s, "label", i) == (float)((double)i * .2 - .4));
@@ -117,6 +128,7 @@ static void check_set(struct dataset *d)
         assert_int_equal(entry(d, modality_names[i])->shape[2], width[i]);
     }
     assert_true(d->labels[LABEL_JOINT] >= 0);
+    assert_int_equal(dataset_find(d, "text_lengths"), -1);
     for (enum split s = 0; s < SPLITS; s++) {
         assert_int_equal(d->split[s].count, sizes[s]);
         for (size_t i = sizes[s]; i-- > 0;)
@@ -237,6 +249,32 @@ static void one_frame(void **state)
     run_well(&job, read_one_frame);
 }
 
+/* Lists, arrays of any numbers; those above L are L. */
+static void read_other_lengths(struct msa *m)
+{
+    static const int64_t want[][MODALITIES] = {
+        {0, 2, 0}, {1, 2, 4}, {3, 1, 4}, {2, 0, 1}, {3, 2, 3}};
+    struct dataset *d = open_job(m);
+    for (size_t i = 0; i < d->split[TRAIN].count; i++)
+        for (enum modality modality = 0; modality < MODALITIES; modality++)
+            assert_int_equal(length(d, TRAIN, modality, i), want[i][modality]);
+}
+
+static void read_no_audio(struct msa *m)
+{
+    struct dataset *d = open_job(m);
+    assert_int_equal(dataset_find(d, "audio_lengths"), -1);
+    assert_true(dataset_find(d, "vision_lengths") >= 0);
+}
+
+static void lengths(void **state)
+{
+    struct job job = job_for(state, "other-lengths");
+    run_well(&job, read_other_lengths);
+    job = job_for(state, "no-audio");
+    run_well(&job, read_no_audio);
+}
+
 static void open_only(struct msa *m)
 {
     open_job(m);
@@ -248,6 +286,19 @@ static void disagreeing(void **state)
         {"short-audio", "train: 'audio' has 4 samples but expected 5, as 'text' has"},
         {"wide-valid", "valid: 'vision' is [3,2,6] but expected [*,2,5], as in another split"},
         {"no-text", "test: 'text' is not there but valid has it"},
+        {"negative-length",
+         "valid: sample 1, 'vision_lengths': -1 but expected a whole number from 0"},
+        {"negative-lengths",
+         "valid: sample 0, 'audio_lengths': -2 but expected a whole number from 0"},
+        {"broken-length",
+         "valid: sample 2, 'audio_lengths': 2.5 but expected a whole number from 0"},
+        {"nan-length", "valid: sample 2, 'vision_lengths': nan but expected a whole number from 0"},
+        {"text-length", "valid: sample 1, 'vision_lengths': str but expected a number"},
+        {"texts-for-lengths", "valid: 'audio_lengths' is <U1 but expected an array of numbers"},
+        {"many-lengths",
+         "valid: 'audio_lengths' has 6 values but expected one for each of 3 samples"},
+        {"few-lengths", "valid: 'vision_lengths' has 2 samples but expected 3, as 'text' has"},
+        {"lengths-of-some", "valid: 'vision_lengths' is not there but test has it"},
         {"no-set", "a dict of neither splits"},
         {"list", "the pickle is list but expected dict"},
     };
@@ -379,17 +430,12 @@ static void written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_sets),
-        cmocka_unit_test(names),
-        cmocka_unit_test(flat),
-        cmocka_unit_test(unlabelled),
-        cmocka_unit_test(empty_split),
-        cmocka_unit_test(one_frame),
-        cmocka_unit_test(disagreeing),
-        cmocka_unit_test(non_finite),
-        cmocka_unit_test(standardization),
-        cmocka_unit_test(no_train),
-        cmocka_unit_test(written),
+        cmocka_unit_test(whole_sets),  cmocka_unit_test(names),
+        cmocka_unit_test(flat),        cmocka_unit_test(unlabelled),
+        cmocka_unit_test(empty_split), cmocka_unit_test(one_frame),
+        cmocka_unit_test(lengths),     cmocka_unit_test(disagreeing),
+        cmocka_unit_test(non_finite),  cmocka_unit_test(standardization),
+        cmocka_unit_test(no_train),    cmocka_unit_test(written),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, oracle_make, oracle_remove);

@@ -87,10 +87,25 @@ static void modalities(void **state)
     static const struct {
         const char *name;
         int modality;
-    } all[] = {{"text", TEXT},       {"text_bert", TEXT}, {"h_text", TEXT},    {"vision", VISION},
-               {"s_vision", VISION}, {"audio", AUDIO},    {"d_audio", AUDIO},  {"raw_text", TEXT},
-               {"label", -1},        {"label_text", -1},  {"label_audio", -1}, {"y", -1},
-               {"logits", -1},       {"context", -1},     {"audios", -1},      {"", -1}};
+    } all[] = {{"text", TEXT},
+               {"text_bert", TEXT},
+               {"h_text", TEXT},
+               {"vision", VISION},
+               {"s_vision", VISION},
+               {"audio", AUDIO},
+               {"d_audio", AUDIO},
+               {"raw_text", TEXT},
+               {"audio_lengths", AUDIO},
+               {"h_audio_lengths", -1},
+               {"lengths", -1},
+               {"label", -1},
+               {"label_text", -1},
+               {"label_audio", -1},
+               {"y", -1},
+               {"logits", -1},
+               {"context", -1},
+               {"audios", -1},
+               {"", -1}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (name_modality(all[i].name) != all[i].modality)
             fail_msg("'%s' is of modality %d", all[i].name, name_modality(all[i].name));

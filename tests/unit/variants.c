@@ -127,12 +127,12 @@ static void wrong_keys_and_values_are_refused(void **state)
 static void what_no_chosen_variant_takes_is_refused(void **state)
 {
     (void)state;
-    refused(PARSE("--net=deep", "--hidden", "3"), "--hidden is for dense, but not for deep");
-    refused(PARSE("--net=dense", "--heads", "2"), "--heads is for deep, but not for dense");
+    refused(PARSE("--net=deep", "--hidden", "3"), "--hidden is for dense, but deep is chosen");
+    refused(PARSE("--net=dense", "--heads", "2"), "--heads is for deep, but dense is chosen");
     refused(PARSE("--net=bare", "--dropout", ".1"),
-            "--dropout is for deep, dense, but not for bare");
+            "--dropout is for deep, dense, but bare is chosen");
     refused(PARSE("--net=dense", "--net=text=deep", "--hidden=text=3"),
-            "--hidden is for dense, but not for deep");
+            "--hidden is for dense, but deep is chosen");
     struct script s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=4");
     assert_string_equal(s.m.error, ""); /* for all that take it */
     assert_int_equal(s.heads, 4);
