@@ -54,7 +54,7 @@ import json
 import numpy as np
 frames = [json.loads(line) for line in open("dump.json")]
 assert [f["kind"] for f in frames] == ["H", "D", "E"]
-assert len(frames[1]["tensors"]) == 7
+assert len(frames[1]["tensors"]) == 10
 for t in frames[1]["tensors"]:
     x = np.array(t["values"]).reshape(t["shape"])
     for key, want in (("min", x.min()), ("max", x.max()), ("mean", x.mean()), ("deviation", x.std())):

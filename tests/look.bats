@@ -109,7 +109,7 @@ expected = {f"{number:08}-{kind}-{name}.npy": x
             for number, (kind, body) in enumerate(frames(open("in.msa", "rb")))
             for name, x in body.get("tensors", {}).items()}
 found = {p.name: np.load(p, allow_pickle=False) for p in Path("arrays").iterdir()}
-assert len(found) == 3 * 7 and found.keys() == expected.keys(), found.keys() ^ expected.keys()
+assert len(found) == 3 * 10 and found.keys() == expected.keys(), found.keys() ^ expected.keys()
 for name, x in expected.items():
     assert found[name].dtype == x.dtype and found[name].shape == x.shape and found[name].tobytes() == x.tobytes(), name
 assert Path("arrays/00000001-D-audio.npy").stat().st_size % 4 == 0
