@@ -90,6 +90,7 @@ static void build_joint(struct trainable *t, struct predict *p)
     trainable_declare(t, "y", 1, (size_t[]){0});
     trainable_declare(t, "logits", 2, (size_t[]){0, classes});
     trainable_declare(t, "u", 2, (size_t[]){0, (size_t)p->arriving.count});
+    trainable_columns(t, "u", p->arriving.names);
 }
 
 /* Those that arrive, side by side, and those that the heads are made for. */

@@ -132,7 +132,7 @@ set_out() {
             msa-metrics --log metrics.tsv
     done
     for columns in "id split path" "id split label prediction" \
-        "id split label prediction class probability s_text s_vision s_audio d_text d_vision d_audio notes"; do
+        "id split label prediction class probabilities s_text"; do
         tr ' ' '\t' <<<"$columns" >manifest.tsv
         refused "msa-metrics: cannot write 'manifest.tsv': predictions may not replace a file of another kind" \
             msa-metrics --predictions manifest.tsv

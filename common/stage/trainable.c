@@ -76,6 +76,11 @@ void trainable_declare(struct trainable *t, const char *name, int rank, const si
     schema_add(t->m, &t->stage->header->schema, name, F4, rank, shape, gradient);
 }
 
+void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1])
+{
+    schema_columns(&t->stage->header->schema, name, columns);
+}
+
 void trainable_drop(struct trainable *t, const char *name)
 {
     if (t->record)

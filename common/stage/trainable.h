@@ -72,6 +72,8 @@ const struct schema_entry *trainable_arrives(const struct trainable *t, const ch
 /* Declares an output [B, shape…] (dimension 0 is given as 0); it wants a gradient if anything is
  * trained here or an input wants one. Call it when all parameters have been made. */
 void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape);
+/* What the columns of an output, dimension 1, are; referenced. */
+void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1]);
 /* Options that determine the parameters, from 1 to `most`, are kept with them. It is `given`, else
  * what the files with initial values have noted, else `usual`; and is noted. In evaluation one
  * that is given but differs from FILE's fails the run with MSA_USAGE; a file's that is none,
