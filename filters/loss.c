@@ -151,6 +151,16 @@ static value settings_value(struct loss *l, msgpack_zone *zone)
     return resume_settings(l->m, zone, options, "tasks,regression,phi,contrast,tau-m,weights");
 }
 
+/* Columns of logs are called by these. */
+static void put_tasks(struct loss *l, struct header *h)
+{
+    value tasks = value_array();
+    for (int k = 0; k < TASKS; k++)
+        if (l->computed[k])
+            value_push(l->m, h->zone, &tasks, value_str(l->m, h->zone, task_names[k]));
+    value_set(l->m, h->zone, &h->map, "tasks", tasks);
+}
+
 static void on_header(struct stage *s)
 {
     struct loss *l = s->self;
@@ -160,6 +170,7 @@ static void on_header(struct stage *s)
     check_tasks(l);
     check_classes(l);
     check_columns(l);
+    put_tasks(l, h);
     l->device = device_of_run(l->m);
     l->tape = tape_new(l->m, l->device, h->seed);
     value settings = settings_value(l, h->zone);
