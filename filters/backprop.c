@@ -5,6 +5,7 @@
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
 #include "common/stream/finite.h"
+#include "common/stream/tasks.h"
 #include "common/stream/training.h"
 #include <limits.h>
 #include <math.h>
@@ -19,7 +20,7 @@ struct settings {
 };
 
 enum { SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
-enum { EXTRA_TASKS = 16, LINE = 8192 /* bytes */ };
+enum { LINE = LOG_HEAD /* bytes */ };
 
 /* The weighted sum of gradients by one tensor. */
 struct sum {
@@ -31,24 +32,20 @@ struct sum {
 struct backprop {
     struct msa *m;
     const struct settings *settings;
-    struct log *log; /* NULL: none is written */
-    bool started;    /* has seen a record */
-    bool warned;     /* of a loss that is not finite */
-    long steps;      /* of the whole training */
-    int64_t done;    /* steps, as the last record told; it begins with 0 */
-    int64_t kept;    /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
-    int extra_count; /* tasks of one's own, logged behind the four */
-    char extra[EXTRA_TASKS][BODY_KEY + 1];
+    struct log *log;    /* NULL: none is written */
+    bool started;       /* has seen a record */
+    bool warned;        /* of a loss that is not finite */
+    long steps;         /* of the whole training */
+    int64_t done;       /* steps, as the last record told; it begins with 0 */
+    int64_t kept;       /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
+    struct tasks tasks; /* that have columns in the log */
     struct sum sums[RECORD_TENSORS];
 };
 
-static const char *const tasks[] = {"msr", "msc", "uni", "cl"};
-static const char *const adjusted[] = {"uni", "cl"};
-enum { TASKS = 4, ADJUSTED = 2 };
-
-static const char columns[] = "epoch\tstep\tlr\tmsr\tmsc\tuni\tcl\tw_uni\tw_cl\ttotal";
+/* Losses and weights are between these. */
+static const char first_columns[] = "epoch\tstep\tlr", last_column[] = "total";
 static const struct written written_log = {
-    .what = "a log", .content = CONTENT_OTHER, .head = columns};
+    .what = "a log", .content = CONTENT_OTHER, .head = first_columns, .column = last_column};
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
@@ -130,25 +127,6 @@ static void add_one(struct backprop *b, const struct record *r, struct record *g
 
 /* --- log --- */
 
-static bool listed(const char *const *names, int count, const char *name)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
-
-/* Tasks beyond the four, as the first record has them. */
-static void find_extra(struct backprop *b, const value *losses)
-{
-    uint32_t count = losses ? losses->via.map.size : 0;
-    for (uint32_t i = 0; i < count && b->extra_count < EXTRA_TASKS; i++) {
-        const char *name = value_key(losses, i, b->extra[b->extra_count]);
-        if (!listed(tasks, TASKS, name))
-            b->extra_count++;
-    }
-}
-
 /* The sign of NaN is arbitrary, and is dropped. */
 static void number_cell(char *line, size_t size, double number)
 {
@@ -165,37 +143,33 @@ static void cell(char *line, size_t size, const value *map, const char *key)
         snprintf(line + used, size - used, "\t");
 }
 
-static void log_columns(struct backprop *b)
+/* Before the first row: a log that goes on must have these columns. */
+static void log_columns(struct backprop *b, const struct record *first)
 {
     char line[LINE];
-    snprintf(line, sizeof line, "%s", columns);
-    for (int i = 0; i < b->extra_count; i++) {
-        size_t used = strlen(line);
-        snprintf(line + used, sizeof line - used, "\t%s\tw_%s", b->extra[i], b->extra[i]);
-    }
-    log_line(b->m, b->log, line);
+    size_t used = (size_t)snprintf(line, sizeof line, "%s", first_columns);
+    tasks_add_record(&b->tasks, first);
+    for (int i = 0; i < b->tasks.count; i++)
+        used += (size_t)snprintf(line + used, sizeof line - used, "\t%s", b->tasks.names[i]);
+    for (int i = 0; i < b->tasks.count; i++)
+        used += (size_t)snprintf(line + used, sizeof line - used, "\tw_%s", b->tasks.names[i]);
+    snprintf(line + used, sizeof line - used, "\t%s", last_column);
+    log_head(b->m, b->log, line);
 }
 
 static void log_step(struct backprop *b, const struct record *r, double lr)
 {
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
     char line[LINE];
-    if (!b->started) {
-        find_extra(b, losses);
-        if (!b->log->kept)
-            log_columns(b);
-    }
+    if (!b->started)
+        log_columns(b, r);
     b->started = true;
     snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
-    for (int i = 0; i < TASKS; i++)
-        cell(line, sizeof line, losses, tasks[i]);
-    for (int i = 0; i < ADJUSTED; i++)
-        cell(line, sizeof line, weights, adjusted[i]);
+    for (int i = 0; i < b->tasks.count; i++)
+        cell(line, sizeof line, losses, b->tasks.names[i]);
+    for (int i = 0; i < b->tasks.count; i++)
+        cell(line, sizeof line, weights, b->tasks.names[i]);
     number_cell(line, sizeof line, record_total_loss(r));
-    for (int i = 0; i < b->extra_count; i++) {
-        cell(line, sizeof line, losses, b->extra[i]);
-        cell(line, sizeof line, weights, b->extra[i]);
-    }
     log_line(b->m, b->log, line);
 }
 
@@ -247,6 +221,7 @@ static void on_header(struct stage *s)
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
+    b->tasks = tasks_of(s->header);
     b->steps = header_training_steps(s->header);
     if (!b->steps)
         msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",

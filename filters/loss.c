@@ -157,12 +157,23 @@ static value settings_value(struct loss *l, msgpack_zone *zone)
     return resume_settings(l->m, zone, "tasks,regression,phi,contrast,tau-m,weights");
 }
 
+/* Columns of logs are called by these. */
+static void put_tasks(struct loss *l, struct header *h)
+{
+    value names = value_array();
+    for (int i = 0; i < l->count; i++)
+        if (l->parts[i].computed)
+            value_push(l->m, h->zone, &names, value_str(l->m, h->zone, l->parts[i].task->is.name));
+    value_set(l->m, h->zone, &h->map, "tasks", names);
+}
+
 static void on_header(struct stage *s)
 {
     struct loss *l = s->self;
     struct header *h = s->header;
     l->stage = s;
     begin_tasks(l);
+    put_tasks(l, h);
     l->tape = tape_new(l->m, device_of_run(l->m), h->seed);
     value settings = settings_value(l, h->zone);
     resume_state(h, &settings);

@@ -195,6 +195,8 @@ static void on_record(struct stage *s, struct record *r)
     const struct scores_split *p = scores_add_record(&x->scores, &s->header->schema, r);
     if (!x->started)
         check_keys(x);
+    if (!x->started && x->rows.log)
+        scores_log_begin(&x->rows, &x->scores, s->header, r);
     x->started = true;
     if (x->each)
         predictions_write(x->each, &x->scores, p, r);

@@ -4,17 +4,19 @@
 
 # cosines RUN DATASET: mean cosine of each pair of features over the test split, a row a feature.
 cosines() {
+    local features
+    features=$(note "$1/predict.safetensors" features) || fail 1 "'$1' has noted no features"
     msa-load -q --split test "${said[@]}" "$2" |
         encode_text "$1" "$2" |
         msa-encode -p "$1/encode.safetensors" |
         msa-decompose -p "$1/decompose.safetensors" |
-        msa-dump --values --tensor s_text,s_vision,s_audio,d_text,d_vision,d_audio |
-        awk -v OFS='\t' '
+        msa-dump --values --tensor "$features" |
+        awk -v OFS='\t' -v made_for="$features" '
             # Behind the line of a tensor [rows,width] there is one a sample: its id, and the numbers last.
-            BEGIN { split("s_text s_vision s_audio d_text d_vision d_audio", order, " ") }
+            BEGIN { expected = split(made_for, order, ",") }
             left > 0 { row[feature, left--] = $0; next }
             /^[0-9]+ [DE] / { add() }
-            /^    [sd]_(text|vision|audio) .* min / {
+            /^    [^ ]+ .* min / {
                 feature = $1
                 match($0, /\[[0-9]+,[0-9]+\]/)
                 split(substr($0, RSTART + 1, RLENGTH - 2), shape, ",")
@@ -23,7 +25,7 @@ cosines() {
             # The features of a sample stand side by side in x.
             function add(r, f, i, n, word) {
                 if (samples && !features)
-                    for (f = 1; f <= 6; f++)
+                    for (f = 1; f <= expected; f++)
                         if ((order[f], 1) in row) name[++features] = order[f]
                 for (r = samples; r > 0; r--) {
                     for (f = 1; f <= features; f++) {

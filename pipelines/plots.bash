@@ -18,15 +18,28 @@ gaps() {
           print }'
 }
 
-# names FILE PATTERN [EXCEPT]: its columns that match, but not EXCEPT, and hold a number somewhere.
+# tasks_of RUN: what its tasks are called, in their order: the columns that both logs have, but the epoch.
+tasks_of() {
+    awk -F '\t' '
+        FNR > 1 { next }
+        NR == 1 { for (i = 1; i <= NF; i++) logged[$i]; next }
+        { for (i = 1; i <= NF; i++) if ($i in logged && $i != "epoch") printf "%s ", $i }' "$1/steps.tsv" "$1/metrics.tsv"
+}
+
+# names FILE PATTERN: its columns that match, and hold a number somewhere.
 names() {
-    awk -F '\t' -v pattern="$2" -v except="${3:-^$}" '
+    awk -F '\t' -v pattern="$2" '
         NR == 1 { n = split($0, name); next }
         { for (i = 1; i <= n; i++) if ($i ~ /[0-9]/) found[i] = 1 }
-        END {
-            for (i = 1; i <= n; i++)
-                if (found[i] && name[i] ~ pattern && name[i] !~ except) printf "%s ", name[i]
-        }' "$1"
+        END { for (i = 1; i <= n; i++) if (found[i] && name[i] ~ pattern) printf "%s ", name[i] }' "$1"
+}
+
+# among "NAME ..." "NAME ...": those of the first that are among the second.
+among() {
+    local one
+    for one in $1; do
+        [[ " $2 " != *" $one "* ]] || printf '%s ' "$one"
+    done
 }
 
 # Data go to a folder of their own, commands find them by file(NAME), and exported variables by get(NAME).
@@ -39,12 +52,19 @@ style() {
 get(name) = system('printf %s "$'.name.'"')
 file(name) = get('work').'/'.name
 
-# Okabe and Ito's colours, which all eyes tell apart; a name has its own wherever it appears.
-colours = 'msr #0072B2 msc #D55E00 uni #009E73 cl #CC79A7 w_uni #009E73 w_cl #CC79A7 mae #D55E00 corr #CC79A7 '. \
-    'acc2 #0072B2 f1 #0072B2 acc2_has0 #0072B2 f1_has0 #0072B2 acc2_non0 #56B4E9 f1_non0 #56B4E9 '. \
-    'acc3 #E69F00 acc7 #E69F00 acc5 #009E73'
-place(name) = sum [i=1:words(colours)] (word(colours, i) eq name ? i : 0)
-colour(name) = place(name) ? word(colours, place(name) + 1) : '#000000'
+# Okabe and Ito's colours, which all eyes tell apart. Metrics have theirs by name, tasks and their weights by the order of
+# `tasks`.
+shades = '#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9'
+colours = 'mae #D55E00 corr #CC79A7 acc2 #0072B2 f1 #0072B2 acc2_has0 #0072B2 f1_has0 #0072B2 '. \
+    'acc2_non0 #56B4E9 f1_non0 #56B4E9 acc3 #E69F00 acc7 #E69F00 acc5 #009E73'
+tasks = get('tasks')
+place(name, list) = sum [i=1:words(list)] (word(list, i) eq name ? i : 0)
+task(name) = place(name[1:2] eq 'w_' ? name[3:*] : name, tasks)
+shade(i) = i ? word(shades, (i - 1) % words(shades) + 1) : '#000000'
+colour(name) = place(name, colours) ? word(colours, place(name, colours) + 1) : shade(task(name))
+
+# Every second of those that may lie on each other is dashed.
+alternating(name, list) = place(name, list) % 2 ? 1 : 2
 
 set encoding utf8
 set datafile separator tab columnheaders

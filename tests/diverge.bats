@@ -61,7 +61,7 @@ ended_at() {
     [ "${lines[0]}" = "msa-backprop: warning: epoch 1, step 2 (train): loss 'msr' is nan (--check-finite, given to all programs, \
 names where that begins)" ]
     ended_at 1 4
-    [ "$(cut -f 4,10 run/steps.tsv | tail -n 2 | tr '\t\n' '  ')" = "nan nan nan nan " ]
+    [ "$(cut -f 4,12 run/steps.tsv | tail -n 2 | tr '\t\n' '  ')" = "nan nan nan nan " ]
     rm run/*
     line "$(diverging 1 "$PYTHON $ROOT/tests/forge.py 'if kind == \"D\" and body[\"step\"] == 0: body[\"weight\"][\"cl\"] = -np.inf'") -q"
     [ "${#lines[@]}" -eq 1 ] # -q has no warnings, but the failure

@@ -119,20 +119,19 @@ set_out() {
     refused "msa-load: cannot write 'notes.txt': a commit may not replace a file of another kind" \
         msa-load --train --state notes.txt data.pkl
     # one for the other neither, nor a table that begins as ours do
-    local logs="epoch step lr msr msc uni cl" columns
-    for columns in "epoch split loss" "$logs" "$logs w_uni w_cl totals"; do
+    local columns
+    for columns in "epoch split loss" "epoch step lr" "epoch step lrs total" "epoch step lr msr w_msr totals"; do
         tr ' ' '\t' <<<"$columns" >metrics.tsv
         refused "msa-backprop: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
             msa-backprop --log metrics.tsv
     done
-    for columns in "epoch split samples" "epoch split mae" "epoch split samples msr msc uni cls"; do
+    for columns in "epoch split" "epoch split mae" "epoch split samples_seen mae"; do
         tr ' ' '\t' <<<"$columns" >metrics.tsv
-        [ "$columns" != "epoch split samples" ] || echo $'1\ttrain\t3' >>metrics.tsv
         refused "msa-metrics: cannot write 'metrics.tsv': a log may not replace a file of another kind" \
             msa-metrics --log metrics.tsv
     done
     for columns in "id split path" "id split label prediction" \
-        "id split label prediction class probability s_text s_vision s_audio d_text d_vision d_audio notes"; do
+        "id split label prediction class probabilities s_text"; do
         tr ' ' '\t' <<<"$columns" >manifest.tsv
         refused "msa-metrics: cannot write 'manifest.tsv': predictions may not replace a file of another kind" \
             msa-metrics --predictions manifest.tsv

@@ -172,18 +172,21 @@ for (i, s, y), row in zip(want, rows):
 END
 }
 
-# each FAMILY PREDICTION LOGITS U: a record of one sample, as some stage may write it; u is of text's two features.
+# each FAMILY PREDICTION LOGITS U: a record of one sample, as some stage may write it; u is of text's two features. NAMES, MORE:
+# others than these, and other tensors.
 each() {
     "$PYTHON" - "$BATS_TEST_DIRNAME/interop" "$@" >one.msa <<'END'
-import sys
+import os, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from read_stream import Writer
 out, (family, *numbers) = Writer(sys.stdout.buffer), sys.argv[2:]
 y, logits, u = (np.array(eval(text), "f4") for text in numbers)
-tensors = {"y": y, "logits": logits, "u": u, "s_text": np.zeros((1, 4), "f4"), "d_text": np.zeros((1, 4), "f4")}
-out.write("H", {"mode": "eval", "family": family, "schema": {
-    name: {"dtype": "<f4", "shape": [0, *x.shape[1:]], "gradient": False} for name, x in tensors.items()}})
+tensors = {"y": y, "logits": logits, "u": u, **eval("{%s}" % os.environ.get("MORE", ""))}
+schema = {name: {"dtype": "<f4", "shape": [0, *x.shape[1:]], "gradient": False} for name, x in tensors.items()}
+names = eval(os.environ.get("NAMES", "['s_text', 'd_text']"))
+schema["u"].update({"columns": names} if names else {})
+out.write("H", {"mode": "eval", "family": family, "schema": schema})
 out.write("D", {"epoch": 0, "step": 0, "split": "test", "train": False, "id": ["a\tb"],
                 "tensors": tensors})
 out.write("E", {"frames": 2})
@@ -199,6 +202,10 @@ row = json.load(open("out.json"))
 assert math.isclose(row.pop("probability"), 1 / (1 + math.exp(-1) + math.exp(-2)), rel_tol=1e-8)
 assert row == {"id": "a?b", "split": "test", "prediction": 0.25, "class": "neutral", "s_text": 0.5, "d_text": -0.75}, row
 END
+    NAMES=None each sims '[0.25]' '[[1, 2, 0]]' '[[0.5, -0.75]]' >/dev/null
+    [ "$(msa-metrics --each one.msa | head -n 1 | cut -f 7- | tr '\t' ' ')" = "u.1 u.2" ]
+    MORE='"y_text": y + 1, "y_far": np.zeros((1, 2), "f4"), "z": y' each sims '[0.25]' '[[1, 2, 0]]' '[[0.5, -0.75]]' >/dev/null
+    [ "$(msa-metrics --each one.msa | cut -f 7- | tr '\t\n' ' |')" = "s_text d_text y_text|0.5 -0.75 1.25|" ]
     while IFS='|' read -r family logits class; do
         [ "$(each "$family" '[0]' "[[$logits]]" '[[0, 0]]' | jq -r '.class')" = "$class" ] || { echo "$class" && return 1; }
     done <<'END'
@@ -216,9 +223,10 @@ END
 }
 
 @test "each sample: what there is not is empty, and what is no number is said" {
-    [ "$(each sims "[float('nan')]" "[[0, float('inf')]]" '[[1, 2, 3]]' | jq -c 'keys')" = '["id","prediction","split"]' ]
+    NAMES=None each sims "[float('nan')]" "[[0, float('inf')]]" '[[1, 2, float("nan")]]' >one.json
+    [ "$(jq -c 'del(.["u.1"], .["u.2"]) | keys' one.json)" = '["id","prediction","split","u.3"]' ]
     [ "$(jq -n -c '[inputs.prediction]' < <(msa-metrics --each --json one.msa))" = '[null]' ]
-    [ "$(msa-metrics --each one.msa | tail -n 1)" = $'a?b\ttest\t\tnan\t\t\t\t\t\t\t\t' ]
+    [ "$(msa-metrics --each one.msa | tail -n 1)" = $'a?b\ttest\t\tnan\t\t\t1\t2\tnan' ]
 }
 
 @test "each sample: the same as --predictions; records are told as they come, and can be judged too" {

@@ -17,6 +17,19 @@ down = [f for f in frames if f['kind'] == 'C' and 'back' not in f]
 print(*['+'.join(k for k in ('best', 'stop') if f[k]) or '-' for f in down])"
 }
 
+# columns FILE: of a log.
+columns() {
+    head -n 1 "$1" | tr '\t' ' '
+}
+
+# logged STAGE: trains with this after msa-loss. Its logs are those of a fresh training.
+logged() {
+    rm -rf run && mkdir run
+    line "$(golden_load) | $(golden_model) | msa-loss --tasks msr,cl | $1 | msa-metrics -q --log run/metrics.tsv |
+        msa-backprop --log run/steps.tsv"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+}
+
 @test "evaluation: an option for training is refused, and the other way round" {
     line "msa-load --split test $GOLDEN/data.pkl | msa-metrics --select mae"
     [ "$status" -eq 2 ]
@@ -56,10 +69,27 @@ END
     [ "$(cut -f 1,2,3 run/metrics.tsv | sed -n 2,4p | tr '\t\n' '  ')" = "1 valid 6 1 train 17 1 valid 6 " ]
 }
 
-@test "training: a task that is not computed is an empty column" {
-    line "$(golden_load) | $(golden_model) | msa-loss --tasks msr,cl | msa-metrics -q --log run/metrics.tsv | msa-backprop"
-    [ "$status" -eq 0 ]
-    [ "$(awk -F '\t' 'NR > 1 && $4 != "" && $5 == "" && $6 == "" && $7 != ""' run/metrics.tsv | wc -l)" -eq 8 ]
+@test "training: a column for each task that the header or the first record has, with its weight for each step" {
+    logged msa-gdwg
+    [ "$(columns run/steps.tsv)" = "epoch step lr msr cl w_msr w_cl total" ]
+    [ "$(columns run/metrics.tsv)" = "epoch split samples msr cl acc2 f1 acc3 acc5 mae corr" ]
+    [ "$(awk -F '\t' 'NR > 1 && $4 != "" && $5 != ""' run/metrics.tsv | wc -l)" -eq 8 ]
+    logged "$(forge 'if kind == "H": body["tasks"].insert(0, "never")
+if kind == "D" and body["step"] != 1: body["loss"]["mine"], body["weight"]["mine"] = 2., 3')"
+    [ "$(columns run/steps.tsv)" = "epoch step lr never msr cl mine w_never w_msr w_cl w_mine total" ]
+    [ "$(columns run/metrics.tsv)" = "epoch split samples never msr cl mine acc2 f1 acc3 acc5 mae corr" ]
+    [ "$(cut -f 4,7,8,11 run/steps.tsv | sed -n 2,3p | tr '\t\n' '; ')" = ";2;;3 ;;; " ]
+    [ "$(sed -n 2p run/metrics.tsv | cut -f 4,7)" = $'\t2' ]
+    # a source of one's own, or an old stream, names none
+    logged "$(forge 'body.pop("tasks", 0)')"
+    [ "$(columns run/steps.tsv)" = "epoch step lr msr cl w_msr w_cl total" ]
+    [ "$(columns run/metrics.tsv)" = "epoch split samples msr cl acc2 f1 acc3 acc5 mae corr" ]
+    for bad in '"msr"' '["a\tb"]' '[1]' '[str(i) for i in range(17)]'; do
+        line "$(golden_load) --epochs 1 | $(golden_model | sed 's/ -p/ -f -p/g') | msa-loss |
+            $(forge "if kind == \"H\": body[\"tasks\"] = $bad") | msa-backprop --log new.tsv"
+        [[ " $(cut -d " " -f 2- statuses) " == *" 3 "* && ! -e new.tsv ]]
+        [ "$output" = "msa-backprop: header: 'tasks' is not an array of at most 16 names, each a printable str of 1 to 128 bytes" ]
+    done
 }
 
 # With a learning rate of 0 no checkpoint is better than the one before.

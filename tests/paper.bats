@@ -107,9 +107,9 @@ wrong() {
     done
     table out 1,12 "${models[@]}"
     # What was logged: columns of the tasks, weights.
-    [ "$(sed -n '2p' out/without-msc/seed-1/steps.tsv | cut -f 5)" = "" ]
-    [ "$(sed -n '2p' out/without-cl/seed-1/steps.tsv | cut -f 7)" = "" ]
-    [ "$(sed -n '2p' out/confede/seed-1/steps.tsv | cut -f 8,9)" = $'0.01\t0.1' ]
+    [ "$(sed -n '1p' out/without-msc/seed-1/steps.tsv | cut -f 4-6)" = $'msr\tuni\tcl' ]
+    [ "$(sed -n '1p' out/without-cl/seed-1/steps.tsv | cut -f 4-6)" = $'msr\tmsc\tuni' ]
+    [ "$(sed -n '2p' out/confede/seed-1/steps.tsv | cut -f 10,11)" = $'0.01\t0.1' ]
     local cl=()
     for name in full ntxent ntxent-pml; do
         cl+=("$(sed -n '2p' "out/$name/seed-1/steps.tsv" | cut -f 7)")

@@ -134,7 +134,7 @@ assert {"acc2", "f1", "acc3", "acc5", "mae", "corr"} <= row.keys(), row'
     pipeline curves run
     [ "$status" -eq 0 ]
     [ -z "$output" ]
-    cut -f 1-3,10 run/steps.tsv >steps && mv steps run/steps.tsv
+    cut -f 1-3,8 run/steps.tsv >steps && mv steps run/steps.tsv
     cut -f 1-4 run/metrics.tsv >metrics && mv metrics run/metrics.tsv
     pipeline curves run
     [ "$status" -eq 0 ]

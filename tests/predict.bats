@@ -89,6 +89,14 @@ near() {
     done_well predict run silent.pkl silent.pkl --drop vision
     [ "${#lines[@]}" -eq 4 ]
     [ "$(grep -c "s_vision,s_audio,d_vision,d_audio do not arrive: they count as 0" <<<"$output")" -eq 1 ]
+    one data.pkl whole.pkl
+    done_well predict run silent.pkl whole.pkl silent.pkl --quiet
+    [ "$(cut -f 7- <<<"${lines[0]}")" = "$(tr ' ' '\t' <<<"s_text s_vision s_audio d_text d_vision d_audio")" ]
+    [ "${lines[1]}" = "${lines[3]}" ]
+    [[ $(cut -f 7- <<<"${lines[1]}") =~ ^[-0-9.e]+$'\t'[-0-9.e]+$'\t\t'[-0-9.e]+$'\t'[-0-9.e]+$'\t'$ ]]
+    cut -f 7- <<<"${lines[2]}" >rest
+    done_well predict run whole.pkl
+    [ "$(cut -f 7- <<<"${lines[1]}")" = "$(<rest)" ]
     done_well predict run silent.pkl --quiet
     [ "${#lines[@]}" -eq 2 ]
 }

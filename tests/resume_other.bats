@@ -62,8 +62,31 @@ refused() {
     begun=$(training)
     line "cd again; ${begun/msa-gdwg/"$(at_step 3 'os.killpg(0, 9)') | msa-gdwg"}"
     [ "$status" -ne 0 ]
-    [ ! -s again/run/metrics.tsv ]
+    [ "$(wc -l <again/run/metrics.tsv)" -eq 1 ]
     line "cd again; $(training --resume)"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    diff -r {whole,again}/run
+}
+
+@test "nor with losses that the logs have no columns for, which is said before anything is written" {
+    local mine begun
+    mine=$(forge 'if kind == "D": body["loss"]["mine"] = 1.')
+    mkdir -p again/run
+    begun=$(training)
+    line "cd again; ${begun/msa-gdwg/"$(at_step 5 'os.killpg(0, 9)') | msa-gdwg"}"
+    cp -a again whole
+    begun=$(training --resume)
+    for expected in "msa-metrics: cannot go on with 'run/metrics.tsv': column 8 is 'acc2' but expected 'mine'" \
+        "msa-backprop: cannot go on with 'run/steps.tsv': column 8 is 'w_msr' but expected 'mine'"; do
+        line "cd again; ${begun/${expected%%:*}/"$mine | ${expected%%:*}"}"
+        [ "$output" = "$expected" ] || { echo "$output" && return 1; }
+        [[ " $(cut -d " " -f 2- again/statuses) " == *" 2 "* ]]
+        rm again/statuses
+        diff -r -x '.*.lock' {whole,again}/run
+    done
+    rm -r whole
+    undisturbed
+    line "cd again; $begun"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
     diff -r {whole,again}/run
 }

@@ -55,13 +55,13 @@ column() {
     [ "$(column w_uni | sed -n '9,12p' | sort -u | wc -l)" -eq 1 ]
 }
 
-@test "ablation: without the contrastive task its columns are empty, and weights stay" {
+@test "ablation: without the contrastive task it has no columns, and weights stay" {
     make_data
     line "msa-load --train --epochs 2 --batch 16 data.pkl | $(model) | msa-loss --tasks msr,msc,uni | msa-gdwg | msa-metrics -q |
         msa-backprop --log run/steps.tsv"
     [ "$status" -eq 0 ]
     [[ $output == "msa-gdwg: warning: fewer than two of the tasks uni,cl arrive"* ]]
-    [ -z "$(column cl | tr -d '\n')" ]
+    [ "$(head -n 1 run/steps.tsv)" = $'epoch\tstep\tlr\tmsr\tmsc\tuni\tw_msr\tw_msc\tw_uni\ttotal' ]
     [ "$(column w_uni | sort -u)" = 0.5 ]
 }
 
@@ -90,7 +90,7 @@ unimodal() {
         line "$(unimodal $modality --lr 5e-3 --optimizer adam --amsgrad)"
         [ "$status" -eq 0 ] && [ -z "$output" ] || { echo "$output" && false; }
         column msr | awk 'NR <= 8 { first += $1 } NR > 56 { last += $1 } END { exit !(last < 0.8 * first) }'
-        [ -z "$(column msc | tr -d '\n')" ]
+        [ "$(head -n 1 run/steps.tsv)" = $'epoch\tstep\tlr\tmsr\tw_msr\ttotal' ]
         line "msa-load --split test --label $modality data.pkl | msa-encode -p run/$modality.safetensors |
             msa-predict -p run/head.safetensors -o $modality.msa && msa-metrics --json $modality.msa"
         [ "$status" -eq 0 ]

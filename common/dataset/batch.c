@@ -47,8 +47,10 @@ void batcher_schema(const struct batcher *b, struct schema *schema)
 {
     for (int i = 0; i < b->data->schema.count; i++) {
         const struct schema_entry *e = &b->data->schema.entries[i];
-        if (!b->dropped[i])
-            schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
+        if (b->dropped[i])
+            continue;
+        schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
+        schema_columns(schema, e->name, e->columns);
     }
     schema_add(b->m, schema, "index", I8, 1, (size_t[]){0}, false);
 }

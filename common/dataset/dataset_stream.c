@@ -41,12 +41,13 @@ static int find_key(const struct dataset *d, const char *key)
 }
 
 static void add_tensor(struct dataset *d, const char *key, const char *name, enum dtype dtype,
-                       int rank, const size_t *shape)
+                       int rank, const size_t *shape, char (*columns)[TENSOR_NAME + 1])
 {
     int at = d->schema.count;
     if (is_left_out(key) || schema_find(&d->schema, name))
         return;
     schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
+    schema_columns(&d->schema, name, columns);
     d->keys[at] = msa_strndup(d->m, key, strlen(key));
 }
 
@@ -66,7 +67,7 @@ static void read_header(struct dataset *d, const struct frame *f)
 {
     static const char *const left[] = {
         "checkpoint", "checkpoint_by", "checkpoint_line",   "parameters", "commit",
-        "resume",     "splits",        "family_parameters", "rename"};
+        "resume",     "splits",        "family_parameters", "rename",     "tasks"};
     struct header *h = header_parse(d->m, f);
     if (h->back)
         frame_fail(d->m, f, NULL, "mode 'back' but expected a stream of records");
@@ -79,7 +80,7 @@ static void read_header(struct dataset *d, const struct frame *f)
     for (int i = 0; i < h->schema.count; i++) {
         const struct schema_entry *e = &h->schema.entries[i];
         add_tensor(d, e->name, name_of(d, e->name, in_schema, &h->schema), e->dtype, e->rank,
-                   e->shape);
+                   e->shape, e->columns);
     }
     h->schema = (struct schema){0};
     h->address[0] = '\0';
@@ -101,7 +102,8 @@ static void check_tensors(struct dataset *d, const struct record *r, bool first)
     for (int i = 0; i < r->count; i++) {
         const struct tensor *t = &r->tensors[i];
         if (first && find_key(d, t->name) < 0)
-            add_tensor(d, t->name, name_of(d, t->name, in_record, r), t->dtype, t->rank, t->shape);
+            add_tensor(d, t->name, name_of(d, t->name, in_record, r), t->dtype, t->rank, t->shape,
+                       NULL);
         else if (!is_left_out(t->name) && find_key(d, t->name) < 0)
             frame_fail(d->m, &r->frame, t->name, "not in the records before");
     }

@@ -8,23 +8,13 @@
 
 /* --- what is said of a sample: cells in the order of the columns --- */
 
-enum { ID, SPLIT, LABEL, PREDICTION, CLASS, PROBABILITY, FEATURE, COLUMNS = FEATURE + FEATURES };
+enum { ID, SPLIT, LABEL, PREDICTION, CLASS, PROBABILITY, ALWAYS };
 
 struct cell {
     enum { CELL_EMPTY, CELL_TEXT, CELL_NUMBER } kind;
     const char *text;
     double number;
 };
-
-/* The name of column i, of that length. */
-static const char *column_name(int i, size_t *length)
-{
-    const char *name = PREDICTIONS_HEAD;
-    for (; i > 0; i--)
-        name = strchr(name, '\t') + 1;
-    *length = strcspn(name, "\t\n");
-    return name;
-}
 
 static struct cell of_text(const char *text)
 {
@@ -53,8 +43,8 @@ static char *sample_id(struct msa *m, const struct record *r, const char *split,
 }
 
 /* The class of the largest of C logits, and its softmax; nothing where one of them is no number. */
-static void put_class(const struct predictions *x, struct cell *cells, const struct tensor *logits,
-                      size_t i, char number[24])
+static void put_class(const struct predictions *x, const struct tensor *logits, size_t i,
+                      char number[24])
 {
     int classes = (int)logits->shape[1], best = 0;
     size_t row = i * logits->shape[1];
@@ -69,31 +59,34 @@ static void put_class(const struct predictions *x, struct cell *cells, const str
         return;
     const char *name = x->family < 0 ? NULL : class_name(best, classes, (enum family)x->family);
     snprintf(number, 24, "%d", best);
-    cells[CLASS] = of_text(name ? name : number);
-    cells[PROBABILITY] = of_number(1 / sum);
+    x->cells[CLASS] = of_text(name ? name : number);
+    x->cells[PROBABILITY] = of_number(1 / sum);
 }
 
-static void put_features(const struct predictions *x, struct cell *cells, const struct tensor *u,
-                         size_t i)
+/* What each part says of the sample. */
+static void put_parts(const struct predictions *x, const struct record *r, size_t i)
 {
-    for (int k = 0; k < x->features.count; k++)
-        cells[FEATURE + x->features.which[k]] =
-            of_number(tensor_value(u, i * u->shape[1] + (size_t)k));
+    struct cell *cell = x->cells + ALWAYS;
+    for (int k = 0; k < x->part_count; k++) {
+        const struct tensor *t = record_promised(r, x->parts[k].entry);
+        for (size_t j = 0; j < x->parts[k].width; j++)
+            *cell++ = of_number(tensor_value(t, i * x->parts[k].width + j));
+    }
 }
 
 /* --- writing --- */
 
-static void write_tsv(FILE *to, const struct cell cells[COLUMNS])
+static void write_tsv(const struct predictions *x)
 {
-    for (int i = 0; i < COLUMNS; i++) {
-        const struct cell *c = &cells[i];
-        fputs(i ? "\t" : "", to);
+    for (size_t i = 0; i < x->count; i++) {
+        const struct cell *c = &x->cells[i];
+        fputs(i ? "\t" : "", x->to);
         if (c->kind == CELL_TEXT)
-            fputs(c->text, to);
+            fputs(c->text, x->to);
         else if (c->kind == CELL_NUMBER)
-            fprintf(to, isnan(c->number) ? "nan" : "%.9g", c->number);
+            fprintf(x->to, isnan(c->number) ? "nan" : "%.9g", c->number);
     }
-    fputc('\n', to);
+    fputc('\n', x->to);
 }
 
 static json_t *json_cell(const struct cell *c)
@@ -103,53 +96,84 @@ static json_t *json_cell(const struct cell *c)
     return isfinite(c->number) ? json_real(c->number) : json_null();
 }
 
-static void write_json(struct msa *m, FILE *to, const struct cell cells[COLUMNS])
+static void write_json(const struct predictions *x)
 {
     json_t *row = json_object();
     bool failed = false;
-    for (int i = 0; i < COLUMNS; i++) {
-        size_t length;
-        const char *name = column_name(i, &length);
-        if (cells[i].kind != CELL_EMPTY)
-            failed |= json_object_setn_new(row, name, length, json_cell(&cells[i])) != 0;
-    }
-    failed = failed || json_dumpf(row, to, JSON_REAL_PRECISION(9)) != 0;
+    for (size_t i = 0; i < x->count; i++)
+        if (x->cells[i].kind != CELL_EMPTY)
+            failed |= json_object_set_new(row, x->names[i], json_cell(&x->cells[i])) != 0;
+    failed = failed || json_dumpf(row, x->to, JSON_REAL_PRECISION(9)) != 0;
     json_decref(row);
-    if (failed && !ferror(to))
-        msa_fail(m, MSA_FAILED, "not enough memory for predictions as JSON");
-    fputc('\n', to);
+    if (failed && !ferror(x->to))
+        msa_fail(x->m, MSA_FAILED, "not enough memory for predictions as JSON");
+    fputc('\n', x->to);
 }
 
-/* `u` has a column for each feature that arrives; one of another width is not ours to name. */
-static void find_features(struct predictions *x, const struct header *h)
+static void write_head(const struct predictions *x)
 {
-    x->features = features_find(x->m, &h->schema);
-    x->u = schema_floats(x->m, &h->schema, "u", 2);
-    if (x->u && x->u->shape[1] != (size_t)x->features.count)
-        x->u = NULL;
+    for (size_t i = 0; i < x->count; i++)
+        fprintf(x->to, "%s%s", i ? "\t" : "", x->names[i]);
+    fputc('\n', x->to);
+}
+
+/* --- columns --- */
+
+static void add_part(struct predictions *x, const struct schema_entry *e)
+{
+    size_t width = e->rank > 1 ? e->shape[1] : 1;
+    x->parts[x->part_count++] = (struct predictions_part){e, width};
+    x->count += width;
+}
+
+/* `u`, then every y_MODALITY. */
+static void find_parts(struct predictions *x, const struct schema *schema)
+{
+    const struct schema_entry *u = schema_floats(x->m, schema, "u", 2);
+    if (u)
+        add_part(x, u);
+    for (int i = 0; i < schema->count; i++) {
+        const struct schema_entry *e = &schema->entries[i];
+        if (strncmp(e->name, "y_", 2) == 0 && e->dtype == F4 && e->rank == 1)
+            add_part(x, e);
+    }
+}
+
+static const char *part_name(const struct predictions *x, const struct schema_entry *e, size_t i)
+{
+    if (e->rank == 1)
+        return e->name;
+    return e->columns ? e->columns[i] : msa_format(x->m, "%s.%zu", e->name, i + 1);
+}
+
+static void name_columns(struct predictions *x)
+{
+    char *always = msa_strndup(x->m, PREDICTIONS_HEAD, strlen(PREDICTIONS_HEAD));
+    const char **name = x->names = msa_calloc(x->m, x->count, sizeof *x->names);
+    while (always)
+        *name++ = strsep(&always, "\t");
+    for (int k = 0; k < x->part_count; k++)
+        for (size_t i = 0; i < x->parts[k].width; i++)
+            *name++ = part_name(x, x->parts[k].entry, i);
 }
 
 struct predictions *predictions_create(struct msa *m, const char *path, bool json,
                                        const struct header *h, int family)
 {
     struct predictions *x = msa_alloc(m, sizeof *x);
-    *x = (struct predictions){.m = m, .to = stdout, .json = json, .family = family};
+    *x =
+        (struct predictions){.m = m, .to = stdout, .json = json, .family = family, .count = ALWAYS};
     x->logits = schema_floats(m, &h->schema, "logits", 2);
-    find_features(x, h);
+    find_parts(x, &h->schema);
+    name_columns(x);
+    x->cells = msa_calloc(m, x->count, sizeof *x->cells);
     if (path) {
         x->file = file_create(m, path);
         x->to = file_stream(m, x->file);
     }
-    fputs(json ? "" : PREDICTIONS_HEAD, x->to);
+    if (!json)
+        write_head(x);
     return x;
-}
-
-static void write_sample(const struct predictions *x, const struct cell cells[COLUMNS])
-{
-    if (x->json)
-        write_json(x->m, x->to, cells);
-    else
-        write_tsv(x->to, cells);
 }
 
 static const char what[] = "predictions";
@@ -158,20 +182,22 @@ void predictions_write(const struct predictions *x, const struct scores *s,
                        const struct scores_split *p, const struct record *r)
 {
     const struct tensor *logits = x->logits ? record_promised(r, x->logits) : NULL;
-    const struct tensor *u = x->u ? record_promised(r, x->u) : NULL;
     for (size_t i = 0; i < r->samples; i++) {
         size_t at = p->samples - r->samples + i;
         char *id = sample_id(x->m, r, p->name, i, at), number[24];
-        struct cell cells[COLUMNS] = {[ID] = of_text(id),
-                                      [SPLIT] = of_text(p->name),
-                                      [PREDICTION] = of_number((double)p->prediction[at])};
+        memset(x->cells, 0, x->count * sizeof *x->cells);
+        x->cells[ID] = of_text(id);
+        x->cells[SPLIT] = of_text(p->name);
+        x->cells[PREDICTION] = of_number((double)p->prediction[at]);
         if (s->labelled)
-            cells[LABEL] = of_number((double)p->label[at]);
+            x->cells[LABEL] = of_number((double)p->label[at]);
         if (logits)
-            put_class(x, cells, logits, i, number);
-        if (u)
-            put_features(x, cells, u, i);
-        write_sample(x, cells);
+            put_class(x, logits, i, number);
+        put_parts(x, r, i);
+        if (x->json)
+            write_json(x);
+        else
+            write_tsv(x);
         if (!x->file) /* which says itself what is wrong, when it is committed */
             msa_written(x->m, x->to, what);
         msa_free(x->m, id);

@@ -4,9 +4,9 @@
 #define MSA_SCORES_H
 
 #include "common/metrics/metrics.h"
-#include "common/stream/record.h"
+#include "common/stream/tasks.h"
 
-enum { SCORES_SPLITS = 16, SCORES_LOSSES = 16 };
+enum { SCORES_SPLITS = 16, SCORES_LOSSES = TASKS_MOST };
 
 /* The mean of a loss, weighted by samples. */
 struct scores_loss {

@@ -1,6 +1,16 @@
 /* The rows of a training. */
 #include "common/metrics/scores_log.h"
 
+void scores_log_begin(struct scores_rows *r, const struct scores *s, const struct header *h,
+                      const struct record *first)
+{
+    char line[SCORES_LINE];
+    r->tasks = tasks_of(h);
+    tasks_add_record(&r->tasks, first);
+    r->logged = scores_columns_log(s, &r->tasks);
+    log_head(s->m, r->log, scores_tsv(line, s, NULL, &r->logged));
+}
+
 static void show(struct scores_rows *r, const struct scores *s, const struct scores_split *p,
                  bool best)
 {
@@ -13,22 +23,12 @@ static void show(struct scores_rows *r, const struct scores *s, const struct sco
     fputs(best ? " *\n" : "\n", stderr);
 }
 
-static void write_down(struct scores_rows *r, const struct scores *s, const struct scores_split *p)
-{
-    char line[SCORES_LINE];
-    if (!r->logged.count) {
-        r->logged = scores_columns_log(s);
-        if (!r->log->kept)
-            log_line(s->m, r->log, scores_tsv(line, s, NULL, &r->logged));
-    }
-    log_line(s->m, r->log, scores_tsv(line, s, p, &r->logged));
-}
-
 void scores_row(struct scores_rows *r, const struct scores *s, const struct scores_split *p,
                 bool best)
 {
+    char line[SCORES_LINE];
     if (!s->m->common.quiet)
         show(r, s, p, best);
     if (r->log)
-        write_down(r, s, p);
+        log_line(s->m, r->log, scores_tsv(line, s, p, &r->logged));
 }

@@ -42,16 +42,12 @@ struct scores_columns scores_columns_result(const struct scores *s)
     return c;
 }
 
-struct scores_columns scores_columns_log(const struct scores *s)
+struct scores_columns scores_columns_log(const struct scores *s, const struct tasks *tasks)
 {
-    struct scores_columns c = {0};
-    size_t length;
-    for (const char *name = SCORES_LOG_HEAD; *name; name += length + (name[length] == '\t')) {
-        length = strcspn(name, "\t");
-        add(&c, msa_strndup(s->m, name, length));
-    }
+    struct scores_columns c = {.count = 3, .names = {"epoch", "split", "samples"}};
+    for (int i = 0; i < tasks->count; i++)
+        add(&c, tasks->names[i]);
     add_metrics(&c, s);
-    add_losses(&c, s);
     return c;
 }
 

@@ -18,11 +18,12 @@ struct scores_columns {
 
 struct scores_columns
 scores_columns_result(const struct scores *s); /* split samples metrics losses */
-/* The columns that every log of a training begins with, tab-separated; metrics and losses of the
- * data follow them. */
-#define SCORES_LOG_HEAD "epoch\tsplit\tsamples\tmsr\tmsc\tuni\tcl"
+/* The columns that every log of a training begins with, tab-separated; losses and metrics follow
+ * them. */
+#define SCORES_LOG_HEAD "epoch\tsplit\tsamples"
 struct scores_columns
-scores_columns_log(const struct scores *s); /* epoch split samples losses metrics */
+scores_columns_log(const struct scores *s,
+                   const struct tasks *tasks); /* epoch split samples tasks metrics */
 struct scores_columns
 scores_columns_progress(const struct scores *s); /* epoch split samples loss metrics */
 

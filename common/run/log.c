@@ -132,6 +132,53 @@ int64_t log_sync(struct msa *m, struct log *log)
     return log->length;
 }
 
+/* The next of the columns in `line`, of *length bytes; NULL: there are no more. */
+static const char *next_column(const char **line, size_t *length)
+{
+    const char *column = *line;
+    if (!column)
+        return NULL;
+    *length = strcspn(column, "\t");
+    *line = column[*length] ? column + *length + 1 : NULL;
+    return column;
+}
+
+static void expect_columns(struct msa *m, const struct log *log, const char *found,
+                           const char *expected)
+{
+    for (int number = 1; found || expected; number++) {
+        size_t length = 0, wanted = 0;
+        const char *is = next_column(&found, &length), *want = next_column(&expected, &wanted);
+        if (!is || !want || length != wanted || memcmp(is, want, length) != 0)
+            msa_fail(m, MSA_USAGE,
+                     "cannot go on with '%s': column %d is '%.*s' but expected '%.*s'", log->path,
+                     number, (int)length, is ? is : "", (int)wanted, want ? want : "");
+    }
+}
+
+static void expect_head(struct msa *m, const struct log *log, const char *line)
+{
+    char *found = msa_alloc(m, LOG_HEAD + 1);
+    int fd = open(log->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        msa_fail_errno(m, "cannot read '%s'", log->path);
+    int *held = file_hold(m, fd);
+    size_t size = file_read_at(m, fd, log->path, (uint8_t *)found, LOG_HEAD, 0);
+    found[size] = '\0';
+    found[strcspn(found, "\n")] = '\0';
+    expect_columns(m, log, found, line);
+    msa_free(m, held);
+    msa_free(m, found);
+}
+
+void log_head(struct msa *m, struct log *log, const char *line)
+{
+    if (log->kept)
+        expect_head(m, log, line);
+    else
+        hold(m, log, line);
+}
+
 void log_line(struct msa *m, struct log *log, const char *line)
 {
     hold(m, log, line);

@@ -28,6 +28,11 @@ void log_begin(struct msa *m, struct log *log);
 int64_t log_sync(struct msa *m, struct log *log);
 /* Or will be, when it is there. */
 bool log_is_regular(const struct log *log);
+/* Its first line, the names of columns, at most LOG_HEAD bytes: goes before the first of log_line
+ * where the log is new. Where it goes on, what is there must be the same, else the run fails with
+ * MSA_USAGE: "cannot go on with 'PATH': column 8 is 'w_uni' but expected 'w_msr'". */
+enum { LOG_HEAD = 8192 };
+void log_head(struct msa *m, struct log *log, const char *line);
 void log_line(struct msa *m, struct log *log, const char *line);
 /* Fails the run as file_expect. */
 void log_close(struct msa *m, struct log *log);

@@ -78,17 +78,31 @@ static void add_operands(struct msa *m)
 
 /* ---- Rules ---- */
 
-enum { HEAD = 512 };
+enum { HEAD = 8192 };
 
-/* Is the first line this, as far as it is there? Other columns may follow where it does not end. */
-static bool has_head(struct msa *m, int fd, const char *path, const char *head)
+/* Is it one of the columns in this line, which ends with a tab or a newline? */
+static bool has_column(const char *line, const char *column)
 {
-    char start[HEAD];
-    size_t length = strlen(head), size = content_start(m, fd, path, (uint8_t *)start, HEAD);
-    if (memcmp(start, head, size < length ? size : length) != 0)
+    size_t length = strlen(column);
+    for (; *line; line += strcspn(line, "\t\n") + 1)
+        if (strncmp(line, column, length) == 0 && strchr("\t\n", line[length]))
+            return true;
+    return false;
+}
+
+/* Are these the first columns, and the other among the rest, as far as the first line is there? */
+static bool has_head(struct msa *m, int fd, const char *path, const struct written *kind)
+{
+    char line[HEAD + 1] = "";
+    size_t length = strlen(kind->head), size = content_start(m, fd, path, (uint8_t *)line, HEAD);
+    char *end = memchr(line, '\n', size);
+    if (memcmp(line, kind->head, size < length ? size : length) != 0)
         return false;
-    return size <= length || head[length - 1] == '\n' || start[length] == '\t' ||
-           start[length] == '\n';
+    if (!end)
+        return size < HEAD && (size <= length || line[length] == '\t');
+    end[1] = '\0';
+    return (line[length] == '\t' || line[length] == '\n') &&
+           (!kind->column || has_column(line, kind->column));
 }
 
 static bool may_replace(struct msa *m, int fd, const char *path, enum content content,
@@ -98,8 +112,7 @@ static bool may_replace(struct msa *m, int fd, const char *path, enum content co
         return true;
     if (content != kind->content && content != CONTENT_OTHER)
         return false;
-    return (!kind->head || has_head(m, fd, path, kind->head)) &&
-           (!kind->like || kind->like(m, fd, path));
+    return (!kind->head || has_head(m, fd, path, kind)) && (!kind->like || kind->like(m, fd, path));
 }
 
 static void check_content(struct msa *m, const struct target *t, const struct written *kind)

@@ -12,9 +12,9 @@
 struct written {
     const char *what;     /* "a log" */
     enum content content; /* what is known by its first bytes only if it is this */
-    /* and only a table of these columns: its first line, with tabs, and "\n" where no more columns
-     * can follow; NULL: anything */
+    /* and only a table that begins with these columns, with tabs between them; NULL: anything */
     const char *head;
+    const char *column; /* and has this one among the others; NULL: whatever they are */
     bool (*like)(struct msa *m, int fd,
                  const char *path); /* and only where it says so of the open file; NULL: anything */
     bool (*goes_on)(const struct msa *m); /* with what an option reads; NULL: it never does */

@@ -132,6 +132,11 @@ void trainable_adds(struct trainable *t, const char *name, int rank, const size_
     memcpy(end->shape, shape, (size_t)rank * sizeof *shape);
 }
 
+void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1])
+{
+    find_end(t->outputs, t->output_count, name)->columns = columns;
+}
+
 void trainable_drop(struct trainable *t, const char *name)
 {
     if (t->drop_count == TRAINABLE_ENDS)
@@ -149,6 +154,7 @@ static void change_schema(struct trainable *t)
     for (int i = 0; i < t->output_count; i++) {
         const struct trainable_end *end = &t->outputs[i];
         schema_add(t->m, schema, end->name, F4, end->rank, end->shape, gradient);
+        schema_columns(schema, end->name, end->columns);
     }
     for (int i = 0; i < t->drop_count; i++)
         schema_remove(schema, t->drops[i]);

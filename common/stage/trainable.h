@@ -49,8 +49,9 @@ struct trainable_end {
     char name[TENSOR_NAME + 1];
     int rank; /* of an output, as declared */
     size_t shape[VAR_RANK];
-    struct var *var;       /* of the current record */
-    struct host_copy host; /* until the frame is written */
+    char (*columns)[TENSOR_NAME + 1]; /* of an output; NULL: not said */
+    struct var *var;                  /* of the current record */
+    struct host_copy host;            /* until the frame is written */
 };
 
 struct trainable {
@@ -104,6 +105,8 @@ void trainable_reads(struct trainable *t, const char *name);
 /* Declares an output [B, shape…] (dimension 0 is given as 0); a gradient with respect to it is
  * wanted if anything is trained here or an input's is wanted. */
 void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape);
+/* What the columns of an output, dimension 1, are; referenced. */
+void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1]);
 /* Options that determine the parameters, from 1 to `most`, are kept with them. It is `given`, else
  * what the files with initial values have noted, else `usual`; and is noted. In evaluation one
  * that is given but differs from FILE's fails the run with MSA_USAGE; a file's that is none,

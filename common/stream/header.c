@@ -1,4 +1,5 @@
 /* The header H: what every stage reads first, signs and passes on. */
+#include "common/run/utf8.h"
 #include "common/stream/body.h"
 #include "common/stream/frame_fields.h"
 #include "common/stream/record.h"
@@ -9,7 +10,7 @@
 /* In the order in which they are written; what else a header has follows. */
 static const char *const known_keys[] = {"version", "mode",   "family",   "range", "seed", "epochs",
                                          "steps",   "schema", "pipeline", "back",  "need", NULL};
-static const char *const entry_keys[] = {"dtype", "shape", "gradient", NULL};
+static const char *const entry_keys[] = {"dtype", "shape", "gradient", "columns", NULL};
 
 enum { KNOWN_KEYS = sizeof known_keys / sizeof *known_keys - 1 };
 
@@ -55,6 +56,11 @@ void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dt
         e->shape[i] = i ? shape[i] : 0;
 }
 
+void schema_columns(struct schema *s, const char *name, char (*columns)[TENSOR_NAME + 1])
+{
+    ((struct schema_entry *)schema_find(s, name))->columns = columns;
+}
+
 void schema_remove(struct schema *s, const char *name)
 {
     struct schema_entry *e = (struct schema_entry *)schema_find(s, name);
@@ -80,6 +86,24 @@ static void parse_shape(struct msa *m, const struct frame *f, const value *shape
     }
 }
 
+static void parse_columns(struct msa *m, const struct frame *f, const value *columns,
+                          struct schema_entry *e)
+{
+    bool array = columns->type == MSGPACK_OBJECT_ARRAY;
+    if (!array || e->rank < 2 || columns->via.array.size != e->shape[1])
+        frame_fail(m, f, e->name, "schema: 'columns' is not an array with an item for each column");
+    e->columns = msa_calloc(m, e->shape[1], sizeof *e->columns);
+    for (size_t i = 0; i < e->shape[1]; i++) {
+        const value *item = &columns->via.array.ptr[i];
+        const msgpack_object_str *text = &item->via.str;
+        if (item->type != MSGPACK_OBJECT_STR || !text->size || text->size > TENSOR_NAME ||
+            !utf8_printable(text->ptr, text->size))
+            frame_fail(m, f, e->name, "schema: column %zu is not a printable str of 1 to %d bytes",
+                       i, TENSOR_NAME);
+        memcpy(e->columns[i], text->ptr, text->size);
+    }
+}
+
 static void parse_entry(struct msa *m, const struct frame *f, const msgpack_object_kv *pair,
                         struct schema_entry *e)
 {
@@ -96,6 +120,9 @@ static void parse_entry(struct msa *m, const struct frame *f, const msgpack_obje
     e->dtype = (enum dtype)found;
     e->gradient = value_bool(&pair->val, "gradient", false);
     parse_shape(m, f, value_get(&pair->val, "shape"), e);
+    const value *columns = value_get(&pair->val, "columns");
+    if (columns)
+        parse_columns(m, f, columns, e);
 }
 
 static void parse_schema(struct msa *m, const struct frame *f, struct schema *s)
@@ -218,11 +245,19 @@ int header_position(const struct header *h)
     return (int)pipeline_of(h).via.array.size;
 }
 
+static void write_columns(struct body *b, const struct schema_entry *e)
+{
+    body_str(b, "columns");
+    body_array(b, e->shape[1]);
+    for (size_t i = 0; i < e->shape[1]; i++)
+        body_str(b, e->columns[i]);
+}
+
 /* What an entry had besides what is known is kept. */
 static void write_entry(struct body *b, const struct schema_entry *e, const value *old)
 {
     body_str(b, e->name);
-    body_map(b, 3 + (old ? value_others(old, entry_keys) : 0));
+    body_map(b, 3 + (e->columns != NULL) + (old ? value_others(old, entry_keys) : 0));
     body_str(b, "dtype");
     body_str(b, dtype_names[e->dtype]);
     body_str(b, "shape");
@@ -231,6 +266,8 @@ static void write_entry(struct body *b, const struct schema_entry *e, const valu
         body_int(b, (int64_t)e->shape[i]);
     body_str(b, "gradient");
     body_bool(b, e->gradient);
+    if (e->columns)
+        write_columns(b, e);
     if (old)
         body_others(b, old, entry_keys);
 }

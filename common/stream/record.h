@@ -15,7 +15,8 @@ struct schema_entry {
     enum dtype dtype;
     int rank;
     size_t shape[TENSOR_RANK];
-    bool gradient; /* a gradient by it is wanted on the way back */
+    bool gradient;                    /* a gradient by it is wanted on the way back */
+    char (*columns)[TENSOR_NAME + 1]; /* [shape[1]]: what each column is; NULL: not said */
 };
 
 enum { SCHEMA_MOST = 65536 };
@@ -34,6 +35,8 @@ const struct schema_entry *schema_floats(struct msa *m, const struct schema *s, 
                                          int rank);
 void schema_add(struct msa *m, struct schema *s, const char *name, enum dtype dtype, int rank,
                 const size_t *shape, bool gradient); /* replaces an entry of that name */
+/* Says what the columns of such an entry are, of rank 2 or more; they are referenced. */
+void schema_columns(struct schema *s, const char *name, char (*columns)[TENSOR_NAME + 1]);
 void schema_remove(struct schema *s, const char *name);
 
 /* H. Known keys are fields; `map` has the others too and is packed with the fields

@@ -67,6 +67,7 @@ static void build(struct part *p)
     trainable_adds(t, "y", 1, (size_t[]){0});
     trainable_adds(t, "logits", 2, (size_t[]){0, classes});
     trainable_adds(t, "u", 2, (size_t[]){0, (size_t)j->arriving.count});
+    trainable_columns(t, "u", j->arriving.names);
 }
 
 /* Those that arrive, side by side, and those that the heads are made for: [B,count D] each. */

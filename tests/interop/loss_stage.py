@@ -67,6 +67,7 @@ try:
     for kind, body in frames(sys.stdin.buffer):
         if kind == "H":
             family = body["family"]
+            body["tasks"] = list(WEIGHTS)[:4 if sum(name.startswith("s_") for name in body["schema"]) > 1 else 3]
             body["pipeline"].append({"name": "loss_stage.py", "version": "1", "argv": sys.argv[1:]})
         elif kind == "D":
             add_losses(body, family)

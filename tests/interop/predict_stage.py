@@ -57,6 +57,7 @@ class Predict:
             raise FileExistsError(f"'{self.options.params}' exists: training would replace it")
         for name, shape in ("y", [0]), ("logits", [0, self.classes]), ("u", [0, len(self.features)]):
             header["schema"][name] = {"dtype": "<f4", "shape": shape, "gradient": training}
+        header["schema"]["u"]["columns"] = self.features
 
     def forward(self, head, x):
         slope, self.inputs[head] = 1, []

@@ -32,6 +32,49 @@ static void keep_device(struct msa *m)
     assert_int_equal(log_sync(m, log), 0);
 }
 
+static void keep_columns(struct msa *m)
+{
+    log_head(m, log_open(m, "log", 4), "a\tb\tc");
+}
+
+static void keep_other_columns(struct msa *m)
+{
+    log_head(m, log_open(m, "log", 4), "a\td\tc");
+}
+
+static void keep_more_columns(struct msa *m)
+{
+    log_head(m, log_open(m, "log", 4), "a\tb\tc\td");
+}
+
+static void begin_columns(struct msa *m)
+{
+    struct log *log = log_open(m, "new", 0);
+    log_head(m, log, "a\tb");
+    assert_false(file_exists("new"));
+    log_line(m, log, "1\t2");
+    log_close(m, log);
+}
+
+static void refuses(void (*body)(struct msa *), const char *line)
+{
+    struct msa m = run(body);
+    assert_string_equal(m.error, line);
+    assert_int_equal(m.status, MSA_USAGE);
+}
+
+static void logs_keep_their_columns(void **state)
+{
+    (void)state;
+    put("log", "a\tb\tc\n1\t2\t3\n");
+    succeeds(keep_columns);
+    refuses(keep_other_columns, "cannot go on with 'log': column 2 is 'b' but expected 'd'");
+    refuses(keep_more_columns, "cannot go on with 'log': column 4 is '' but expected 'd'");
+    holds("log", "a\tb\tc\n1\t2\t3\n");
+    succeeds(begin_columns);
+    holds("new", "a\tb\n1\t2\n");
+}
+
 static void empty_log(struct msa *m)
 {
     struct log *log = log_open(m, "log", 0);
@@ -114,6 +157,7 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(logs_grow_by_lines, enter_directory, leave_directory),
+        cmocka_unit_test_setup_teardown(logs_keep_their_columns, enter_directory, leave_directory),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

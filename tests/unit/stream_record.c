@@ -22,6 +22,9 @@ static void write_header(struct msa *m, struct writer *w)
     schema_add(m, &h->schema, "text", I8, 2, (size_t[]){0, 7}, true);
     schema_remove(&h->schema, "gone");
     schema_remove(&h->schema, "never");
+    schema_add(m, &h->schema, "u", F4, 2, (size_t[]){0, 2}, false);
+    static char columns[][TENSOR_NAME + 1] = {"s_text", "d_text"};
+    schema_columns(&h->schema, "u", columns);
     value_set(m, h->zone, &h->map, "colour", value_str(m, h->zone, "blue"));
     header_sign(h);
     header_write(h, w);
@@ -34,13 +37,17 @@ static void check_header(const struct header *h)
     assert_string_equal(h->family, "sims");
     assert_true(h->range == 1 && h->seed == UINT64_MAX && h->epochs == 4 && h->steps == 30);
     assert_string_equal(h->address, "@0012f");
-    assert_int_equal(h->schema.count, 1);
+    assert_int_equal(h->schema.count, 2);
     const struct schema_entry *e = schema_find(&h->schema, "text");
     assert_int_equal(e->dtype, I8);
     assert_int_equal(e->rank, 2);
     assert_int_equal(e->shape[0], 0);
     assert_int_equal(e->shape[1], 7);
     assert_true(e->gradient);
+    assert_null(e->columns);
+    e = schema_find(&h->schema, "u");
+    assert_string_equal(e->columns[0], "s_text");
+    assert_string_equal(e->columns[1], "d_text");
     assert_null(schema_find(&h->schema, "gone"));
     assert_true(value_equals(value_get(&h->map, "colour"), "blue"));
 }
@@ -85,6 +92,13 @@ static void parse_header(struct msa *m, struct reader *r)
     reader_next(r, &f);
     header_parse(m, &f);
 }
+
+/* A tensor 't' of two columns, up to the value that says what they are. */
+#define COLUMNS                                                                                    \
+    "\x82\xa4mode\xa4"                                                                             \
+    "eval\xa6schema\x81\xa1t\x83\xa5"                                                              \
+    "dtype\xa3<f4\xa5shape\x92\x01\x02\xa7"                                                        \
+    "columns"
 
 static void wrong_headers(void **state)
 {
@@ -134,6 +148,15 @@ static void wrong_headers(void **state)
          "eval\xa6schema\x81\xa1t\x81\xa5"
          "dtype\xa3<f4",
          "tensor 't': schema: 'shape'"},
+        {COLUMNS "\x92\xa1p\xa1q", NULL},
+        {COLUMNS "\x91\xa1p",
+         "tensor 't': schema: 'columns' is not an array with an item for each column"},
+        {COLUMNS "\xa1p",
+         "tensor 't': schema: 'columns' is not an array with an item for each column"},
+        {COLUMNS "\x92\xa1p\x01",
+         "tensor 't': schema: column 1 is not a printable str of 1 to 64 bytes"},
+        {COLUMNS "\x92\xa1\t\xa1q",
+         "tensor 't': schema: column 0 is not a printable str of 1 to 64 bytes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bytes b = {0};

@@ -1,0 +1,56 @@
+/* Names of tasks. */
+#include "common/stream/tasks.h"
+#include "common/run/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* False: there is no room. */
+static bool add(struct tasks *t, const char *name)
+{
+    for (int i = 0; i < t->count; i++)
+        if (strcmp(t->names[i], name) == 0)
+            return true;
+    if (t->count == TASKS_MOST)
+        return false;
+    strcpy(t->names[t->count++], name);
+    return true;
+}
+
+/* The same of an item of the header's; false too where it is no name. */
+static bool add_item(struct tasks *t, const value *item)
+{
+    const msgpack_object_str *text = &item->via.str;
+    char name[BODY_KEY + 1];
+    if (item->type != MSGPACK_OBJECT_STR || !text->size || text->size > BODY_KEY ||
+        !utf8_printable(text->ptr, text->size))
+        return false;
+    snprintf(name, sizeof name, "%.*s", (int)text->size, text->ptr);
+    return add(t, name);
+}
+
+struct tasks tasks_of(const struct header *h)
+{
+    const value *names = value_get(&h->map, "tasks");
+    struct tasks t = {0};
+    bool good = !names || names->type == MSGPACK_OBJECT_ARRAY;
+    for (uint32_t i = 0; good && names && i < names->via.array.size; i++)
+        good = add_item(&t, &names->via.array.ptr[i]);
+    if (!good)
+        msa_fail(h->m, MSA_CORRUPT,
+                 "header: 'tasks' is not an array of at most %d names, each a printable str of 1 "
+                 "to %d bytes",
+                 TASKS_MOST, BODY_KEY);
+    return t;
+}
+
+void tasks_add_record(struct tasks *t, const struct record *r)
+{
+    const value *losses = value_get(&r->map, "loss");
+    for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
+        char name[BODY_KEY + 1];
+        if (!add(t, value_key(losses, i, name)))
+            frame_fail(r->m, &r->frame, NULL, "loss '%s' is one more than the %d tasks of a line",
+                       name, TASKS_MOST);
+    }
+}
