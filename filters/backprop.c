@@ -5,7 +5,7 @@
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
 #include "common/stream/finite.h"
-#include "common/stream/training.h"
+#include "common/stream/resume.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -198,13 +198,6 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
 
 /* --- checkpoints --- */
 
-static value settings_value(struct backprop *b, msgpack_zone *zone)
-{
-    return resume_settings(
-        b->m, zone, options,
-        "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
-}
-
 /* Parameters that are not finite don't recover. As this checkpoint does not come back, no stage
  * saves it, and what was committed before stays. */
 static void on_control(struct stage *s, struct control *c)
@@ -221,19 +214,18 @@ static void on_control(struct stage *s, struct control *c)
              kept);
 }
 
-/* The settings with which the training goes on, which checkpoint is kept, and how much of the log
- * is safe. */
-static void on_checkpoint(struct stage *s, struct control *c)
+static void save(struct stage *s, struct control *c, value *state)
 {
     struct backprop *b = s->self;
-    value state = value_map();
     if (value_bool(&c->map, "best", true)) /* as stages have it */
         b->kept = value_int(&c->map, "checkpoint", 0);
-    value_set(b->m, c->zone, &state, "kept", value_of_int(b->kept));
-    training_put_log(c, &state, b->log);
-    value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
-    control_add_state(b->m, c, s->position, state);
-    training_put_line(c, s->header);
+    value_set(b->m, c->zone, state, "kept", value_of_int(b->kept));
+}
+
+static void restore(struct stage *s, const value *state)
+{
+    struct backprop *b = s->self;
+    b->kept = resume_int(b->m, state, "kept");
 }
 
 /* --- the stage --- */
@@ -241,7 +233,6 @@ static void on_checkpoint(struct stage *s, struct control *c)
 static void on_header(struct stage *s)
 {
     struct backprop *b = s->self;
-    value settings = settings_value(b, s->header->zone);
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
@@ -249,18 +240,6 @@ static void on_header(struct stage *s)
     if (!b->steps)
         msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",
                  s->header->steps, s->header->epochs);
-    const value *state = resume_state(s->header, &settings);
-    resume_line(s->header);
-    if (state)
-        b->kept = resume_int(b->m, state, "kept");
-    b->log = resume_log(b->m, state, b->settings->log);
-}
-
-static void on_stands(struct stage *s)
-{
-    struct backprop *b = s->self;
-    if (b->log)
-        log_begin(b->m, b->log);
 }
 
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
@@ -310,6 +289,7 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
                  "frame %u: no gradient arrives (no tensor NAME@TASK): does msa-loss stand before?",
                  (unsigned)r->frame.seq);
     optimizer_say(b->m, g, &o);
+    b->log = s->log;
     if (b->log)
         log_step(b, r, o.lr);
 }
@@ -333,18 +313,20 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = never,
                                          .header = on_header,
-                                         .stands = on_stands,
                                          .record = on_record,
                                          .turn = turn,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint};
+                                         .settings =
+                                             "lr,warmup,schedule,optimizer,amsgrad,momentum,"
+                                             "decay,no-decay,beta1,beta2,eps",
+                                         .log = "log",
+                                         .save = save,
+                                         .restore = restore};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;
     check_options(m, b->settings);
     stage_run(m, &ops, b);
-    if (b->log)
-        log_close(m, b->log);
 }
 
 static const struct example examples[] = {

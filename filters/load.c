@@ -176,7 +176,7 @@ static value settings_value(struct load *l, const struct header *h)
 {
     const struct dataset_split *split = l->data->split;
     msgpack_zone *zone = h->zone;
-    value v = resume_settings(l->m, zone, options,
+    value v = resume_settings(l->m, zone,
                               "seed,epochs,batch,validate-every,no-shuffle,fraction,standardize,"
                               "non-finite,drop,label");
     const char *names = naming_text(l->naming);

@@ -8,7 +8,6 @@
 #include "common/nn/ops/ops.h"
 #include "common/run/option.h"
 #include "common/stage/stage.h"
-#include "common/stream/commit.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -146,11 +145,6 @@ static void check_columns(struct loss *l)
                  l->features.count);
 }
 
-static value settings_value(struct loss *l, msgpack_zone *zone)
-{
-    return resume_settings(l->m, zone, options, "tasks,regression,phi,contrast,tau-m,weights");
-}
-
 static void on_header(struct stage *s)
 {
     struct loss *l = s->self;
@@ -162,8 +156,6 @@ static void on_header(struct stage *s)
     check_columns(l);
     l->device = device_of_run(l->m);
     l->tape = tape_new(l->m, l->device, h->seed);
-    value settings = settings_value(l, h->zone);
-    resume_state(h, &settings);
 }
 
 /* --- one task --- */
@@ -297,19 +289,11 @@ static void on_record(struct stage *s, struct record *r)
     value_set(l->m, r->zone, &r->map, "weight", weights);
 }
 
-/* It keeps nothing, and does not join: its settings come back with the control that goes down. */
-static void on_control(struct stage *s, struct control *c)
-{
-    struct loss *l = s->self;
-    value state = value_map();
-    value_set(l->m, c->zone, &state, "settings", settings_value(l, c->zone));
-    control_add_state(l->m, c, s->position, state);
-}
-
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {
-        .header = on_header, .record = on_record, .control = on_control};
+    static const struct stage_ops ops = {.header = on_header,
+                                         .record = on_record,
+                                         .settings = "tasks,regression,phi,contrast,tau-m,weights"};
     struct loss *l = msa_alloc(m, sizeof *l);
     l->m = m;
     l->settings = m->settings;

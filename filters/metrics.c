@@ -8,10 +8,8 @@
 #include "common/metrics/early_stopping.h"
 #include "common/metrics/predictions.h"
 #include "common/metrics/scores_log.h"
-#include "common/metrics/scores_state.h"
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
-#include "common/stream/training.h"
 #include <string.h>
 
 enum { FAMILY_AUTO = FAMILIES };
@@ -102,23 +100,6 @@ static void check_options(struct metrics *x, bool train)
     refuse(x, "tsv", train && s->tsv, evaluation);
 }
 
-static value settings_value(struct metrics *x, msgpack_zone *zone)
-{
-    return resume_settings(x->m, zone, options, "select,select-after,patience,family");
-}
-
-/* Begins, or goes on. */
-static void begin(struct metrics *x, const struct header *h)
-{
-    value settings = settings_value(x, h->zone);
-    const value *state = resume_state(h, &settings);
-    x->rows.log = resume_log(x->m, state, x->settings->log);
-    if (!state)
-        return;
-    judge_take_state(&x->judge, x->m, state);
-    scores_take_state(&x->scores, resume_map(x->m, state, "splits"));
-}
-
 /* NULL: standard output. */
 static const char *result_path(const struct metrics *x)
 {
@@ -169,7 +150,6 @@ static void on_header(struct stage *s)
         check_judgement(x, h);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
-    begin(x, h);
 }
 
 /* ---- records ---- */
@@ -196,13 +176,6 @@ static void on_record(struct stage *s, struct record *r)
         predictions_write(x->kept, &x->scores, p, r);
 }
 
-static void on_stands(struct stage *s)
-{
-    struct metrics *x = s->self;
-    if (x->rows.log)
-        log_begin(x->m, x->rows.log);
-}
-
 /* ---- a checkpoint of a training ---- */
 
 /* Parameters that are not finite are never the best, whatever the numbers say and also where
@@ -227,6 +200,7 @@ static void on_control(struct stage *s, struct control *c)
     bool epoch_done = value_bool(&c->map, "epoch_done", true);
     if (!s->header->train)
         return;
+    x->rows.log = s->log;
     scores_judge(&x->scores);
     struct verdict verdict = give_verdict(x, c);
     for (int i = 0; i < x->scores.count; i++) {
@@ -242,17 +216,19 @@ static void on_control(struct stage *s, struct control *c)
     }
 }
 
-/* Its part of a checkpoint: what the verdicts to come depend on, and what has been gathered of an
- * epoch that is not over. */
-static void on_checkpoint(struct stage *s, struct control *c)
+/* What the verdicts to come depend on, and what has been gathered of an epoch that is not over. */
+static void save(struct stage *s, struct control *c, value *state)
 {
     struct metrics *x = s->self;
-    value state = value_map();
-    judge_put_state(&x->judge, x->m, c->zone, &state);
-    training_put_log(c, &state, x->rows.log);
-    value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
-    value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
-    control_add_state(x->m, c, s->position, state);
+    judge_save(&x->judge, c, state);
+    scores_save(&x->scores, c, state);
+}
+
+static void restore(struct stage *s, const value *state)
+{
+    struct metrics *x = s->self;
+    judge_restore(&x->judge, x->m, state);
+    scores_restore(&x->scores, state);
 }
 
 /* ---- the result of an evaluation ---- */
@@ -294,8 +270,6 @@ static void conclude(struct metrics *x)
 static void on_end(struct stage *s)
 {
     struct metrics *x = s->self;
-    if (x->rows.log)
-        log_close(x->m, x->rows.log);
     if (x->each)
         predictions_close(x->each);
     if (x->kept)
@@ -333,11 +307,13 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = passes,
                                          .header = on_header,
-                                         .stands = on_stands,
                                          .record = on_record,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint,
-                                         .end = on_end};
+                                         .end = on_end,
+                                         .settings = "select,select-after,patience,family",
+                                         .log = "log",
+                                         .save = save,
+                                         .restore = restore};
     struct metrics *x = msa_alloc(m, sizeof *x);
     const struct settings *s = m->settings;
     x->m = m;

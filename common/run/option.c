@@ -288,6 +288,7 @@ static void check_operands(struct msa *m, const struct program *program)
 bool options_parse(struct msa *m, const struct program *program)
 {
     m->common = (struct msa_common){0};
+    m->of = program;
     m->settings = msa_alloc(m, program->settings_size);
     m->operands = msa_calloc(m, (size_t)m->argc + 1, sizeof *m->operands);
     m->operand_count = 0;

@@ -54,8 +54,9 @@ struct msa {
     int argc;            /* the command line, for the stream's header */
     char **argv;
     struct msa_common common;
-    void *settings;  /* the program's own options, as its table filled them in */
-    char **operands; /* arguments that are not options, NULL-terminated */
+    const struct program *of; /* its tables (common/run/option.h); NULL before options are parsed */
+    void *settings;           /* the program's own options, as its table filled them in */
+    char **operands;          /* arguments that are not options, NULL-terminated */
     int operand_count;
 
     enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */

@@ -1,7 +1,8 @@
 /* What all trainable stages share. */
 #include "common/stage/trainable.h"
 #include "common/nn/device.h"
-#include "common/stage/trainable_files.h"
+#include "common/stage/parameter_files.h"
+#include "common/stream/resume.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void begin_training(struct trainable *t)
 {
     const struct trainable_settings *set = t->settings;
     const char *frozen = "";
-    trainable_files_claim(t);
+    checkpoints_claim(t);
     for (int i = 0; i < set->freeze.count; i++)
         frozen = msa_format(t->m, "%s%s%s", frozen, i ? " " : "", set->freeze.values[i]);
     trainable_note(t, "family", t->stage->header->family);
@@ -59,13 +60,18 @@ static void on_header(struct stage *s)
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->params.fixed = !training(t);
     t->tape = tape_new(t->m, t->device, s->header->seed);
-    trainable_files_open(t);
+    parameter_files_open(t);
     if (training(t))
         begin_training(t);
     t->model->build(t);
     params_check_frozen(&t->params);
     params_gradients(&t->params);
-    trainable_files_load(t);
+    if (training(t))
+        checkpoints_begin(t);
+    else if (!t->params.source_count)
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
+    if (!training(t) || resume_checkpoint(s->header) < 1) /* else they come from a checkpoint */
+        params_warn(&t->params);
 }
 
 void trainable_declare(struct trainable *t, const char *name, int rank, const size_t *shape)
@@ -181,9 +187,7 @@ static void on_update(struct stage *s, const struct record *g)
 
 static void on_stands(struct stage *s)
 {
-    struct trainable *t = s->self;
-    if (t->replaces)
-        trainable_files_clear(t);
+    checkpoints_replace(s->self);
 }
 
 /* What has once become NaN does not recover: the end of the line is told, and ends the training
@@ -195,19 +199,33 @@ static void on_control(struct stage *s, struct control *c)
         value_set(t->m, c->zone, &c->map, "finite", value_of_bool(false));
 }
 
-static void on_checkpoint(struct stage *s, struct control *c)
+static void on_save(struct stage *s, struct control *c, value *state)
 {
-    trainable_files_checkpoint(s->self, c);
+    struct trainable *t = s->self;
+    checkpoints_save(t, c, state);
+    if (!t->model->save)
+        return;
+    value own = value_map();
+    t->model->save(t, c, &own);
+    value_set(t->m, c->zone, state, "own", own);
+}
+
+static void on_restore(struct stage *s, const value *state)
+{
+    struct trainable *t = s->self;
+    checkpoints_restore(t, state);
+    if (t->model->restore)
+        t->model->restore(t, resume_map(t->m, state, "own"));
 }
 
 static void on_committed(struct stage *s)
 {
-    trainable_files_committed(s->self);
+    checkpoints_committed(s->self);
 }
 
 static void on_end(struct stage *s)
 {
-    trainable_files_look(s->self);
+    checkpoints_look(s->self);
 }
 
 /* --- the stage --- */
@@ -221,9 +239,10 @@ void trainable_run(struct msa *m, const struct model *model, void *self)
                                          .gradient = on_gradient,
                                          .update = on_update,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint,
                                          .committed = on_committed,
-                                         .end = on_end};
+                                         .end = on_end,
+                                         .save = on_save,
+                                         .restore = on_restore};
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .model = model, .self = self};
     stage_run(m, &ops, t);

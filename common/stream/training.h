@@ -1,11 +1,10 @@
-/* What tells a training from others, and its files from damaged ones (msa-stream(5),
+/* The identity of a training: what tells it from others, and its files from theirs (msa-stream(5),
  * "Checkpoints"). */
 #ifndef MSA_TRAINING_H
 #define MSA_TRAINING_H
 
-#include "common/run/checksum.h"
-#include "common/run/log.h"
-#include "common/stream/commit.h"
+#include "common/stream/control.h"
+#include "common/stream/resume.h"
 
 /* A training as a stage sees it is a text of 24 hexadecimal digits, the same in each run of one
  * line: a CRC-32 of the stages upstream and of the stage itself, one of the settings of those
@@ -34,19 +33,7 @@ uint32_t training_crc(const value *v);
 /* The same of the settings of those that have given a state so far. */
 uint32_t training_settings(const struct control *c);
 
-/* Checksums in a state, {bytes, crc32}. resume_checksum fails the run with MSA_CORRUPT where the
- * state has none of that name. */
-void training_put_checksum(struct control *c, value *state, const char *key, struct checksum sum);
-struct checksum resume_checksum(struct msa *m, const value *state, const char *key);
-/* A text that training_text has made; fails the run with MSA_CORRUPT where the state has none. */
+/* The text that a state has as `training`; fails the run with MSA_CORRUPT where it has none. */
 const char *resume_training(struct msa *m, const value *state);
-
-/* A program's log in its state: `log`, how many bytes are committed, and `log_crc32` of these;
- * neither where there is none (NULL), or none in a regular file. */
-void training_put_log(struct control *c, value *state, struct log *log);
-/* Opens --log PATH (NULL: none was given) to continue after the committed bytes; state NULL: from
- * the beginning. Fails the run as log_open, with MSA_USAGE where one training has a log in a
- * file and the other none, and with MSA_CORRUPT where the committed bytes are others. */
-struct log *resume_log(struct msa *m, const value *state, const char *path);
 
 #endif
