@@ -1,51 +1,52 @@
 /* A training that can be killed
  *
  * A training may be killed at any moment, in any of its programs, by a signal or a full disk. With
- * msa-load --resume, and everything else as before, the same line goes on from its last checkpoint
+ * msa-load --resume, and everything else as before, the same line goes on from its last checkpoint,
  * and ends with the same bytes in all files as if nothing had happened. That rests on three rules:
- * all programs take part in each checkpoint; one rename commits it for all of them; and until then
- * nothing is lost that the checkpoint before needs.
+ * all programs take part in each checkpoint; a single rename commits it for all of them; and until
+ * then nothing is lost that the previous checkpoint needs.
  *
- * A checkpoint. msa-load has sent all records, waits until all gradients have come, and sends a
- * control C. Down the line C passes msa-metrics, which adds its verdict, and the stages with
- * parameters, which say whether these are finite; if not, the end of the line fails here, before
- * anything is saved. There C turns round. On the way back each stage saves, first the last one,
- * then the one before it: FILE.N with parameters and the optimizer's moments
- * (parameter_checkpoints.c), its log up to here, synced, and in C itself, as its state, what else
- * its numbers depend on. All files that a state speaks of are on the disk by then, and the state
- * has their lengths and CRCs. So when C is back at msa-load all is safe but C, and msa-load writes
- * C to a temporary file, syncs it and renames it to --state FILE (feeder.c, stream/commit.c). This
+ * Checkpoint N. msa-load waits until all gradients have come, and sends validation and a control C.
+ * On the way down the stages with parameters say in C whether these are finite, and msa-metrics
+ * adds its verdict. At the end of the line C turns round; if parameters are not finite, that stage
+ * fails instead, before anything is saved. On the way back each stage saves, from the last one to
+ * the first: FILE.N with parameters and the optimizer's moments (parameter_checkpoints.c), its log
+ * so far, and in C, as its state, what else its numbers depend on. A file is on the disk before the
+ * state has its length and CRC. When C has come back to msa-load all is safe but C itself. msa-load
+ * writes it to a temporary file, and renames that to --state FILE (feeder.c, stream/commit.c). This
  * rename is the commit: before it the training is at checkpoint N-1, after it at N. msa-load sends
  * nothing until it has committed, so the next frame tells the stages of it (note_commit in
- * stage.c): only now FILE becomes what FILE.N is, if that is the best so far, and FILE.N-2 is
- * removed.
+ * stage.c). Only now FILE becomes what FILE.N is, if that is the best so far or if nothing selects,
+ * and FILE.N-2 goes.
  *
  * What a kill leaves:
- * - before the commit of N: the commit of N-1, and the files that it names. There may be files N of
- *   some stages, and rows of logs since N-1: the stages that resume remove and cut off these.
- * - after it: the commit of N, and the files N of all stages. FILE may not be up to date: a stage
- *   that resumes does again all that it does when N is committed.
- * - before the first commit: no commit. The training begins anew, and a stage accepts FILE.1 of the
- *   same training, which it will write again.
- * - before the first training step has come back: whatever was there. A training with -f, in place
- *   of an earlier one, touches nothing until the whole line is known to work: at the first gradient
- *   msa-load removes the old commit, and not before that the stages remove old parameters and cut
- *   old logs (note_standing in stage.c). So a commit never outlives the files that it names.
- * A temporary file or a lock that a killed program has left is removed by the next program that
- * writes this file (run/file_lock.c); two lines cannot write one file at a time.
+ * - before the commit of N: the commit of N-1, with all files that belong to it. Some stages may
+ *   have FILE.N, and logs have rows after N-1: the line that resumes removes the one, and cuts off
+ *   the other.
+ * - after it: the commit of N, with all files that belong to it. FILE may not be up to date: a
+ *   stage that resumes does again what it does when N is committed.
+ * - before the first commit: none. The training begins anew, and a stage accepts FILE.1 if it is of
+ *   the same training; it will write it again.
+ * - before the first gradient: what was there. A training with -f, in place of an earlier one,
+ *   touches nothing until the whole line is known to work. With the first gradient msa-load removes
+ *   the old commit, and only then the stages remove old parameters and cut old logs (note_standing
+ *   in stage.c), so that no commit is without its files.
+ * What is renamed is whole. A temporary file and a lock that a killed program has left are removed
+ * by the next one that writes the same file (run/file_lock.c).
  *
  * Resuming. msa-load reads the commit and puts its C into the header as `resume`; each stage finds
- * its own state there by number and name (stream/resume.c). Before it goes on it compares all on
- * which the bytes depend, and a difference is refused: the settings in the state with its own; the
- * programs of the line (by its end); data, ids and labels (msa-load); lengths and CRCs of FILE.N,
- * of FILE and of the committed part of the log; and that these files are of this training, by its
- * identity (stream/training.c). Random numbers need no state: they depend on the seed, a name and
- * the step alone (run/random.h). The records are those after step C.step, in an order that depends
- * on seed and epoch, also in the middle of an epoch, of which msa-metrics has kept its part so far.
+ * its own state there, by number and name (stream/resume.c). All that the bytes depend on is
+ * compared first, and a difference is refused: settings with those in the state; the programs of
+ * the line (its end sees all of them); ids, labels and data (msa-load); length and CRC of FILE.N,
+ * of FILE, and of what is committed of the log; and, by the identity of the training, initial
+ * values and whose these files are (stream/training.c). Random numbers need no state: they depend
+ * on the seed, a name and the step alone (run/random.h). Records go on after the last step, in an
+ * order that depends on seed and epoch alone, also within an epoch, of which msa-metrics keeps in
+ * its state what it has gathered.
  *
- * While it runs, a program claims its files (run/file_lock.c), and looks at each checkpoint and at
- * the end whether they are as it left them (run/mark.c, log_sync): the next commit would otherwise
- * speak of files that another program has changed. */
+ * While a training runs its programs hold locks on their files (run/file_lock.c), and at each
+ * checkpoint and at the end see that these are as they left them (run/mark.c, log_sync): else a
+ * commit would speak of files that another program has changed. */
 #include "common/stage/checkpoint.h"
 #include "common/run/checksum.h"
 #include "common/run/log.h"

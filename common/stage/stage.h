@@ -56,18 +56,17 @@ struct stage_ops {
      * Options of the program (comma-separated names) that determine its numbers: a resumed training
      * must have the same. NULL: there are none. */
     const char *settings;
-    /* These options also tell the training apart for the stages after it (training_add_settings).
-     */
+    /* They also identify the training to the stages after this one (training_add_settings). */
     bool identifies;
-    /* The option with the name of a log, which grows with the training: s->log. NULL: it has none.
-     */
+    /* The option that names a log, which grows with the training: s->log. NULL: there is none. */
     const char *log;
     /* Adds to the map `state` all else that its numbers to come depend on, as of the last record,
-     * and makes files safe that belong to it. What is put there must live until the control is
-     * written (c->zone does). The keys settings, log and log_crc32 are taken. */
+     * tensors too (value_of_tensor), and brings files that belong to it to the disk. What is put
+     * there must live until the control has been written, as c->zone does. The keys settings, log
+     * and log_crc32 are taken. */
     void (*save)(struct stage *s, struct control *c, value *state);
-    /* Goes on from what save() has put there. After header(), before the header is written; reads
-     * `state` by resume_int() and so on (stream/resume.h), which fail the run where it is wrong. */
+    /* Goes on from what save() has put there. Called after header(), before the header is written.
+     * resume_int() and so on (stream/resume.h) read `state`, and fail the run where it is wrong. */
     void (*restore)(struct stage *s, const value *state);
 };
 

@@ -15,22 +15,22 @@ const char *training_text(struct msa *m, uint32_t own, uint32_t following);
 bool training_is_whole(const char *text);
 /* The first of its CRCs. */
 uint32_t training_own(const char *text);
-/* The text in a header, "" where the source gave none; and puts one there. */
+/* The text in a header, "" if the source gave none; training_put puts one there. */
 const char *training_of(const struct header *h);
 void training_put(struct header *h, const char *text);
 
-/* What follows a header is another training where these settings (a map) of a program without
- * parameters are others. */
+/* With other settings (a map) of this program, which has no parameters, it is another training to
+ * the stages after it. */
 void training_add_settings(struct header *h, const value *settings);
-/* All of a line in one text, the same for each stage: the end of the line puts it into a control
- * that it sends back, when it has added its state (no header text: it doesn't); and what is there,
- * owned by the run, or NULL. */
+/* The whole line in one text, the same for each of its stages: the end of the line puts it into a
+ * control that it sends back, once it has added its own state; not if the header has no text. */
 void training_put_line(struct control *c, const struct header *h);
+/* That text, owned by the run; NULL: the control has none. */
 const char *training_line(struct msa *m, const value *control);
 
 /* A value in 32 bits, the same whatever the order of its maps and the encoding of its numbers. */
 uint32_t training_crc(const value *v);
-/* The same of the settings of those that have given a state so far. */
+/* The same of the settings of all programs that have added a state so far. */
 uint32_t training_settings(const struct control *c);
 
 /* The text that a state has as `training`; fails the run with MSA_CORRUPT where it has none. */
