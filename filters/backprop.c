@@ -5,8 +5,8 @@
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
 #include "common/stream/finite.h"
+#include "common/stream/resume.h"
 #include "common/stream/tasks.h"
-#include "common/stream/training.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +32,6 @@ struct sum {
 struct backprop {
     struct msa *m;
     const struct settings *settings;
-    struct log *log;    /* NULL: none is written */
     bool started;       /* has seen a record */
     bool warned;        /* of a loss that is not finite */
     long steps;         /* of the whole training */
@@ -144,7 +143,7 @@ static void cell(char *line, size_t size, const value *map, const char *key)
 }
 
 /* Before the first row: a log that goes on must have these columns. */
-static void log_columns(struct backprop *b, const struct record *first)
+static void log_columns(struct backprop *b, struct log *log, const struct record *first)
 {
     char line[LINE];
     size_t used = (size_t)snprintf(line, sizeof line, "%s", first_columns);
@@ -154,15 +153,15 @@ static void log_columns(struct backprop *b, const struct record *first)
     for (int i = 0; i < b->tasks.count; i++)
         used += (size_t)snprintf(line + used, sizeof line - used, "\tw_%s", b->tasks.names[i]);
     snprintf(line + used, sizeof line - used, "\t%s", last_column);
-    log_head(b->m, b->log, line);
+    log_head(b->m, log, line);
 }
 
-static void log_step(struct backprop *b, const struct record *r, double lr)
+static void log_step(struct backprop *b, struct log *log, const struct record *r, double lr)
 {
     const value *losses = value_get(&r->map, "loss"), *weights = value_get(&r->map, "weight");
     char line[LINE];
     if (!b->started)
-        log_columns(b, r);
+        log_columns(b, log, r);
     b->started = true;
     snprintf(line, sizeof line, "%lld\t%lld\t%.9g", (long long)r->epoch, (long long)r->step, lr);
     for (int i = 0; i < b->tasks.count; i++)
@@ -170,16 +169,10 @@ static void log_step(struct backprop *b, const struct record *r, double lr)
     for (int i = 0; i < b->tasks.count; i++)
         cell(line, sizeof line, weights, b->tasks.names[i]);
     number_cell(line, sizeof line, record_total_loss(r));
-    log_line(b->m, b->log, line);
+    log_line(b->m, log, line);
 }
 
 /* --- checkpoints --- */
-
-static value settings_value(struct backprop *b, msgpack_zone *zone)
-{
-    return resume_settings(
-        b->m, zone, "lr,warmup,schedule,optimizer,amsgrad,momentum,decay,no-decay,beta1,beta2,eps");
-}
 
 /* Parameters that are not finite don't recover. As this checkpoint does not come back, no stage
  * saves it, and what was committed before stays. */
@@ -197,19 +190,18 @@ static void on_control(struct stage *s, struct control *c)
              kept);
 }
 
-/* The settings with which the training goes on, which checkpoint is kept, and how much of the log
- * is safe. */
-static void on_checkpoint(struct stage *s, struct control *c)
+static void save(struct stage *s, struct control *c, value *state)
 {
     struct backprop *b = s->self;
-    value state = value_map();
     if (value_bool(&c->map, "best", true)) /* as stages have it */
         b->kept = value_int(&c->map, "checkpoint", 0);
-    value_set(b->m, c->zone, &state, "kept", value_of_int(b->kept));
-    training_put_log(c, &state, b->log);
-    value_set(b->m, c->zone, &state, "settings", settings_value(b, c->zone));
-    control_add_state(b->m, c, s->position, state);
-    training_put_line(c, s->header);
+    value_set(b->m, c->zone, state, "kept", value_of_int(b->kept));
+}
+
+static void restore(struct stage *s, const value *state)
+{
+    struct backprop *b = s->self;
+    b->kept = resume_int(b->m, state, "kept");
 }
 
 /* --- the stage --- */
@@ -217,7 +209,6 @@ static void on_checkpoint(struct stage *s, struct control *c)
 static void on_header(struct stage *s)
 {
     struct backprop *b = s->self;
-    value settings = settings_value(b, s->header->zone);
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
@@ -226,18 +217,6 @@ static void on_header(struct stage *s)
     if (!b->steps)
         msa_fail(b->m, MSA_CORRUPT, "header: %ld steps in each of %ld epochs are no training",
                  s->header->steps, s->header->epochs);
-    const value *state = resume_state(s->header, &settings);
-    resume_line(s->header);
-    if (state)
-        b->kept = resume_int(b->m, state, "kept");
-    b->log = resume_log(b->m, state, b->settings->log);
-}
-
-static void on_stands(struct stage *s)
-{
-    struct backprop *b = s->self;
-    if (b->log)
-        log_begin(b->m, b->log);
 }
 
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
@@ -287,8 +266,8 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
                  "frame %u: no gradient arrives (no tensor NAME@TASK): does msa-loss stand before?",
                  (unsigned)r->frame.seq);
     optimizer_say(b->m, g, &o);
-    if (b->log)
-        log_step(b, r, o.lr);
+    if (s->log)
+        log_step(b, s->log, r, o.lr);
 }
 
 static bool never(const struct stage *s)
@@ -310,18 +289,20 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = never,
                                          .header = on_header,
-                                         .stands = on_stands,
                                          .record = on_record,
                                          .turn = turn,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint};
+                                         .settings =
+                                             "lr,warmup,schedule,optimizer,amsgrad,momentum,"
+                                             "decay,no-decay,beta1,beta2,eps",
+                                         .log = "log",
+                                         .save = save,
+                                         .restore = restore};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;
     check_options(m, b->settings);
     stage_run(m, &ops, b);
-    if (b->log)
-        log_close(m, b->log);
 }
 
 static const struct example examples[] = {

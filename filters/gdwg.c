@@ -5,8 +5,7 @@
  * = 1/J each. */
 #include "common/run/option.h"
 #include "common/stage/stage.h"
-#include "common/stream/commit.h"
-#include "common/stream/training.h"
+#include "common/stream/resume.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,11 +150,6 @@ static void on_record(struct stage *s, struct record *r)
 
 /* ---- checkpoints ---- */
 
-static value settings_value(struct gdwg *g, msgpack_zone *zone)
-{
-    return resume_settings(g->m, zone, "tasks,tau,stage-steps");
-}
-
 static value tasks_value(struct gdwg *g, msgpack_zone *zone)
 {
     value tasks = value_map();
@@ -169,18 +163,15 @@ static value tasks_value(struct gdwg *g, msgpack_zone *zone)
     return tasks;
 }
 
-/* Its part of a checkpoint: all that the weights to come depend on. */
-static void on_checkpoint(struct stage *s, struct control *c)
+/* All that the weights to come depend on. */
+static void save(struct stage *s, struct control *c, value *state)
 {
     struct gdwg *g = s->self;
-    value state = value_map();
-    value_set(g->m, c->zone, &state, "stage", value_of_int(g->stage));
-    value_set(g->m, c->zone, &state, "epoch", value_of_int(g->epoch));
-    value_set(g->m, c->zone, &state, "steps", value_of_int(g->steps));
-    value_set(g->m, c->zone, &state, "samples", value_of_real(g->samples));
-    value_set(g->m, c->zone, &state, "tasks", tasks_value(g, c->zone));
-    value_set(g->m, c->zone, &state, "settings", settings_value(g, c->zone));
-    control_add_state(g->m, c, s->position, state);
+    value_set(g->m, c->zone, state, "stage", value_of_int(g->stage));
+    value_set(g->m, c->zone, state, "epoch", value_of_int(g->epoch));
+    value_set(g->m, c->zone, state, "steps", value_of_int(g->steps));
+    value_set(g->m, c->zone, state, "samples", value_of_real(g->samples));
+    value_set(g->m, c->zone, state, "tasks", tasks_value(g, c->zone));
 }
 
 /* The tasks that a checkpoint knows are those that arrive, among those of --tasks. */
@@ -201,15 +192,9 @@ static void take_tasks(struct gdwg *g, const value *tasks)
     g->idle = kept < 2;
 }
 
-static void on_header(struct stage *s)
+static void restore(struct stage *s, const value *state)
 {
     struct gdwg *g = s->self;
-    struct header *h = s->header;
-    value settings = settings_value(g, h->zone);
-    const value *state = resume_state(h, &settings);
-    training_add_settings(h, &settings);
-    if (!state)
-        return;
     g->started = true;
     g->stage = resume_int(g->m, state, "stage");
     g->epoch = resume_int(g->m, state, "epoch");
@@ -220,8 +205,12 @@ static void on_header(struct stage *s)
 
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {
-        .joins = true, .header = on_header, .record = on_record, .checkpoint = on_checkpoint};
+    static const struct stage_ops ops = {.joins = true,
+                                         .record = on_record,
+                                         .settings = "tasks,tau,stage-steps",
+                                         .identifies = true,
+                                         .save = save,
+                                         .restore = restore};
     struct gdwg *g = msa_alloc(m, sizeof *g);
     g->m = m;
     g->settings = m->settings;

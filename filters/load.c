@@ -134,18 +134,6 @@ static bool is_sent(const struct settings *s, int split)
 
 /* --- header --- */
 
-/* Of each split that the data set has, whether they come or not. */
-static value samples_value(struct load *l, msgpack_zone *zone)
-{
-    value samples = value_map();
-    for (int i = 0; i < SPLITS; i++) {
-        size_t count = l->data->split[i].count;
-        if (count)
-            value_set(l->m, zone, &samples, split_names[i], value_of_int((int64_t)count));
-    }
-    return samples;
-}
-
 static struct header *make_header(struct load *l)
 {
     struct header *h = l->data->header;
@@ -165,7 +153,7 @@ static struct header *make_header(struct load *l)
     if (s->train)
         value_set(l->m, h->zone, &h->map, "checkpoints",
                   value_of_int(source_checkpoints(&l->source, s->epochs)));
-    value_set(l->m, h->zone, &h->map, "samples", samples_value(l, h->zone));
+    value_set(l->m, h->zone, &h->map, "samples", batcher_samples(&l->source.batcher, h->zone));
     value names;
     if (naming_value(l->naming, h->zone, &names))
         value_set(l->m, h->zone, &h->map, "rename", names);

@@ -5,7 +5,6 @@
 #include "filters/loss/loss.h"
 #include "common/dataset/tensor_names.h"
 #include "common/nn/device.h"
-#include "common/stream/commit.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,11 +151,6 @@ static void begin_tasks(struct loss *l)
     }
 }
 
-static value settings_value(struct loss *l, msgpack_zone *zone)
-{
-    return resume_settings(l->m, zone, "tasks,regression,phi,contrast,tau-m,weights");
-}
-
 /* Columns of logs are called by these. */
 static void put_tasks(struct loss *l, struct header *h)
 {
@@ -175,8 +169,6 @@ static void on_header(struct stage *s)
     begin_tasks(l);
     put_tasks(l, h);
     l->tape = tape_new(l->m, device_of_run(l->m), h->seed);
-    value settings = settings_value(l, h->zone);
-    resume_state(h, &settings);
 }
 
 /* --- one task --- */
@@ -235,19 +227,10 @@ static void on_record(struct stage *s, struct record *r)
     value_set(l->m, r->zone, &r->map, "weight", weights);
 }
 
-/* It keeps nothing, and does not join: its settings come back with the control that goes down. */
-static void on_control(struct stage *s, struct control *c)
-{
-    struct loss *l = s->self;
-    value state = value_map();
-    value_set(l->m, c->zone, &state, "settings", settings_value(l, c->zone));
-    control_add_state(l->m, c, s->position, state);
-}
-
 static void run(struct msa *m)
 {
     static const struct stage_ops ops = {
-        .header = on_header, .record = on_record, .control = on_control};
+        .header = on_header, .record = on_record, .settings = "tasks,regression,phi,weights"};
     struct loss *l = msa_alloc(m, sizeof *l);
     l->m = m;
     l->settings = m->settings;

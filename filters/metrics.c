@@ -8,10 +8,8 @@
 #include "common/metrics/early_stopping.h"
 #include "common/metrics/predictions.h"
 #include "common/metrics/scores_log.h"
-#include "common/metrics/scores_state.h"
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
-#include "common/stream/training.h"
 #include <string.h>
 
 enum { FAMILY_AUTO = FAMILIES };
@@ -106,23 +104,6 @@ static void check_options(struct metrics *x, bool train)
     refuse(x, "tsv", train && s->tsv, evaluation);
 }
 
-static value settings_value(struct metrics *x, msgpack_zone *zone)
-{
-    return resume_settings(x->m, zone, "select,select-after,patience,family");
-}
-
-/* Begins, or goes on. */
-static void begin(struct metrics *x, const struct header *h)
-{
-    value settings = settings_value(x, h->zone);
-    const value *state = resume_state(h, &settings);
-    x->rows.log = resume_log(x->m, state, x->settings->log);
-    if (!state)
-        return;
-    judge_take_state(&x->judge, x->m, state);
-    scores_take_state(&x->scores, resume_map(x->m, state, "splits"));
-}
-
 /* NULL: standard output. */
 static const char *result_path(const struct metrics *x)
 {
@@ -175,7 +156,6 @@ static void on_header(struct stage *s)
         check_judgement(x, h);
     if (x->settings->select)
         x->judge.smaller = scores_smaller_is_better(&x->scores, x->settings->select);
-    begin(x, h);
 }
 
 /* ---- records ---- */
@@ -195,20 +175,13 @@ static void on_record(struct stage *s, struct record *r)
     const struct scores_split *p = scores_add_record(&x->scores, &s->header->schema, r);
     if (!x->started)
         check_keys(x);
-    if (!x->started && x->rows.log)
-        scores_log_begin(&x->rows, &x->scores, s->header, r);
+    if (!x->started && s->log)
+        scores_log_begin(&x->rows, s->log, &x->scores, s->header, r);
     x->started = true;
     if (x->each)
         predictions_write(x->each, &x->scores, p, r);
     if (x->kept)
         predictions_write(x->kept, &x->scores, p, r);
-}
-
-static void on_stands(struct stage *s)
-{
-    struct metrics *x = s->self;
-    if (x->rows.log)
-        log_begin(x->m, x->rows.log);
 }
 
 /* ---- a checkpoint of a training ---- */
@@ -250,17 +223,19 @@ static void on_control(struct stage *s, struct control *c)
     }
 }
 
-/* Its part of a checkpoint: what the verdicts to come depend on, and what has been gathered of an
- * epoch that is not over. */
-static void on_checkpoint(struct stage *s, struct control *c)
+/* What the verdicts to come depend on, and what has been gathered of an epoch that is not over. */
+static void save(struct stage *s, struct control *c, value *state)
 {
     struct metrics *x = s->self;
-    value state = value_map();
-    judge_put_state(&x->judge, x->m, c->zone, &state);
-    training_put_log(c, &state, x->rows.log);
-    value_set(x->m, c->zone, &state, "splits", scores_state(&x->scores, c->zone));
-    value_set(x->m, c->zone, &state, "settings", settings_value(x, c->zone));
-    control_add_state(x->m, c, s->position, state);
+    judge_save(&x->judge, c, state);
+    scores_save(&x->scores, c, state);
+}
+
+static void restore(struct stage *s, const value *state)
+{
+    struct metrics *x = s->self;
+    judge_restore(&x->judge, x->m, state);
+    scores_restore(&x->scores, state);
 }
 
 /* ---- the result of an evaluation ---- */
@@ -302,8 +277,6 @@ static void conclude(struct metrics *x)
 static void on_end(struct stage *s)
 {
     struct metrics *x = s->self;
-    if (x->rows.log)
-        log_close(x->m, x->rows.log);
     if (x->each)
         predictions_close(x->each);
     if (x->kept)
@@ -341,11 +314,13 @@ static void run(struct msa *m)
     static const struct stage_ops ops = {.joins = true,
                                          .passes = passes,
                                          .header = on_header,
-                                         .stands = on_stands,
                                          .record = on_record,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint,
-                                         .end = on_end};
+                                         .end = on_end,
+                                         .settings = "select,select-after,patience,family",
+                                         .log = "log",
+                                         .save = save,
+                                         .restore = restore};
     struct metrics *x = msa_alloc(m, sizeof *x);
     const struct settings *s = m->settings;
     x->m = m;

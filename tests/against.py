@@ -52,6 +52,8 @@ class Comparison:
             for key in old:
                 if key in new:
                     self.compare(f"{place}.{key}", old[key], new[key])
+                elif place == "column" and not any(old[key]):
+                    self.note("gone, without a value", f"{place}.{key}")
                 else:
                     self.differs(f"{place}.{key}", "there", "not there")
             for key in new.keys() - old.keys():
@@ -111,7 +113,7 @@ def shortly(value):
 
 
 def columns(path):
-    """A table by the names of its columns; about.tsv by those of its lines."""
+    """A table by the names of its columns, of which one without any value may go; about.tsv by those of its lines."""
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     if path.name == "about.tsv":
         return {row[0]: row[1:] for row in rows}

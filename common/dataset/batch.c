@@ -63,6 +63,17 @@ bool batcher_has_features(const struct batcher *b)
     return false;
 }
 
+value batcher_samples(struct batcher *b, msgpack_zone *zone)
+{
+    value samples = value_map();
+    for (int i = 0; i < SPLITS; i++) {
+        size_t count = b->data->split[i].count;
+        if (count)
+            value_set(b->m, zone, &samples, split_names[i], value_of_int((int64_t)count));
+    }
+    return samples;
+}
+
 static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *name,
                              const float *numbers, size_t width)
 {

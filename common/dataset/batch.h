@@ -30,6 +30,8 @@ void batcher_sum_only(struct batcher *b, const struct schema *schema);
 void batcher_schema(const struct batcher *b, struct schema *schema);
 /* Is there anything but labels in a record? */
 bool batcher_has_features(const struct batcher *b);
+/* For a header: samples of each split that the data set has, whether they come or not. */
+value batcher_samples(struct batcher *b, msgpack_zone *zone);
 /* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
  * The numbers are the run's. */
 value batcher_standardization(struct batcher *b, msgpack_zone *zone);

@@ -160,7 +160,7 @@ static void on_turn(struct stage *s, const struct record *r, struct record *g)
     record_parse(s->m, g, &f);
 }
 
-static void on_checkpoint(struct stage *s, struct control *c)
+static void on_control_back(struct stage *s, struct control *c)
 {
     struct frame f;
     next_answer(s, FRAME_CONTROL, value_int(&c->map, "epoch", 0), value_int(&c->map, "step", 0),
@@ -201,6 +201,6 @@ void answer_run(struct msa *m, struct reader *answers, const struct stage_ops *o
     a->ops.see = see_answered;
     a->ops.passes = never;
     a->ops.turn = on_turn;
-    a->ops.checkpoint = on_checkpoint;
+    a->ops.control_back = on_control_back;
     stage_run(m, &a->ops, self);
 }

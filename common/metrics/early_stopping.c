@@ -1,6 +1,6 @@
 /* Early stopping. */
 #include "common/metrics/early_stopping.h"
-#include "common/stream/commit.h"
+#include "common/stream/resume.h"
 #include <math.h>
 #include <string.h>
 
@@ -46,17 +46,17 @@ void judge_warn(const struct judge *j, struct msa *m, const char *key)
 
 /* --- checkpoints --- */
 
-void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state)
+void judge_save(const struct judge *j, struct control *c, value *state)
 {
-    value_set(m, zone, state, "waited", value_of_int(j->waited));
+    value_set(c->m, c->zone, state, "waited", value_of_int(j->waited));
     if (j->remembers) {
-        value_set(m, zone, state, "best", value_of_real(j->best));
-        value_set(m, zone, state, "best_epoch", value_of_int(j->best_epoch));
+        value_set(c->m, c->zone, state, "best", value_of_real(j->best));
+        value_set(c->m, c->zone, state, "best_epoch", value_of_int(j->best_epoch));
     }
-    value_set(m, zone, state, "numbered", value_of_bool(j->numbered));
+    value_set(c->m, c->zone, state, "numbered", value_of_bool(j->numbered));
 }
 
-void judge_take_state(struct judge *j, struct msa *m, const value *state)
+void judge_restore(struct judge *j, struct msa *m, const value *state)
 {
     j->waited = resume_int(m, state, "waited");
     j->numbered = resume_bool(m, state, "numbered");

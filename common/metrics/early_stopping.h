@@ -3,6 +3,7 @@
 #define MSA_EARLY_STOPPING_H
 
 #include "common/metrics/scores.h"
+#include "common/stream/control.h"
 
 /* Remembers the best of one number over the checkpoints of a training. */
 struct judge {
@@ -31,8 +32,8 @@ struct verdict judge_scores(struct judge *j, const struct scores *s, const char 
 /* At the end of a training: warns where there was nothing to select by. */
 void judge_warn(const struct judge *j, struct msa *m, const char *key);
 
-/* What the verdicts to come depend on, into the state that a checkpoint keeps, and out of it. */
-void judge_put_state(const struct judge *j, struct msa *m, msgpack_zone *zone, value *state);
-void judge_take_state(struct judge *j, struct msa *m, const value *state);
+/* What the verdicts to come depend on, into a stage's state and out of it (struct stage_ops). */
+void judge_save(const struct judge *j, struct control *c, value *state);
+void judge_restore(struct judge *j, struct msa *m, const value *state);
 
 #endif

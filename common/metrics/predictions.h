@@ -4,7 +4,6 @@
 
 #include "common/metrics/scores.h"
 #include "common/run/file.h"
-#include "filters/dmmsa/features.h"
 #include <stdio.h>
 
 /* The columns that are always there, tab-separated; the names of all are the keys of JSON too. */

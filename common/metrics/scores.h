@@ -4,6 +4,7 @@
 #define MSA_SCORES_H
 
 #include "common/metrics/metrics.h"
+#include "common/stream/control.h"
 #include "common/stream/tasks.h"
 
 enum { SCORES_SPLITS = 16, SCORES_LOSSES = TASKS_MOST };
@@ -63,5 +64,11 @@ bool scores_value(const struct scores *s, const struct scores_split *p, const ch
 /* Fails the run, naming the option, where scores_value knows no such key in any split. */
 void scores_check_key(const struct scores *s, const char *option, const char *key);
 bool scores_smaller_is_better(const struct scores *s, const char *key); /* mae, and losses */
+
+/* What has been gathered, as `splits` into a stage's state and out of it (struct stage_ops).
+ * Numbers are referenced until the control has been written. Restoring takes scores without splits,
+ * and fails the run with MSA_CORRUPT where the state is wrong. */
+void scores_save(const struct scores *s, struct control *c, value *state);
+void scores_restore(struct scores *s, const value *state);
 
 #endif

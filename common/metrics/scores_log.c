@@ -1,10 +1,11 @@
 /* The rows of a training. */
 #include "common/metrics/scores_log.h"
 
-void scores_log_begin(struct scores_rows *r, const struct scores *s, const struct header *h,
-                      const struct record *first)
+void scores_log_begin(struct scores_rows *r, struct log *log, const struct scores *s,
+                      const struct header *h, const struct record *first)
 {
     char line[SCORES_LINE];
+    r->log = log;
     r->tasks = tasks_of(h);
     tasks_add_record(&r->tasks, first);
     r->logged = scores_columns_log(s, &r->tasks);

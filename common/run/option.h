@@ -104,6 +104,7 @@ enum { VARIANTS_MOST = 24, OPTION_TABLES = VARIANTS_MOST + 3 };
 struct option_table {
     const struct option *options; /* may be NULL */
     void *fields;                 /* NULL without a run */
+    bool variant;                 /* of one */
 };
 int option_tables(const struct program *program, struct msa *m,
                   struct option_table tables[OPTION_TABLES]);

@@ -8,12 +8,12 @@ int option_tables(const struct program *program, struct msa *m,
                   struct option_table tables[OPTION_TABLES])
 {
     int count = 0;
-    tables[count++] = (struct option_table){program->options, m ? m->settings : NULL};
-    tables[count++] = (struct option_table){program->more, m ? m->settings : NULL};
+    tables[count++] = (struct option_table){program->options, m ? m->settings : NULL, false};
+    tables[count++] = (struct option_table){program->more, m ? m->settings : NULL, false};
     for (int i = 0; program->variants && program->variants[i] && i < VARIANTS_MOST; i++)
         tables[count++] =
-            (struct option_table){program->variants[i]->options, m ? m->variants[i] : NULL};
-    tables[count++] = (struct option_table){common_options, m ? &m->common : NULL};
+            (struct option_table){program->variants[i]->options, m ? m->variants[i] : NULL, true};
+    tables[count++] = (struct option_table){common_options, m ? &m->common : NULL, false};
     return count;
 }
 

@@ -1,4 +1,4 @@
-/* Checkpoints of a parameter file. */
+/* Files FILE.N. */
 #include "common/stage/checkpoint_files.h"
 #include "common/formats/safetensors.h"
 #include "common/run/file.h"
@@ -12,7 +12,7 @@
 
 enum { MOST_CHECKPOINTS = 999999999 };
 
-const char *saves_path(struct msa *m, const char *path, long n)
+const char *checkpoint_file_path(struct msa *m, const char *path, long n)
 {
     return msa_format(m, "%s.%ld", path, n);
 }
@@ -20,7 +20,7 @@ const char *saves_path(struct msa *m, const char *path, long n)
 /* The same, by the folder that this run writes into: a link to it may lead elsewhere by now. */
 static const char *save_at(struct msa *m, const char *path, long n)
 {
-    return file_in_folder(m, saves_path(m, path, n));
+    return file_in_folder(m, checkpoint_file_path(m, path, n));
 }
 
 /* ---- Whose a file is ---- */
@@ -44,10 +44,10 @@ static bool is_parameters(struct msa *m, int fd, const char *path)
     return checkpoint_of(m, fd, path) > 0;
 }
 
-const struct written saves_written = {.what = "parameters",
-                                      .content = CONTENT_SAFETENSORS,
-                                      .like = is_parameters,
-                                      .parameters = true};
+const struct written parameters_written = {.what = "parameters",
+                                           .content = CONTENT_SAFETENSORS,
+                                           .like = is_parameters,
+                                           .parameters = true};
 
 /* One that is write-protected is the user's. */
 static bool is_save(struct msa *m, const char *path, long n)
@@ -125,14 +125,14 @@ static long entries_next(struct entries *e)
 
 static void clear_one(struct msa *m, const char *path, long n)
 {
-    struct target t = target_of(m, saves_path(m, path, n));
+    struct target t = target_of(m, checkpoint_file_path(m, path, n));
     claim_clear(m, &t);
     target_free(m, &t);
 }
 
-void saves_begin(struct msa *m, const char *path, long from, long to)
+void checkpoint_files_prepare(struct msa *m, const char *path, long from, long to)
 {
-    file_check_name(m, saves_path(m, path, MOST_CHECKPOINTS));
+    file_check_name(m, checkpoint_file_path(m, path, MOST_CHECKPOINTS));
     struct entries *locks = entries_of(m, path, true);
     for (long n; (n = entries_next(locks));)
         clear_one(m, path, n);
@@ -141,7 +141,7 @@ void saves_begin(struct msa *m, const char *path, long from, long to)
     for (long n; (n = entries_next(saves));) {
         if (n < from || n > to || is_save(m, path, n))
             continue;
-        struct target t = target_of(m, saves_path(m, path, n));
+        struct target t = target_of(m, checkpoint_file_path(m, path, n));
         target_expect_writable(m, &t);
         msa_fail(
             m, MSA_USAGE,
@@ -167,25 +167,25 @@ static bool visit_others(struct msa *m, const char *path, long but, bool removes
     return found;
 }
 
-bool saves_others(struct msa *m, const char *path, long but)
+bool checkpoint_files_exist(struct msa *m, const char *path, long but)
 {
     return visit_others(m, path, but, false);
 }
 
-void saves_remove(struct msa *m, const char *path)
+void checkpoint_files_remove(struct msa *m, const char *path)
 {
     visit_others(m, path, 0, true);
 }
 
-void saves_remove_one(struct msa *m, const char *path, long n)
+void checkpoint_file_remove(struct msa *m, const char *path, long n)
 {
     if (n > 0 && is_save(m, path, n))
         unlink(save_at(m, path, n));
 }
 
-void saves_expect(struct msa *m, const char *path, long n)
+void checkpoint_file_expect(struct msa *m, const char *path, long n)
 {
     if (file_exists(save_at(m, path, n)) && !is_save(m, path, n))
         msa_fail(m, MSA_FAILED, "cannot write '%s': it is not a checkpoint, and is not replaced",
-                 saves_path(m, path, n));
+                 checkpoint_file_path(m, path, n));
 }

@@ -26,7 +26,9 @@ static void take_gradient(struct source *s)
     s->replaces = false;
 }
 
-/* Whoever would block looks at all its ends: gradients are taken while the pipe is full. */
+/* Instead of blocking on a write, polls both directions: gradients are taken while the pipe is
+ * full.
+ */
 static void while_blocked(void *closure, int fd)
 {
     struct source *s = closure;
@@ -72,7 +74,7 @@ void source_send(struct source *s, enum split split, long epoch)
                    batch_at(s, at, n));
 }
 
-/* --- the commit --- */
+/* --- the commit (checkpoint.c tells what it decides) --- */
 
 /* Are all rows in the checksum of a checkpoint? Yes, once the first epoch has ended. */
 static bool rows_are_seen(const struct control *c)
@@ -91,7 +93,7 @@ static value data_value(struct source *s, struct control *c)
     return data;
 }
 
-/* Everything downstream has saved. */
+/* Everything downstream has been saved: from now on the training is at this checkpoint. */
 static void commit(struct source *s, struct control *c)
 {
     value state = value_map();

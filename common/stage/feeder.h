@@ -10,6 +10,7 @@
 #include "common/run/mark.h"
 #include "common/run/progress.h"
 #include "common/stage/stage.h"
+#include "common/stream/commit.h"
 #include "common/stream/training.h"
 
 struct source {

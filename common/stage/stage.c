@@ -1,6 +1,7 @@
 /* The loop of a stage. */
 #include "common/stage/stage.h"
 #include "common/run/output_rules.h"
+#include "common/stage/checkpoint.h"
 #include "common/stream/body.h"
 #include "common/stream/finite.h"
 #include <errno.h>
@@ -116,6 +117,7 @@ static void begin(struct stage *s)
         open_output(s);
     if (s->ops->header)
         s->ops->header(s);
+    checkpoint_resume(s);
     if (goes_on)
         write_header(s);
 }
@@ -186,6 +188,8 @@ static void on_control(struct stage *s, struct frame *f)
     frame_free(f);
     if (s->ops->control)
         s->ops->control(s, &c);
+    if (!s->ops->joins) /* it will not see the control again */
+        checkpoint_save(s, &c);
     if (s->out)
         control_write(&c, s->out, FRAME_CONTROL);
     if (s->next) {
@@ -193,8 +197,9 @@ static void on_control(struct stage *s, struct frame *f)
         c = stage_await_control(s);
     }
     if (s->previous) {
-        if (s->ops->checkpoint)
-            s->ops->checkpoint(s, &c);
+        if (s->ops->control_back)
+            s->ops->control_back(s, &c);
+        checkpoint_save(s, &c);
         control_write(&c, s->previous, FRAME_CONTROL);
         s->checkpointed = true;
     }
@@ -210,6 +215,8 @@ static void note_standing(struct stage *s, const struct frame *f)
     s->records += f->kind == FRAME_DATA && value_bool(f->map, "train", false);
     bool answered = s->records && (f->kind == FRAME_CONTROL || f->kind == FRAME_END);
     s->stands = s->records > STAGE_AHEAD || answered;
+    if (s->stands && s->log)
+        log_begin(s->m, s->log);
     if (s->stands && s->ops->stands)
         s->ops->stands(s);
 }
@@ -268,6 +275,8 @@ static void one_frame(struct stage *s, struct frame *f)
     case FRAME_END:
         frame_free(f);
         stage_end(s);
+        if (s->log)
+            log_close(s->m, s->log);
         if (s->ops->end)
             s->ops->end(s);
         break;

@@ -3,12 +3,13 @@
  *
  * A stage gives functions for what it does to a header, a record, a gradient; everything else is
  * here: it reads frames, passes on what it does not know, joins the way back in a training line,
- * waits for the gradient of each training record before it takes the next, and tells both sides
- * when it fails. */
+ * waits for the gradient of each training record before it takes the next, saves and resumes
+ * (checkpoint.h), and tells both sides when it fails. */
 #ifndef MSA_STAGE_H
 #define MSA_STAGE_H
 
 #include "common/run/file.h"
+#include "common/run/log.h"
 #include "common/stream/control.h"
 #include "common/stream/gradient_channel.h"
 
@@ -27,8 +28,8 @@ struct stage_ops {
     bool (*passes)(const struct stage *s);
     /* Sees and changes s->header, before it is written. */
     void (*header)(struct stage *s);
-    /* The whole line stands: msa-load has taken a gradient, and has deleted the commit of an
-     * earlier training. Not before may what that has left be touched. */
+    /* The whole line works: msa-load has taken a gradient, and has deleted the commit of an earlier
+     * training. What that training has left may not be touched before. */
     void (*stands)(struct stage *s);
     /* Changes a record, before it is written. */
     void (*record)(struct stage *s, struct record *r);
@@ -40,8 +41,8 @@ struct stage_ops {
     void (*update)(struct stage *s, const struct record *g);
     /* Changes a control on its way down. */
     void (*control)(struct stage *s, struct control *c);
-    /* On its way back: everything behind is safe; saves, adds its own state. */
-    void (*checkpoint)(struct stage *s, struct control *c);
+    /* Changes a control on its way back, before anything is saved. */
+    void (*control_back)(struct stage *s, struct control *c);
     /* msa-load has committed the checkpoint: what came before it is no longer needed. */
     void (*committed)(struct stage *s);
     /* The stream has ended well, on both ways. */
@@ -49,6 +50,24 @@ struct stage_ops {
     /* Sees each frame as it was read, forward or on the way back, before anything is
      * done with it. */
     void (*see)(struct stage *s, const struct frame *f, bool back);
+
+    /* What it gives to a checkpoint, and takes from it when the training is resumed (checkpoint.h).
+     *
+     * Options of the program (comma-separated names) that determine its numbers: a resumed training
+     * must have the same. NULL: there are none. */
+    const char *settings;
+    /* They also identify the training to the stages after this one (training_add_settings). */
+    bool identifies;
+    /* The option that names a log, which grows with the training: s->log. NULL: there is none. */
+    const char *log;
+    /* Adds to the map `state` all else that its numbers to come depend on, as of the last record,
+     * tensors too (value_of_tensor), and brings files that belong to it to the disk. What is put
+     * there must live until the control has been written, as c->zone does. The keys settings, log
+     * and log_crc32 are taken. */
+    void (*save)(struct stage *s, struct control *c, value *state);
+    /* Goes on from what save() has put there. Called after header(), before the header is written.
+     * resume_int() and so on (stream/resume.h) read `state`, and fail the run where it is wrong. */
+    void (*restore)(struct stage *s, const value *state);
 };
 
 struct stage {
@@ -63,6 +82,7 @@ struct stage {
     struct reader *in;       /* NULL: a source */
     struct writer *out;      /* NULL: the line ends here */
     struct file *file;       /* -o; NULL: stdout, or written in place */
+    struct log *log;         /* that ops->log names, from after header() to end(); NULL: none */
     struct back *next;       /* gradients come from here; NULL: none do */
     struct writer *previous; /* and go there; NULL: nobody takes them */
 };

@@ -1,7 +1,8 @@
 /* What all trainable stages share. */
 #include "common/stage/trainable.h"
 #include "common/nn/device.h"
-#include "common/stage/trainable_files.h"
+#include "common/stage/parameter_files.h"
+#include "common/stream/resume.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static void begin_training(struct trainable *t)
 {
     const struct trainable_settings *set = t->settings;
     const char *frozen = "";
-    trainable_files_claim(t);
+    checkpoints_claim(t);
     for (int i = 0; i < set->freeze.count; i++)
         frozen = msa_format(t->m, "%s%s%s", frozen, i ? " " : "", set->freeze.values[i]);
     trainable_note(t, "family", t->stage->header->family);
@@ -169,7 +170,7 @@ static void on_header(struct stage *s)
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->params.fixed = !training(t);
     t->tape = tape_new(t->m, t->device, s->header->seed);
-    trainable_files_open(t);
+    parameter_files_open(t);
     if (training(t))
         begin_training(t);
     t->choose(t);
@@ -178,7 +179,12 @@ static void on_header(struct stage *s)
     params_check_frozen(&t->params);
     params_gradients(&t->params);
     change_schema(t);
-    trainable_files_load(t);
+    if (training(t))
+        checkpoints_begin(t);
+    else if (!t->params.source_count)
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
+    if (!training(t) || resume_checkpoint(s->header) < 1) /* else they come from a checkpoint */
+        params_warn(&t->params);
 }
 
 /* --- records and gradients --- */
@@ -301,9 +307,7 @@ static void on_update(struct stage *s, const struct record *g)
 
 static void on_stands(struct stage *s)
 {
-    struct trainable *t = s->self;
-    if (t->replaces)
-        trainable_files_clear(t);
+    checkpoints_replace(s->self);
 }
 
 /* What has once become NaN does not recover: the end of the line is told, and ends the training
@@ -315,19 +319,48 @@ static void on_control(struct stage *s, struct control *c)
         value_set(t->m, c->zone, &c->map, "finite", value_of_bool(false));
 }
 
-static void on_checkpoint(struct stage *s, struct control *c)
+/* By which its state is kept: its modality, or what it is called. */
+static const char *part_name(const struct part *p)
 {
-    trainable_files_checkpoint(s->self, c);
+    return p->modality < 0 ? p->model->is.name : modality_names[p->modality];
+}
+
+static void on_save(struct stage *s, struct control *c, value *state)
+{
+    struct trainable *t = s->self;
+    value own = value_map();
+    checkpoints_save(t, c, state);
+    for (int i = 0; i < t->part_count; i++) {
+        struct part *p = &t->parts[i];
+        value one = value_map();
+        if (!p->model->save)
+            continue;
+        p->model->save(p, c, &one);
+        value_set(t->m, c->zone, &own, part_name(p), one);
+    }
+    if (own.via.map.size)
+        value_set(t->m, c->zone, state, "own", own);
+}
+
+static void on_restore(struct stage *s, const value *state)
+{
+    struct trainable *t = s->self;
+    checkpoints_restore(t, state);
+    for (int i = 0; i < t->part_count; i++) {
+        struct part *p = &t->parts[i];
+        if (p->model->restore)
+            p->model->restore(p, resume_map(t->m, resume_map(t->m, state, "own"), part_name(p)));
+    }
 }
 
 static void on_committed(struct stage *s)
 {
-    trainable_files_committed(s->self);
+    checkpoints_committed(s->self);
 }
 
 static void on_end(struct stage *s)
 {
-    trainable_files_look(s->self);
+    checkpoints_look(s->self);
 }
 
 /* --- the stage --- */
@@ -341,9 +374,10 @@ void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *sel
                                          .gradient = on_gradient,
                                          .update = on_update,
                                          .control = on_control,
-                                         .checkpoint = on_checkpoint,
                                          .committed = on_committed,
-                                         .end = on_end};
+                                         .end = on_end,
+                                         .save = on_save,
+                                         .restore = on_restore};
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .choose = choose, .self = self};
     stage_run(m, &ops, t);

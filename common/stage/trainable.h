@@ -9,8 +9,8 @@
 
 #include "common/dataset/dataset.h"
 #include "common/nn/params.h"
-#include "common/run/mark.h"
 #include "common/run/option.h"
+#include "common/stage/parameter_checkpoints.h"
 #include "common/stage/stage.h"
 
 /* -p --init -f --freeze --lr-scale: the first member of the settings of every trainable program. */
@@ -31,6 +31,10 @@ struct model {
     size_t size;       /* of a part's own state, zeroed: part->self */
     void (*build)(struct part *p);
     void (*forward)(struct part *p);
+    /* State besides the parameters, in a map of its own: as in struct stage_ops; restore() is
+     * called once the parameters have been restored. NULL: it has none. */
+    void (*save)(struct part *p, struct control *c, value *state);
+    void (*restore)(struct part *p, const value *state);
 };
 
 /* A model at work. */
@@ -67,15 +71,7 @@ struct trainable {
     struct params params;
     struct tape tape;
     struct safetensors *given; /* -p FILE in evaluation; NULL in training */
-    long checkpoint;           /* the last that was saved; 0: none */
-    bool best;                 /* were its parameters the best so far */
-    bool replaces;             /* files of an earlier training are to go */
-    uint32_t identity;         /* of the training up to here, settings and initial values */
-    const char *training; /* with those of what follows, as training_text; from a checkpoint on */
-    const char *line;     /* that of the whole line (training_line); NULL: not known */
-    bool kept;            /* FILE is this training's */
-    struct checksum best_file; /* and has these bytes */
-    struct mark file, save;    /* FILE, if it is kept, and the last checkpoint, as they were left */
+    struct parameter_checkpoints checkpoints;
     int note_count;
     const char *notes[TRAINABLE_NOTES][2];
     struct record *record; /* the current one */

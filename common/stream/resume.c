@@ -1,4 +1,5 @@
-/* Going on from a commit: what stages learn of it from the header. */
+/* What a header says of the training that is resumed: its checkpoint, and each program's state. */
+#include "common/stream/resume.h"
 #include "common/stream/commit.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,9 +129,9 @@ static _Noreturn void cannot_tell(const struct header *h, int named)
              named, h->m->program, header_position(h) + 1);
 }
 
-/* This program's part; NULL: it has none. Where programs that keep nothing have come or gone the
- * number is another, and a name that is there once will do; of several each must stand where it
- * stood. */
+/* This program's part; NULL: it has none. It is found by number and name. Where programs that keep
+ * nothing were added or left out, the number has changed, and a name that occurs once is enough;
+ * several programs of one name must be placed as they were. */
 static const value *find_state(const struct header *h)
 {
     const value *states = resume_map(h->m, resume_of(h), "state"), *mine = NULL, *only = NULL;
@@ -179,7 +180,7 @@ value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
     value settings = value_map();
     for (int i = 0; i < count; i++)
         for (const struct option *o = tables[i].options; o && o->name; o++)
-            if (option_names(names, o->name))
+            if (tables[i].variant || option_names(names, o->name))
                 value_set(m, zone, &settings, o->name,
                           option_value(m, zone, o, (const char *)tables[i].fields + o->offset));
     return settings;
@@ -232,7 +233,7 @@ const value *resume_state(const struct header *h, const value *settings)
     return state;
 }
 
-/* How often a program of this name stands in the line up to here. */
+/* How many programs of this name the line has up to here. */
 static int times_here(const struct header *h, const char *program)
 {
     int times = strcmp(program, h->m->program) == 0;

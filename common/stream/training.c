@@ -1,4 +1,4 @@
-/* Identities of trainings, and checksums of their files in states. */
+/* Identities of trainings. */
 #include "common/stream/training.h"
 #include <libdeflate.h>
 #include <stdio.h>
@@ -146,22 +146,7 @@ const char *training_line(struct msa *m, const value *control)
     return text ? msa_strndup(m, v->via.str.ptr, v->via.str.size) : NULL;
 }
 
-/* ---- Checksums ---- */
-
-void training_put_checksum(struct control *c, value *state, const char *key, struct checksum sum)
-{
-    value v = value_map();
-    value_set(c->m, c->zone, &v, "bytes", value_of_int((int64_t)sum.bytes));
-    value_set(c->m, c->zone, &v, "crc32", value_of_int(sum.crc32));
-    value_set(c->m, c->zone, state, key, v);
-}
-
-struct checksum resume_checksum(struct msa *m, const value *state, const char *key)
-{
-    const value *v = resume_map(m, state, key);
-    return (struct checksum){.bytes = (uint64_t)resume_int(m, v, "bytes"),
-                             .crc32 = resume_crc32(m, v, "crc32")};
-}
+/* ---- In a state ---- */
 
 const char *resume_training(struct msa *m, const value *state)
 {
@@ -173,40 +158,4 @@ const char *resume_training(struct msa *m, const value *state)
             "last 8 being the CRC-32 of the others",
             text, WHOLE);
     return text;
-}
-
-/* ---- Logs ---- */
-
-void training_put_log(struct control *c, value *state, struct log *log)
-{
-    if (!log || !log_is_regular(log))
-        return;
-    int64_t length = log_sync(c->m, log);
-    value_set(c->m, c->zone, state, "log", value_of_int(length));
-    value_set(c->m, c->zone, state, "log_crc32", value_of_int(length ? log->crc32 : 0));
-}
-
-struct log *resume_log(struct msa *m, const value *state, const char *path)
-{
-    bool has = state && value_get(state, "log");
-    int64_t kept = has ? resume_int(m, state, "log") : 0;
-    uint32_t crc32 = has ? resume_crc32(m, state, "log_crc32") : 0;
-    struct log *log = path ? log_open(m, path, kept) : NULL;
-    bool in_file = log && log_is_regular(log);
-    if (has && !in_file)
-        msa_fail(m, MSA_USAGE,
-                 "the training that is to be resumed has a log in a file: give its --log too");
-    if (state && !has && in_file) /* with a gap it would be taken for that of a whole training */
-        msa_fail(m, MSA_USAGE,
-                 "the training that is to be resumed has no log in a file: leave --log '%s' out",
-                 path);
-    if (!kept)
-        return log;
-    struct checksum found = checksum_of_file(m, path, (uint64_t)kept);
-    if (found.crc32 != crc32)
-        msa_fail(m, MSA_CORRUPT,
-                 "cannot go on with '%s': its first %jd bytes have CRC-32 %08x but expected %08x",
-                 path, (intmax_t)kept, found.crc32, crc32);
-    log->crc32 = crc32;
-    return log;
 }

@@ -72,9 +72,11 @@ static void verdicts(void **state)
 static struct judge resumed(struct msa *m, const struct course *c, const struct judge *before)
 {
     struct judge j = c->judge;
+    struct control control = control_new(m);
     value state = value_map();
-    judge_put_state(before, m, value_zone(m), &state);
-    judge_take_state(&j, m, &state);
+    judge_save(before, &control, &state);
+    judge_restore(&j, m, &state);
+    control_free(&control);
     return j;
 }
 
