@@ -104,7 +104,7 @@ END
     run ! same "$BERT/model.safetensors" text.2 "encoder.layer.2.output.dense.weight"
     run ! same "$BERT/model.safetensors" text.3 "embeddings.word_embeddings.weight"
     [ "$(msa-load --split test "$BERT/data.pkl" | msa-encode -p text | msa-dump --json | jq -c 'select(.kind == "D") | [.tensors[].name]')" \
-        = '["label","h_text"]' ]
+        = '["label","index","h_text"]' ]
 }
 
 # An optimizer counts the updates of each parameter: those that begin later, as if they were the first.
