@@ -14,8 +14,10 @@ faults() {
 @test "msa-load of a gzipped stream: every call fails" { faults "load of a gzipped stream"; }
 @test "msa-load to a gzipped stream: every call fails" { faults "load to a gzipped stream"; }
 @test "msa-encode: every call fails" { faults encode; }
+@test "msa-encode by bert: every call fails" { faults "encode bert"; }
 @test "msa-decompose: every call fails" { faults decompose; }
 @test "msa-predict: every call fails" { faults predict; }
+@test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-loss: every call fails" { faults loss; }
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }

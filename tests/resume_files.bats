@@ -190,9 +190,9 @@ END
         "$PYTHON" "$ROOT/tests/forge.py" "if kind == 'C': $1" <whole/run/state.msa >again/run/state.msa
     }
     forged "body['format'] += 1"
-    refused 2 1 "msa-load: run/state.msa: a commit of format 3 but expected 2: another version has written it"
+    refused 2 1 "msa-load: run/state.msa: a commit of format 4 but expected 3: another version has written it"
     forged "del body['format']"
-    refused 2 1 "msa-load: run/state.msa: a commit of format 0 but expected 2: another version has written it"
+    refused 2 1 "msa-load: run/state.msa: a commit of format 0 but expected 3: another version has written it"
     forged "body['format'] = '1'"
     refused 3 1 "msa-load: run/state.msa: frame 1: 'format' is no whole number from 0"
     local place

@@ -37,12 +37,6 @@ bool batcher_relabel(struct batcher *b, enum modality modality)
     return there;
 }
 
-void batcher_sum_only(struct batcher *b, const struct schema *schema)
-{
-    for (int i = 0; i < b->data->schema.count; i++)
-        b->unsummed[i] = !schema_find(schema, b->data->schema.entries[i].name);
-}
-
 void batcher_schema(const struct batcher *b, struct schema *schema)
 {
     for (int i = 0; i < b->data->schema.count; i++) {
@@ -126,8 +120,7 @@ static void put_tensor(struct batcher *b, struct record *r, enum split split, in
     int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
     for (size_t i = 0; i < count; i++) {
         dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
-        if (!b->unsummed[tensor])
-            sum_up(b, i, to + i * bytes, bytes);
+        sum_up(b, i, to + i * bytes, bytes);
     }
     memcpy(shape, e->shape, sizeof shape);
     shape[0] = count;

@@ -11,7 +11,6 @@ struct batcher {
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     bool dropped_texts[RECORD_TEXTS];
     enum non_finite non_finite;
-    bool unsummed[RECORD_TENSORS]; /* left out of `crcs` */
     int label;                     /* whose numbers `label` has: its place in the schema */
     size_t size;                   /* samples a batch */
     void *memory[RECORD_TENSORS];  /* of one tensor each, for `size` samples */
@@ -24,8 +23,6 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
                            enum non_finite non_finite, size_t size);
 /* Gives records this modality's label as `label`; false: the set has none, and all is as before. */
 bool batcher_relabel(struct batcher *b, enum modality modality);
-/* From now on `crcs` are of those tensors alone that this schema has too, and of the texts. */
-void batcher_sum_only(struct batcher *b, const struct schema *schema);
 /* The tensors that a record has; a header's schema. */
 void batcher_schema(const struct batcher *b, struct schema *schema);
 /* Is there anything but labels in a record? */

@@ -1,5 +1,5 @@
 /* The options in words: for people (--help), for man pages (--help=mdoc), for scripts
- * (--help=names), for shells (--help=bash, --help=zsh). */
+ * and tests (--help=names, --help=variants), for shells (--help=bash, --help=zsh). */
 #include "common/run/option.h"
 
 #include <ctype.h>
@@ -189,6 +189,9 @@ void options_help(const struct program *program, const char *form)
         print_mdoc_all(program);
     } else if (strcmp(form, "names") == 0) {
         options_each(program, print_name);
+    } else if (strcmp(form, "variants") == 0) {
+        for (const struct variant *const *v = program->variants; v && *v; v++)
+            printf("%s\n", (*v)->name);
     } else {
         options_complete(program, form);
     }

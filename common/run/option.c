@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define FIELD(name) offsetof(struct msa_common, name)
-#define HELP_FORMS  "mdoc|names|bash|zsh"
+#define HELP_FORMS  "mdoc|names|variants|bash|zsh"
 
 enum { HELP, VERSION }; /* the first two: they have no field, they print and end */
 

@@ -121,8 +121,8 @@ int program_main(const struct program *program, int argc, char **argv);
 bool options_parse(struct msa *m, const struct program *program);
 
 /* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
- * "names" one "--name" a line, "bash" and "zsh" the shell's commands for completion. Errors of
- * writing are left to the caller. */
+ * "names" one "--name" a line, "variants" the name of one a line, "bash" and "zsh" the shell's
+ * commands for completion. Errors of writing are left to the caller. */
 void options_help(const struct program *program, const char *form);
 /* The last two of these forms. */
 void options_complete(const struct program *program, const char *shell);

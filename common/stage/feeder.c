@@ -142,8 +142,6 @@ static void resume(struct source *s, struct header *h)
     if (!s->resumed)
         return;
     check_training(s, h, state);
-    if (!value_get(&s->resumed->header->map, "samples")) /* version 0.1.0 did not read lengths */
-        batcher_sum_only(&s->batcher, &s->resumed->header->schema);
     check_data(s, state);
     s->committed = mark_of(s->m, s->state);
     const value *at = &s->resumed->control.map;

@@ -8,7 +8,7 @@
 
 /* A commit: a stream file of H, C and E. C has `format`, the version of what commits and the files
  * that go with them hold; other formats are refused. */
-enum { COMMIT_FORMAT = 2 };
+enum { COMMIT_FORMAT = 3 };
 struct commit {
     struct header *header;  /* of the training, as it began (commit_header) */
     struct control control; /* as it came back: all that it names is on the disk */

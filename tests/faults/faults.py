@@ -129,10 +129,11 @@ class Alone:
 
     def numbers(self, kind, plus):
         """Which calls of a kind fail."""
-        return itertools.count(1, 14 if kind == "malloc" and plus and not ALL else 1)
+        return itertools.count(1, (14 if plus else self.step) if kind == "malloc" and not ALL else 1)
 
-    def __init__(self, folder, command, log=False):
-        self.folder, self.command, self.log = folder, command, log
+    def __init__(self, folder, command, log=False, step=1):
+        """`step` is how many calls of malloc lie between two that fail in a sample."""
+        self.folder, self.command, self.log, self.step = folder, command, log, step
         self.out = folder / "out"
         statuses, said = run([command], folder)
         if statuses != [0] or not self.out.exists():
@@ -154,6 +155,52 @@ class Alone:
         except Wrong as e:
             raise Wrong(f"{call}: {e}") from None
         return call
+
+
+# Variants that the line of a training does not have: program, variant -> its arguments, and what it reads.
+BERT = root / "tests/golden/bert"
+VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
+            ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa")}
+LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
+        "msa-loss": ["msr", "msc", "uni", "cl"]}
+
+
+def check_variants():
+    """Each variant that a program lists has a case."""
+    for program in sorted((build / "bin").glob("msa-*")):
+        listed = subprocess.run([program, "--help=variants"], capture_output=True, text=True, check=True).stdout.split()
+        cases = LINE.get(program.name, []) + [v for p, v in VARIANTS if p == program.name]
+        if sorted(listed) != sorted(cases):
+            raise Wrong(f"{program.name} has the variants {listed}, but there are cases for {cases}")
+
+
+def variants(work, data):
+    """name -> the case of a variant that the line does not have."""
+    cases = {}
+    for (program, variant), (arguments, source) in VARIANTS.items():
+        folder = work / f"{program} {variant}"
+        folder.mkdir()
+        if source == "tokens.msa":
+            make(["msa-load", "--split", "test", str(BERT / "data.pkl")], folder / source)
+        else:
+            make_unimodal(folder, data)
+        cases[f"{program} {variant}"] = Alone(folder, [program, *ONE, *arguments, source, "-o", "out"], step=9)
+    return cases
+
+
+def make(command, path):
+    with open(path, "wb") as to:
+        subprocess.run([str(build / "bin" / command[0])] + command[1:], stdout=to, check=True)
+
+
+def make_unimodal(folder, data):
+    """text.msa has h_text alone, and head.st is a head for it."""
+    program = {name: str(build / "bin" / f"msa-{name}") for name in ("load", "encode", "predict", "loss", "backprop")}
+    encode = f"{program['encode']} --only text --dim 16 --heads 2 --layers 1"
+    subprocess.run(["bash", "-c", f"""set -e -o pipefail; cd '{folder}'
+        {program['load']} --train --epochs 1 --batch 20 '{data}' | {encode} -p text.st |
+            {program['predict']} --head unimodal -p head.st | {program['loss']} --tasks msr | {program['backprop']}
+        {program['load']} --split test '{data}' | {program['encode']} -p text.st -o text.msa"""], check=True)
 
 
 def alone(work):
@@ -190,7 +237,8 @@ def alone(work):
         folder.mkdir()
         shutil.copy(source, folder / "in.msa")
         cases[name] = Alone(folder, [name.split()[0]] + arguments, log=name == "msa-dump")
-    return cases
+    check_variants()
+    return cases | variants(work, data)
 
 
 # --- a program in a training line ---
