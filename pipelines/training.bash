@@ -33,7 +33,7 @@ take_options() {
             --decay) decay=$2 ;;
             --rename) said+=("$1" "$2") ;;
             --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
-            --dim | --heads | --layers | --only) encode+=("$1" "$2") ;;
+            --dim | --heads | --layers | --only | --net | --names) encode+=("$1" "$2") ;;
             --dropout)
                 takes msa-encode "$1" "$2"
                 encode+=("$1" "$2") decompose+=("$1" "$2")
