@@ -147,6 +147,9 @@ uint32_t option_given(struct msa *m, const char *name);
  * keys of options with as many keys; NULL: none, whatever was given. */
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
 
+/* How many values an option has, one or one for each key; and where the i-th of them is. */
+int option_items(const struct option *o);
+void *option_item(const struct option *o, void *field, int i);
 /* For the parser: fills in the field of an option; `text` is NULL for a flag. Returns the keys that
  * it was given for, as option_given. */
 uint32_t option_set(struct msa *m, const struct option *o, void *field, const char *text);

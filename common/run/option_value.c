@@ -106,6 +106,19 @@ static size_t size_of(enum option_kind kind)
     }
 }
 
+int option_items(const struct option *o)
+{
+    int count = 1;
+    for (const char *at = o->keys; at && (at = strchr(at, '|')); at++)
+        count++;
+    return count;
+}
+
+void *option_item(const struct option *o, void *field, int i)
+{
+    return (char *)field + (size_t)i * size_of(o->kind);
+}
+
 static int key_named(struct msa *m, const struct option *o, const char *key)
 {
     int index = option_index(o->keys, '|', key);
@@ -117,7 +130,7 @@ static int key_named(struct msa *m, const struct option *o, const char *key)
 /* "text=1,audio=2" */
 struct by_key {
     const struct option *option;
-    char *field;
+    void *field;
     uint32_t given;
 };
 
@@ -128,7 +141,7 @@ static void set_by_key(struct msa *m, void *closure, const char *key, const char
     if (b->given >> index & 1)
         msa_fail(m, MSA_USAGE, "--%s: '%s' is there twice", b->option->name, key);
     b->given |= UINT32_C(1) << index;
-    set_one(m, b->option, b->field + (size_t)index * size_of(b->option->kind), text);
+    set_one(m, b->option, option_item(b->option, b->field, index), text);
 }
 
 uint32_t option_set(struct msa *m, const struct option *o, void *field, const char *text)
@@ -142,10 +155,7 @@ uint32_t option_set(struct msa *m, const struct option *o, void *field, const ch
         option_pairs(m, o->name, text, &by_key, set_by_key);
         return by_key.given;
     }
-    int count = 1;
-    for (const char *at = o->keys; (at = strchr(at, '|')); at++)
-        count++;
-    for (int i = 0; i < count; i++)
-        set_one(m, o, by_key.field + (size_t)i * size_of(o->kind), text);
+    for (int i = 0; i < option_items(o); i++)
+        set_one(m, o, option_item(o, field, i), text);
     return UINT32_MAX;
 }

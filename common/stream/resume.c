@@ -1,6 +1,7 @@
 /* What a header says of the training that is resumed: its checkpoint, and each program's state. */
 #include "common/stream/resume.h"
 #include "common/stream/commit.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,9 +155,10 @@ static const value *find_state(const struct header *h)
 
 /* ---- Settings ---- */
 
-static value option_value(struct msa *m, msgpack_zone *zone, const struct option *o,
-                          const void *field)
+/* Of an option without a list of values. */
+static value one_value(struct msa *m, msgpack_zone *zone, const struct option *o, const void *field)
 {
+    const struct variant *variant;
     const char *text;
     switch (o->kind) {
     case OPTION_FLAG:
@@ -167,10 +169,24 @@ static value option_value(struct msa *m, msgpack_zone *zone, const struct option
         return value_of_real(*(const double *)field);
     case OPTION_CHOICE:
         return value_str(m, zone, option_word(m, o->arg, *(const int *)field));
+    case OPTION_VARIANT:
+        variant = *(const struct variant *const *)field;
+        return value_str(m, zone, variant ? variant->name : "auto");
     default:
         text = *(const char *const *)field;
         return value_str(m, zone, text ? text : "");
     }
+}
+
+/* With keys, an array. */
+static value option_value(struct msa *m, msgpack_zone *zone, const struct option *o, void *field)
+{
+    if (!o->keys)
+        return one_value(m, zone, o, field);
+    value all = value_nils(m, zone, (size_t)option_items(o));
+    for (int i = 0; i < option_items(o); i++)
+        all.via.array.ptr[i] = one_value(m, zone, o, option_item(o, field, i));
+    return all;
 }
 
 value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
@@ -178,29 +194,34 @@ value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
     struct option_table tables[OPTION_TABLES];
     int count = option_tables(m->of, m, tables);
     value settings = value_map();
+    uint64_t met = 0;
     for (int i = 0; i < count; i++)
         for (const struct option *o = tables[i].options; o && o->name; o++)
-            if (tables[i].variant || option_names(names, o->name))
+            if (tables[i].variant || option_meets(names, o->name, &met))
                 value_set(m, zone, &settings, o->name,
-                          option_value(m, zone, o, (const char *)tables[i].fields + o->offset));
+                          option_value(m, zone, o, (char *)tables[i].fields + o->offset));
+    assert(!option_unmet(m, names, met)); /* names without an option would not be compared */
     return settings;
 }
 
-static const char *setting_text(struct msa *m, msgpack_zone *zone, const value *map,
-                                const char *key)
+static const char *setting_text(struct msa *m, const value *v)
 {
-    const value *v = value_get(map, key);
     if (!v)
         return "nothing";
     if (v->type == MSGPACK_OBJECT_BOOLEAN)
         return v->via.boolean ? "true" : "false";
     if (v->type == MSGPACK_OBJECT_STR)
-        return msa_format(m, "'%s'", value_text(zone, map, key));
+        return msa_format(m, "'%.*s'", (int)v->via.str.size, v->via.str.ptr);
     if (v->type == MSGPACK_OBJECT_FLOAT64)
         return msa_format(m, "%.9g", v->via.f64);
     if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         return msa_format(m, "%ju", (uintmax_t)v->via.u64);
-    return msa_format(m, "%jd", (intmax_t)value_int(map, key, 0));
+    if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+        return msa_format(m, "%jd", (intmax_t)v->via.i64);
+    const char *all = "";
+    for (uint32_t i = 0; v->type == MSGPACK_OBJECT_ARRAY && i < v->via.array.size; i++)
+        all = msa_format(m, "%s%s%s", all, i ? "," : "", setting_text(m, &v->via.array.ptr[i]));
+    return all;
 }
 
 static void check_settings(const struct header *h, const value *kept, const value *now)
@@ -212,7 +233,7 @@ static void check_settings(const struct header *h, const value *kept, const valu
         if (!before || !msgpack_object_equal(*before, pair->val))
             msa_fail(h->m, MSA_USAGE,
                      "the training that is to be resumed began with %s %s, and not with %s", key,
-                     setting_text(h->m, h->zone, kept, key), setting_text(h->m, h->zone, now, key));
+                     setting_text(h->m, before), setting_text(h->m, &pair->val));
     }
 }
 

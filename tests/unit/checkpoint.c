@@ -107,6 +107,7 @@ static const struct program end = {
 struct count_settings {
     struct trainable_settings trainable;
     long factor;
+    double share[2];
     bool aside;
     const char *log;
 };
@@ -114,6 +115,7 @@ struct count_settings {
 #define FIELD(name) offsetof(struct count_settings, name)
 static const struct option options[] = {
     {0, "factor", "N", OPTION_INT, FIELD(factor), "1", 1, 9, .help = "a setting"},
+    {0, "share", "X", OPTION_REAL, FIELD(share), "1", 0, 1, .help = "two", .keys = "left|right"},
     {0, "aside", NULL, OPTION_FLAG, FIELD(aside), .help = "do not join the way back"},
     {0, "log", "FILE", OPTION_TEXT, FIELD(log), .help = "a log"},
     {0},
@@ -143,7 +145,7 @@ static void run_count(struct msa *m)
     struct stage_ops *ops = msa_alloc(m, sizeof *ops);
     *ops = (struct stage_ops){.joins = !((const struct count_settings *)m->settings)->aside,
                               .record = count_record,
-                              .settings = "factor",
+                              .settings = "factor,share",
                               .log = "log",
                               .save = save_count,
                               .restore = restore_count};
@@ -319,6 +321,8 @@ static void a_stage_with_other_settings_does_not(void **state)
     line(&count, "--factor 2", 99, MSA_OTHER);
     assert_int_equal(line(&count, "--factor 3", MSA_OTHER, MSA_OTHER), MSA_USAGE);
     said("test-count: the training that is to be resumed began with factor 2, and not with 3\n");
+    assert_int_equal(line(&count, "--factor 2 --share right=.5", MSA_OTHER, MSA_OTHER), MSA_USAGE);
+    said("began with share 1,1, and not with 1,0.5\n");
 }
 
 /* It gives its state to the control on its way down. */
