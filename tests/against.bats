@@ -41,13 +41,13 @@ ok streams
 ok tables" ]
     [ ! -s notes ]
     forge_new 'body["more"] = 1
-if kind == "D": tensors["index"] = np.arange(B)'
+if kind == "D": tensors["place"] = np.arange(B)'
     printf 'loss\tmae\tepoch\n7\t0.5\t1\n8\t0.25\t2\n' >new/metrics.tsv
     touch new/more.tsv
     compare
     [ "$(grep -c '^ok' <<<"$output")" -eq 4 ] || { echo "$output" && false; }
     [ "$(cat notes)" = "gained: D.more
-gained: D.tensors.index
+gained: D.tensors.place
 gained: E.more
 gained: H.more
 gained: column.loss
