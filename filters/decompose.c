@@ -4,29 +4,14 @@
 
 static const struct variant *const networks[] = {&decompose_projectors.is, NULL};
 
-struct settings {
-    struct trainable_settings trainable;
-    const struct variant *how;
-};
-
-#define FIELD(name) offsetof(struct settings, name)
+#define FIELD(name) offsetof(struct trainable_one, name)
 static const struct option options[] = {
-    {0, "how", NULL, OPTION_VARIANT, FIELD(how), "auto", 0, 0,
+    {0, "how", NULL, OPTION_VARIANT, FIELD(model), "auto", 0, 0,
      .help = "the network that decomposes: projectors unless given; evaluation takes it from the "
              "parameters"},
     {0},
 };
 #undef FIELD
-
-static void choose(struct trainable *t)
-{
-    trainable_choose(t, "how", ((const struct settings *)t->m->settings)->how);
-}
-
-static void run(struct msa *m)
-{
-    trainable_run(m, choose, NULL);
-}
 
 static const struct example examples[] = {
     {"... | msa-encode -p encode.safetensors | msa-decompose -p decompose.safetensors | ...",
@@ -39,14 +24,14 @@ static const struct program program = {
     .summary = "split each modality's vector into similarity and dissimilarity features",
     .operands = "[FILE]",
     .max_operands = 1,
-    .settings_size = sizeof(struct settings),
+    .settings_size = sizeof(struct trainable_one),
     .options = options,
     .more = trainable_options,
     .variants = networks,
     .chosen_by = "how",
     .examples = examples,
     .see_also = "msa-encode(1), msa-predict(1), msa-stream(5), msa(7)",
-    .run = run,
+    .run = trainable_run_one,
     .at_fail = stage_at_fail,
 };
 

@@ -23,7 +23,7 @@ static const struct option options[] = {
          "what text is encoded from: its features per token, or token ids by BERT; auto: by BERT "
          "with --bert, and with parameters that are of one"},
     {0, "names", "PREFIX", OPTION_TEXT, FIELD(names), NULL, 0, 0,
-     .help = "what parameters are called in front, where a network is called otherwise elsewhere; "
+     .help = "prefix of the names of parameters, where files from elsewhere have another; "
              "evaluation takes it from the parameters",
      .keys = MODALITY_KEYS},
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
@@ -46,18 +46,36 @@ static const char *note_key(char key[64], const char *note, int modality)
     return key;
 }
 
+/* What is to be said of a modality: as an option says, else as files with initial values have noted
+ * (NULL: they have not), else as usual; noted. */
+static const char *decide(struct trainable *t, const char *option, int modality, const char *given,
+                          const char *noted, const char *usual)
+{
+    char key[64];
+    if (t->given && given && noted && strcmp(given, noted) != 0)
+        msa_fail(t->m, MSA_USAGE, "--%s %s=%s given but %s has %s", option,
+                 modality_names[modality], given, t->given->path, noted);
+    const char *decided = given ? given : noted ? noted : usual;
+    trainable_note(t, note_key(key, option, modality), decided);
+    return decided;
+}
+
+/* The prefix of another network's parameters is of no use. */
 const char *encode_prefix(struct part *p, const char *usual)
 {
     const struct encode *e = p->t->self;
     char key[64];
-    return trainable_text(p->t, note_key(key, "names", p->modality),
-                          e->settings->names[p->modality], usual);
+    const char *net = trainable_initial_note(p->t, note_key(key, "net", p->modality)),
+               *noted = NULL;
+    if (net && strcmp(net, p->model->is.name) == 0)
+        noted = trainable_initial_note(p->t, note_key(key, "names", p->modality));
+    return decide(p->t, "names", p->modality, e->settings->names[p->modality], noted, usual);
 }
 
-const char *encode_adds(struct part *p, char name[TENSOR_NAME + 1], size_t dim)
+void encode_adds(struct part *p, size_t dim)
 {
+    char name[TENSOR_NAME + 1];
     trainable_adds(p->t, name_vector(name, 'h', p->modality), 2, (size_t[]){0, dim});
-    return name;
 }
 
 void encode_drop(struct part *p, const char *name)
@@ -76,30 +94,34 @@ void encode_drop_modality(struct part *p)
 
 /* --- which networks --- */
 
-/* Of frames: as --net says, or what parameters have noted, or a transformer; noted. */
+/* The network that files with initial values note for frames; NULL: none, or BERT. */
+static const char *noted_network(const struct trainable *t, int modality)
+{
+    char key[64];
+    const char *noted = trainable_initial_note(t, note_key(key, "net", modality));
+    return noted && strcmp(noted, encode_bert.is.name) != 0 ? noted : NULL;
+}
+
+/* The network that encodes frames. */
 static const struct model *network_of(struct trainable *t, int modality)
 {
     const struct variant *given = ((const struct encode *)t->self)->settings->net[modality];
-    char key[64];
-    const char *name = trainable_text(t, note_key(key, "net", modality), given ? given->name : NULL,
-                                      encode_transformer.is.name);
+    const char *name = decide(t, "net", modality, given ? given->name : NULL,
+                              noted_network(t, modality), encode_transformer.is.name);
     for (int i = 0; networks[i]; i++)
         if (strcmp(networks[i]->name, name) == 0)
             return (const struct model *)networks[i];
-    msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is no network", key,
+    msa_fail(t->m, MSA_CORRUPT, "the parameters are of the network '%.32s', which is not known",
              name);
 }
 
-/* Evaluation's parameters know which modalities they are for. */
+/* Are evaluation's parameters for frames of this modality? Version 0.1.0 did not note networks. */
 static bool has_parameters(const struct trainable *t, int modality)
 {
-    const char *noted = trainable_noted(t, "modalities");
     char key[64];
-    if (!t->given)
-        return true;
-    if (!trainable_noted(t, note_key(key, "net", modality)))
-        return encode_transformer_given(t, modality);
-    return noted && option_names(noted, modality_names[modality]);
+    return !t->given || noted_network(t, modality) ||
+           (!trainable_noted(t, note_key(key, "net", modality)) &&
+            encode_transformer_given(t, modality));
 }
 
 /* Are its frames to be encoded? */
@@ -124,7 +146,7 @@ static void check_any(const struct trainable *t)
                  t->given ? " that the parameters are for" : "");
 }
 
-/* D of those networks that do not have their own, where one is BERT its. */
+/* D of the networks without one of their own; `bert`: text goes through BERT, which says it. */
 static size_t find_dim(struct trainable *t, const struct encode *e, bool bert)
 {
     size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, bert ? (long)e->config.dim : 768,
@@ -144,11 +166,21 @@ static const char *dropout_text(struct msa *m, const double dropout[MODALITIES])
                       dropout[AUDIO]);
 }
 
+/* Both may say what text goes through. */
+static void check_text(const struct trainable *t, const struct encode_settings *s)
+{
+    const struct variant *net = s->net[TEXT];
+    if (s->text != TEXT_AUTO && net && (net == &encode_bert.is) != (s->text == TEXT_BERT))
+        msa_fail(t->m, MSA_USAGE, "--text %s, but --net text=%s",
+                 s->text == TEXT_BERT ? "bert" : "features", net->name);
+}
+
 static void choose(struct trainable *t)
 {
     struct encode *e = t->self;
     const char *only = e->settings->only, *all = "";
     char key[64];
+    check_text(t, e->settings);
     bool bert =
         (!only || option_names(only, modality_names[TEXT])) && encode_bert_wanted(t, &e->config);
     e->dim = find_dim(t, e, bert);

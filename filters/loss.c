@@ -12,6 +12,7 @@
 /* In the order in which they are computed. */
 static const struct variant *const tasks[] = {&loss_msr.is, &loss_msc.is, &loss_uni.is, &loss_cl.is,
                                               NULL};
+_Static_assert(sizeof tasks / sizeof *tasks - 1 <= LOSS_TASKS, "room for all tasks");
 
 #define FIELD(name) offsetof(struct loss_settings, name)
 static const struct option options[] = {
@@ -129,16 +130,16 @@ static void check_options(struct loss *l)
 /* Without labels there is nothing to learn; an evaluation goes on with what needs none. */
 static bool labelled(struct loss *l)
 {
-    if (loss_arrives(l, "label", 1))
-        return true;
-    if (l->stage->header->train)
-        msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
     const char *left_out = "";
     for (int i = 0; i < l->count; i++)
         if (l->parts[i].task->labels)
             left_out = msa_format(l->m, "%s%s%s", left_out, *left_out ? ", " : "",
                                   l->parts[i].task->is.name);
-    msa_warn(l->m, "no labels arrive: the tasks %s are left out", left_out);
+    if (!*left_out || loss_arrives(l, "label", 1))
+        return true;
+    if (l->stage->header->train)
+        msa_fail(l->m, MSA_FAILED, "no labels arrive: there is nothing to learn from");
+    msa_warn(l->m, "no labels arrive: left out are %s", left_out);
     return false;
 }
 

@@ -4,24 +4,14 @@
 
 static const struct variant *const heads[] = {&predict_joint.is, &predict_unimodal.is, NULL};
 
-#define FIELD(name) offsetof(struct predict_settings, name)
+#define FIELD(name) offsetof(struct trainable_one, name)
 static const struct option options[] = {
-    {0, "head", NULL, OPTION_VARIANT, FIELD(head), "auto", 0, 0,
+    {0, "head", NULL, OPTION_VARIANT, FIELD(model), "auto", 0, 0,
      .help = "predict from all s_* and d_*, or from the one h_* that arrives; auto: joint, and in "
              "evaluation what the parameters are for"},
     {0},
 };
 #undef FIELD
-
-static void choose(struct trainable *t)
-{
-    trainable_choose(t, "head", ((const struct predict_settings *)t->m->settings)->head);
-}
-
-static void run(struct msa *m)
-{
-    trainable_run(m, choose, NULL);
-}
 
 static const struct example examples[] = {
     {"... | msa-decompose -p decompose.safetensors | msa-predict -p predict.safetensors | "
@@ -38,14 +28,14 @@ static const struct program program = {
     .summary = "predict sentiment from similarity and dissimilarity features, or from one vector",
     .operands = "[FILE]",
     .max_operands = 1,
-    .settings_size = sizeof(struct predict_settings),
+    .settings_size = sizeof(struct trainable_one),
     .options = options,
     .more = trainable_options,
     .variants = heads,
     .chosen_by = "head",
     .examples = examples,
     .see_also = "msa-decompose(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
-    .run = run,
+    .run = trainable_run_one,
     .at_fail = stage_at_fail,
 };
 

@@ -33,7 +33,7 @@ take_options() {
             --decay) decay=$2 ;;
             --rename) said+=("$1" "$2") ;;
             --seed | --drop | --fraction | --validate-every) load+=("$1" "$2") ;;
-            --dim | --heads | --layers | --only | --net | --names) encode+=("$1" "$2") ;;
+            --dim | --heads | --layers | --only | --net) encode+=("$1" "$2") ;;
             --dropout)
                 takes msa-encode "$1" "$2"
                 encode+=("$1" "$2") decompose+=("$1" "$2")
@@ -46,6 +46,25 @@ take_options() {
             esac
         fi
         shift $taken
+    done
+}
+
+# by_bert alone|beside: text goes through BERT, alone or beside other modalities. BERT has sizes and dropout of its own: what
+# `encode` says of these is for the others.
+by_bert() {
+    local told=("${encode[@]}") value i
+    encode=()
+    for ((i = 0; i < ${#told[@]}; i += 2)); do
+        value=${told[i + 1]}
+        case ${told[i]}-$1 in
+        --heads-alone | --layers-alone | --dropout-alone | --net-alone) continue ;;
+        --layers-beside | --dropout-beside | --net-beside)
+            [[ $value == *=* ]] || value=vision=$value,audio=$value
+            value=$(sed -E 's/(^|,)text=[^,]*//; s/^,//' <<<"$value")
+            [ -n "$value" ] || continue
+            ;;
+        esac
+        encode+=("${told[i]}" "$value")
     done
 }
 

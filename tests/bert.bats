@@ -190,9 +190,9 @@ END
         [[ "$stderr" = *"$4"* ]] || { echo "$stderr"; false; }
     }
     check 2 "$BERT/data.pkl" "--text bert" "--text bert needs --bert DIR, or parameters that are of one"
-    check 2 "$GOLDEN/data.pkl" "--only text --text features --bert $BERT" "--bert is for bert, but transformer is chosen"
-    check 2 "$BERT/data.pkl" "--bert $BERT --only vision" "--bert is for bert, but none is chosen"
-    check 2 "$BERT/data.pkl" "--pool cls --only vision" "--pool is for bert, but none is chosen"
+    check 2 "$GOLDEN/data.pkl" "--only text --text features --bert $BERT" "--bert is for bert, not for transformer"
+    check 1 "$BERT/data.pkl" "--bert $BERT --only vision" "nothing to encode: no text, vision or audio arrives of those that --only names"
+    check 1 "$BERT/data.pkl" "--pool cls --only vision" "nothing to encode: no text, vision or audio arrives of those that --only names"
     scalar "--bert $BERT --pool cls"
     check 2 "$BERT/data.pkl" "-p text --pool mean" "--pool: mean given but text has cls"
     mkdir other

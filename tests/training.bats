@@ -134,7 +134,7 @@ END
     [ "$output" = "msa-predict: --head: joint given but run/head.safetensors has unimodal" ]
     [ "$(cut -d " " -f 4 statuses)" -eq 2 ]
     line "$(unimodal text | sed 's/--head unimodal/& --classes 3/;s/ -p / -f -p /g')"
-    [ "$output" = "msa-predict: --classes is for joint, but unimodal is chosen" ]
+    [ "$output" = "msa-predict: --classes is for joint, not for unimodal" ]
     line "$(unimodal text | sed 's/--only text//;s/ -p / -f -p /g')"
     [ "$output" = "msa-predict: --head unimodal predicts from one h_*, but h_text and h_vision arrive: msa-encode --only makes one" ]
 }

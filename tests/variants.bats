@@ -48,16 +48,16 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
 }
 
 @test "an option that no chosen network takes is refused by name" {
-    refused "--text features --bert $GOLDEN" "--bert is for bert, but transformer is chosen"
-    refused "--text features --pool cls" "--pool is for bert, but transformer is chosen"
+    refused "--text features --bert $GOLDEN" "--bert is for bert, not for transformer"
+    refused "--text features --pool cls" "--pool is for bert, not for transformer"
     refused "--net lstm" "--net: 'lstm' is none of auto|transformer|bert"
     refused "--net vision=bert $SMALL" "--net: bert is for text, not for vision"
     refused "--dropout taste=.5" "--dropout: 'taste' is none of text|vision|audio"
     refused "--dropout text=.5,text=.6" "--dropout: 'text' is there twice"
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks msr --tau-m .3 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --tau-m is for cl, but msr is chosen" ]
+    [ "${lines[0]}" = "msa-loss: --tau-m is for cl, not for msr" ]
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks cl --regression l1 --weights cl=2 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, but cl is chosen" ]
+    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, not for cl" ]
 }
 
 @test "values by modality are the modality's alone" {
@@ -81,6 +81,34 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     evaluate '--names text=model.words' said.tsv
     cmp other.tsv said.tsv
     line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode --names text=words -o x.msa"
-    [ "$output" = "msa-encode: --names.text: words given but run/encode has model.words" ]
+    [ "$output" = "msa-encode: --names text=words given but run/encode has model.words" ]
     [ "$(cut -d ' ' -f 3 statuses)" -eq 2 ]
+}
+
+@test "two networks cannot have the same names" {
+    line "msa-load --train --epochs 1 $GOLDEN/data.pkl | msa-encode -p run/encode $SMALL --names model >/dev/null"
+    [ "$output" = "msa-encode: two parameters are called 'model.encoder.pos_encoder.cls_token'" ]
+    [ -z "$(ls run)" ]
+}
+
+# Files know which network they are of; what another network is to begin with is not called by its names.
+@test "parameters of BERT, and text as features: neither is taken for the other" {
+    local bert=$ROOT/tests/golden/bert
+    line "msa-load --train --epochs 1 $bert/data.pkl | msa-encode -p run/encode --only text --bert $bert --pool mean |
+        msa-predict --head unimodal -p run/predict | msa-loss --tasks msr | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode -o x.msa >/dev/null"
+    [ "$output" = "msa-encode: nothing to encode: no text, vision or audio arrives that the parameters are for" ] ||
+        { echo "$output" && return 1; }
+    line "msa-load --split test $bert/data.pkl | msa-encode -p run/encode --text bert --net text=transformer -o x.msa >/dev/null"
+    [ "$output" = "msa-encode: --text bert, but --net text=transformer" ]
+    [ "$(cut -d ' ' -f 3 statuses)" -eq 2 ]
+    mv run old && mkdir run
+    train "--only text --net text=transformer --init old/encode"
+    names_in run/encode | grep -q '^text_encoder.encoder.pos_encoder'
+    mv run frames && mkdir run
+    line "msa-load --train --epochs 1 $bert/data.pkl | msa-encode -p run/encode --only text --bert $bert --init frames/encode |
+        msa-predict --head unimodal -p run/predict | msa-loss --tasks msr | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ]
+    names_in run/encode | grep -q '^text_encoder.extractor.embeddings'
 }

@@ -11,10 +11,10 @@ struct batcher {
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     bool dropped_texts[RECORD_TEXTS];
     enum non_finite non_finite;
-    int label;                     /* whose numbers `label` has: its place in the schema */
-    size_t size;                   /* samples a batch */
-    void *memory[RECORD_TENSORS];  /* of one tensor each, for `size` samples */
-    int64_t *positions;            /* `index`, for `size` samples */
+    int label;                    /* whose numbers `label` has: its place in the schema */
+    size_t size;                  /* samples a batch */
+    void *memory[RECORD_TENSORS]; /* of one tensor each, for `size` samples */
+    int64_t *positions;           /* `index`, for `size` samples */
     uint32_t *crcs; /* [size], of what the last record has of each sample; NULL: not computed */
 };
 

@@ -5,8 +5,8 @@
 #include "common/run/run.h"
 #include "kernels/kernels.h"
 
-/* The device of that name, one that --device takes (common/run/option.c has the list): "cpu" (the
- * kernels of the machine's best level; "cpu:LEVEL" for those of another one that it runs, see
+/* The device of that name, one that --device takes (common/run/option_value.c has the list): "cpu"
+ * (the kernels of the machine's best level; "cpu:LEVEL" for those of another one that it runs, see
  * kernels/level.h), "cuda" or "cuda:N", "auto" (the first GPU, else the CPU), or else what the
  * object msa-NAME.so has: "test" (kernels/test), "emulated" (the GPU's kernels without a GPU,
  * tests/emulation), "idle" (computes nothing, tests/bench). `threads` is 0 for as many as the

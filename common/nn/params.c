@@ -94,6 +94,9 @@ void params_source(struct params *p, const struct safetensors *file, bool first)
 
 static struct parameter *append(struct params *p, const char *name, int rank, const size_t *shape)
 {
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->list[i]->name, name) == 0)
+            msa_fail(p->m, MSA_USAGE, "two parameters are called '%s'", name);
     if (p->count == p->capacity) {
         p->capacity = p->capacity ? 2 * p->capacity : 64;
         p->list = msa_realloc(p->m, p->list, (size_t)p->capacity * sizeof *p->list);

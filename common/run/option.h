@@ -61,8 +61,8 @@ struct variant {
     const char *reads, *adds;     /* tensors: "vision [B,L,F]", "h_vision [B,D]" */
     const struct option *options; /* its own; may be NULL */
     size_t settings_size;         /* of what these fill in (variant_settings) */
-    const char *takes;            /* names of the program's options that not all variants take,
-                                     comma-separated;            NULL: none */
+    /* Names of the program's options that not all variants take, comma-separated; NULL: none */
+    const char *takes;
 };
 
 struct example {
@@ -102,9 +102,9 @@ extern const struct option common_options[];
  * what they fill in, where a run has parsed them. Returns their number. */
 enum { VARIANTS_MOST = 24, OPTION_TABLES = VARIANTS_MOST + 3 };
 struct option_table {
-    const struct option *options; /* may be NULL */
-    void *fields;                 /* NULL without a run */
-    bool variant;                 /* of one */
+    const struct option *options;  /* may be NULL */
+    void *fields;                  /* NULL without a run */
+    const struct variant *variant; /* whose it is; NULL: the program's */
 };
 int option_tables(const struct program *program, struct msa *m,
                   struct option_table tables[OPTION_TABLES]);
@@ -139,19 +139,19 @@ const void *variant_settings(const struct msa *m, const struct variant *v);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is the name of a
  * variant. */
 void option_variants(struct msa *m, const char *option, const char *list);
-/* Which of its keys an option was given for, a bit each; all bits: one value for all; 0: it was not
- * given. */
-uint32_t option_given(struct msa *m, const char *name);
-/* Fails the run with MSA_USAGE where an option was given that is for variants, but not for the
- * chosen ones: "--heads is for transformer, but dnn is chosen". chosen[count] are those for the
- * keys of options with as many keys; NULL: none, whatever was given. */
+/* The variants are chosen: chosen[count], those for the keys of options with as many keys; NULL:
+ * none. Fails the run with MSA_USAGE where an option was given that is for variants, but for none
+ * of these:
+ * "--heads is for transformer, not for dnn"; one for a key without a variant does nothing. */
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
+/* Is this variant of the run's program among them? */
+bool variant_chosen(const struct msa *m, const struct variant *v);
 
 /* How many values an option has, one or one for each key; and where the i-th of them is. */
 int option_items(const struct option *o);
 void *option_item(const struct option *o, void *field, int i);
 /* For the parser: fills in the field of an option; `text` is NULL for a flag. Returns the keys that
- * it was given for, as option_given. */
+ * it was given for, a bit each; all bits: one value for all. */
 uint32_t option_set(struct msa *m, const struct option *o, void *field, const char *text);
 
 /* "text=1,vision=2": calls set(m, closure, key, value) for each pair; fails the run with MSA_USAGE,

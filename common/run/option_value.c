@@ -95,6 +95,8 @@ static void set_one(struct msa *m, const struct option *o, void *field, const ch
 static size_t size_of(enum option_kind kind)
 {
     switch (kind) {
+    case OPTION_FLAG:
+        return sizeof(bool);
     case OPTION_INT:
         return sizeof(long);
     case OPTION_REAL:

@@ -57,8 +57,9 @@ struct msa {
     const struct program *of; /* its tables (common/run/option.h); NULL before options are parsed */
     void *settings;           /* the program's own options, as its table filled them in */
     void **variants;          /* those of its variants, in their order */
-    uint32_t *given;          /* options that were (option_given), in the order of all tables */
-    char **operands;          /* arguments that are not options, NULL-terminated */
+    uint32_t *given; /* for which keys options were (option_set), in the order of all tables */
+    uint32_t chosen; /* variants that are at work, a bit each */
+    char **operands; /* arguments that are not options, NULL-terminated */
     int operand_count;
 
     enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */

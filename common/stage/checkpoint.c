@@ -1,6 +1,7 @@
 /* A training that can be killed
  *
- * A training may be killed at any moment, in any of its programs, by a signal or a full disk. With
+ * A training may be killed at any moment, in any of its programs, by a signal, or end at a full
+ * disk. With
  * msa-load --resume, and everything else as before, the same line goes on from its last checkpoint,
  * and ends with the same bytes in all files as if nothing had happened. That rests on three rules:
  * all programs take part in each checkpoint; a single rename commits it for all of them; and until

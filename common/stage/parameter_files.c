@@ -59,18 +59,6 @@ long trainable_int(struct trainable *t, const char *key, long given, long usual,
     return result;
 }
 
-const char *trainable_text(struct trainable *t, const char *key, const char *given,
-                           const char *usual)
-{
-    const char *noted = trainable_initial_note(t, key);
-    if (noted && t->given && given && strcmp(noted, given) != 0)
-        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", key, given, t->given->path,
-                 noted);
-    const char *result = given ? given : noted ? noted : usual;
-    trainable_note(t, key, result);
-    return result;
-}
-
 /* --- files to begin with --- */
 
 /* Warns when stages were trained apart, of other trainings once; but two of one program, such as an

@@ -3,6 +3,7 @@
 #include "common/nn/device.h"
 #include "common/stage/parameter_files.h"
 #include "common/stream/resume.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static void begin_training(struct trainable *t)
 
 struct part *trainable_part(struct trainable *t, const struct model *model, int modality)
 {
+    assert(t->part_count < TRAINABLE_PARTS);
     struct part *p = &t->parts[t->part_count++];
     *p = (struct part){.t = t,
                        .model = model,
@@ -83,13 +85,13 @@ void trainable_check_options(struct trainable *t)
     options_check_taken(t->m, chosen, MODALITIES);
 }
 
-void trainable_choose(struct trainable *t, const char *option, const struct variant *given)
+void trainable_choose(struct trainable *t, const struct variant *given)
 {
-    const char *noted = trainable_noted(t, option);
+    const char *option = t->m->of->chosen_by, *noted = trainable_initial_note(t, option);
     const struct variant *kept = noted ? variant_named(t->m, noted) : t->m->of->variants[0];
     if (!kept)
-        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s', which this program does not have",
-                 t->given->path, option, noted);
+        msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is not known",
+                 option, noted);
     if (t->given && given && given != kept)
         msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", option, given->name,
                  t->given->path, kept->name);
@@ -129,6 +131,9 @@ void trainable_reads(struct trainable *t, const char *name)
 void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape)
 {
     struct trainable_end *end = add_end(t, t->outputs, &t->output_count, name);
+    if (rank > VAR_RANK)
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': rank %d but at most %d is possible", name, rank,
+                 VAR_RANK);
     end->rank = rank;
     memcpy(end->shape, shape, (size_t)rank * sizeof *shape);
 }
@@ -227,7 +232,7 @@ void trainable_output(struct trainable *t, const char *name, struct var *var)
 
 _Static_assert((int)MODALITIES < (int)LANES, "a lane for each, beside the first");
 
-/* Parts for one modality have nothing to do with each other, so each has a lane of its own. */
+/* Parts for different modalities are independent, so each has a lane. */
 static void compute(struct trainable *t)
 {
     for (int i = 0; i < t->part_count; i++) {
@@ -319,7 +324,7 @@ static void on_control(struct stage *s, struct control *c)
         value_set(t->m, c->zone, &c->map, "finite", value_of_bool(false));
 }
 
-/* By which its state is kept: its modality, or what it is called. */
+/* The key of its state. */
 static const char *part_name(const struct part *p)
 {
     return p->modality < 0 ? p->model->is.name : modality_names[p->modality];
@@ -381,4 +386,14 @@ void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *sel
     struct trainable *t = msa_alloc(m, sizeof *t);
     *t = (struct trainable){.m = m, .settings = m->settings, .choose = choose, .self = self};
     stage_run(m, &ops, t);
+}
+
+static void choose_one(struct trainable *t)
+{
+    trainable_choose(t, ((const struct trainable_one *)t->m->settings)->model);
+}
+
+void trainable_run_one(struct msa *m)
+{
+    trainable_run(m, choose_one, NULL);
 }

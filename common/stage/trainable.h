@@ -43,7 +43,7 @@ struct part {
     const struct model *model;
     const void *settings; /* of the model's own options */
     void *self;
-    int modality; /* that it is for; -1: all. Those for one are computed side by side. */
+    int modality; /* that it is for; -1: all. Parts for different modalities are independent. */
 };
 
 enum { TRAINABLE_NOTES = 48, TRAINABLE_ENDS = RECORD_TENSORS, TRAINABLE_PARTS = MODALITIES };
@@ -88,10 +88,17 @@ struct part *trainable_part(struct trainable *t, const struct model *model, int 
 /* For choose(), when all have been put to work: fails the run with MSA_USAGE where an option was
  * given that none of them takes. */
 void trainable_check_options(struct trainable *t);
-/* For choose() of a stage that is one model: the one that an option (`option`) names, else the one
- * that FILE has noted under that name, else the program's first; and notes it. In evaluation one
- * that is given but differs from FILE's fails the run with MSA_USAGE. */
-void trainable_choose(struct trainable *t, const char *option, const struct variant *given);
+/* For choose() of a stage that is one model: the one that the option program->chosen_by names, else
+ * the one that files with initial values have noted under that name, else the program's first;
+ * noted. In evaluation one that is given but differs from FILE's fails the run with MSA_USAGE. */
+void trainable_choose(struct trainable *t, const struct variant *given);
+
+/* The settings and the run function of a program that is one model. */
+struct trainable_one {
+    struct trainable_settings trainable;
+    const struct variant *model; /* NULL: not given */
+};
+void trainable_run_one(struct msa *m);
 
 /* For choose() and build(): what the tensor of that name is like as it arrives; NULL when no such
  * one does. */
@@ -105,12 +112,9 @@ void trainable_adds(struct trainable *t, const char *name, int rank, const size_
 void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1]);
 /* Options that determine the parameters, from 1 to `most`, are kept with them. It is `given`, else
  * what the files with initial values have noted, else `usual`; and is noted. In evaluation one
- * that is given but differs from FILE's fails the run with MSA_USAGE; a file's that is none,
- * always, with MSA_CORRUPT. */
+ * that is given but differs from FILE's fails the run with MSA_USAGE; an invalid value in a
+ * file always does, with MSA_CORRUPT. */
 long trainable_int(struct trainable *t, const char *key, long given, long usual, long most);
-/* The same for a text; given NULL: it was not. */
-const char *trainable_text(struct trainable *t, const char *key, const char *given,
-                           const char *usual);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);

@@ -1,4 +1,4 @@
-/* Known keys of a frame's map, checked as they are read. */
+/* Frames by key. */
 #ifndef MSA_FRAME_FIELDS_H
 #define MSA_FRAME_FIELDS_H
 

@@ -197,7 +197,8 @@ value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
     uint64_t met = 0;
     for (int i = 0; i < count; i++)
         for (const struct option *o = tables[i].options; o && o->name; o++)
-            if (tables[i].variant || option_meets(names, o->name, &met))
+            if (tables[i].variant ? variant_chosen(m, tables[i].variant)
+                                  : option_meets(names, o->name, &met))
                 value_set(m, zone, &settings, o->name,
                           option_value(m, zone, o, (char *)tables[i].fields + o->offset));
     assert(!option_unmet(m, names, met)); /* names without an option would not be compared */

@@ -16,8 +16,8 @@ long resume_checkpoint(const struct header *h);
 /* Were its parameters the best so far? */
 bool resume_best(const struct header *h);
 
-/* The program's options of these names (comma-separated), and all of its variants, as a map:
- * `settings` of a state. */
+/* The program's options of these names (comma-separated), and all of the variants that are chosen,
+ * as a map: `settings` of a state. */
 value resume_settings(struct msa *m, msgpack_zone *zone, const char *names);
 /* What this program gave to that checkpoint's state (control_add_state), a map; NULL if the
  * training does not go on from one. To be called before the header is signed. Fails the run with

@@ -136,9 +136,8 @@ static void declare(struct part *p, const struct text_bert *b)
 {
     struct trainable *t = p->t;
     size_t tokens = trainable_arrives(t, encode_tokens)->shape[2], dim = b->bert.config.dim;
-    char name[TENSOR_NAME + 1];
     if (!b->features) {
-        encode_adds(p, name, dim);
+        encode_adds(p, dim);
         encode_drop_modality(p);
         return;
     }

@@ -30,11 +30,11 @@ struct encode {
 
 extern const struct model encode_transformer, encode_bert;
 
-/* What the parameters of a part are called in front: as --names says, or the parameters, or
- * `usual`; kept with them. */
+/* The prefix of the names of a part's parameters: as --names says, or the parameters, or `usual`;
+ * kept with them. */
 const char *encode_prefix(struct part *p, const char *usual);
-/* The vector that a part makes, "h_MODALITY" [B,dim]: declared, and its name. */
-const char *encode_adds(struct part *p, char name[TENSOR_NAME + 1], size_t dim);
+/* Declares the vector that a part makes, "h_MODALITY" [B,dim]. */
+void encode_adds(struct part *p, size_t dim);
 /* A tensor that has been encoded goes no further, but with --keep. */
 void encode_drop(struct part *p, const char *name);
 /* The same for all that a modality has come as: frames, their lengths, tokens. */

@@ -129,7 +129,7 @@ static void build(struct part *p)
     struct encoder *encoder = p->self;
     struct trainable *t = p->t;
     const char *modality = modality_names[p->modality];
-    char usual[64], name[TENSOR_NAME + 1];
+    char usual[64];
     const char *prefix = encode_prefix(p, usual_prefix(usual, p->modality));
     const struct schema_entry *arrives = schema_floats(t->m, &t->arrived, modality, 3);
     struct encoder_shape shape = shape_of(p, prefix, arrives);
@@ -140,7 +140,7 @@ static void build(struct part *p)
                  modality);
     trainable_reads(t, modality);
     *encoder = encoder_layers(&t->params, prefix, shape, mean, scale);
-    encode_adds(p, name, shape.dim);
+    encode_adds(p, shape.dim);
     encode_drop_modality(p);
 }
 

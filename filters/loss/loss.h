@@ -8,6 +8,7 @@
 #include "common/nn/ops/ops.h"
 #include "common/run/option.h"
 #include "common/stage/stage.h"
+#include "common/stream/tasks.h"
 
 struct loss;
 
@@ -31,7 +32,7 @@ struct loss_settings {
     double phi;
 };
 
-enum { LOSS_TASKS = 16, LOSS_OPERANDS = 32 };
+enum { LOSS_TASKS = TASKS_MOST, LOSS_OPERANDS = 32 };
 
 /* A tensor of the record that a task's loss depends on. */
 struct operand {

@@ -5,14 +5,8 @@
 
 #include "common/stage/trainable.h"
 
-enum {
-    HEAD_LEAST = 8
-}; /* a head's layers are narrower by half each: the least width that it takes */
-
-struct predict_settings {
-    struct trainable_settings trainable;
-    const struct variant *head;
-};
+/* The layers of a head get narrower by half each: the least width that it takes. */
+enum { HEAD_LEAST = 8 };
 
 extern const struct model predict_joint, predict_unimodal;
 

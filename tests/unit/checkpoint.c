@@ -190,7 +190,7 @@ static const struct variant *const networks[] = {&counts.is, NULL};
 
 static void choose_model(struct trainable *t)
 {
-    trainable_choose(t, "how", NULL);
+    trainable_choose(t, NULL);
 }
 
 static void run_model(struct msa *m)
@@ -204,6 +204,7 @@ static const struct program with_parameters = {.name = "test-model",
                                                .options = options,
                                                .more = trainable_options,
                                                .variants = networks,
+                                               .chosen_by = "how",
                                                .run = run_model,
                                                .at_fail = stage_at_fail};
 

@@ -91,7 +91,7 @@ static void help_has_forms(void **state)
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");
-    assert_string_equal(o.err, "msa-test: --help: 'tex' is none of mdoc|names|bash|zsh\n");
+    assert_string_equal(o.err, "msa-test: --help: 'tex' is none of mdoc|names|variants|bash|zsh\n");
 }
 
 /* ---- main ---- */

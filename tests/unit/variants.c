@@ -47,7 +47,6 @@ struct script {
     struct msa m;
     struct settings settings;
     long heads;
-    uint32_t hidden; /* given for which keys */
     const struct variant *chosen[COUNT];
 };
 
@@ -57,7 +56,6 @@ static void parse_body(struct msa *m)
     options_parse(m, &program);
     s->settings = *(const struct settings *)m->settings;
     s->heads = ((const struct deep_settings *)variant_settings(m, &deep))->heads;
-    s->hidden = option_given(m, "hidden");
     for (int i = 0; i < COUNT; i++)
         if (!s->chosen[i])
             s->chosen[i] = s->settings.net[i];
@@ -90,13 +88,11 @@ static void values_are_for_all_or_by_key(void **state)
         assert_int_equal(s.settings.hidden[i], 7);
         assert_ptr_equal(s.settings.net[i], &dense);
     }
-    assert_int_equal(s.hidden, UINT32_MAX);
     assert_true(s.settings.dropout[2] == .25);
     s = PARSE("--net", "dense", "--hidden", "audio=4,text=9");
     assert_int_equal(s.settings.hidden[0], 9);
     assert_int_equal(s.settings.hidden[1], 0);
     assert_int_equal(s.settings.hidden[2], 4);
-    assert_int_equal(s.hidden, 5);
     assert_int_equal(s.heads, 8);
 }
 
@@ -127,12 +123,11 @@ static void wrong_keys_and_values_are_refused(void **state)
 static void what_no_chosen_variant_takes_is_refused(void **state)
 {
     (void)state;
-    refused(PARSE("--net=deep", "--hidden", "3"), "--hidden is for dense, but deep is chosen");
-    refused(PARSE("--net=dense", "--heads", "2"), "--heads is for deep, but dense is chosen");
-    refused(PARSE("--net=bare", "--dropout", ".1"),
-            "--dropout is for deep, dense, but bare is chosen");
+    refused(PARSE("--net=deep", "--hidden", "3"), "--hidden is for dense, not for deep");
+    refused(PARSE("--net=dense", "--heads", "2"), "--heads is for deep, not for dense");
+    refused(PARSE("--net=bare", "--dropout", ".1"), "--dropout is for deep, dense, not for bare");
     refused(PARSE("--net=dense", "--net=text=deep", "--hidden=text=3"),
-            "--hidden is for dense, but deep is chosen");
+            "--hidden is for dense, not for deep");
     struct script s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=4");
     assert_string_equal(s.m.error, ""); /* for all that take it */
     assert_int_equal(s.heads, 4);

@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static const float NORM_EPS = 1e-5F;
-
 /* PyTorch's names and initial values of a layer. */
 static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
 {

@@ -5,6 +5,8 @@
 #include "common/nn/ops/ops.h"
 #include "common/nn/params.h"
 
+static const float NORM_EPS = 1e-5F; /* added to the variance, as PyTorch does */
+
 struct norm_layer {
     struct var *gain, *bias; /* [dim] */
 };

@@ -2,8 +2,6 @@
 #include "common/nn/layers/projector.h"
 #include <string.h>
 
-static const float NORM_EPS = 1e-5F;
-
 struct projector projector_layers(struct params *p, const char *prefix, size_t in, size_t out,
                                   float dropout)
 {
