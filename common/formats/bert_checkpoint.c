@@ -82,21 +82,20 @@ struct bert_config bert_config_parse(struct msa *m, const char *from, const char
 {
     struct bert_config c = {0};
     json_error_t error;
-    json_t **config = length <= CONFIG_MAX ? json_read(m, text, length, &error) : NULL;
-    if (!config || !json_is_object(*config))
+    const json_t *config = length <= CONFIG_MAX ? json_read(m, text, length, &error) : NULL;
+    if (!json_is_object(config))
         msa_fail(m, MSA_CORRUPT, "%s: no JSON object of at most 1 MiB", from);
-    expect_word(m, from, *config, "model_type", "bert");
-    expect_word(m, from, *config, "hidden_act", "gelu");
-    expect_word(m, from, *config, "position_embedding_type", "absolute");
+    expect_word(m, from, config, "model_type", "bert");
+    expect_word(m, from, config, "hidden_act", "gelu");
+    expect_word(m, from, config, "position_embedding_type", "absolute");
     for (int i = 0; i < SIZES; i++)
-        *size_in(&c, i) = read_size(m, from, *config, &sizes[i]);
+        *size_in(&c, i) = read_size(m, from, config, &sizes[i]);
     for (int i = 0; i < RATES; i++)
-        *rate_in(&c, i) = read_rate(m, from, *config, &rates[i]);
+        *rate_in(&c, i) = read_rate(m, from, config, &rates[i]);
     if (c.dim % c.heads)
         msa_fail(m, MSA_CORRUPT,
                  "%s: 'hidden_size' %zu is no multiple of 'num_attention_heads' %zu", from, c.dim,
                  c.heads);
-    msa_free(m, config);
     return c;
 }
 

@@ -174,13 +174,12 @@ char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
         return NULL;
     uint8_t *start = msa_alloc(m, sizeof prefix + length);
     size_t found = content_start(m, fd, path, start, sizeof prefix + length);
-    json_t **header = found < sizeof prefix + length
-                          ? NULL
-                          : json_read(m, (char *)start + sizeof prefix, length, &error);
-    const json_t *metadata = header ? json_object_get(*header, "__metadata__") : NULL;
+    const json_t *header = found < sizeof prefix + length
+                               ? NULL
+                               : json_read(m, (char *)start + sizeof prefix, length, &error);
+    const json_t *metadata = json_object_get(header, "__metadata__");
     const char *text = json_string_value(json_object_get(metadata, key));
     char *note = text ? msa_strndup(m, text, strlen(text)) : NULL;
-    msa_free(m, header);
     msa_free(m, start);
     return note;
 }
@@ -191,14 +190,13 @@ void safetensors_read_header(struct reading *r)
     const char *text = (const char *)r->s->map.bytes + SAFETENSORS_PREFIX;
     if (!check_values(r, text))
         return;
-    json_t **header = json_read(r->m, text, r->header, &error);
-    if (!*header)
+    json_t *header = json_read(r->m, text, r->header, &error);
+    if (!header)
         wrong(r, "header, byte %d: %s", error.position, error.text);
-    else if (!json_is_object(*header))
+    else if (!json_is_object(header))
         wrong(r, "header is no JSON object");
-    else if (read_header(r, *header))
+    else if (read_header(r, header))
         check_spans(r);
-    msa_free(r->m, header);
     for (char *c = r->wrong; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';

@@ -1,6 +1,7 @@
 /* JSON values, owned and as text. */
 #include "common/run/json.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 
 static void release(void *memory)
@@ -15,26 +16,55 @@ json_t **json_holder(struct msa *m)
     return holder;
 }
 
-/* Has jansson been refused memory? It tells its allocator nothing of whose call it is, and when it
- * reads, it drops a byte and tells nobody. */
-static _Thread_local bool refused;
+/* ---- Reading ----
+ *
+ * Where jansson finds no memory for a byte of a string it goes on without it, and then reads and
+ * writes beyond the string if that was its end. So its allocator does not fail but ends the run,
+ * out of the middle of jansson, and all that it has taken is the run's. The allocator is not told
+ * whose call it is, hence the variable. */
+
+enum { CHUNK = 1 << 16 };
+
+static _Thread_local struct {
+    struct msa *m;
+    uint8_t *at;
+    size_t left;
+} reading;
 
 static void *take(size_t bytes)
 {
-    void *memory = malloc(bytes);
-    refused |= !memory;
+    bytes = (bytes + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    if (bytes > reading.left) {
+        reading.left = bytes > CHUNK ? bytes : CHUNK;
+        reading.at = msa_alloc(reading.m, reading.left);
+    }
+    uint8_t *memory = reading.at;
+    reading.at += bytes;
+    reading.left -= bytes;
     return memory;
 }
 
-json_t **json_read(struct msa *m, const char *text, size_t length, json_error_t *error)
+static void keep(void *memory)
 {
-    json_t **holder = json_holder(m);
-    json_set_alloc_funcs(take, free);
-    refused = false;
-    *holder = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
-    if (refused)
-        msa_fail(m, MSA_FAILED, "out of memory for JSON");
-    return holder;
+    (void)memory;
+}
+
+static void stop(void *memory)
+{
+    (void)memory;
+    json_set_alloc_funcs(malloc, free);
+}
+
+json_t *json_read(struct msa *m, const char *text, size_t length, json_error_t *error)
+{
+    void *guard = msa_alloc(m, 1);
+    msa_at_free(guard, stop); /* also if the run ends in between */
+    reading.m = m;
+    reading.left = 0;
+    json_set_alloc_funcs(take, keep);
+    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
+    msa_free(m, guard);
+    return value;
 }
 
 /* Into memory of its full size: json_dumps, which grows its own, drops what it finds no memory
