@@ -105,13 +105,13 @@ static void take_tasks(struct loss *l)
     }
 }
 
-/* All tasks' own weights first, and what is given over them. */
+/* The tasks' own weights first, and what is given over them. */
 static void take_weights(struct loss *l)
 {
     const char *own = "";
-    for (int i = 0; tasks[i]; i++)
-        own = msa_format(l->m, "%s%s%s=%s", own, i ? "," : "", tasks[i]->name,
-                         ((const struct task *)tasks[i])->weight);
+    for (int i = 0; i < l->count; i++)
+        own = msa_format(l->m, "%s%s%s=%s", own, i ? "," : "", l->parts[i].task->is.name,
+                         l->parts[i].task->weight);
     option_pairs(l->m, "weights", own, l, set_weight);
     if (l->settings->weights)
         option_pairs(l->m, "weights", l->settings->weights, l, set_weight);

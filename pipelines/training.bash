@@ -36,7 +36,8 @@ take_options() {
             --dim | --heads | --layers | --only | --net) encode+=("$1" "$2") ;;
             --dropout)
                 takes msa-encode "$1" "$2"
-                encode+=("$1" "$2") decompose+=("$1" "$2")
+                encode+=("$1" "$2")
+                [[ $2 == *=* ]] || decompose+=("$1" "$2") # by modality it is the encoders'
                 ;;
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
             --device | --threads | --precision) take_compute "$1" "$2" ;;

@@ -1,4 +1,5 @@
-/* The networks of msa-decompose; a new one is a file here and a line in filters/decompose.c. */
+/* The networks of msa-decompose; a new one is a file; its name is here and in filters/decompose.c.
+ */
 #ifndef MSA_DECOMPOSE_H
 #define MSA_DECOMPOSE_H
 

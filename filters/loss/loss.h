@@ -1,6 +1,6 @@
 /* What the tasks of msa-loss share: each is a loss of a batch, a number, and in training its
- * gradients with respect to the tensors that it reads (msa-model(7), Losses). A new one is a file
- * here and a line in filters/loss.c. */
+ * gradients with respect to the tensors that it reads (msa-model(7), Losses). A new one is a file;
+ * its name is here and in filters/loss.c. */
 #ifndef MSA_LOSS_H
 #define MSA_LOSS_H
 
@@ -27,7 +27,7 @@ extern const struct task loss_msr, loss_msc, loss_uni, loss_cl;
 
 /* Options that are no single task's. */
 struct loss_settings {
-    const char *tasks, *weights; /* weights: of all tasks, where none were given */
+    const char *tasks, *weights; /* weights: the tasks' own, where none were given */
     int regression;              /* enum regression */
     double phi;
 };

@@ -1,5 +1,5 @@
-/* What the heads of msa-predict share: each makes sentiment y [B]. A new one is a file here and a
- * line in filters/predict.c. */
+/* What the heads of msa-predict share: each makes sentiment y [B]. A new one is a file; its name is
+ * here and in filters/predict.c. */
 #ifndef MSA_PREDICT_H
 #define MSA_PREDICT_H
 
