@@ -166,10 +166,14 @@ static const char *dropout_text(struct msa *m, const double dropout[MODALITIES])
                       dropout[AUDIO]);
 }
 
-/* Both may say what text goes through. */
+/* What text goes through is said by --text, by --net, and in evaluation by the parameters. */
 static void check_text(const struct trainable *t, const struct encode_settings *s)
 {
     const struct variant *net = s->net[TEXT];
+    const char *noted = trainable_noted(t, "net.text");
+    if (net && noted && strcmp(net->name, noted) != 0)
+        msa_fail(t->m, MSA_USAGE, "--net text=%s given but %s has %s", net->name, t->given->path,
+                 noted);
     if (s->text != TEXT_AUTO && net && (net == &encode_bert.is) != (s->text == TEXT_BERT))
         msa_fail(t->m, MSA_USAGE, "--text %s, but --net text=%s",
                  s->text == TEXT_BERT ? "bert" : "features", net->name);

@@ -139,10 +139,10 @@ const void *variant_settings(const struct msa *m, const struct variant *v);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is the name of a
  * variant. */
 void option_variants(struct msa *m, const char *option, const char *list);
-/* The variants are chosen: chosen[count], those for the keys of options with as many keys; NULL:
- * none. Fails the run with MSA_USAGE where an option was given that is for variants, but for none
- * of these:
- * "--heads is for transformer, not for dnn"; one for a key without a variant does nothing. */
+/* Says which variants are chosen: chosen[count], in the order of the keys of options that have as
+ * many; NULL: none. Fails the run with MSA_USAGE where an option was given that is for variants,
+ * but not for these: "--heads is for transformer, not for dnn". A value for a key without a variant
+ * does nothing. */
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
 /* Is this variant of the run's program among them? */
 bool variant_chosen(const struct msa *m, const struct variant *v);

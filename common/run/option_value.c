@@ -1,6 +1,7 @@
 /* Values of options, as texts give them. */
 #include "common/run/option.h"
 
+#include <assert.h>
 #include <string.h>
 
 static int choice(struct msa *m, const struct option *o, const char *text)
@@ -113,6 +114,7 @@ int option_items(const struct option *o)
     int count = 1;
     for (const char *at = o->keys; at && (at = strchr(at, '|')); at++)
         count++;
+    assert(count <= OPTION_KEYS);
     return count;
 }
 
