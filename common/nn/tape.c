@@ -57,10 +57,23 @@ void *tape_take(struct tape *t, size_t bytes)
     return arena_take(t->passes ? &t->passing : &t->memory, bytes);
 }
 
+/* Some devices copy in lane 0 alone: what is done elsewhere is an error of the caller's on all. */
+static void check_lane(const struct tape *t)
+{
+    if (t->lane)
+        msa_fail(t->m, MSA_FAILED, "a copy in lane %u, but all are made in lane 0", t->lane);
+}
+
+static void copy_in(struct tape *t, void *to, const void *from, size_t bytes)
+{
+    check_lane(t);
+    t->device->copy_in(t->device, to, from, bytes);
+}
+
 void *tape_upload(struct tape *t, const void *from, size_t bytes)
 {
     void *to = tape_take(t, bytes);
-    t->device->copy_in(t->device, to, from, bytes);
+    copy_in(t, to, from, bytes);
     return to;
 }
 
@@ -99,7 +112,7 @@ struct var *tape_input(struct tape *t, const struct tensor *host, bool wants)
         msa_fail(t->m, MSA_CORRUPT, "tensor '%s': %s of rank %d but expected <f4 of rank 1 to %d",
                  host->name, dtype_names[host->dtype], host->rank, VAR_RANK);
     struct var *v = tape_var(t, wants, host->rank, host->shape);
-    t->device->copy_in(t->device, v->data, host->data, v->count * sizeof(float));
+    copy_in(t, v->data, host->data, v->count * sizeof(float));
     return v;
 }
 
@@ -122,7 +135,7 @@ void tape_seed(struct tape *t, struct var *x, const float *host)
     struct var *v = owner(x);
     v->grad = tape_take(t, v->count * sizeof(float));
     if (host)
-        t->device->copy_in(t->device, v->grad, host, v->count * sizeof(float));
+        copy_in(t, v->grad, host, v->count * sizeof(float));
     else
         t->device->k.fill(t->device, v->grad, 1, v->count);
 }
@@ -133,6 +146,7 @@ const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *fr
         to->data = msa_realloc(t->m, to->data, count * sizeof *to->data);
         to->capacity = count;
     }
+    check_lane(t);
     t->device->copy_out(t->device, to->data, from, count * sizeof *to->data);
     t->copies = true;
     return to->data;

@@ -55,7 +55,7 @@ void tape_reset(struct tape *t, bool train, uint32_t step);
 
 /* In training, has operations from now on done in that lane of the device (kernels.h), and their
  * backward kernels too: those of one lane have nothing to do with those of others. Whoever has
- * called it goes back to lane 0, where all copies are made. */
+ * called it goes back to lane 0, where all copies are made: one in another lane fails the run. */
 void tape_lane(struct tape *t, unsigned lane);
 /* Has memory taken, until the next call or tape_keep, where it is good until the call after the
  * next: for a layer by which no gradient is wanted, so that a stack of them takes the memory of

@@ -1,5 +1,6 @@
 /* Operations on a tape, where their kernels' own tests do not reach: inputs that may be missing,
- * and how many dimensions, parameters and tensors of a record there may be. */
+ * how many dimensions, parameters and tensors of a record there may be, and where copies are made.
+ */
 #include "common/nn/ops/ops.h"
 #include "common/nn/params.h"
 #include "common/stage/trainable.h"
@@ -139,12 +140,66 @@ static void ends_of_a_stage_are_counted(void **state)
     fails(drop_often, "tensor 'z': a stage uses at most 128 of a record");
 }
 
+/* --- copies are made in lane 0, in training */
+
+static struct tape in_lane(struct msa *m, unsigned lane, bool train)
+{
+    struct tape t = tape_new(m, device_open(m, "test", 1), 1);
+    tape_reset(&t, train, 0);
+    tape_lane(&t, lane);
+    return t;
+}
+
+static void upload(struct msa *m)
+{
+    struct tape t = in_lane(m, 3, true);
+    tape_upload(&t, x, sizeof x);
+}
+
+static void input(struct msa *m)
+{
+    struct tape t = in_lane(m, 2, true);
+    struct tensor host = tensor_of("x", F4, x, 2, (size_t[]){ROWS, IN});
+    tape_input(&t, &host, false);
+}
+
+static void seed(struct msa *m)
+{
+    struct tape t = in_lane(m, 1, true);
+    tape_seed(&t, tape_zeros(&t, 2, (size_t[]){ROWS, OUT}), dy);
+}
+
+static void copy_out(struct msa *m)
+{
+    struct tape t = in_lane(m, 1, true);
+    struct host_copy host = {0};
+    tape_copy_out(&t, &host, tape_zeros(&t, 1, (size_t[]){IN})->data, IN);
+}
+
+static void evaluate(struct msa *m)
+{
+    struct tape t = in_lane(m, 1, false);
+    tape_upload(&t, x, sizeof x);
+}
+
+static void copies_are_made_in_the_first_lane(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "ops"};
+    fails(upload, "a copy in lane 3, but all are made in lane 0");
+    fails(input, "a copy in lane 2, but all are made in lane 0");
+    fails(seed, "a copy in lane 1, but all are made in lane 0");
+    fails(copy_out, "a copy in lane 1, but all are made in lane 0");
+    assert_int_equal(msa_run(&m, evaluate), MSA_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linear_layer_needs_no_bias),
         cmocka_unit_test(dimensions_are_counted),
         cmocka_unit_test(ends_of_a_stage_are_counted),
+        cmocka_unit_test(copies_are_made_in_the_first_lane),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
