@@ -46,6 +46,18 @@ refused() {
     refused "msa-metrics: frame 1, tensor 'y': <f4 [3,2] but the header promised <f4 [3]"
 }
 
+@test "standardization that is not done is no secret" {
+    line "$TRAIN | $(golden_encode) | $(forge_header 'body["standardize"] = {"h_audio": {}}') | $(golden_decompose) | $(golden_predict) |
+        msa-loss | msa-backprop"
+    [ "$output" = "msa-decompose: 'h_audio' is to be standardized (msa-load --standardize), which its network here does not do" ] ||
+        { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 5 statuses)" -eq 2 ]
+    line "msa-load --train --standardize \$GOLDEN/data.pkl | $(forge_header 'body["schema"]["audio"]["gradient"] = True') | $(golden_model) |
+        msa-loss | msa-backprop"
+    [ "$output" = "msa-encode: standardize of 'audio': no gradient goes back through it" ] || { echo "$output" && false; }
+    [ "$(cut -d ' ' -f 4 statuses)" -eq 1 ]
+}
+
 @test "headers that promise what cannot be" {
     line "$LOAD | $(forge_header 'body["schema"]["audio"]["shape"] = [0, 8, 0]') | msa-encode --init $GOLDEN/encode.init.safetensors --dim 32 >/dev/null"
     refused "header: 'audio' is <f4 [0,8,0] but expected <f4 of rank 3, dimensions from 1 to 65536"
@@ -55,6 +67,8 @@ refused() {
     refused "header: 's_audio' is of width 8 but 's_text' of 16"
     line "$TRAIN | $(forge_header 'body["standardize"] = {"audio": {"mean": np.zeros(6, "f4")}}') | $(golden_model) | msa-loss | msa-backprop"
     refused "msa-encode: standardize of 'audio': one of mean and scale is missing"
+    line "$TRAIN | $(forge_header 'body["standardize"] = {"audio": {}}') | $(golden_model) | msa-loss | msa-backprop"
+    refused "msa-encode: standardize of 'audio': mean and scale are missing"
     line "$TRAIN | $(golden_model | sed 's/ -p/ -f -p/g') | msa-loss | $(forge_header 'body["steps"] = body["epochs"] = 2**62') | msa-backprop"
     refused "msa-backprop: header: 4611686018427387904 steps"
 }

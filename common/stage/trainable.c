@@ -2,6 +2,7 @@
 #include "common/stage/trainable.h"
 #include "common/nn/device.h"
 #include "common/stage/parameter_files.h"
+#include "common/stage/trainable_frames.h"
 #include "common/stream/resume.h"
 #include <assert.h>
 #include <stdio.h>
@@ -11,8 +12,7 @@
 const struct option trainable_options[] = {
     {'p', "params", "FILE", OPTION_PARAMETERS, FIELD(params), NULL, 0, 0,
      .help = "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N "
-             "with "
-             "the optimizer's state), read in evaluation"},
+             "with the optimizer's state), read in evaluation"},
     {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), NULL, 0, 0,
      .help = "initial values by name; repeatable, the last one wins; what no file gives is drawn "
              "from the "
@@ -122,10 +122,10 @@ static struct trainable_end *add_end(struct trainable *t, struct trainable_end *
     return end;
 }
 
-void trainable_reads(struct trainable *t, const char *name)
+struct trainable_end *trainable_reads(struct trainable *t, const char *name)
 {
-    if (!find_end(t->inputs, t->input_count, name))
-        add_end(t, t->inputs, &t->input_count, name);
+    struct trainable_end *end = find_end(t->inputs, t->input_count, name);
+    return end ? end : add_end(t, t->inputs, &t->input_count, name);
 }
 
 void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape)
@@ -181,6 +181,7 @@ static void on_header(struct stage *s)
     t->choose(t);
     for (int i = 0; i < t->part_count; i++)
         t->parts[i].model->build(&t->parts[i]);
+    trainable_check_frames(t);
     params_check_frozen(&t->params);
     params_gradients(&t->params);
     change_schema(t);

@@ -30,6 +30,12 @@ struct model {
     struct variant is; /* comes first: it is what the program lists */
     size_t size;       /* of a part's own state, zeroed: part->self */
     void (*build)(struct part *p);
+    /* A modality's part is at work in a lane of its own (tape_lane), in which nothing is copied
+     * from the host or to it: tape_upload and the like fail the run there. What is declared as an
+     * input has been copied before. A model that needs more of the host's, such as the frames that
+     * count (MODALITY_lengths) as spans for op_mean, one frame at least, either is all in lane 0,
+     * as BERT is, or comes with one more function here for compute() to call before the lanes
+     * begin. */
     void (*forward)(struct part *p);
     /* State besides the parameters, in a map of its own: as in struct stage_ops; restore() is
      * called once the parameters have been restored. NULL: it has none. */
@@ -54,6 +60,7 @@ struct trainable_end {
     int rank; /* of an output, as declared */
     size_t shape[VAR_RANK];
     char (*columns)[TENSOR_NAME + 1]; /* of an output; NULL: not said */
+    bool frames;                      /* an input that trainable_frames has declared */
     struct var *var;                  /* of the current record */
     struct host_copy host;            /* until the frame is written */
 };
@@ -103,8 +110,10 @@ void trainable_run_one(struct msa *m);
 /* For choose() and build(): what the tensor of that name is like as it arrives; NULL when no such
  * one does. */
 const struct schema_entry *trainable_arrives(const struct trainable *t, const char *name);
-/* Declares an input, one that arrives as F4; two parts may have the same one. */
-void trainable_reads(struct trainable *t, const char *name);
+/* Declares an input, one that arrives as F4, and returns it; two parts may have the same one. A
+ * modality's frames are declared by trainable_frames (trainable_frames.h), so that they are
+ * standardized where they are to be: elsewhere that is an error. */
+struct trainable_end *trainable_reads(struct trainable *t, const char *name);
 /* Declares an output [B, shape…] (dimension 0 is given as 0); a gradient with respect to it is
  * wanted if anything is trained here or an input's is wanted. */
 void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape);

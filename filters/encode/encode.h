@@ -1,5 +1,6 @@
 /* What the networks of msa-encode share: each makes one vector of a modality, h_MODALITY [B,D]. A
- * new one is a file; its name is here and in filters/encode.c. */
+ * new one is a file; its name is here and in filters/encode.c. It takes frames by
+ * trainable_frames.h, which standardizes them. */
 #ifndef MSA_ENCODE_H
 #define MSA_ENCODE_H
 

@@ -2,12 +2,17 @@
  * Encoders). */
 #include "common/dataset/tensor_names.h"
 #include "common/nn/layers/frame_encoder.h"
-#include "common/stream/tensor_codec.h"
+#include "common/stage/trainable_frames.h"
 #include "filters/encode/encode.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { MOST_HEADS = 1024 };
+
+struct network {
+    struct encoder encoder;
+    struct frames frames;
+};
 
 struct settings {
     long heads, layers[MODALITIES]; /* 0: not given */
@@ -79,28 +84,6 @@ static size_t frames_of(const struct trainable *t, const char *prefix,
     return positions - 1;
 }
 
-/* --- standardization --- */
-
-/* mean or scale [F], as msa-load --standardize put it into the header, or evaluation's parameters
- * keep it; NULL: nothing. */
-static const float *standardization(struct trainable *t, const char *prefix, const char *modality,
-                                    const char *what, size_t width)
-{
-    char name[256], wrong[256];
-    snprintf(name, sizeof name, "%s.standardize.%s", prefix, what);
-    const struct safetensor *kept = trainable_given(t, name);
-    if (kept)
-        return kept->count == width ? kept->data : NULL;
-    const value *all = value_get(&t->stage->header->map, "standardize");
-    const value *v = value_get(value_get(all, modality), what);
-    struct tensor *host = msa_alloc(t->m, sizeof *host);
-    const char *bad = v ? value_tensor(v, what, strlen(what), host, wrong) : NULL;
-    if (bad || (v && (host->dtype != F4 || host->count != width)))
-        msa_fail(t->m, MSA_CORRUPT, "header: standardize of '%s': %s", modality,
-                 bad ? bad : "not one float32 a feature");
-    return v && t->stage->header->train ? host->data : NULL;
-}
-
 /* --- the network --- */
 
 static struct encoder_shape shape_of(struct part *p, const char *prefix,
@@ -126,30 +109,29 @@ static struct encoder_shape shape_of(struct part *p, const char *prefix,
 
 static void build(struct part *p)
 {
-    struct encoder *encoder = p->self;
+    struct network *n = p->self;
     struct trainable *t = p->t;
     const char *modality = modality_names[p->modality];
     char usual[64];
     const char *prefix = encode_prefix(p, usual_prefix(usual, p->modality));
     const struct schema_entry *arrives = schema_floats(t->m, &t->arrived, modality, 3);
     struct encoder_shape shape = shape_of(p, prefix, arrives);
-    const float *mean = standardization(t, prefix, modality, "mean", shape.features),
-                *scale = standardization(t, prefix, modality, "scale", shape.features);
-    if (!mean != !scale)
-        msa_fail(t->m, MSA_CORRUPT, "standardize of '%s': one of mean and scale is missing",
-                 modality);
-    trainable_reads(t, modality);
-    *encoder = encoder_layers(&t->params, prefix, shape, mean, scale);
+    n->encoder = encoder_layers(&t->params, prefix, shape);
+    n->frames = trainable_frames(t, modality, prefix, shape.frames);
     encode_adds(p, shape.dim);
     encode_drop_modality(p);
 }
 
 static void forward(struct part *p)
 {
+    const struct network *n = p->self;
+    struct tape *tape = &p->t->tape;
     char name[TENSOR_NAME + 1];
-    struct var *x = trainable_input(p->t, modality_names[p->modality]);
+    uint8_t *pad;
+    struct var *x =
+        frames_apply(tape, &n->frames, trainable_input(p->t, modality_names[p->modality]), &pad);
     trainable_output(p->t, name_vector(name, 'h', p->modality),
-                     encoder_apply(&p->t->tape, p->self, x));
+                     encoder_apply(tape, &n->encoder, x, pad));
 }
 
 const struct model encode_transformer = {
@@ -160,6 +142,6 @@ const struct model encode_transformer = {
            .options = options,
            .settings_size = sizeof(struct settings),
            .takes = "dim,dropout"},
-    .size = sizeof(struct encoder),
+    .size = sizeof(struct network),
     .build = build,
     .forward = forward};

@@ -2,6 +2,7 @@
  * were, to the bit. */
 #include "common/nn/layers/bert.h"
 #include "common/nn/layers/frame_encoder.h"
+#include "common/nn/layers/frames.h"
 #include "common/nn/layers/mlp.h"
 #include "common/nn/layers/projector.h"
 #include "tests/unit/devices.h"
@@ -99,7 +100,9 @@ static struct params encoder(struct msa *m, struct device *d)
 {
     struct params p = params_new(m, d, 7, NULL);
     struct encoder_shape shape = {.features = 5, .frames = 9, .dim = 12, .heads = 3, .layers = 3};
-    encoder_layers(&p, "vision_encoder", shape, (float[]){1, 2, 3, 4, 5}, (float[]){5, 4, 3, 2, 1});
+    encoder_layers(&p, "vision_encoder", shape);
+    frames_layer(&p, "vision_encoder", shape.frames, shape.features, (float[]){1, 2, 3, 4, 5},
+                 (float[]){5, 4, 3, 2, 1});
     return p;
 }
 

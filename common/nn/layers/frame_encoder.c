@@ -22,16 +22,6 @@ static struct transformer_layer layer(struct params *p, const char *prefix, size
     return l;
 }
 
-static void standardization(struct params *p, struct encoder *e, const float *mean,
-                            const float *scale)
-{
-    size_t width = e->shape.features;
-    e->mean = params_buffer(p, params_name(p, e->prefix, "standardize.mean"), init_values(mean), 1,
-                            &width, BUFFER_OPTIONAL);
-    e->scale = params_buffer(p, params_name(p, e->prefix, "standardize.scale"), init_values(scale),
-                             1, &width, BUFFER_OPTIONAL);
-}
-
 /* All start equal: PyTorch's TransformerEncoder copies one layer. */
 static void stack_layers(struct params *p, struct encoder *e)
 {
@@ -44,8 +34,7 @@ static void stack_layers(struct params *p, struct encoder *e)
     }
 }
 
-struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
-                              const float *mean, const float *scale)
+struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape)
 {
     float rate = shape.dropout;
     struct encoder e = {.prefix = msa_strndup(p->m, prefix, strlen(prefix)), .shape = shape};
@@ -58,43 +47,12 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     e.stack = (struct transformer){shape.heads, NORM_EPS, rate, rate, rate, shape.layers, {{0}}};
     stack_layers(p, &e);
     e.norm = norm_layer(p, params_name(p, prefix, "layernorm"), shape.dim);
-    if (mean)
-        standardization(p, &e, mean, scale);
     return e;
 }
 
-/* Samples of fewer frames than the encoder is for, with padding behind them. */
-static struct var *lengthen(struct tape *t, const struct encoder *e, struct var *x)
+struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x,
+                          const uint8_t *pad)
 {
-    size_t batch = x->shape[0], frames = e->shape.frames, features = x->shape[2];
-    if (x->shape[1] == frames)
-        return x;
-    struct var *longer = tape_var(t, false, 3, (size_t[]){batch, frames, features});
-    t->device->k.fill(t->device, longer->data, 0, longer->count);
-    t->device->k.columns_forward(t->device, longer->data, x->data, batch, frames * features, 0,
-                                 x->shape[1] * features);
-    return longer;
-}
-
-/* Padding is found on the raw features; standardization leaves it 0. */
-static struct var *prepare(struct tape *t, const struct encoder *e, struct var *x, uint8_t **pad)
-{
-    x = lengthen(t, e, x);
-    size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
-    *pad = tape_take(t, batch * (1 + frames));
-    t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);
-    if (!e->mean)
-        return x;
-    struct var *scaled = tape_var(t, false, 3, x->shape);
-    t->device->k.standardize(t->device, scaled->data, x->data, *pad, e->mean->data, e->scale->data,
-                             batch, frames, features);
-    return scaled;
-}
-
-struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x)
-{
-    uint8_t *pad;
-    x = prepare(t, e, x, &pad);
     x = op_positions(t, linear_apply(t, &e->proj, x), e->cls, e->positions,
                      dropout_at(t, e->shape.dropout, e->prefix, "encoder.pos_encoder"));
     x = transformer_apply(t, &e->stack, x, (struct sequences){x->shape[0], x->shape[1], pad, NULL});

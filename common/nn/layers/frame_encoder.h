@@ -18,16 +18,13 @@ struct encoder {
     struct encoder_shape shape;
     struct linear_layer proj;
     struct var *cls, *positions; /* [1,1,D], [1,1+L,D] */
-    struct var *mean, *scale;    /* [F] each: standardization; NULL: none */
     struct transformer stack;
     struct norm_layer norm;
 };
 
-/* mean and scale [F] of the host are kept as buffers PREFIX.standardize.mean and .scale; NULL:
- * none. */
-struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape,
-                              const float *mean, const float *scale);
-/* [B,L,F] -> [B,D]; x may have fewer frames where no gradient by it is wanted. */
-struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x);
+struct encoder encoder_layers(struct params *p, const char *prefix, struct encoder_shape shape);
+/* [B,L,F] and the padding pad[B,1+L] (frames.h) -> [B,D] */
+struct var *encoder_apply(struct tape *t, const struct encoder *e, struct var *x,
+                          const uint8_t *pad);
 
 #endif
