@@ -114,10 +114,7 @@ static const char *result_path(const struct metrics *x)
 /* What is known before the first step of a training that is to be judged. */
 static void check_judgement(struct metrics *x, const struct header *h)
 {
-    const value *samples = value_get(&h->map, "samples");
-    if (!samples) /* of version 0.1.0 */
-        samples = value_get(&h->map, "splits");
-    if (samples && !value_get(samples, split_names[VALID]))
+    if (header_samples(h, split_names[VALID]) == 0)
         msa_fail(x->m, MSA_CORRUPT,
                  "--select judges on the valid split, but the data set has no sample of it");
     if (h->epochs && x->settings->select_after >= h->epochs)

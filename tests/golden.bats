@@ -72,3 +72,13 @@ evaluate() {
     [ "$status" -eq 0 ]
     "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$GOLDEN"
 }
+
+@test "gradients of a line are finite differences of its loss, and those that are not are found out" {
+    local stages wrong
+    stages='msa-encode -p e --dim 16 --heads 2 --layers text=1,vision=1,audio=1 | msa-decompose -p d | msa-predict -p p |
+        msa-loss | msa-gdwg'
+    O=$BUILD run -0 "$PYTHON" "$ROOT/tests/gradient" "$GOLDEN/data.pkl" "$stages"
+    wrong=$(forge 'if "y@msr" in (tensors or ()): tensors["y@msr"] = tensors["y@msr"] * np.float32(1.1)')
+    O=$BUILD run -1 "$PYTHON" "$ROOT/tests/gradient" "$GOLDEN/data.pkl" "$stages | $wrong"
+    [[ $output == "the loss rises by "* ]]
+}

@@ -2,6 +2,8 @@
 SCRIPTS := $(wildcard pipelines/* tests/*.bash tests/*/*.bash tests/*.bats tests/gpu/*) tests/run tests/against tests/layout tests/options tests/setup \
            $(addprefix tests/bench/,step bert gpu) tests/fuzz/run .ci/run
 
+PAGES   := $(sort $(PROGRAMS:$(O)/bin/%=man/%.1) $(wildcard man/msa-*.1)) # of each program, and no others
+
 lint: all ## clang-format, cppcheck, shellcheck, mandoc
 	@echo '  lint: clang-format, cppcheck, shellcheck, mandoc'
 	@clang-format --dry-run --Werror $(SOURCES)
@@ -12,8 +14,8 @@ lint: all ## clang-format, cppcheck, shellcheck, mandoc
 	@! grep -nE '^ +\[.*\] && \[.*\]$$' tests/*.bats # of which the first half cannot fail: a line each
 	@tests/layout
 	@mandoc -Tlint -W warning $(wildcard man/*)
-	@O=$(O) tests/options check $(wildcard man/msa-*.1)
+	@O=$(O) tests/options check $(PAGES)
 
 options: all ## bring the OPTIONS of the man pages up to date with the programs' tables
-	tests/options update $(wildcard man/msa-*.1)
+	tests/options update $(PAGES)
 .PHONY: lint options

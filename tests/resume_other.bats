@@ -147,6 +147,17 @@ refused() {
         "msa-backprop: the training that is to be resumed has msa-loss as stage 5, which is not in this line"
 }
 
+@test "stages that keep something stand in the order in which it began; others come and go" {
+    undisturbed
+    cp -a whole again
+    refused 's/msa-gdwg | \(msa-metrics .*\) | msa-backprop/\1 | msa-gdwg | msa-backprop/' \
+        "msa-backprop: the training that is to be resumed has msa-metrics as stage 7, after msa-gdwg, and not before it as in this line"
+    [[ "$(cat again/statuses)" == *" 2" ]]
+    line "cd again; $(training --resume | sed 's/msa-gdwg/msa-dump -t --report \/dev\/null | &/')"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    diff -r {whole,again}/run
+}
+
 @test "data of the same size with another id or label" {
     msa-load -o data.msa "$GOLDEN/data.pkl"
     DATA=../data.msa undisturbed

@@ -225,28 +225,9 @@ void scores_save(const struct scores *s, struct control *c, value *state)
 
 /* --- and out of it --- */
 
-static _Noreturn void wrong(const struct scores *s, const char *split, const char *what)
-{
-    msa_fail(s->m, MSA_CORRUPT, "header: the state to be resumed: split '%s': %s", split, what);
-}
-
 static void key_text(const value *key, char *to, size_t size)
 {
     snprintf(to, size, "%.*s", (int)key->via.str.size, key->via.str.ptr);
-}
-
-static struct tensor vector_of(const struct scores *s, const char *split, const value *state,
-                               const char *name)
-{
-    struct tensor t;
-    char text[256] = "is not there";
-    const value *v = value_get(state, name);
-    const char *reason = v ? value_tensor(v, name, strlen(name), &t, text) : text;
-    if (reason)
-        wrong(s, split, reason);
-    if (t.rank != 1)
-        wrong(s, split, "numbers that are no vector");
-    return t;
 }
 
 static void take_loss(struct msa *m, struct scores_loss *loss, const value *state)
@@ -259,11 +240,14 @@ static void take_split(struct scores *s, const char *name, const value *state)
 {
     struct scores_split *p = scores_split(s, name);
     const value *losses = resume_map(s->m, state, "loss");
-    struct tensor y = vector_of(s, name, state, "prediction");
-    struct tensor label = vector_of(s, name, state, "label");
+    struct tensor y = resume_tensor(s->m, state, "prediction", F4, RESUME_ANY);
+    struct tensor label = resume_tensor(s->m, state, "label", F4, (long)y.count);
     uint32_t count = losses->via.map.size;
-    if (count > SCORES_LOSSES || label.count != y.count)
-        wrong(s, name, "more losses than can be judged, or not as many labels as predictions");
+    if (count > SCORES_LOSSES)
+        msa_fail(s->m, MSA_CORRUPT,
+                 "header: the state to be resumed: split '%s' has %u losses but at most %d can be "
+                 "judged",
+                 name, (unsigned)count, SCORES_LOSSES);
     for (size_t i = 0; i < y.count; i++)
         scores_add(s, p, (float)tensor_value(&y, i), (float)tensor_value(&label, i));
     for (p->loss_count = 0; p->loss_count < (int)count; p->loss_count++) {

@@ -217,6 +217,20 @@ long header_checkpoints(const struct header *h)
     return (long)value_int(&h->map, "checkpoints", h->epochs);
 }
 
+long header_samples(const struct header *h, const char *split)
+{
+    const value *samples = value_get(&h->map, "samples");
+    if (!samples) /* of version 0.1.0: those that come */
+        samples = value_get(&h->map, "splits");
+    if (!samples)
+        return -1;
+    long count = (long)value_int(samples, split, value_get(samples, split) ? -1 : 0);
+    if (samples->type != MSGPACK_OBJECT_MAP || count < 0)
+        msa_fail(h->m, MSA_CORRUPT, "header: 'samples' has no whole number from 0 for split '%s'",
+                 split);
+    return count;
+}
+
 /* ---- Writing ---- */
 
 static value pipeline_of(const struct header *h)

@@ -182,6 +182,41 @@ const struct tensor *record_promised(const struct record *r, const struct schema
     return t;
 }
 
+static const struct schema_entry *index_promised(const struct header *h)
+{
+    const struct schema_entry *e = schema_find(&h->schema, "index");
+    char shape[128];
+    if (e && (e->dtype != I8 || e->rank != 1))
+        msa_fail(h->m, MSA_CORRUPT, "header: 'index' is %s %s but expected <i8 [0]",
+                 dtype_names[e->dtype], tensor_shape_text(shape, e->rank, e->shape));
+    return e;
+}
+
+static _Noreturn void wrong_index(const struct record *r, size_t i, int64_t index, long samples)
+{
+    const char *below = "";
+    if (samples >= 0)
+        below = msa_format(r->m, ", below the %ld samples of split '%s'", samples, r->split);
+    frame_fail(r->m, &r->frame, "index", "[%zu] is %jd but expected a number from 0%s", i,
+               (intmax_t)index, below);
+}
+
+const int64_t *record_index(const struct record *r, const struct header *h)
+{
+    const struct schema_entry *e = index_promised(h);
+    if (!e)
+        return NULL;
+    const struct tensor *t = record_promised(r, e);
+    long samples = header_samples(h, r->split);
+    int64_t *index = msgpack_zone_malloc(r->zone, r->samples * sizeof *index + 1);
+    if (!index)
+        msa_fail(r->m, MSA_FAILED, "out of memory: %zu samples", r->samples);
+    for (size_t i = 0; i < r->samples; i++)
+        if (!tensor_whole(t, i, &index[i]) || index[i] < 0 || (samples >= 0 && index[i] >= samples))
+            wrong_index(r, i, index[i], samples);
+    return index;
+}
+
 void record_put(struct msa *m, struct record *r, struct tensor t)
 {
     int i = find(r, t.name);

@@ -69,6 +69,8 @@ const char *header_parameters(const struct header *h, int i);
 long header_training_steps(const struct header *h);
 /* Checkpoints of the whole training; where the source has not said so, its epochs. */
 long header_checkpoints(const struct header *h);
+/* How many samples the data set has of a split; -1: the header does not say. */
+long header_samples(const struct header *h, const char *split);
 void header_write(struct header *h, struct writer *w);
 
 /* What a record says of its samples in words: keys of its map, each an array of one str a sample.
@@ -105,6 +107,10 @@ const struct tensor *record_find(const struct record *r, const char *name); /* N
  * is not there, or of another dtype or shape: whoever computes on a tensor by what the header said
  * takes it from here. */
 const struct tensor *record_promised(const struct record *r, const struct schema_entry *e);
+/* What number each of its samples has in its split (msa-stream(5), "index"), [samples], in the
+ * record's zone; NULL: the header promises none. Fails the run with MSA_CORRUPT where one is below
+ * 0, or none of as many as header_samples has. */
+const int64_t *record_index(const struct record *r, const struct header *h);
 /* The weighted sum of its losses; a task without a weight counts as it is. */
 double record_total_loss(const struct record *r);
 /* Adds a tensor, or replaces the one of that name. The payload is referenced. */

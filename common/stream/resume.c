@@ -1,6 +1,7 @@
 /* What a header says of the training that is resumed: its checkpoint, and each program's state. */
 #include "common/stream/resume.h"
 #include "common/stream/commit.h"
+#include "common/stream/tensor_codec.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,25 @@ const char *resume_text(struct msa *m, const value *state, const char *key)
 {
     const value *v = typed(m, state, key, MSGPACK_OBJECT_STR, "text");
     return msa_strndup(m, v->via.str.ptr, v->via.str.size);
+}
+
+struct tensor resume_tensor(struct msa *m, const value *state, const char *key, enum dtype dtype,
+                            long count)
+{
+    struct tensor t;
+    char text[256], number[32] = "n";
+    const char *wrong = value_tensor(typed(m, state, key, MSGPACK_OBJECT_MAP, "tensor"), key,
+                                     strlen(key), &t, text);
+    if (wrong)
+        msa_fail(m, MSA_CORRUPT, "header: the state to be resumed: '%s': %s", key, wrong);
+    if (count != RESUME_ANY)
+        snprintf(number, sizeof number, "%ld", count);
+    if (t.dtype != dtype || t.rank != 1 || (count != RESUME_ANY && t.count != (size_t)count))
+        msa_fail(m, MSA_CORRUPT,
+                 "header: the state to be resumed: '%s' is %s %s but expected %s [%s]", key,
+                 dtype_names[t.dtype], tensor_shape_text(text, t.rank, t.shape), dtype_names[dtype],
+                 number);
+    return t;
 }
 
 /* ---- The training ---- */
@@ -264,10 +284,9 @@ static int times_here(const struct header *h, const char *program)
     return times;
 }
 
-void resume_line(const struct header *h)
+static void check_there(const struct header *h, const value *states)
 {
-    const value *states = resume_checkpoint(h) < 1 ? NULL : resume_map(h->m, resume_of(h), "state");
-    for (uint32_t i = 0; states && i < states->via.map.size; i++) {
+    for (uint32_t i = 0; i < states->via.map.size; i++) {
         struct place place = place_of(h, states, i);
         int times = 1;
         for (uint32_t k = 0; k < i; k++)
@@ -278,4 +297,50 @@ void resume_line(const struct header *h)
                      "line",
                      place.program, place.number);
     }
+}
+
+/* The place of the least number above `after`; its number is 0 where there is none. */
+static struct place place_after(const struct header *h, const value *states, long after)
+{
+    struct place least = {0};
+    for (uint32_t i = 0; i < states->via.map.size; i++) {
+        struct place place = place_of(h, states, i);
+        if (place.number > after && (!least.number || place.number < least.number))
+            least = place;
+    }
+    return least;
+}
+
+/* The first stage after that one, up to this one, that is of this program; 0: there is none. */
+static long stage_after(const struct header *h, const char *program, long after)
+{
+    long here = header_position(h) + 1;
+    for (long number = after + 1; number < here; number++)
+        if (stands_at(h, program, number))
+            return number;
+    return after < here && strcmp(program, h->m->program) == 0 ? here : 0;
+}
+
+/* Between those that gave a state others may have come and gone. */
+static void check_order(const struct header *h, const value *states)
+{
+    struct place before = {0}, place = place_after(h, states, 0);
+    for (long stage = 0; place.number; place = place_after(h, states, before.number)) {
+        stage = stage_after(h, place.program, stage);
+        if (!stage)
+            msa_fail(h->m, MSA_USAGE,
+                     "the training that is to be resumed has %s as stage %ld, after %s, and not "
+                     "before it as in this line",
+                     place.program, place.number, before.program);
+        before = place;
+    }
+}
+
+void resume_line(const struct header *h)
+{
+    if (resume_checkpoint(h) < 1)
+        return;
+    const value *states = resume_map(h->m, resume_of(h), "state");
+    check_there(h, states);
+    check_order(h, states);
 }

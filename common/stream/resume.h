@@ -25,7 +25,7 @@ value resume_settings(struct msa *m, msgpack_zone *zone, const char *names);
  * (a map) is not what it was. */
 const value *resume_state(const struct header *h, const value *settings);
 /* For the last stage of a line, which sees all of it: fails the run with MSA_USAGE where a program
- * that gave a state is not in it. */
+ * that gave a state is not in it, or where these programs stand in another order. */
 void resume_line(const struct header *h);
 
 /* Parts that a state must have, of that type; else they fail the run with MSA_CORRUPT. */
@@ -35,5 +35,10 @@ bool resume_bool(struct msa *m, const value *state, const char *key);
 const value *resume_map(struct msa *m, const value *state, const char *key);
 uint32_t resume_crc32(struct msa *m, const value *state, const char *key);
 const char *resume_text(struct msa *m, const value *state, const char *key); /* the run's */
+/* A tensor of one dimension, of that dtype and number of elements (RESUME_ANY: of any). Its bytes
+ * are the header's, and may be aligned to nothing. */
+enum { RESUME_ANY = -1 };
+struct tensor resume_tensor(struct msa *m, const value *state, const char *key, enum dtype dtype,
+                            long count);
 
 #endif

@@ -154,7 +154,14 @@ class Alone:
                 raise Wrong(f"there is {set(files(self.folder)) ^ set(self.files)}")
         except Wrong as e:
             raise Wrong(f"{call}: {e}") from None
+        finally:
+            self.tidy()
         return call
+
+    def tidy(self):
+        """Removes what a program that crashed has left, such as its lock: it would be held against the next run."""
+        for name in set(files(self.folder)) - set(self.files):
+            (self.folder / name).unlink()
 
 
 # Variants that the line of a training does not have: program, variant -> its arguments, and what it reads.
@@ -165,9 +172,23 @@ LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-pre
         "msa-loss": ["msr", "msc", "uni", "cl"]}
 
 
-def check_variants():
-    """Each variant that a program lists has a case."""
+# Programs that have no part in a training: the others stand in the line of one.
+ASIDE = ["msa-dump", "msa-synth", "msa-tokenize"]
+
+
+def check_cases(alone):
+    """Each program in bin/ has a case alone (but msa-backprop, which is nothing without a line), and stands in the line of a
+    training or is said to have no part in one; each variant that a program lists has a case; each case has a test."""
+    names = [command[0] for command in training(False)]
+    tests = (root / "tests/faults_alone.bats").read_text()
+    for name in sorted(alone):
+        if not re.search(rf'faults "?{re.escape(name.removeprefix("msa-"))}"?;', tests):
+            raise Wrong(f"{name} has a case, but no test in tests/faults_alone.bats")
     for program in sorted((build / "bin").glob("msa-*")):
+        if program.name not in names + ASIDE:
+            raise Wrong(f"{program.name} is neither in training() nor in ASIDE")
+        if program.name != "msa-backprop" and program.name not in [name.split()[0] for name in alone]:
+            raise Wrong(f"{program.name} has no case in alone()")
         listed = subprocess.run([program, "--help=variants"], capture_output=True, text=True, check=True).stdout.split()
         cases = LINE.get(program.name, []) + [v for p, v in VARIANTS if p == program.name]
         if sorted(listed) != sorted(cases):
@@ -237,8 +258,9 @@ def alone(work):
         folder.mkdir()
         shutil.copy(source, folder / "in.msa")
         cases[name] = Alone(folder, [name.split()[0]] + arguments, log=name == "msa-dump")
-    check_variants()
-    return cases | variants(work, data)
+    cases |= variants(work, data)
+    check_cases(cases)
+    return cases
 
 
 # --- a program in a training line ---
@@ -333,12 +355,17 @@ def run_share(share):
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is synced to a disk takes its time
     with tempfile.TemporaryDirectory(dir=memory) as scratch:
         cases = {"alone": alone, "training": trainings, "resumed": resumed}[sys.argv[2]](Path(scratch))
+        if sys.argv[3] not in cases:
+            raise Wrong(f"{sys.argv[3]} {sys.argv[2]}: there is no such case, but {', '.join(cases)}")
         return sweep(cases[sys.argv[3]], share)
 
 
 def main():
     with multiprocessing.get_context("fork").Pool(SHARES) as pool:
-        shares = pool.map(run_share, range(SHARES))
+        try:
+            shares = pool.map(run_share, range(SHARES))
+        except Wrong as e:
+            sys.exit(str(e))
     faults = sum((faults for faults, _ in shares), Counter())
     print(f"# {sys.argv[3]} {sys.argv[2]}:", faults.total(), "faults:", ", ".join(f"{k} {n}" for k, n in faults.items()))
     wrong = [line for _, lines in shares for line in lines]

@@ -401,12 +401,122 @@ static void samples_agree(void **state)
     }
 }
 
+/* ---- samples and index ---- */
+
+static value samples; /* of the header; MSGPACK_OBJECT_NIL: it has none */
+static const char *samples_key;
+static enum dtype index_dtype;
+static int64_t index_numbers[2];
+static bool index_comes;
+
+static void write_index(struct msa *m, struct writer *w)
+{
+    struct header *h = header_new(m);
+    struct record r;
+    if (samples_key) {
+        value map = value_map();
+        value_set(m, h->zone, &map, "train", samples);
+        value_set(m, h->zone, &h->map, samples_key, map);
+    }
+    if (index_comes)
+        schema_add(m, &h->schema, "index", index_dtype, 1, (size_t[]){0}, false);
+    header_write(h, w);
+    record_new(m, &r);
+    strcpy(r.split, "train");
+    record_put(m, &r, tensor_of("index", I8, index_numbers, 1, (size_t[]){2}));
+    record_write(&r, w, FRAME_DATA);
+    record_free(&r);
+    writer_end(w);
+}
+
+static void read_index(struct msa *m, struct reader *reader)
+{
+    struct frame f;
+    struct record r;
+    reader_next(reader, &f);
+    struct header *h = header_parse(m, &f);
+    frame_free(&f);
+    reader_next(reader, &f);
+    record_parse(m, &r, &f);
+    const int64_t *index = record_index(&r, h);
+    assert_true(index_comes == (index != NULL));
+    for (int i = 0; index && i < 2; i++)
+        assert_int_equal(index[i], index_numbers[i]);
+    record_free(&r);
+}
+
+static void index_is_as_promised(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        int64_t samples; /* -1: a value of another type */
+        enum dtype dtype;
+        int64_t numbers[2];
+        const char *error;
+    } cases[] = {
+        {"samples", 5, I8, {4, 0}, NULL},
+        {NULL, 0, I8, {0, INT64_MAX}, NULL},
+        {"samples",
+         5,
+         I8,
+         {4, 5},
+         "frame 1, tensor 'index': [1] is 5 but expected a number from 0, "
+         "below the 5 samples of split 'train'"},
+        {"splits", 4, I8, {4, 0}, "[0] is 4 but expected a number from 0, below the 4 samples"},
+        {NULL, 0, I8, {3, -1}, "frame 1, tensor 'index': [1] is -1 but expected a number from 0"},
+        {"samples", 5, I4, {0, 1}, "header: 'index' is <i4 [0] but expected <i8 [0]"},
+        {"samples",
+         -1,
+         I8,
+         {0, 1},
+         "header: 'samples' has no whole number from 0 for split 'train'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        index_comes = true;
+        samples_key = cases[i].key;
+        samples = cases[i].samples < 0 ? value_of_bool(true) : value_of_int(cases[i].samples);
+        index_dtype = cases[i].dtype;
+        memcpy(index_numbers, cases[i].numbers, sizeof index_numbers);
+        struct bytes b = written(plain, write_index);
+        struct msa m = reading(plain, b.data, b.size, read_index);
+        if (cases[i].error)
+            assert_fails(&m, MSA_CORRUPT, cases[i].error);
+        else
+            assert_int_equal(m.status, MSA_OK);
+        free(b.data);
+    }
+    index_comes = false;
+    struct bytes b = written(plain, write_index);
+    assert_int_equal(reading(plain, b.data, b.size, read_index).status, MSA_OK);
+    free(b.data);
+}
+
+static void ask_samples(struct msa *m)
+{
+    struct header *h = header_new(m);
+    value map = value_map();
+    assert_int_equal(header_samples(h, "valid"), -1);
+    value_set(m, h->zone, &map, "train", value_of_int(7));
+    value_set(m, h->zone, &h->map, "samples", map);
+    assert_int_equal(header_samples(h, "train"), 7);
+    assert_int_equal(header_samples(h, "valid"), 0);
+}
+
+static void samples_of_a_split(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "msa-test"};
+    assert_int_equal(msa_run(&m, ask_samples), MSA_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(header_round_trip), cmocka_unit_test(wrong_headers),
-        cmocka_unit_test(record_round_trip), cmocka_unit_test(a_record_has_room_for_128_tensors),
-        cmocka_unit_test(wrong_records),     cmocka_unit_test(samples_agree),
+        cmocka_unit_test(header_round_trip),    cmocka_unit_test(wrong_headers),
+        cmocka_unit_test(record_round_trip),    cmocka_unit_test(a_record_has_room_for_128_tensors),
+        cmocka_unit_test(wrong_records),        cmocka_unit_test(samples_agree),
+        cmocka_unit_test(index_is_as_promised), cmocka_unit_test(samples_of_a_split),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
