@@ -258,8 +258,8 @@ import csv
 def rows(path):
     return list(csv.DictReader(open(path), delimiter="\t"))
 found = rows("out.tsv")
-settings = ["backprop.lr", "load.epochs", "loss.tasks"]
-assert list(found[0]) == ["run", "data", "seed", "epochs", "best", *settings, "by", "valid", *rows("run/test.tsv")[0]][:10] + \
+settings = ["backprop.lr", "load.epochs", "loss.contrast", "loss.tasks", "loss.tau-m", "loss.weights"]
+assert list(found[0]) == ["run", "data", "seed", "epochs", "best", *settings, "by", "valid", *rows("run/test.tsv")[0]][:13] + \
     [*rows("run/test.tsv")[0]][2:] + ["state"], list(found[0])
 for row, seed, epochs in zip(found, "14", "23"):
     test = rows(row["run"] + "/test.tsv")[0]
@@ -267,7 +267,7 @@ for row, seed, epochs in zip(found, "14", "23"):
     assert all(row[key] == test[key] for key in list(test)[2:]), (row, test)
     assert row["valid"] == valid[row["by"]] and row["by"] == "acc2"
     assert (row["seed"], row["epochs"], row["load.epochs"], row["state"]) == (seed, epochs, epochs, "finished")
-assert [found[1][key] for key in settings] == ["0.01", "3", "msr,msc"]
+assert [found[1][key] for key in settings] == ["0.01", "3", "", "msr,msc", "", "msr=1,msc=1"]
 END
     counting_bin msa-dump
     run env MSA_BIN="$PWD/counting" "$ROOT/pipelines/report" run other --tsv
