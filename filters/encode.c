@@ -108,11 +108,11 @@ static const struct model *network_of(struct trainable *t, int modality)
     const struct variant *given = ((const struct encode *)t->self)->settings->net[modality];
     const char *name = decide(t, "net", modality, given ? given->name : NULL,
                               noted_network(t, modality), encode_transformer.is.name);
-    for (int i = 0; networks[i]; i++)
-        if (strcmp(networks[i]->name, name) == 0)
-            return (const struct model *)networks[i];
-    msa_fail(t->m, MSA_CORRUPT, "the parameters are of the network '%.32s', which is not known",
-             name);
+    const struct variant *named = variant_named(t->m, name);
+    if (!named)
+        msa_fail(t->m, MSA_CORRUPT, "the parameters are of the network '%.32s', which is not known",
+                 name);
+    return (const struct model *)named;
 }
 
 /* Are evaluation's parameters for frames of this modality? Version 0.1.0 did not note networks. */

@@ -27,7 +27,7 @@ struct predictions {
     struct predictions_part parts[RECORD_TENSORS]; /* `u`, then y_* in the order of the schema */
     size_t count;                                  /* of all columns */
     const char **names;                            /* [count] */
-    struct cell *cells;                            /* [count]: of the sample at hand */
+    struct cell *cells;                            /* [count]: of the current sample */
 };
 
 /* Opens the file, NULL is standard output; tab-separated, writes the line of names. Those that are

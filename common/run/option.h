@@ -134,6 +134,8 @@ void options_each(const struct program *program,
 const char *option_arg(const struct program *program, const struct option *o,
                        char text[OPTION_ARG]);
 
+/* The variant of this name of the run's program; NULL: there is none. */
+const struct variant *variant_named(const struct msa *m, const char *name);
 /* The settings of a variant of this run's program. */
 const void *variant_settings(const struct msa *m, const struct variant *v);
 /* Fails the run with MSA_USAGE unless every word of a comma-separated list is the name of a

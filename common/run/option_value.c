@@ -42,15 +42,12 @@ static const char *not_empty(struct msa *m, const struct option *o, const char *
 
 static const struct variant *variant(struct msa *m, const struct option *o, const char *text)
 {
-    const struct variant *const *all = m->of->variants;
+    const struct variant *named = variant_named(m, text);
+    if (named || strcmp(text, "auto") == 0)
+        return named;
     const char *names = "auto";
-    if (strcmp(text, names) == 0)
-        return NULL;
-    for (int i = 0; all[i]; i++) {
-        if (strcmp(all[i]->name, text) == 0)
-            return all[i];
-        names = msa_format(m, "%s|%s", names, all[i]->name);
-    }
+    for (int i = 0; m->of->variants[i]; i++)
+        names = msa_format(m, "%s|%s", names, m->of->variants[i]->name);
     msa_fail(m, MSA_USAGE, "--%s: '%s' is none of %s", o->name, text, names);
 }
 

@@ -32,6 +32,14 @@ const char *option_arg(const struct program *program, const struct option *o, ch
     return text;
 }
 
+const struct variant *variant_named(const struct msa *m, const char *name)
+{
+    int i = 0;
+    while (m->of->variants[i] && strcmp(m->of->variants[i]->name, name) != 0)
+        i++;
+    return m->of->variants[i];
+}
+
 void option_variants(struct msa *m, const char *option, const char *list)
 {
     const char *names[VARIANTS_MOST];

@@ -1,11 +1,10 @@
 /* A training that can be killed
  *
  * A training may be killed at any moment, in any of its programs, by a signal, or end at a full
- * disk. With
- * msa-load --resume, and everything else as before, the same line goes on from its last checkpoint,
- * and ends with the same bytes in all files as if nothing had happened. That rests on three rules:
- * all programs take part in each checkpoint; a single rename commits it for all of them; and until
- * then nothing is lost that the previous checkpoint needs.
+ * disk. With msa-load --resume, and everything else as before, the same line goes on from its last
+ * checkpoint, and ends with the same bytes in all files as if nothing had happened. That rests on
+ * three rules: all programs take part in each checkpoint; a single rename commits it for all of
+ * them; and until then nothing is lost that the previous checkpoint needs.
  *
  * Checkpoint N. msa-load waits until all gradients have come, and sends validation and a control C.
  * On the way down the stages with parameters say in C whether these are finite, and msa-metrics

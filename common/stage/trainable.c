@@ -69,14 +69,6 @@ struct part *trainable_part(struct trainable *t, const struct model *model, int 
     return p;
 }
 
-static const struct variant *variant_named(const struct msa *m, const char *name)
-{
-    int i = 0;
-    while (m->of->variants[i] && strcmp(m->of->variants[i]->name, name) != 0)
-        i++;
-    return m->of->variants[i];
-}
-
 void trainable_check_options(struct trainable *t)
 {
     const struct variant *chosen[MODALITIES] = {NULL};

@@ -15,7 +15,7 @@ struct schema_entry {
     enum dtype dtype;
     int rank;
     size_t shape[TENSOR_RANK];
-    bool gradient;                    /* a gradient by it is wanted on the way back */
+    bool gradient;                    /* a gradient with respect to it is wanted */
     char (*columns)[TENSOR_NAME + 1]; /* [shape[1]]: what each column is; NULL: not said */
 };
 
