@@ -1,4 +1,4 @@
-/* Numbers as options and assertions give them, read strictly. */
+/* Numbers as options and assertions give them, read strictly; and as texts. */
 #include "common/run/option.h"
 
 #include <errno.h>
@@ -43,4 +43,13 @@ double option_real(struct msa *m, const char *option, const char *text, double m
     if (!end || end == text || *end || !isfinite(number) || !in_range(number, min, max))
         refuse_number(m, option, text, min, max);
     return number;
+}
+
+const char *real_text(struct msa *m, double number)
+{
+    enum { FEW = 6, ALL = 17 };
+    const char *text = NULL;
+    for (int digits = FEW; digits <= ALL && (!text || strtod(text, NULL) != number); digits++)
+        text = msa_format(m, "%.*g", digits, number);
+    return text;
 }

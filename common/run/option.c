@@ -216,6 +216,7 @@ static void settings_make(struct msa *m, const struct program *program)
     int count = 0;
     m->common = (struct msa_common){0};
     m->of = program;
+    m->chosen = 0;
     m->settings = msa_alloc(m, program->settings_size);
     while (program->variants && program->variants[count])
         count++;

@@ -164,6 +164,8 @@ void option_pairs(struct msa *m, const char *option, const char *text, void *clo
  * to MAX". */
 long option_int(struct msa *m, const char *option, const char *text, double min, double max);
 double option_real(struct msa *m, const char *option, const char *text, double min, double max);
+/* A number in as few digits as give the same one when it is read; owned by the run. */
+const char *real_text(struct msa *m, double number);
 /* Where `word` stands among the words of `list`; -1: it does not. */
 int option_index(const char *list, char separator, const char *word);
 /* Word i of a choice's `arg`, "a|b|c"; owned by the run. */

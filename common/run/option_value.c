@@ -101,6 +101,9 @@ static size_t size_of(enum option_kind kind)
         return sizeof(double);
     case OPTION_CHOICE:
         return sizeof(int);
+    case OPTION_LIST:
+    case OPTION_READS_LIST:
+        return sizeof(struct option_list);
     default:
         return sizeof(const char *);
     }

@@ -197,6 +197,7 @@ void output_check_checkpoints(struct msa *m, const char *path)
 
 /* ---- Options ---- */
 
+/* Calls see for each value that an option may have. */
 static void each_option(struct msa *m,
                         void (*see)(struct msa *m, const struct option *o, const void *field))
 {
@@ -204,7 +205,8 @@ static void each_option(struct msa *m,
     int count = option_tables(m->of, m, tables);
     for (int i = 0; i < count; i++)
         for (const struct option *o = tables[i].options; o && o->name; o++)
-            see(m, o, (const char *)tables[i].fields + o->offset);
+            for (int k = 0; k < option_items(o); k++)
+                see(m, o, option_item(o, (char *)tables[i].fields + o->offset, k));
 }
 
 static void see_read(struct msa *m, const struct option *o, const void *field)

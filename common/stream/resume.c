@@ -175,7 +175,15 @@ static const value *find_state(const struct header *h)
 
 /* ---- Settings ---- */
 
-/* Of an option without a list of values. */
+static value list_value(struct msa *m, msgpack_zone *zone, const struct option_list *list)
+{
+    value all = value_nils(m, zone, (size_t)list->count);
+    for (int i = 0; i < list->count; i++)
+        all.via.array.ptr[i] = value_str(m, zone, list->values[i]);
+    return all;
+}
+
+/* Of one key, where the option has keys. */
 static value one_value(struct msa *m, msgpack_zone *zone, const struct option *o, const void *field)
 {
     const struct variant *variant;
@@ -192,6 +200,9 @@ static value one_value(struct msa *m, msgpack_zone *zone, const struct option *o
     case OPTION_VARIANT:
         variant = *(const struct variant *const *)field;
         return value_str(m, zone, variant ? variant->name : "auto");
+    case OPTION_LIST:
+    case OPTION_READS_LIST:
+        return list_value(m, zone, field);
     default:
         text = *(const char *const *)field;
         return value_str(m, zone, text ? text : "");
@@ -234,7 +245,7 @@ static const char *setting_text(struct msa *m, const value *v)
     if (v->type == MSGPACK_OBJECT_STR)
         return msa_format(m, "'%.*s'", (int)v->via.str.size, v->via.str.ptr);
     if (v->type == MSGPACK_OBJECT_FLOAT64)
-        return msa_format(m, "%.9g", v->via.f64);
+        return real_text(m, v->via.f64);
     if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         return msa_format(m, "%ju", (uintmax_t)v->via.u64);
     if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)

@@ -12,6 +12,7 @@ struct settings {
     long hidden[COUNT];
     double dropout[COUNT];
     const struct variant *net[COUNT];
+    struct option_list from[COUNT];
 };
 struct deep_settings {
     long heads;
@@ -24,6 +25,7 @@ static const struct option own[] = {
     {0, "dropout", "P", OPTION_REAL, FIELD(settings, dropout), "0.5", 0, 0.9, .help = "dropout",
      .keys = KEYS},
     {0, "net", "KIND", OPTION_VARIANT, FIELD(settings, net), .help = "kind", .keys = KEYS},
+    {0, "from", "NAME", OPTION_LIST, FIELD(settings, from), .help = "names", .keys = KEYS},
     {0}};
 static const struct option of_deep[] = {
     {0, "heads", "N", OPTION_INT, FIELD(deep_settings, heads), "8", 1, 64, .help = "heads"}, {0}};
@@ -46,6 +48,7 @@ static const struct program program = {.name = "msa-test",
 struct script {
     struct msa m;
     struct settings settings;
+    char from[64]; /* what is in the list of each key */
     long heads;
     const struct variant *chosen[COUNT];
 };
@@ -55,6 +58,9 @@ static void parse_body(struct msa *m)
     struct script *s = (struct script *)m;
     options_parse(m, &program);
     s->settings = *(const struct settings *)m->settings;
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k <= s->settings.from[i].count; k++)
+            strcat(s->from, k < s->settings.from[i].count ? s->settings.from[i].values[k] : ";");
     s->heads = ((const struct deep_settings *)variant_settings(m, &deep))->heads;
     for (int i = 0; i < COUNT; i++)
         if (!s->chosen[i])
@@ -108,6 +114,14 @@ static void others_keep_their_values(void **state)
     assert_ptr_equal(s.settings.net[1], &deep);
 }
 
+static void there_is_a_list_for_each_key(void **state)
+{
+    (void)state;
+    struct script s = PARSE("--from", "text=a", "--from=b", "--from", "audio=c,text=d");
+    assert_string_equal(s.m.error, "");
+    assert_string_equal(s.from, "abd;b;bc;");
+}
+
 static void wrong_keys_and_values_are_refused(void **state)
 {
     (void)state;
@@ -140,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_for_all_or_by_key),
         cmocka_unit_test(others_keep_their_values),
+        cmocka_unit_test(there_is_a_list_for_each_key),
         cmocka_unit_test(wrong_keys_and_values_are_refused),
         cmocka_unit_test(what_no_chosen_variant_takes_is_refused),
     };
