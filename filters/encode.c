@@ -2,6 +2,7 @@
  * (msa-model(7), Encoders, Text). The networks are in filters/encode/. */
 #include "filters/encode/encode.h"
 #include "common/dataset/tensor_names.h"
+#include "common/run/utf8.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -61,15 +62,21 @@ static const char *decide(struct trainable *t, const char *option, int modality,
 }
 
 /* The prefix of another network's parameters is of no use. */
-const char *encode_prefix(struct part *p, const char *usual)
+const char *encode_prefix(struct trainable *t, const struct model *model, int modality,
+                          const char *usual)
 {
-    const struct encode *e = p->t->self;
+    const struct encode *e = t->self;
     char key[64];
-    const char *net = trainable_initial_note(p->t, note_key(key, "net", p->modality)),
-               *noted = NULL;
-    if (net && strcmp(net, p->model->is.name) == 0)
-        noted = trainable_initial_note(p->t, note_key(key, "names", p->modality));
-    return decide(p->t, "names", p->modality, e->settings->names[p->modality], noted, usual);
+    const char *net = trainable_initial_note(t, note_key(key, "net", modality)), *noted = NULL;
+    if (net && strcmp(net, model->is.name) == 0)
+        noted = trainable_initial_note(t, note_key(key, "names", modality));
+    const char *prefix = decide(t, "names", modality, e->settings->names[modality], noted, usual);
+    size_t length = strlen(prefix);
+    if (length > ENCODE_PREFIX || !utf8_printable(prefix, length))
+        msa_fail(t->m, e->settings->names[modality] ? MSA_USAGE : MSA_CORRUPT,
+                 "--names: a prefix of %zu bytes for %s but expected at most %d, printable", length,
+                 modality_names[modality], ENCODE_PREFIX);
+    return prefix;
 }
 
 void encode_adds(struct part *p, size_t dim)
@@ -161,9 +168,9 @@ static size_t find_dim(struct trainable *t, const struct encode *e, bool bert)
 static const char *dropout_text(struct msa *m, const double dropout[MODALITIES])
 {
     if (dropout[TEXT] == dropout[VISION] && dropout[TEXT] == dropout[AUDIO])
-        return msa_format(m, "%g", dropout[TEXT]);
-    return msa_format(m, "text=%g,vision=%g,audio=%g", dropout[TEXT], dropout[VISION],
-                      dropout[AUDIO]);
+        return real_text(m, dropout[TEXT]);
+    return msa_format(m, "text=%s,vision=%s,audio=%s", real_text(m, dropout[TEXT]),
+                      real_text(m, dropout[VISION]), real_text(m, dropout[AUDIO]));
 }
 
 /* What text goes through is said by --text, by --net, and in evaluation by the parameters. */
@@ -174,6 +181,8 @@ static void check_text(const struct trainable *t, const struct encode_settings *
     if (net && noted && strcmp(net->name, noted) != 0)
         msa_fail(t->m, MSA_USAGE, "--net text=%s given but %s has %s", net->name, t->given->path,
                  noted);
+    if (s->text == TEXT_BERT && s->only && !option_names(s->only, modality_names[TEXT]))
+        msa_fail(t->m, MSA_USAGE, "--text bert, but --only %s leaves text out", s->only);
     if (s->text != TEXT_AUTO && net && (net == &encode_bert.is) != (s->text == TEXT_BERT))
         msa_fail(t->m, MSA_USAGE, "--text %s, but --net text=%s",
                  s->text == TEXT_BERT ? "bert" : "features", net->name);

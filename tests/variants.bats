@@ -52,12 +52,25 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     refused "--text features --pool cls" "--pool is for bert, not for transformer"
     refused "--net lstm" "--net: 'lstm' is none of auto|transformer|bert"
     refused "--net vision=bert $SMALL" "--net: bert is for text, not for vision"
+    refused "--text bert --only vision" "--text bert, but --only vision leaves text out"
     refused "--dropout taste=.5" "--dropout: 'taste' is none of text|vision|audio"
     refused "--dropout text=.5,text=.6" "--dropout: 'text' is there twice"
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks msr --tau-m .3 >/dev/null"
     [ "${lines[0]}" = "msa-loss: --tau-m is for cl, not for msr" ]
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks cl --regression l1 --weights cl=2 >/dev/null"
     [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, not for cl" ]
+}
+
+# What a stage begins with does not say what it is.
+@test "a head, and a network of frames, follow from the options where a training begins" {
+    line "msa-load --train --epochs 1 --label text $GOLDEN/data.pkl | msa-encode -p run/encode $SMALL --only text |
+        msa-predict --head unimodal -p run/predict | msa-loss --tasks msr | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ]
+    mv run text && mkdir run
+    line "msa-load --train --epochs 1 $GOLDEN/data.pkl | msa-encode -p run/encode $SMALL --init text/encode |
+        msa-decompose -p run/decompose | msa-predict -p run/predict --init text/predict | msa-loss | msa-metrics -q | msa-backprop"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    names_in run/predict | grep -q '^TVA_decoder'
 }
 
 @test "values by modality are the modality's alone" {
@@ -83,6 +96,22 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode --names text=words -o x.msa"
     [ "$output" = "msa-encode: --names text=words given but run/encode has model.words" ]
     [ "$(cut -d ' ' -f 3 statuses)" -eq 2 ]
+    local long
+    long=$(printf '%0129d' 0)
+    refused "--names audio=$long" "--names: a prefix of 129 bytes for audio but expected at most 128, printable"
+    refused "--names audio=$(printf "a\1b")" "--names: a prefix of 3 bytes for audio but expected at most 128, printable"
+}
+
+@test "BERT's weights are called as the parameters that a training begins with" {
+    local bert=$ROOT/tests/golden/bert
+    for given in '--names text=words' '--init old/encode --pool pooler'; do
+        line "msa-load --train --epochs 1 $bert/data.pkl | msa-encode -p run/encode --only text --bert $bert --pool mean $given |
+            msa-predict --head unimodal -p run/predict | msa-loss --tasks msr | msa-metrics -q | msa-backprop"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        names_in run/encode | grep -q '^words.pooler.dense.weight' || [[ $given = --names* ]]
+        names_in run/encode | grep -q '^words.embeddings'
+        mv run old && mkdir run
+    done
 }
 
 @test "two networks cannot have the same names" {

@@ -133,6 +133,8 @@ static struct var *owner(struct var *x)
 void tape_seed(struct tape *t, struct var *x, const float *host)
 {
     struct var *v = owner(x);
+    if (v->grad)
+        msa_fail(t->m, MSA_FAILED, "two gradients of one variable: outputs cannot share memory");
     v->grad = tape_take(t, v->count * sizeof(float));
     if (host)
         copy_in(t, v->grad, host, v->count * sizeof(float));

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define MSA_VERSION "0.1.0"
+#define MSA_VERSION "0.2.0"
 
 #define MSA_PRINTF(at, first) __attribute__((format(printf, at, first)))
 

@@ -10,14 +10,14 @@
  * On the way down the stages with parameters say in C whether these are finite, and msa-metrics
  * adds its verdict. At the end of the line C turns round; if parameters are not finite, that stage
  * fails instead, before anything is saved. On the way back each stage saves, from the last one to
- * the first: FILE.N with parameters and the optimizer's moments (parameter_checkpoints.c), its log
- * so far, and in C, as its state, what else its numbers depend on. A file is on the disk before the
- * state has its length and CRC. When C has come back to msa-load all is safe but C itself. msa-load
- * writes it to a temporary file, and renames that to --state FILE (feeder.c, stream/commit.c). This
- * rename is the commit: before it the training is at checkpoint N-1, after it at N. msa-load sends
- * nothing until it has committed, so the next frame tells the stages of it (note_commit in
- * stage.c). Only now FILE becomes what FILE.N is, if that is the best so far or if nothing selects,
- * and FILE.N-2 goes.
+ * the first (one that does not join the way back, as msa-loss, on the way down): FILE.N with
+ * parameters and the optimizer's moments (parameter_checkpoints.c), its log so far, and in C, as
+ * its state, what else its numbers depend on. A file is on the disk before the state has its length
+ * and CRC. When C has come back to msa-load all is safe but C itself. msa-load writes it to a
+ * temporary file, and renames that to --state FILE (feeder.c, stream/commit.c). This rename is the
+ * commit: before it the training is at checkpoint N-1, after it at N. msa-load sends nothing until
+ * it has committed, so the next frame tells the stages of it (note_commit in stage.c). Only now
+ * FILE becomes what FILE.N is, if that is the best so far or if nothing selects, and FILE.N-2 goes.
  *
  * What a kill leaves:
  * - before the commit of N: the commit of N-1, with all files that belong to it. Some stages may
@@ -56,7 +56,7 @@
 /* Does the stage have a state? */
 static bool has_state(const struct stage *s)
 {
-    return s->ops->settings || s->ops->save;
+    return s->ops->settings || s->ops->save || s->ops->log;
 }
 
 /* ---- Logs: `log` bytes of it are committed, with `log_crc32` ---- */
@@ -144,6 +144,8 @@ void checkpoint_save(struct stage *s, struct control *c)
     put_log(c, &state, s->log);
     if (s->ops->settings)
         value_set(s->m, c->zone, &state, "settings", settings_of(s, c->zone));
+    if (value_depth(&state) > STAGE_DEPTH)
+        msa_fail(s->m, MSA_FAILED, "its state: nested deeper than %d", STAGE_DEPTH);
     control_add_state(s->m, c, s->position, state);
     if (s->ops->turn)
         training_put_line(c, s->header);

@@ -277,6 +277,7 @@ static void one_frame(struct stage *s, struct frame *f)
         stage_end(s);
         if (s->log)
             log_close(s->m, s->log);
+        s->log = NULL;
         if (s->ops->end)
             s->ops->end(s);
         break;

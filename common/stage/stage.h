@@ -15,7 +15,8 @@
 
 enum {
     STAGE_PATIENCE = 1000, /* ms: how long to wait at most before looking at the way back */
-    STAGE_AHEAD = 2        /* training records that a source has sent and has no gradient of */
+    STAGE_AHEAD = 2,       /* training records that a source has sent and has no gradient of */
+    STAGE_DEPTH = BODY_DEPTH - 3 /* of a state: in a header it stands below `resume` and `state` */
 };
 
 struct stage;
@@ -63,7 +64,8 @@ struct stage_ops {
     /* Adds to the map `state` all else that its numbers to come depend on, as of the last record,
      * tensors too (value_of_tensor), and brings files that belong to it to the disk. What is put
      * there must live until the control has been written, as c->zone does. The keys settings, log
-     * and log_crc32 are taken. */
+     * and log_crc32 are taken. Maps and arrays in one another are STAGE_DEPTH at most (the state
+     * itself is the first), as a header holds no more when the training is resumed. */
     void (*save)(struct stage *s, struct control *c, value *state);
     /* Goes on from what save() has put there. Called after header(), before the header is written.
      * resume_int() and so on (stream/resume.h) read `state`, and fail the run where it is wrong. */
@@ -82,7 +84,7 @@ struct stage {
     struct reader *in;       /* NULL: a source */
     struct writer *out;      /* NULL: the line ends here */
     struct file *file;       /* -o; NULL: stdout, or written in place */
-    struct log *log;         /* that ops->log names, from after header() to end(); NULL: none */
+    struct log *log;         /* that ops->log names, from after header() until end(); NULL: none */
     struct back *next;       /* gradients come from here; NULL: none do */
     struct writer *previous; /* and go there; NULL: nobody takes them */
 };

@@ -52,7 +52,7 @@ static void begin_training(struct trainable *t)
     trainable_note(t, "device", t->device->name);
     trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));
     trainable_note(t, "freeze", frozen);
-    trainable_note(t, "lr-scale", msa_format(t->m, "%g", set->lr_scale));
+    trainable_note(t, "lr-scale", real_text(t->m, set->lr_scale));
 }
 
 /* --- what is at work --- */
@@ -79,7 +79,7 @@ void trainable_check_options(struct trainable *t)
 
 void trainable_choose(struct trainable *t, const struct variant *given)
 {
-    const char *option = t->m->of->chosen_by, *noted = trainable_initial_note(t, option);
+    const char *option = t->m->of->chosen_by, *noted = trainable_noted(t, option);
     const struct variant *kept = noted ? variant_named(t->m, noted) : t->m->of->variants[0];
     if (!kept)
         msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is not known",
@@ -103,6 +103,14 @@ static struct trainable_end *find_end(struct trainable_end *ends, int count, con
     return i < count ? &ends[i] : NULL;
 }
 
+/* One that must have been declared. */
+static struct trainable_end *end_of(struct trainable_end *ends, int count, const char *name)
+{
+    struct trainable_end *end = find_end(ends, count, name);
+    assert(end);
+    return end;
+}
+
 static struct trainable_end *add_end(struct trainable *t, struct trainable_end *ends, int *count,
                                      const char *name)
 {
@@ -117,6 +125,10 @@ static struct trainable_end *add_end(struct trainable *t, struct trainable_end *
 struct trainable_end *trainable_reads(struct trainable *t, const char *name)
 {
     struct trainable_end *end = find_end(t->inputs, t->input_count, name);
+    const struct schema_entry *entry = trainable_arrives(t, name);
+    if (end && entry && entry->gradient &&
+        t->part_count > 1) /* two lanes would write its gradient */
+        msa_fail(t->m, MSA_FAILED, "tensor '%s': a gradient from two networks of a stage", name);
     return end ? end : add_end(t, t->inputs, &t->input_count, name);
 }
 
@@ -132,7 +144,7 @@ void trainable_adds(struct trainable *t, const char *name, int rank, const size_
 
 void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1])
 {
-    find_end(t->outputs, t->output_count, name)->columns = columns;
+    end_of(t->outputs, t->output_count, name)->columns = columns;
 }
 
 void trainable_drop(struct trainable *t, const char *name)
@@ -149,13 +161,13 @@ static void change_schema(struct trainable *t)
     bool gradient = training(t) && params_trained(&t->params);
     for (int i = 0; i < t->arrived.count; i++)
         gradient = gradient || t->arrived.entries[i].gradient;
+    for (int i = 0; i < t->drop_count; i++)
+        schema_remove(schema, t->drops[i]);
     for (int i = 0; i < t->output_count; i++) {
         const struct trainable_end *end = &t->outputs[i];
         schema_add(t->m, schema, end->name, F4, end->rank, end->shape, gradient);
         schema_columns(schema, end->name, end->columns);
     }
-    for (int i = 0; i < t->drop_count; i++)
-        schema_remove(schema, t->drops[i]);
 }
 
 static void on_header(struct stage *s)
@@ -198,7 +210,7 @@ static void read_inputs(struct trainable *t)
 
 struct var *trainable_input(struct trainable *t, const char *name)
 {
-    return find_end(t->inputs, t->input_count, name)->var;
+    return end_of(t->inputs, t->input_count, name)->var;
 }
 
 /* The end's data or gradient as a tensor of a frame. */
@@ -220,7 +232,7 @@ const struct tensor *trainable_promised(const struct trainable *t, const char *n
 
 void trainable_output(struct trainable *t, const char *name, struct var *var)
 {
-    find_end(t->outputs, t->output_count, name)->var = var;
+    end_of(t->outputs, t->output_count, name)->var = var;
 }
 
 _Static_assert((int)MODALITIES < (int)LANES, "a lane for each, beside the first");
@@ -238,10 +250,10 @@ static void compute(struct trainable *t)
 
 static void write_outputs(struct trainable *t)
 {
-    for (int i = 0; i < t->output_count; i++)
-        record_put(t->m, t->record, host_tensor(t, &t->outputs[i], t->outputs[i].var->data));
     for (int i = 0; i < t->drop_count; i++)
         record_remove(t->record, t->drops[i]);
+    for (int i = 0; i < t->output_count; i++)
+        record_put(t->m, t->record, host_tensor(t, &t->outputs[i], t->outputs[i].var->data));
 }
 
 static void on_record(struct stage *s, struct record *r)

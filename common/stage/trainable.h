@@ -29,16 +29,16 @@ struct part;
 struct model {
     struct variant is; /* comes first: it is what the program lists */
     size_t size;       /* of a part's own state, zeroed: part->self */
+    /* Declares inputs and outputs, makes parameters, and notes each of its options
+     * (trainable_note, trainable_int): what is noted, a resumed training must have the same of. */
     void (*build)(struct part *p);
-    /* A modality's part is at work in a lane of its own (tape_lane), in which nothing is copied
-     * from the host or to it: tape_upload and the like fail the run there. What is declared as an
-     * input has been copied before. A model that needs more of the host's, such as the frames that
-     * count (MODALITY_lengths) as spans for op_mean, one frame at least, either is all in lane 0,
-     * as BERT is, or comes with one more function here for compute() to call before the lanes
-     * begin. */
+    /* Computes the outputs of the current record. Its inputs are on the device already. A
+     * modality's part computes in a lane of its own (tape_lane), beside the others; nothing can be
+     * copied to or from the host there (tape_upload fails the run). A model that needs to copy
+     * calls tape_lane(tape, 0) first, as BERT does for its tokens. */
     void (*forward)(struct part *p);
-    /* State besides the parameters, in a map of its own: as in struct stage_ops; restore() is
-     * called once the parameters have been restored. NULL: it has none. */
+    /* State besides the parameters, in a map of its own: as in struct stage_ops, two levels less
+     * deep; restore() is called once the parameters have been restored. NULL: it has none. */
     void (*save)(struct part *p, struct control *c, value *state);
     void (*restore)(struct part *p, const value *state);
 };
@@ -96,8 +96,8 @@ struct part *trainable_part(struct trainable *t, const struct model *model, int 
  * given that none of them takes. */
 void trainable_check_options(struct trainable *t);
 /* For choose() of a stage that is one model: the one that the option program->chosen_by names, else
- * the one that files with initial values have noted under that name, else the program's first;
- * noted. In evaluation one that is given but differs from FILE's fails the run with MSA_USAGE. */
+ * in evaluation the one that FILE has noted under that name, else the program's first; noted. In
+ * evaluation one that is given but differs from FILE's fails the run with MSA_USAGE. */
 void trainable_choose(struct trainable *t, const struct variant *given);
 
 /* The settings and the run function of a program that is one model. */
@@ -110,12 +110,13 @@ void trainable_run_one(struct msa *m);
 /* For choose() and build(): what the tensor of that name is like as it arrives; NULL when no such
  * one does. */
 const struct schema_entry *trainable_arrives(const struct trainable *t, const char *name);
-/* Declares an input, one that arrives as F4, and returns it; two parts may have the same one. A
- * modality's frames are declared by trainable_frames (trainable_frames.h), so that they are
- * standardized where they are to be: elsewhere that is an error. */
+/* Declares an input, one that arrives as F4, and returns it. Two parts may have the same one, but
+ * not where a gradient with respect to it is wanted: that fails the run. A modality's frames are
+ * declared by trainable_frames (trainable_frames.h), so that they are standardized where they are
+ * to be: elsewhere that is an error. */
 struct trainable_end *trainable_reads(struct trainable *t, const char *name);
 /* Declares an output [B, shape…] (dimension 0 is given as 0); a gradient with respect to it is
- * wanted if anything is trained here or an input's is wanted. */
+ * wanted if anything is trained here, or one with respect to any tensor that arrives is. */
 void trainable_adds(struct trainable *t, const char *name, int rank, const size_t *shape);
 /* What the columns of an output, dimension 1, are; referenced. */
 void trainable_columns(struct trainable *t, const char *name, char (*columns)[TENSOR_NAME + 1]);
@@ -131,8 +132,8 @@ void trainable_note(struct trainable *t, const char *key, const char *value);
 const char *trainable_noted(const struct trainable *t, const char *key);
 /* What the last file with initial values, in evaluation FILE, has noted; NULL: none has. */
 const char *trainable_initial_note(const struct trainable *t, const char *key);
-/* For build(), before parameters are made: one more file with initial values, which those that
- * options name go before. */
+/* For choose() and build(), before parameters are made: one more file with initial values, which
+ * those that options name go before. */
 void trainable_initial(struct trainable *t, struct safetensors *file);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);

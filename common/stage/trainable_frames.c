@@ -42,8 +42,14 @@ struct frames trainable_frames(struct trainable *t, const char *name, const char
     if (!mean != !scale || (!mean && told(t, name)))
         msa_fail(t->m, MSA_CORRUPT, "standardize of '%s': %s missing", name,
                  mean || scale ? "one of mean and scale is" : "mean and scale are");
-    if (mean && frames->gradient)
-        msa_fail(t->m, MSA_FAILED, "standardize of '%s': no gradient goes back through it", name);
+    if (frames->shape[1] > most)
+        msa_fail(t->m, MSA_CORRUPT, "header: %zu frames of '%s' but at most %zu are expected",
+                 frames->shape[1], name, most);
+    if (frames->gradient && (mean || frames->shape[1] < most))
+        msa_fail(t->m, MSA_FAILED,
+                 "'%s' is standardized, or lengthened to %zu frames: no gradient goes back through "
+                 "that",
+                 name, most);
     trainable_reads(t, name)->frames = true;
     return frames_layer(&t->params, prefix, most, frames->shape[2], mean, scale);
 }

@@ -6,12 +6,12 @@
 #include "common/nn/layers/frames.h"
 #include "common/stage/trainable.h"
 
-/* For build(), after parameters that go before these in files: declares the input "audio" and so
- * on, [B,up to `most`,F], as trainable_reads does, and makes the layer for it, which forward()
- * applies to trainable_input(). It standardizes where the header of a training says so
- * (msa-load --standardize), and in evaluation where FILE has PREFIX.standardize.mean and .scale.
- * Fails the run with MSA_CORRUPT where one of these is missing, or none of float32 by feature; and
- * with MSA_FAILED where a gradient with respect to what would be standardized is wanted. */
+/* For build(): declares the input "audio" and so on, [B,up to `most`,F], as trainable_reads does,
+ * and makes the layer for it, which forward() applies to trainable_input(). It standardizes where
+ * the header of a training says so (msa-load --standardize), and in evaluation where FILE has
+ * PREFIX.standardize.mean and .scale. Fails the run with MSA_CORRUPT where more than `most` frames
+ * arrive, and where one of these numbers is missing, or none of float32 by feature; and with
+ * MSA_FAILED where a gradient is wanted with respect to what is lengthened or standardized. */
 struct frames trainable_frames(struct trainable *t, const char *name, const char *prefix,
                                size_t most);
 

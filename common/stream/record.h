@@ -109,7 +109,7 @@ const struct tensor *record_find(const struct record *r, const char *name); /* N
 const struct tensor *record_promised(const struct record *r, const struct schema_entry *e);
 /* What number each of its samples has in its split (msa-stream(5), "index"), [samples], in the
  * record's zone; NULL: the header promises none. Fails the run with MSA_CORRUPT where one is below
- * 0, or none of as many as header_samples has. */
+ * 0, or not below header_samples of the split where the header says that. */
 const int64_t *record_index(const struct record *r, const struct header *h);
 /* The weighted sum of its losses; a task without a weight counts as it is. */
 double record_total_loss(const struct record *r);

@@ -50,6 +50,18 @@ const char *value_key(const value *map, uint32_t i, char key[BODY_KEY + 1])
     return key;
 }
 
+int value_depth(const value *v)
+{
+    bool map = v->type == MSGPACK_OBJECT_MAP, array = v->type == MSGPACK_OBJECT_ARRAY;
+    uint32_t size = map ? v->via.map.size : array ? v->via.array.size : 0;
+    int most = 0;
+    for (uint32_t i = 0; i < size; i++) {
+        int depth = value_depth(map ? &v->via.map.ptr[i].val : &v->via.array.ptr[i]);
+        most = depth > most ? depth : most;
+    }
+    return most + (map || array);
+}
+
 bool value_equals(const value *v, const char *text)
 {
     return v && key_is(v, text, strlen(text));

@@ -18,6 +18,9 @@ const char *value_text(msgpack_zone *zone, const value *map,
                        const char *key); /* a terminated copy, or NULL */
 /* Copies the key of a map's pair i, a str, into `key`; returns it. */
 const char *value_key(const value *map, uint32_t i, char key[BODY_KEY + 1]);
+/* How many maps and arrays are in one another: of a number 0, of a tensor (a map with a shape) 2.
+ */
+int value_depth(const value *v);
 bool value_equals(const value *v, const char *text); /* is it this str? */
 /* Adds a key to the keys that led to its map: "state.sums". Returns the length before, where the
  * path is to be cut again. */

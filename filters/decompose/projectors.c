@@ -58,8 +58,7 @@ static void build(struct part *p)
     }
     if (t->params.count == 0)
         msa_fail(t->m, MSA_FAILED, "nothing to decompose: no h_text, h_vision or h_audio arrives");
-    trainable_note(t, "dropout",
-                   msa_format(t->m, "%g", ((const struct settings *)p->settings)->dropout));
+    trainable_note(t, "dropout", real_text(t->m, ((const struct settings *)p->settings)->dropout));
 }
 
 static void forward(struct part *p)

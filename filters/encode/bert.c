@@ -4,7 +4,6 @@
 #include "filters/encode/encode.h"
 #include <string.h>
 
-static const char prefix[] = "text_encoder.extractor";
 static const char *const pools[] = {"pooler", "cls", "mean", "none"};
 enum { POOL_AUTO = POOL_NONE + 1 };
 
@@ -54,12 +53,15 @@ static void check_noted(struct trainable *t, const struct bert_config *config)
                  noted);
 }
 
+static const char *prefix_of(struct trainable *t)
+{
+    return encode_prefix(t, &encode_bert, TEXT, "text_encoder.extractor");
+}
+
 static bool find_config(struct trainable *t, const char *path, struct bert_config *config)
 {
-    const struct encode *e = t->self;
     if (path) {
-        const char *names = e->settings->names[TEXT];
-        struct bert_checkpoint found = bert_open(t->m, path, names ? names : prefix);
+        struct bert_checkpoint found = bert_open(t->m, path, prefix_of(t));
         trainable_initial(t, found.weights);
         check_noted(t, &found.config);
         *config = found.config;
@@ -160,7 +162,7 @@ static void build(struct part *p)
     trainable_note(t, "bert", bert_config_text(t->m, config));
     trainable_note(t, "pool", pools[pool]);
     t->params.required = s->bert;
-    b->bert = bert_layers(&t->params, encode_prefix(p, prefix), config, pool);
+    b->bert = bert_layers(&t->params, prefix_of(t), config, pool);
     b->features = pool == POOL_NONE;
     t->params.required = NULL;
     declare(p, b);

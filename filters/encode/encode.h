@@ -7,7 +7,7 @@
 #include "common/nn/layers/bert.h"
 #include "common/stage/trainable.h"
 
-enum { MOST_DIM = 65536 };
+enum { MOST_DIM = 65536, ENCODE_PREFIX = 128 /* bytes */ };
 
 /* Options that are no single network's; arrays are by modality. */
 struct encode_settings {
@@ -31,9 +31,11 @@ struct encode {
 
 extern const struct model encode_transformer, encode_bert;
 
-/* The prefix of the names of a part's parameters: as --names says, or the parameters, or `usual`;
- * kept with them. */
-const char *encode_prefix(struct part *p, const char *usual);
+/* The prefix of the names of a model's parameters for a modality, of ENCODE_PREFIX bytes at most:
+ * as --names says, else as files with initial values have noted for that network, else `usual`;
+ * noted. */
+const char *encode_prefix(struct trainable *t, const struct model *model, int modality,
+                          const char *usual);
 /* Declares the vector that a part makes, "h_MODALITY" [B,dim]. */
 void encode_adds(struct part *p, size_t dim);
 /* A tensor that has been encoded goes no further, but with --keep. */

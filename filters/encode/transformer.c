@@ -113,7 +113,8 @@ static void build(struct part *p)
     struct trainable *t = p->t;
     const char *modality = modality_names[p->modality];
     char usual[64];
-    const char *prefix = encode_prefix(p, usual_prefix(usual, p->modality));
+    const char *prefix =
+        encode_prefix(t, &encode_transformer, p->modality, usual_prefix(usual, p->modality));
     const struct schema_entry *arrives = schema_floats(t->m, &t->arrived, modality, 3);
     struct encoder_shape shape = shape_of(p, prefix, arrives);
     n->encoder = encoder_layers(&t->params, prefix, shape);

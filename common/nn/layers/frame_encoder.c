@@ -1,5 +1,6 @@
 /* ConFEDE's frame encoder, with its parameter names. */
 #include "common/nn/layers/frame_encoder.h"
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ static void stack_layers(struct params *p, struct encoder *e)
 {
     const char *const stack = params_name(p, e->prefix, "encoder.transformer_encoder.layers");
     const char *const first = params_name(p, stack, "0");
+    assert(e->shape.layers <= TRANSFORMER_LAYERS);
     for (size_t i = 0; i < e->shape.layers; i++) {
         const char *name = msa_format(p->m, "%s.%zu", stack, i);
         params_draw_as(p, name, first);

@@ -6,7 +6,7 @@
 #include "common/nn/params.h"
 
 struct linear_layer {
-    struct var *weight, *bias; /* [out,in], [out] */
+    struct var *weight, *bias; /* [out,in]; [out], NULL: there is none */
 };
 /* PREFIX.weight and .bias, U(+-1/sqrt(in)) both. */
 struct linear_layer linear_layer(struct params *p, const char *prefix, size_t in, size_t out);

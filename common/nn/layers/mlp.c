@@ -1,9 +1,11 @@
 /* Multilayer perceptrons. */
 #include "common/nn/layers/mlp.h"
+#include <assert.h>
 
 struct mlp mlp_layers(struct params *p, const char *prefix, int count, const size_t *widths)
 {
     struct mlp mlp = {.count = count};
+    assert(count <= MLP_LAYERS);
     for (int i = 0; i < count; i++)
         mlp.layers[i] =
             linear_layer(p, msa_format(p->m, "%s.%d", prefix, 2 * i), widths[i], widths[i + 1]);

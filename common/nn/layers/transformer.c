@@ -25,7 +25,7 @@ static bool is_trained(const struct tape *t, const struct transformer_layer *l)
                                      l->norm1.bias,     l->norm2.gain,     l->norm2.bias};
     bool trained = false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        trained = trained || all[i]->wants;
+        trained = trained || (all[i] && all[i]->wants);
     return trained && t->train;
 }
 
