@@ -61,6 +61,11 @@ long trainable_int(struct trainable *t, const char *key, long given, long usual,
 
 /* --- files to begin with --- */
 
+void trainable_initial(struct trainable *t, struct safetensors *file)
+{
+    params_source(&t->params, file, true);
+}
+
 /* Warns when stages were trained apart, of other trainings once; but two of one program, such as an
  * encoder of text and one of the rest, may each come of a training of its own. */
 static void compare_checkpoint(struct trainable *t, long mine)

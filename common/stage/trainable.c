@@ -220,11 +220,6 @@ static struct tensor host_tensor(struct trainable *t, struct trainable_end *end,
     return tensor_of(end->name, F4, host, end->var->rank, end->var->shape);
 }
 
-void trainable_initial(struct trainable *t, struct safetensors *file)
-{
-    params_source(&t->params, file, true);
-}
-
 const struct tensor *trainable_promised(const struct trainable *t, const char *name)
 {
     return record_promised(t->record, trainable_arrives(t, name));
