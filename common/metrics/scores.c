@@ -60,6 +60,7 @@ static struct scores_loss *loss_of(struct scores *s, struct scores_split *p, con
     for (int i = 0; i < p->loss_count; i++)
         if (strcmp(p->losses[i].name, name) == 0)
             return &p->losses[i];
+    tasks_check_loss(r, name);
     if (p->loss_count == SCORES_LOSSES)
         frame_fail(s->m, &r->frame, NULL, "loss '%s' is one more than the %d that can be judged",
                    name, SCORES_LOSSES);
