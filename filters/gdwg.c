@@ -6,11 +6,11 @@
 #include "common/run/option.h"
 #include "common/stage/stage.h"
 #include "common/stream/resume.h"
+#include "common/stream/tasks.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { GDWG_TASKS = 8 };
 static const double TINY = 1e-12; /* below it a first loss says nothing: w = 1 */
 
 struct settings {
@@ -23,15 +23,15 @@ struct gdwg {
     struct msa *m;
     const struct settings *settings;
     int count;
-    char names[GDWG_TASKS][TENSOR_NAME];
+    char names[TASKS_MOST][BODY_KEY + 1];
     bool started;         /* has seen a training record */
     bool idle;            /* fewer than two of its tasks: leaves the weights alone */
     int64_t stage;        /* t, from 1 */
     int64_t epoch, steps; /* of the stage at hand */
     double samples;
-    double sum[GDWG_TASKS];    /* of losses x samples */
-    double first[GDWG_TASKS];  /* L_k(1) */
-    double weight[GDWG_TASKS]; /* lambda_k(t) */
+    double sum[TASKS_MOST];    /* of losses x samples */
+    double first[TASKS_MOST];  /* L_k(1) */
+    double weight[TASKS_MOST]; /* lambda_k(t) */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -50,9 +50,10 @@ static void split_tasks(struct gdwg *g)
 {
     for (const char *word = g->settings->tasks; *word;) {
         size_t length = strcspn(word, ",");
-        if (length == 0 || length >= TENSOR_NAME || g->count == GDWG_TASKS)
-            msa_fail(g->m, MSA_USAGE, "--tasks: '%s' is not a list of up to %d names",
-                     g->settings->tasks, GDWG_TASKS);
+        if (length == 0 || length > BODY_KEY || g->count == TASKS_MOST)
+            msa_fail(g->m, MSA_USAGE,
+                     "--tasks: '%s' is not a list of up to %d names, each of up to %d bytes",
+                     g->settings->tasks, TASKS_MOST, BODY_KEY);
         memcpy(g->names[g->count], word, length);
         for (int k = 0; k < g->count; k++)
             if (strcmp(g->names[k], g->names[g->count]) == 0)
@@ -85,7 +86,7 @@ static void start(struct gdwg *g, const struct record *r)
 /* lambda(t+1) from the means of the stage that has ended. */
 static void end_stage(struct gdwg *g)
 {
-    double w[GDWG_TASKS], top = -INFINITY, total = 0;
+    double w[TASKS_MOST], top = -INFINITY, total = 0;
     for (int k = 0; k < g->count; k++) {
         double mean = g->sum[k] / g->samples;
         if (g->stage == 1)

@@ -54,6 +54,9 @@ struct var *loss_operand(struct loss *l, const char *name)
 {
     const struct schema_entry *entry = schema_find(&l->stage->header->schema, name);
     struct loss_part *p = l->part;
+    for (int i = 0; i < p->operand_count; i++)
+        if (strcmp(p->operands[i].name, name) == 0)
+            return p->operands[i].var;
     if (p->operand_count == LOSS_OPERANDS)
         msa_fail(l->m, MSA_FAILED, "task %s: '%s': a loss depends on at most %d tensors",
                  p->task->is.name, name, LOSS_OPERANDS);
@@ -68,7 +71,7 @@ const float *loss_label(struct loss *l, int label)
     char name[TENSOR_NAME + 1];
     const struct schema_entry *entry = loss_arrives(l, name_label(name, label), 1);
     if (!entry)
-        return loss_label(l, LABEL_JOINT);
+        entry = loss_needs(l, name_label(name, LABEL_JOINT), 1);
     const struct tensor *t = record_promised(l->record, entry);
     for (size_t i = 0; i < t->count; i++)
         if (!isfinite(tensor_value(t, i)))

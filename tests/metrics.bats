@@ -229,6 +229,28 @@ END
     [ "$(msa-metrics --each one.msa | tail -n 1)" = $'a?b\ttest\t\tnan\t\t\t1\t2\tnan' ]
 }
 
+@test "a column of u that is called as another column of predictions is refused" {
+    local name
+    for name in label prediction s_text y_text; do
+        NAMES="['s_text', '$name']" MORE='"y_text": y' each sims '[0]' '[[0, 1]]' '[[1, 2]]' >one.json 2>err || true
+        line "msa-metrics --each one.msa"
+        [ "$status" -eq 3 ]
+        [ "$output" = "msa-metrics: header: 'u': a column is called '$name', as another column of predictions" ]
+        line "msa-metrics --predictions p.tsv one.msa"
+        [[ $status -eq 3 && ! -e p.tsv ]]
+    done
+}
+
+@test "a loss that is called as another column of tables is refused" {
+    local name
+    for name in mae f1 samples loss w_msr; do
+        line "msa-load --split test --batch 3 $GOLDEN/data.pkl | $(model) | msa-loss --tasks msr |
+            $(forge "if kind == \"D\": body[\"loss\"][\"$name\"] = 1.") | msa-metrics --json"
+        [ "$status" -eq 3 ]
+        [ "$output" = "msa-metrics: frame 1: loss '$name': a task cannot be called so: tables have another column of that name" ]
+    done
+}
+
 @test "each sample: the same as --predictions; records are told as they come, and can be judged too" {
     line "msa-load --batch 4 $GOLDEN/data.pkl | $(model) -o pred.msa"
     msa-metrics --each --predictions kept.tsv pred.msa >out.tsv

@@ -92,6 +92,20 @@ if kind == "D" and body["step"] != 1: body["loss"]["mine"], body["weight"]["mine
     done
 }
 
+@test "training: a task that is called as another column is refused, before there is a log" {
+    local name
+    for name in lr total mae w_uni; do
+        line "$(golden_load) --epochs 1 | $(golden_model | sed 's/ -p/ -f -p/g') | msa-loss |
+            $(forge "if kind == \"H\": body[\"tasks\"].append(\"$name\")") | msa-backprop --log new.tsv"
+        [[ " $(cut -d " " -f 2- statuses) " == *" 3 "* && ! -e new.tsv ]]
+        [ "$output" = "msa-backprop: header: 'tasks': '$name': a task cannot be called so: tables have another column of that name" ]
+        line "$(golden_load) --epochs 1 | $(golden_model | sed 's/ -p/ -f -p/g') | msa-loss |
+            $(forge "if kind == \"D\": body[\"loss\"][\"$name\"] = 1.") | msa-backprop --log new.tsv"
+        [[ " $(cut -d " " -f 2- statuses) " == *" 3 "* && ! -e new.tsv ]]
+        [ "$output" = "msa-backprop: frame 1: loss '$name': a task cannot be called so: tables have another column of that name" ]
+    done
+}
+
 # With a learning rate of 0 no checkpoint is better than the one before.
 @test "training: the first of equals is the best, and patience ends it" {
     train "-q --select mae" "--lr 0"

@@ -44,6 +44,23 @@ s_text,s_audio,d_text,d_audio do not arrive: they count as 0" ]
     [ "$(values missing.msa "body['tensors']['u'].shape[1]" | sort -u)" = 2 ]
 }
 
+@test "a u whose columns are not the features that arrive" {
+    train text,vision,audio run
+    line "$(features) | msa-predict -p run/predict.safetensors -o u.msa && msa-loss -o none.msa u.msa"
+    [ "$status" -eq 0 ]
+    forged() {
+        line "$(forge "if kind == \"H\": columns = body[\"schema\"][\"u\"][\"columns\"]; $1") <u.msa | msa-loss ${2:-} >none.msa"
+    }
+    forged 'columns.reverse()'
+    [ "$status" -eq 3 ]
+    [ "$output" = "msa-loss: header: 'u': column 1 is 'd_audio' but expected 's_text'" ]
+    forged 'columns[3] = "mine"'
+    [ "$status" -eq 3 ]
+    [ "$output" = "msa-loss: header: 'u': column 4 is 'mine' but expected 'd_text'" ]
+    forged 'columns[3] = "mine"' '--tasks msr' # which says nothing of u
+    [ "$status" -eq 0 ]
+}
+
 @test "any one or two of three modalities, through the whole line" {
     train text,vision,audio run
     for drop in text vision audio text,vision text,audio vision,audio; do

@@ -37,6 +37,17 @@ one_line() {
     one_line 2 "msa-metrics: unknown option '--bogus'"
 }
 
+@test "more tasks than a stream has, or a longer name: msa-gdwg takes as many, and no more" {
+    local long most
+    long=$(printf '%0128d' 1) most=$(seq -s , 1 15)
+    line "msa-load --split test $GOLDEN/data.pkl | msa-gdwg --tasks $most,$long | msa-dump >/dev/null"
+    [ "$status" -eq 0 ]
+    line "msa-load --split test $GOLDEN/data.pkl | msa-gdwg --tasks $most,16,17 | msa-dump >/dev/null"
+    one_line 2 "msa-gdwg: --tasks: '$most,16,17' is not a list of up to 16 names, each of up to 128 bytes"
+    line "msa-load --split test $GOLDEN/data.pkl | msa-gdwg --tasks 0$long | msa-dump >/dev/null"
+    one_line 2 "is not a list of up to 16 names, each of up to 128 bytes"
+}
+
 @test "a data set that is not there" {
     line "msa-load --train nothing.pkl | $(golden_model) | $TAIL"
     one_line 1 "msa-load: cannot read 'nothing.pkl'"

@@ -68,13 +68,6 @@ value batcher_samples(struct batcher *b, msgpack_zone *zone)
     return samples;
 }
 
-static value feature_numbers(struct batcher *b, msgpack_zone *zone, const char *name,
-                             const float *numbers, size_t width)
-{
-    struct tensor t = tensor_of(name, F4, numbers, 1, &width);
-    return value_of_tensor(b->m, zone, &t);
-}
-
 static value standardize_one(struct batcher *b, msgpack_zone *zone, int tensor)
 {
     size_t width = b->data->schema.entries[tensor].shape[2];
@@ -82,8 +75,8 @@ static value standardize_one(struct batcher *b, msgpack_zone *zone, int tensor)
           *scale = msa_calloc(b->m, width, sizeof *scale);
     value one = value_map();
     dataset_standardization(b->data, tensor, b->non_finite, mean, scale);
-    value_set(b->m, zone, &one, "mean", feature_numbers(b, zone, "mean", mean, width));
-    value_set(b->m, zone, &one, "scale", feature_numbers(b, zone, "scale", scale, width));
+    value_set(b->m, zone, &one, "mean", value_of_floats(b->m, zone, "mean", mean, width));
+    value_set(b->m, zone, &one, "scale", value_of_floats(b->m, zone, "scale", scale, width));
     return one;
 }
 

@@ -33,8 +33,8 @@ struct predictions {
 /* Opens the file, NULL is standard output; tab-separated, writes the line of names. Those that are
  * always there are followed by those of `u`, as its schema says, else u.1, u.2, ..., and by each
  * y_* that is float32 [B]. `family`, an enum family, gives classes their names; -1: not known.
- * Fails the run with MSA_CORRUPT where `logits` or `u` are not float32 of rank 2. Owned by the run.
- */
+ * Fails the run with MSA_CORRUPT where `logits` or `u` are not float32 of rank 2, and where a
+ * column of `u` is called as another one. Owned by the run. */
 struct predictions *predictions_create(struct msa *m, const char *path, bool json,
                                        const struct header *h, int family);
 /* A line for each sample of the record that was last added to the split; 9 significant digits. What

@@ -60,6 +60,7 @@ static struct scores_loss *loss_of(struct scores *s, struct scores_split *p, con
     for (int i = 0; i < p->loss_count; i++)
         if (strcmp(p->losses[i].name, name) == 0)
             return &p->losses[i];
+    tasks_check_loss(r, name);
     if (p->loss_count == SCORES_LOSSES)
         frame_fail(s->m, &r->frame, NULL, "loss '%s' is one more than the %d that can be judged",
                    name, SCORES_LOSSES);
@@ -190,13 +191,6 @@ static value loss_state(const struct scores *s, msgpack_zone *zone, const struct
     return v;
 }
 
-static value vector_state(const struct scores *s, msgpack_zone *zone, const char *name,
-                          const float *numbers, size_t count)
-{
-    struct tensor t = tensor_of(name, F4, numbers, 1, &count);
-    return value_of_tensor(s->m, zone, &t);
-}
-
 static value split_state(const struct scores *s, msgpack_zone *zone, const struct scores_split *p)
 {
     value v = value_map(), losses = value_map();
@@ -207,8 +201,8 @@ static value split_state(const struct scores *s, msgpack_zone *zone, const struc
     value_set(s->m, zone, &v, "loss", losses);
     value_set(s->m, zone, &v, "total", loss_state(s, zone, &p->total));
     value_set(s->m, zone, &v, "prediction",
-              vector_state(s, zone, "prediction", p->prediction, p->samples));
-    value_set(s->m, zone, &v, "label", vector_state(s, zone, "label", p->label, p->samples));
+              value_of_floats(s->m, zone, "prediction", p->prediction, p->samples));
+    value_set(s->m, zone, &v, "label", value_of_floats(s->m, zone, "label", p->label, p->samples));
     return v;
 }
 
@@ -224,11 +218,6 @@ void scores_save(const struct scores *s, struct control *c, value *state)
 }
 
 /* --- and out of it --- */
-
-static void key_text(const value *key, char *to, size_t size)
-{
-    snprintf(to, size, "%.*s", (int)key->via.str.size, key->via.str.ptr);
-}
 
 static void take_loss(struct msa *m, struct scores_loss *loss, const value *state)
 {
@@ -252,7 +241,7 @@ static void take_split(struct scores *s, const char *name, const value *state)
         scores_add(s, p, (float)tensor_value(&y, i), (float)tensor_value(&label, i));
     for (p->loss_count = 0; p->loss_count < (int)count; p->loss_count++) {
         struct scores_loss *loss = &p->losses[p->loss_count];
-        key_text(&losses->via.map.ptr[p->loss_count].key, loss->name, sizeof loss->name);
+        value_key(losses, (uint32_t)p->loss_count, loss->name);
         take_loss(s->m, loss, &losses->via.map.ptr[p->loss_count].val);
     }
     take_loss(s->m, &p->total, resume_map(s->m, state, "total"));
@@ -265,7 +254,6 @@ void scores_restore(struct scores *s, const value *state)
     const value *splits = resume_map(s->m, state, "splits");
     for (uint32_t i = 0; i < splits->via.map.size; i++) {
         char name[BODY_KEY + 1];
-        key_text(&splits->via.map.ptr[i].key, name, sizeof name);
-        take_split(s, name, &splits->via.map.ptr[i].val);
+        take_split(s, value_key(splits, i, name), &splits->via.map.ptr[i].val);
     }
 }

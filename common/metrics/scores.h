@@ -44,7 +44,8 @@ struct scores_split *scores_split(struct scores *s, const char *name);
 /* One sample. */
 void scores_add(struct scores *s, struct scores_split *p, float prediction, float label);
 /* A record's `y`, `label` and losses. Fails the run with MSA_CORRUPT where they are not as the
- * header's schema promised, which must have `y`, and `label` when s->labelled. */
+ * header's schema promised, which must have `y`, and `label` when s->labelled; and as
+ * tasks_check_loss. */
 struct scores_split *scores_add_record(struct scores *s, const struct schema *schema,
                                        const struct record *r);
 /* Labels outside of the family's range. */

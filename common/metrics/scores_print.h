@@ -4,10 +4,11 @@
 #define MSA_SCORES_PRINT_H
 
 #include "common/metrics/scores.h"
+#include "common/run/log.h"
 #include "common/stream/control.h"
 #include <stdio.h>
 
-enum { SCORES_COLUMNS = 8 + METRICS_MAX + SCORES_LOSSES, SCORES_LINE = 8192 };
+enum { SCORES_COLUMNS = 8 + METRICS_MAX + SCORES_LOSSES, SCORES_LINE = LOG_HEAD };
 
 /* Names of columns: `epoch`, `split`, `samples`, or what scores_value knows. They point into the
  * scores, or belong to the run. */

@@ -1,6 +1,7 @@
 /* Outputs. */
 #include "common/run/output_rules.h"
 #include "common/run/file.h"
+#include "common/run/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,8 +79,6 @@ static void add_operands(struct msa *m)
 
 /* ---- Rules ---- */
 
-enum { HEAD = 8192 };
-
 /* Is it one of the columns in this line, which ends with a tab or a newline? */
 static bool has_column(const char *line, const char *column)
 {
@@ -93,13 +92,14 @@ static bool has_column(const char *line, const char *column)
 /* Are these the first columns, and the other among the rest, as far as the first line is there? */
 static bool has_head(struct msa *m, int fd, const char *path, const struct written *kind)
 {
-    char line[HEAD + 1] = "";
-    size_t length = strlen(kind->head), size = content_start(m, fd, path, (uint8_t *)line, HEAD);
+    char line[LOG_HEAD + 1] = "";
+    size_t length = strlen(kind->head),
+           size = content_start(m, fd, path, (uint8_t *)line, LOG_HEAD);
     char *end = memchr(line, '\n', size);
     if (memcmp(line, kind->head, size < length ? size : length) != 0)
         return false;
     if (!end)
-        return size < HEAD && (size <= length || line[length] == '\t');
+        return size < LOG_HEAD && (size <= length || line[length] == '\t');
     end[1] = '\0';
     return (line[length] == '\t' || line[length] == '\n') &&
            (!kind->column || has_column(line, kind->column));

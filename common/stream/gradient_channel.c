@@ -192,11 +192,6 @@ int back_fd(const struct back *b)
     return b->reader ? reader_fd(b->reader) : b->fd;
 }
 
-struct reader *back_reader(struct back *b)
-{
-    return b->reader;
-}
-
 /* ---- The other end ---- */
 
 enum { LAST_WORDS = 1000 /* ms */ };

@@ -34,8 +34,6 @@ void back_next(struct back *b, struct frame *f);
  * readable, and every second or so. */
 bool back_ready(struct back *b);
 int back_fd(const struct back *b); /* to poll: the listening socket, then the peer's */
-struct reader *
-back_reader(struct back *b); /* that takes frames back (frame_free); NULL before the first */
 
 /* Connects to the stage before and sends H (mode back, this program's name; `last` when nothing
  * stands behind it). The writer forgives (writer_forgive): when that stage has gone, the forward

@@ -5,6 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Tables have columns of these names, whichever tasks there are, and w_TASK. */
+static const char *const taken[] = {
+    "epoch", "step", "split", "samples", "lr",   "total",     "loss",      "acc2",    "acc3",
+    "acc5",  "acc7", "f1",    "mae",     "corr", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0",
+};
+
+bool task_may_be_called(const char *name)
+{
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(taken[i], name) == 0)
+            return false;
+    return strncmp(name, "w_", 2) != 0;
+}
+
+static const char may_not[] = "a task cannot be called so: tables have another column of that name";
+
+void tasks_check_loss(const struct record *r, const char *name)
+{
+    if (!task_may_be_called(name))
+        frame_fail(r->m, &r->frame, NULL, "loss '%s': %s", name, may_not);
+}
+
 /* False: there is no room. */
 static bool add(struct tasks *t, const char *name)
 {
@@ -41,6 +63,9 @@ struct tasks tasks_of(const struct header *h)
                  "header: 'tasks' is not an array of at most %d names, each a printable str of 1 "
                  "to %d bytes",
                  TASKS_MOST, BODY_KEY);
+    for (int i = 0; i < t.count; i++)
+        if (!task_may_be_called(t.names[i]))
+            msa_fail(h->m, MSA_CORRUPT, "header: 'tasks': '%s': %s", t.names[i], may_not);
     return t;
 }
 
@@ -49,7 +74,8 @@ void tasks_add_record(struct tasks *t, const struct record *r)
     const value *losses = value_get(&r->map, "loss");
     for (uint32_t i = 0; losses && i < losses->via.map.size; i++) {
         char name[BODY_KEY + 1];
-        if (!add(t, value_key(losses, i, name)))
+        tasks_check_loss(r, value_key(losses, i, name));
+        if (!add(t, name))
             frame_fail(r->m, &r->frame, NULL, "loss '%s' is one more than the %d tasks of a line",
                        name, TASKS_MOST);
     }

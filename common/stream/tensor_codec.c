@@ -201,3 +201,10 @@ value value_of_tensor(struct msa *m, msgpack_zone *zone, const struct tensor *t)
     return (value){.type = MSGPACK_OBJECT_MAP,
                    .via.map = {.size = sizeof pairs / sizeof *pairs, .ptr = copy}};
 }
+
+value value_of_floats(struct msa *m, msgpack_zone *zone, const char *name, const float *numbers,
+                      size_t count)
+{
+    struct tensor t = tensor_of(name, F4, numbers, 1, &count);
+    return value_of_tensor(m, zone, &t);
+}

@@ -17,5 +17,8 @@ const char *value_tensor(const value *v, const char *name, size_t name_length, s
                          char text[256]);
 /* A tensor as a value, its payload referenced; for headers and states. */
 value value_of_tensor(struct msa *m, msgpack_zone *zone, const struct tensor *t);
+/* The same of a vector of float32. */
+value value_of_floats(struct msa *m, msgpack_zone *zone, const char *name, const float *numbers,
+                      size_t count);
 
 #endif

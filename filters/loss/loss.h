@@ -71,9 +71,10 @@ const struct schema_entry *loss_arrives(const struct loss *l, const char *name, 
 /* The same for one that the task cannot do without: fails the run. */
 const struct schema_entry *loss_needs(const struct loss *l, const char *name, int rank);
 /* For compute(): a tensor of the record as an operand; a gradient with respect to it goes back if
- * one is wanted. */
+ * one is wanted. Taken twice it is the same one. */
 struct var *loss_operand(struct loss *l, const char *name);
-/* A label of the batch, float32 [B], finite; a modality without one has the joint label. */
+/* A label of the batch, float32 [B], finite; a modality without one has the joint label, and fails
+ * the run where there is none. */
 const float *loss_label(struct loss *l, int label);
 /* `count` 4-byte numbers of the host on the device, for this step. */
 void *loss_upload(struct loss *l, const void *host, size_t count);

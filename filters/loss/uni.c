@@ -4,6 +4,16 @@
 #include "filters/loss/loss.h"
 #include <string.h>
 
+/* Where the schema says what the columns of `u` are, these are the features in their order. */
+static void check_columns(struct loss *l, const struct schema_entry *u,
+                          const struct features *features)
+{
+    for (int i = 0; u->columns && i < features->count; i++)
+        if (strcmp(u->columns[i], features->names[i]) != 0)
+            msa_fail(l->m, MSA_CORRUPT, "header: 'u': column %d is '%s' but expected '%s'", i + 1,
+                     u->columns[i], features->names[i]);
+}
+
 static bool begin(struct loss *l, void *self)
 {
     struct features *features = self;
@@ -13,6 +23,7 @@ static bool begin(struct loss *l, void *self)
         msa_fail(l->m, MSA_CORRUPT,
                  "header: 'u' has %zu columns but there are %d features s_*, d_*", u->shape[1],
                  features->count);
+    check_columns(l, u, features);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* Metrics and classes against the golden values of msa-model(7), Metrics, and where they are
  * undefined. */
 #include "common/metrics/metrics.h"
+#include "common/stream/tasks.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -73,6 +74,20 @@ static void keys(void **state)
     assert_true(metrics_smaller_is_better("loss"));
     assert_false(metrics_smaller_is_better("corr"));
     assert_false(metrics_smaller_is_better("acc2_non0"));
+}
+
+/* Else one column would be both. */
+static void no_task_is_called_as_a_metric(void **state)
+{
+    (void)state;
+    for (enum family family = 0; family < FAMILIES; family++)
+        for (const char *const *key = metrics_keys(family); *key; key++)
+            if (task_may_be_called(*key))
+                fail_msg("%s", *key);
+    assert_false(task_may_be_called("loss"));
+    assert_false(task_may_be_called("w_msr"));
+    assert_true(task_may_be_called("w"));
+    assert_true(task_may_be_called("maes"));
 }
 
 static void constant_sides(void **state)
@@ -206,7 +221,7 @@ int main(void)
         cmocka_unit_test(constant_sides), cmocka_unit_test(one_class),
         cmocka_unit_test(sims_classes),   cmocka_unit_test(halves_to_even),
         cmocka_unit_test(mosi_classes),   cmocka_unit_test(not_finite),
-        cmocka_unit_test(class_names),
+        cmocka_unit_test(class_names),    cmocka_unit_test(no_task_is_called_as_a_metric),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
