@@ -1,5 +1,6 @@
 /* msa-synth: writes a data set with planted sentiment (common/synth/synth.h) in the layout of a
  * real one (msa-model(7), Data), and a BERT for what is said in it. */
+#include "common/formats/pickle/pickle.h"
 #include "common/run/output_rules.h"
 #include "common/synth/synth_bert.h"
 #include "common/synth/synth_pickle.h"
@@ -95,6 +96,23 @@ static void read_sizes(struct msa *m, const char *option, const char *initial, c
     option_pairs(m, option, given, &sizes, set_size);
 }
 
+/* Two lists of lengths have a value for each sample; there is room for what is around them. */
+enum { SAMPLES_MOST = (PICKLE_VALUES - PICKLE_VALUES / 64) / 2 };
+
+/* msa-load has to read it. */
+static void check_readable(struct msa *m, const struct synth *s)
+{
+    size_t samples = s->count[TRAIN] + s->count[VALID] + s->count[TEST];
+    if (samples == 0 || samples > SAMPLES_MOST)
+        msa_fail(m, MSA_USAGE, "--samples: %zu in all, but expected 1 to %d", samples,
+                 SAMPLES_MOST);
+    size_t most = synth_sentence_most(s);
+    if (most > PICKLE_LETTERS)
+        msa_fail(m, MSA_USAGE,
+                 "--frames: 'text=%zu' makes texts of up to %zu letters, and at most %d are read",
+                 s->frames[TEXT], most, PICKLE_LETTERS);
+}
+
 static struct synth read_settings(struct msa *m)
 {
     const struct settings *settings = m->settings;
@@ -105,6 +123,7 @@ static struct synth read_settings(struct msa *m)
     read_samples(m, settings->samples, s.count);
     read_sizes(m, "frames", frames_default, settings->frames, s.frames);
     read_sizes(m, "width", width_default, settings->width, s.width);
+    check_readable(m, &s);
     synth_prepare(m, &s);
     return s;
 }

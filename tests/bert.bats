@@ -142,6 +142,10 @@ END
     }
     echo '{"hidden_size": 24' >bad/config.json
     check "bad/config.json: no JSON object"
+    : >bad/config.json
+    check "bad/config.json: no JSON object"
+    printf '{"hidden_size": 24\0\0}' >bad/config.json
+    check "bad/config.json: no JSON object"
     jq '.hidden_act = "relu"' "$BERT/config.json" >bad/config.json
     check "'hidden_act' is \"relu\" but expected \"gelu\""
     jq 'del(.num_hidden_layers)' "$BERT/config.json" >bad/config.json

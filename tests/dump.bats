@@ -203,6 +203,11 @@ END
 @test "a report nobody reads any more ends it" {
     run bash -c "msa-dump --json --values <(msa-load --batch 1 $GOLDEN/data.pkl) | head -n 1 >first; echo \${PIPESTATUS[0]}"
     [ "$output" = 141 ] && grep -q '"kind": "H"' first
+    # In the middle of a frame that no pipe has room for.
+    msa-synth -o set.pkl
+    msa-load --batch 600 -o large.msa set.pkl
+    run -141 --separate-stderr bash -c "msa-dump --json --values large.msa | head -n 1 >first; exit \${PIPESTATUS[0]}"
+    [ -z "$stderr" ]
 }
 
 @test "what is read is not written over, under whatever name" {

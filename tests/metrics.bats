@@ -150,6 +150,8 @@ END
     awk '{ print $2, NR, $1 "\r" }' OFS='\t' mosi.tsv | sed '1s/1/id/' >other.tsv
     line "msa-metrics --from-tsv - --family mosi --assert 'mae<.531' --assert 'mae>.529' <other.tsv"
     [ "$status" -eq 0 ]
+    awk '{ for (i = 0; i < 300; i++) printf "%s\t", i; print $0 }' mosi.tsv >wide.tsv
+    msa-metrics --from-tsv wide.tsv --family mosi --assert 'mae<.531' --assert 'mae>.529' -o wide
 }
 
 @test "evaluation: the predictions, scored again, give the same numbers" {

@@ -320,6 +320,75 @@ END
     [[ $stderr == *"'regression_labels' is not read from a stream" ]]
 }
 
+@test "--rename of a known name: what is read by another is not read by its own" {
+    odd_sets
+    "$PYTHON" -c '
+from sets import *
+blind = {s: {k: v for k, v in part.items() if not k.startswith("vision")} for s, part in data.items()}
+write("blind.pkl", blind)
+write("seen.pkl", rename({"text": "vision"}, data=blind))
+write("train.pkl", {"train": data["train"]})
+write("test.pkl", {"test": data["train"]})'
+    msa-load blind.pkl -o blind.msa
+    msa-load train.pkl -o train.msa
+    while read -r option from to; do
+        msa-load "$to.pkl" -o known.msa
+        for set in "$from.pkl" "$from.msa"; do
+            run -0 --separate-stderr msa-load --rename "$option" "$set" -o found.msa
+            [ -z "$stderr" ]
+            cmp <(same_order found.msa) <(same_order known.msa)
+            msa-load --like found.msa "$set" -o again.msa
+            cmp <(same_order again.msa) <(same_order known.msa)
+        done
+    done <<'END'
+text=vision blind seen
+train=test train test
+END
+}
+
+# The records of a stream, with tensors in the order of their names.
+same_order() {
+    records "$1" | jq -cS 'del(.frame)'
+}
+
+@test "--rename of kept streams that have both names: refused if it is given, and not done if it was told" {
+    odd_sets
+    forge="$PYTHON $ROOT/tests/forge.py"
+    "$PYTHON" -c '
+from sets import *
+write("sound.pkl", rename({"audio": "sound"}))'
+    msa-load "${names[@]}" -o like.msa odd.pkl
+    msa-load -q --rename sound=audio -o sound.msa sound.pkl
+    for which in "" not; do
+        line "msa-load --batch 4 data.pkl | $forge '
+if body.get(\"split\") == \"valid\" and $which tensors[\"index\"][0]: body[\"split\"] = \"val\"' >two.msa"
+        [ "$status" -eq 0 ]
+        run -2 --separate-stderr msa-load --rename val=valid two.msa
+        [ "$stderr" = "msa-load: --rename val=valid: two.msa has 'valid' too" ]
+        run -3 --separate-stderr msa-load --like like.msa two.msa
+        [[ $stderr == *": split 'val' is 'valid' by an earlier run's --rename, but 'valid' is there too" ]] || { echo "$stderr" && false; }
+    done
+    line "msa-load data.pkl | $forge '
+for map in (body.get(\"schema\", {}), body.get(\"tensors\", {})):
+    if \"audio\" in map: map[\"acoustic\"] = map[\"sound\"] = map.pop(\"audio\")' >two.msa"
+    [ "$status" -eq 0 ]
+    msa-load --like like.msa --like sound.msa -q two.msa -o found.msa
+    [ "$(sounds found.msa)" = "audio sound" ]
+    msa-load --like like.msa --rename sound=audio -q two.msa -o found.msa
+    [ "$(sounds found.msa)" = "acoustic audio" ]
+    line "msa-load data.pkl | $forge '
+for map in (body.get(\"schema\", {}), body.get(\"tensors\", {})):
+    if \"audio\" in map: map[\"acoustic\"] = map[\"audio\"]
+body.get(\"schema\", {}).pop(\"audio\", None)' >two.msa"
+    run -3 --separate-stderr msa-load --rename acoustic=audio two.msa
+    [[ $stderr == *"tensor 'audio' is in records, but the header's 'acoustic' is renamed to 'audio'" ]] || { echo "$stderr" && false; }
+}
+
+# The tensors of a stream that may be audio.
+sounds() {
+    msa-dump --json "$1" | jq -r 'select(.kind == "D").tensors[].name' | grep -xE 'acoustic|audio|sound' | sort -u | xargs
+}
+
 @test "--rename: what is wrong with it" {
     odd_sets
     while IFS='|' read -r options expected; do

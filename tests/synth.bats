@@ -160,11 +160,13 @@ assert not hedged[(p["regression_labels"] != 0)].any()'
     msa-load --split test --batch 2 set.pkl >test.msa
     run msa-load --split valid set.pkl
     [ "$status" -ne 0 ]
+    msa-synth --samples 1,1,1 --frames text=1489 --width text=1 -o long.pkl # the longest text that is read
+    msa-load long.pkl >long.msa
 }
 
 @test "wrong options are refused, and leave no file" {
-    for options in "--samples 3,4" "--samples 3,4,5,6" "--samples 3,4,x" "--frames video=3" "--frames text=0" \
-        "--width audio=x" "--noise -1" "--calm x" "--family cmu" "-z"; do
+    for options in "--samples 0,0,0" "--samples 500000,9999,9999" "--samples 3,4" "--samples 3,4,5,6" "--samples 3,4,x" "--frames video=3" "--frames text=0" \
+        "--frames text=1490" "--width audio=x" "--noise -1" "--calm x" "--family cmu" "-z"; do
         # shellcheck disable=SC2086
         run msa-synth $options -o set.pkl
         [ "$status" -eq 2 ]

@@ -77,9 +77,9 @@ struct dataset_format {
 extern const struct dataset_format dataset_pickle, dataset_stream;
 
 /* Opens a data set: a stream where the file begins as one or as gzip, else a pickle. Fails the run:
- * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". Warns of what has a
- * name that is not known, nor renamed by `naming` (NULL: nothing is), which must outlive the data
- * set. */
+ * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". `naming`
+ * (NULL: nothing is renamed) must outlive the data set. Names that are neither known nor renamed
+ * are warned of by the format's `warn` alone. */
 struct dataset *dataset_open(struct msa *m, const char *path, struct naming *naming);
 void dataset_close(struct dataset *d);
 

@@ -46,25 +46,22 @@ static const struct pickle_value *there(const struct pickle_value *dict, const c
     return v && v->kind != PICKLE_NONE ? v : NULL;
 }
 
-/* The value of a known key, or of the one that stands for it; NULL: it is not there. */
-static const struct pickle_value *named(struct dataset *d, const struct pickle_value *dict,
-                                        const char *key)
+static bool is_there(const void *dict, const char *key)
 {
-    const struct pickle_value *own = there(dict, key), *found = own;
-    struct renaming *r, *done = NULL;
-    for (int at = 0; (r = naming_to(d->naming, key, &at));) {
-        const struct pickle_value *other = there(dict, r->from);
-        if (own && other && r->given)
-            naming_conflict(d->naming, d->path, r);
-        if (own || !other || (done && !r->given))
-            continue;
-        if (done)
-            done->done = false;
-        done = r;
-        r->done = true;
-        found = other;
-    }
-    return found;
+    return there(dict, key);
+}
+
+/* The value of a known key, or of the one that stands for it; NULL: it is not there, or stands for
+ * another that is read `where`. */
+static const struct pickle_value *named(struct dataset *d, const struct pickle_value *dict,
+                                        const char *key, int where)
+{
+    struct naming *n = d->naming;
+    const struct renaming *to = naming_to(n, d->path, key, is_there, dict),
+                          *from = naming_from(n, key, where);
+    if (from && naming_to(n, d->path, from->to, is_there, dict) == from)
+        return NULL;
+    return there(dict, to ? to->from : key);
 }
 
 /* Lengths of a modality that is not there. */
@@ -80,7 +77,7 @@ static void find_fields(struct dataset *d, enum split at, const struct pickle_va
     const char *first = NULL;
     *fields = (struct fields){.dict = dict};
     for (int field = 0; field < FIELDS; field++) {
-        const struct pickle_value *v = named(d, dict, pickle_field_key(field));
+        const struct pickle_value *v = named(d, dict, pickle_field_key(field), NAME_PICKLE);
         if (!v || counts_nothing(fields, field))
             continue;
         size_t samples = pickle_set_of(d)->flat && field <= FIELD_BERT ? 1 : value_samples(v);
@@ -107,7 +104,7 @@ static void read_splits(struct dataset *d, const struct pickle_value *root)
 {
     bool any = false;
     for (int at = 0; at < SPLITS; at++) {
-        const struct pickle_value *dict = named(d, root, split_names[at]);
+        const struct pickle_value *dict = named(d, root, split_names[at], NAME_SPLIT);
         if (dict && dict->kind != PICKLE_DICT)
             msa_fail(d->m, MSA_CORRUPT, "%s: '%s' is %s but expected dict", d->path,
                      split_names[at], pickle_kind_name(dict->kind));

@@ -47,7 +47,8 @@ const char *pickle_dtype_text(char text[PICKLE_DTYPE], const struct pickle_value
  * or not the same ones; notes their sizes in the set. */
 void pickle_set_check(struct dataset *d);
 
-/* Warns of what has samples under names that are neither known nor renamed; a line for each. */
+/* Warns of what has samples under names that are neither known nor renamed: a line for each of the
+ * first 16, and one that counts the others. */
 void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
  * "" where no name is likely. Owned by the run. */

@@ -18,17 +18,12 @@ static bool is_left_out(const char *key)
     return strchr(key, '@') || strcmp(key, "index") == 0;
 }
 
-/* What a tensor of the file is called here. `own`: is there one too that has that name itself? */
-static const char *name_of(struct dataset *d, const char *key,
-                           bool (*own)(const void *, const char *), const void *of)
+/* What a tensor of the file is called here. `has`: what other tensors are there? */
+static const char *name_of(struct dataset *d, const char *key, naming_has_fn *has, const void *of)
 {
-    struct renaming *r = naming_from(d->naming, key, NAME_STREAM);
-    if (!r || is_left_out(key))
-        return key;
-    if (own(of, r->to) && r->given)
-        naming_conflict(d->naming, d->path, r);
-    r->done = !own(of, r->to);
-    return naming_of(d->naming, key);
+    const struct renaming *r = naming_from(d->naming, key, NAME_STREAM);
+    bool renamed = r && !is_left_out(key) && naming_to(d->naming, d->path, r->to, has, of) == r;
+    return renamed ? r->to : key;
 }
 
 /* The place of a tensor that the file calls so; -1: it is not there. */
@@ -43,9 +38,13 @@ static int find_key(const struct dataset *d, const char *key)
 static void add_tensor(struct dataset *d, const char *key, const char *name, enum dtype dtype,
                        int rank, const size_t *shape, char (*columns)[TENSOR_NAME + 1])
 {
-    int at = d->schema.count;
-    if (is_left_out(key) || schema_find(&d->schema, name))
+    int at = d->schema.count, same = dataset_find(d, name);
+    if (is_left_out(key))
         return;
+    if (same >= 0)
+        msa_fail(d->m, MSA_CORRUPT,
+                 "%s: tensor '%s' is in records, but the header's '%s' is renamed to '%s'", d->path,
+                 key, d->keys[same], name);
     schema_add(d->m, &d->schema, name, dtype, rank, shape, false);
     schema_columns(&d->schema, name, columns);
     d->keys[at] = msa_strndup(d->m, key, strlen(key));

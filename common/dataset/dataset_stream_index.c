@@ -6,17 +6,28 @@
 
 /* ---- Splits ---- */
 
+/* Records of one split by two names. An earlier run's renaming of one is left undone for that, so
+ * it is of no split; a given one cannot be done. */
+static _Noreturn void two_names(struct dataset *d, const struct record *record, const char *before)
+{
+    const struct renaming *now = naming_from(d->naming, record->split, NAME_SPLIT),
+                          *then = naming_from(d->naming, before, NAME_SPLIT),
+                          *r = !then || (now && !now->given) ? now : then;
+    if (r->given)
+        naming_conflict(d->naming, d->path, r);
+    frame_fail(d->m, &record->frame, NULL,
+               "split '%s' is '%s' by an earlier run's --rename, but '%s' is there too", r->from,
+               r->to, r == now ? before : record->split);
+}
+
 /* One name for a split, in all the file. */
-static enum split note_split(struct dataset *d, enum split split, const char *name)
+static enum split note_split(struct dataset *d, enum split split, const struct record *r)
 {
     const char **named = &stream_set_of(d)->splits[split].named;
-    struct renaming *r = naming_from(d->naming, *named ? *named : name, NAME_SPLIT);
     if (!*named)
-        *named = msa_strndup(d->m, name, strlen(name));
-    if (r)
-        r->done = true;
-    if (r && strcmp(*named, name) != 0)
-        naming_conflict(d->naming, d->path, r);
+        *named = msa_strndup(d->m, r->split, strlen(r->split));
+    if (strcmp(*named, r->split) != 0)
+        two_names(d, r, *named);
     return split;
 }
 
@@ -24,10 +35,12 @@ static enum split split_of(struct dataset *d, const struct record *r)
 {
     if (!r->split[0]) /* as a pickle without splits */
         return TEST;
-    const struct renaming *other = naming_from(d->naming, r->split, NAME_SPLIT);
+    struct renaming *other = naming_from(d->naming, r->split, NAME_SPLIT);
+    if (other)
+        other->done = true;
     for (int i = 0; i < SPLITS; i++)
         if (strcmp(other ? other->to : r->split, split_names[i]) == 0)
-            return note_split(d, (enum split)i, r->split);
+            return note_split(d, (enum split)i, r);
     frame_fail(d->m, &r->frame, NULL, "split '%s' but expected train, valid or test", r->split);
 }
 

@@ -269,14 +269,23 @@ void naming_recall(struct naming *n, const value *header)
 
 /* ---- Asking ---- */
 
-struct renaming *naming_to(struct naming *n, const char *known, int *at)
+struct renaming *naming_to(struct naming *n, const char *path, const char *known,
+                           naming_has_fn *has, const void *of)
 {
-    while (*at < n->count) {
-        struct renaming *r = &n->all[(*at)++];
-        if (strcmp(r->to, known) == 0)
-            return r;
+    struct renaming *found = NULL;
+    bool own = has(of, known);
+    for (int i = 0; i < n->count; i++) {
+        struct renaming *r = &n->all[i];
+        if (strcmp(r->to, known) != 0 || !has(of, r->from))
+            continue;
+        if (own && r->given)
+            naming_conflict(n, path, r);
+        if (!own && (!found || r->given))
+            found = r;
     }
-    return NULL;
+    if (found)
+        found->done = true;
+    return found;
 }
 
 const char *naming_of(struct naming *n, const char *name)

@@ -31,9 +31,13 @@ void naming_give(struct naming *n, const char *pair);
  * name for what was renamed by one that was given is left out. */
 void naming_recall(struct naming *n, const value *header);
 
-/* A renaming to a known name; NULL: there is none. `at`: of several (an earlier run's too) those
- * from this place on, 0 at first; it is advanced past the one found. */
-struct renaming *naming_to(struct naming *n, const char *known, int *at);
+/* Is there something of that name? */
+typedef bool naming_has_fn(const void *of, const char *name);
+/* The renaming that gives a known name to something of PATH, and is done so: of several the one
+ * that was given, else the first. NULL: none does, for nothing is there by such a name, or
+ * something by the known one; where one that was given is to that, naming_conflict. */
+struct renaming *naming_to(struct naming *n, const char *path, const char *known,
+                           naming_has_fn *has, const void *of);
 /* The renaming of a file's name to one that is read `where`; NULL: there is none. */
 struct renaming *naming_from(struct naming *n, const char *name, int where);
 /* What a file's name has become: itself, unless a renaming of it is done. */

@@ -1,6 +1,7 @@
 /* BERT checkpoints. */
 #include "common/formats/bert_checkpoint.h"
 #include "common/run/json.h"
+#include "common/run/text.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,12 +118,6 @@ char *bert_config_text(struct msa *m, const struct bert_config *config)
 
 /* ---- Checkpoint ---- */
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && strcmp(name + length - tail, end) == 0;
-}
-
 /* "bert.encoder.layer.0.output.LayerNorm.gamma" ->
  * "PREFIX.encoder.layer.0.output.LayerNorm.weight" */
 static char *new_name(struct msa *m, const char *old, const char *prefix)
@@ -130,7 +125,7 @@ static char *new_name(struct msa *m, const char *old, const char *prefix)
     static const char model[] = "bert.", gamma[] = ".gamma", beta[] = ".beta";
     const char *name = old + (strncmp(old, model, strlen(model)) == 0 ? strlen(model) : 0);
     size_t length = strlen(name);
-    const char *end = ends_with(name, gamma) ? ".weight" : ends_with(name, beta) ? ".bias" : "";
+    const char *end = text_ends(name, gamma) ? ".weight" : text_ends(name, beta) ? ".bias" : "";
     if (*end)
         length = (size_t)(strrchr(name, '.') - name);
     return msa_format(m, "%s.%.*s%s", prefix, (int)length, name, end);
@@ -142,7 +137,9 @@ static struct bert_config read_config(struct msa *m, const char *path)
 {
     struct mapping map = file_map(m, path);
     size_t length = map.size < CONFIG_MAX + 1 ? map.size : CONFIG_MAX + 1;
-    char *text = msa_strndup(m, (const char *)map.bytes, length);
+    char *text = msa_alloc(m, length + 1);
+    if (length)
+        memcpy(text, map.bytes, length); /* as many bytes, also where one of them is 0 */
     file_unmap(map);
     struct bert_config c = bert_config_parse(m, path, text, length);
     msa_free(m, text);

@@ -174,12 +174,13 @@ char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
         return NULL;
     uint8_t *start = msa_alloc(m, sizeof prefix + length);
     size_t found = content_start(m, fd, path, start, sizeof prefix + length);
-    const json_t *header = found < sizeof prefix + length
-                               ? NULL
-                               : json_read(m, (char *)start + sizeof prefix, length, &error);
+    const char *text = (char *)start + sizeof prefix;
+    struct reading r = {.header = length};
+    bool whole = found == sizeof prefix + length && check_values(&r, text);
+    const json_t *header = whole ? json_read(m, text, length, &error) : NULL;
     const json_t *metadata = json_object_get(header, "__metadata__");
-    const char *text = json_string_value(json_object_get(metadata, key));
-    char *note = text ? msa_strndup(m, text, strlen(text)) : NULL;
+    const char *said = json_string_value(json_object_get(metadata, key));
+    char *note = said ? msa_strndup(m, said, strlen(said)) : NULL;
     msa_free(m, start);
     return note;
 }

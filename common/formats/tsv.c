@@ -16,16 +16,18 @@ static char *read_line(struct tsv *t)
     return text;
 }
 
-static int cut(const struct tsv *t, char *text, char *cells[TSV_COLUMNS])
+static int count_cells(const char *text)
 {
-    int count = 0;
-    for (char *rest = text; rest; count++) {
-        if (count == TSV_COLUMNS)
-            msa_fail(t->m, MSA_CORRUPT, "%s: line %zu: more than %d columns", t->path,
-                     t->lines->number, TSV_COLUMNS);
-        cells[count] = strsep(&rest, "\t");
-    }
+    int count = 1;
+    while ((text = strchr(text, '\t')))
+        count++, text++;
     return count;
+}
+
+static void cut(char *text, char **cells)
+{
+    while (text)
+        *cells++ = strsep(&text, "\t");
 }
 
 struct tsv *tsv_open(struct msa *m, const char *path)
@@ -37,7 +39,10 @@ struct tsv *tsv_open(struct msa *m, const char *path)
     if (!head)
         msa_fail(m, MSA_CORRUPT, "%s: empty: expected a line of column names", t->path);
     t->head = msa_strndup(m, head, strlen(head));
-    t->count = cut(t, t->head, t->names);
+    t->count = count_cells(head);
+    t->names = msa_calloc(m, (size_t)t->count, sizeof *t->names);
+    t->cells = msa_calloc(m, (size_t)t->count, sizeof *t->cells);
+    cut(t->head, t->names);
     return t;
 }
 
@@ -49,10 +54,11 @@ bool tsv_next(struct tsv *t)
     while (text && !*text);
     if (!text)
         return false;
-    int count = cut(t, text, t->cells);
+    int count = count_cells(text);
     if (count != t->count)
         msa_fail(t->m, MSA_CORRUPT, "%s: line %zu: %d cells but expected %d, as line 1 has",
                  t->path, t->lines->number, count, t->count);
+    cut(text, t->cells);
     return true;
 }
 
@@ -97,6 +103,8 @@ float tsv_number(const struct tsv *t, int column)
 
 void tsv_close(struct tsv *t)
 {
+    msa_free(t->m, t->cells);
+    msa_free(t->m, t->names);
     msa_free(t->m, t->head);
     msa_free(t->m, t->lines);
     msa_free(t->m, t);

@@ -4,16 +4,14 @@
 
 #include "common/run/line_reader.h"
 
-enum { TSV_COLUMNS = 256 };
-
 struct tsv {
     struct msa *m;
     const char *path;
     struct lines *lines; /* the one at hand is cut into cells */
     char *head;          /* the names of the columns, cut as well */
     int count;
-    char *names[TSV_COLUMNS]; /* into head */
-    char *cells[TSV_COLUMNS]; /* into the line */
+    char **names; /* [count], into head */
+    char **cells; /* [count], into the line */
 };
 
 /* Opens PATH (- is stdin) and reads the names. Fails the run, here and below: "cannot read 'PATH':

@@ -33,8 +33,9 @@ bool compare_equal(const struct compare *c);
 void compare_report(const struct compare *c, FILE *to, bool all, bool quiet);
 
 /* Compares frame by frame, both to their ends or the number of records chosen. The header's `back`
- * and `training` everywhere are left out, and how the programs were called (`pipeline`,
- * `parameters`) is only noted, as checksums (keys that end in crc32) are. */
+ * and `checkpoint_line`, a control's `line`, and `training` everywhere are left out; how the
+ * programs were called and where their files are (the header's `pipeline`, `parameters`, `commit`)
+ * is only noted, as checksums (keys that end in crc32) are. */
 void compare_streams(struct compare *c, struct msa *m, struct reader *a, struct reader *b);
 
 /* A place in what is compared: what the report calls it, and where that is now. */

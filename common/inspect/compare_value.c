@@ -1,6 +1,7 @@
 /* Comparing tensors and values. */
 #include "common/inspect/compare_internal.h"
 #include "common/inspect/show.h"
+#include "common/run/text.h"
 #include "common/run/utf8.h"
 #include "common/stream/stats.h"
 #include <string.h>
@@ -104,12 +105,6 @@ static const value *find(const value *map, const value *key)
     return NULL;
 }
 
-static bool ends_in(const char *path, const char *end)
-{
-    size_t length = strlen(path), size = strlen(end);
-    return length >= size && strcmp(path + length - size, end) == 0;
-}
-
 /* Which training it is (stream/training.h) is not compared; and where numbers are equal but for a
  * tolerance, checksums of them are not. */
 static void compare_pair(struct compare *c, struct spot *at, const value *key, const value *a,
@@ -117,8 +112,8 @@ static void compare_pair(struct compare *c, struct spot *at, const value *key, c
 {
     size_t length = value_path_add(at->path, key);
     bool noted = at->noted;
-    at->noted = noted || ends_in(at->path, "crc32");
-    if (!ends_in(at->path, ".training"))
+    at->noted = noted || text_ends(at->path, "crc32");
+    if (!text_ends(at->path, ".training"))
         compare_values(c, at, a, b);
     at->noted = noted;
     at->path[length] = '\0';

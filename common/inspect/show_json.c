@@ -197,7 +197,7 @@ static void print(const struct show *s, struct build *b, json_t *object)
     b->failed = b->failed || !object ||
                 (b->large ? !write_any(object, s->to) : json_dumpf(object, s->to, STYLE) != 0);
     json_decref(object);
-    if (b->failed)
+    if (b->failed && !ferror(s->to))
         msa_fail(s->m, MSA_FAILED, "out of memory, or a frame with text that is not UTF-8");
     fputc('\n', s->to);
 }

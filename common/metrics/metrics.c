@@ -15,7 +15,7 @@ const char *const *metrics_keys(enum family family)
 
 bool metrics_smaller_is_better(const char *key)
 {
-    return strcmp(key, "mae") == 0 || strstr(key, "loss") != NULL;
+    return strcmp(key, "mae") == 0;
 }
 
 /* ---- Classes ---- */

@@ -10,7 +10,7 @@ enum { METRICS_MAX = 8 };
  * "acc2_has0" "f1_has0" "acc2_non0" "f1_non0" "acc5" "acc7" "mae" "corr" for MOSI and MOSEI.
  * NULL-terminated. */
 const char *const *metrics_keys(enum family family);
-bool metrics_smaller_is_better(const char *key); /* mae, and losses */
+bool metrics_smaller_is_better(const char *key); /* mae */
 
 /* values[i] belongs to metrics_keys(family)[i]. prediction[n], label[n] in float32; thresholds in
  * float32, weighted F1, undefined F1 is 0, Pearson in float64 (NaN for a constant side, or n = 0).

@@ -1,7 +1,6 @@
 /* Recordings. */
 #include "common/stream/recording.h"
-
-#include <string.h>
+#include "common/run/text.h"
 
 bool recording_came_back(struct recording_order *o, const struct frame *f)
 {
@@ -17,16 +16,10 @@ bool recording_gradient_follows(const struct recording_order *o, const struct fr
     return o->recorded && f->kind == FRAME_DATA && value_bool(f->map, "train", false);
 }
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t length = strlen(text), size = strlen(end);
-    return length >= size && strcmp(text + length - size, end) == 0;
-}
-
 struct writer *recording_create(struct msa *m, const char *path, const struct header *h)
 {
     struct writer *w = writer_open(m, file_open(m, path), path);
-    if (ends_in(path, ".gz"))
+    if (text_ends(path, ".gz"))
         writer_gzip(w);
     struct header copy =
         *h; /* the line's own goes on with its address, and is signed in its turn */

@@ -71,7 +71,6 @@ static void keys(void **state)
     assert_null(metrics_keys(FAMILY_SIMS)[6]);
     assert_null(metrics_keys(FAMILY_MOSI)[8]);
     assert_true(metrics_smaller_is_better("mae"));
-    assert_true(metrics_smaller_is_better("loss"));
     assert_false(metrics_smaller_is_better("corr"));
     assert_false(metrics_smaller_is_better("acc2_non0"));
 }

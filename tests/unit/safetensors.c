@@ -1,6 +1,7 @@
 /* Safetensors files: written, read back, and those that lie. */
 #include "common/formats/safetensors.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -144,11 +145,12 @@ static void equal_names(void **state)
 /* A header, and zeros behind it. */
 static void put_header(const char *header, size_t data)
 {
-    uint8_t bytes[1024] = {0};
+    static uint8_t bytes[1 << 19];
     size_t length = strlen(header);
     assert_true(8 + length + data <= sizeof bytes);
-    bytes[0] = (uint8_t)length;
-    bytes[1] = (uint8_t)(length >> 8);
+    memset(bytes, 0, sizeof bytes);
+    for (int i = 0; i < 3; i++)
+        bytes[i] = (uint8_t)(length >> 8 * i);
     memcpy(bytes + 8, header, length);
     put("a", bytes, 8 + length + data);
 }
@@ -313,6 +315,39 @@ static void cut(void **state)
     }
 }
 
+static char noted[8]; /* by the file "a"; "": nothing */
+
+static void read_note(struct msa *m)
+{
+    int fd = open("a", O_RDONLY | O_CLOEXEC);
+    const char *note = safetensors_note(m, fd, "a", "k");
+    snprintf(noted, sizeof noted, "%s", note ? note : "");
+    close(fd);
+}
+
+/* A note of a header that is deeper, or has more in it, than one may be is none. */
+static void notes(void **state)
+{
+    static const char note[] = "{\"__metadata__\":{\"k\":\"1\"},\"x\":";
+    enum { MANY = (1 << 17) + 1 };
+    static char many[sizeof note + 2 * MANY + 2];
+    struct msa m = {0};
+    (void)state;
+    int at = snprintf(many, sizeof many, "%s[0", note);
+    for (int i = 0; i < MANY; i++)
+        at += snprintf(many + at, sizeof many - (size_t)at, ",0");
+    snprintf(many + at, sizeof many - (size_t)at, "]}");
+    put_header("{\"__metadata__\":{\"k\":\"1\"},\"x\":[[]]}", 0);
+    assert_int_equal(msa_run(&m, read_note), MSA_OK);
+    assert_string_equal(noted, "1");
+    put_header("{\"__metadata__\":{\"k\":\"1\"},\"x\":[[[]]]}", 0);
+    assert_int_equal(msa_run(&m, read_note), MSA_OK);
+    assert_string_equal(noted, "");
+    put_header(many, 0);
+    assert_int_equal(msa_run(&m, read_note), MSA_OK);
+    assert_string_equal(noted, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +355,7 @@ int main(void)
         cmocka_unit_test(equal_names),   cmocka_unit_test(unaligned),
         cmocka_unit_test(lying_headers), cmocka_unit_test(lying_lengths),
         cmocka_unit_test(cut),           cmocka_unit_test(foreign),
+        cmocka_unit_test(notes),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, enter, leave);
