@@ -138,7 +138,7 @@ has() {
 has_split() {
     local error
     error=$({ msa-load -q --split "$2" --batch 1 "${said[@]}" "$1" | head -c 1 >/dev/null; } 2>&1) || true
-    [[ $error != *"no samples in split '$2'" ]]
+    [[ $error != *"no samples in split '$2'"* ]] # a remedy may follow
 }
 
 # look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits and values, and ends the

@@ -50,8 +50,9 @@ void pickle_set_check(struct dataset *d);
 /* Warns of what has samples under names that are neither known nor renamed; a line for each. */
 void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
- * "" where no name is likely. Owned by the run. */
-const char *pickle_set_remedy(struct dataset *d);
+ * "" where no name is likely. `where`: NAME_ANY, or names of splits or of keys alone. Owned by the
+ * run. */
+const char *pickle_set_remedy(struct dataset *d, int where);
 
 /* Of sample i, as the file says: perhaps more than L. Fails the run where it is not a whole number
  * from 0. `field`: from FIELD_LENGTHS to FIELD_LABELS. */
