@@ -50,9 +50,10 @@ has_operands() {
     done
 }
 
-# What the scripts call beyond their first lines, and Debian's package of each, in minbase or in tests/setup.
+# What the scripts call besides dirname and readlink, without which none begins, and Debian's package of each, in minbase or in
+# tests/setup.
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
-    {basename,cat,chmod,cp,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
+    {basename,cat,chmod,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
 programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
