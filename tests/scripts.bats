@@ -63,6 +63,7 @@ again() {
     done
     [ "$count" -gt 60 ]
     refused pretrain data.pkl out --vision-lr ''
+    refused pretrain data.pkl out --vision-lr '' --only text
     refused reproduce other data.pkl --out out --train --lr ''
     refused evaluate run data.pkl valid --predictions ''
     refused evaluate run data.pkl ''
