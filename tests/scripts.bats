@@ -178,6 +178,21 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
     done
 }
 
+@test "what --init reads is not written over" {
+    mkdir -p run/text
+    msa-synth --samples 8,4,4 -o data.pkl
+    local script name
+    for name in run/text.safetensors run/test.tsv run/text.msa; do
+        script=train
+        [ $name != run/text.msa ] || script=pretrain
+        echo parameters >$name
+        pipeline $script data.pkl run --dim 16 --heads 2 -f --init data.pkl --init "$PWD/$name"
+        [[ $status -eq 2 && $output == "$script: cannot write '$name': it is what is being read" ]] || { echo "$status: $output" && return 1; }
+        [ "$(cat $name)" = parameters ]
+        rm $name
+    done
+}
+
 @test "train -f with wrong options leaves the run as it was" {
     msa-synth --samples 24,8,8 -o data.pkl
     pipeline train data.pkl run "${small[@]}" --quiet
