@@ -81,6 +81,12 @@ ended() {
     cause "$@"
 }
 
+# expect_test DATASET: whether it has a test split, into `tested`; that it has none is said at once, not after hours.
+expect_test() {
+    tested=1
+    has_split "$1" test || { tested='' && warn "there is no test split to evaluate"; }
+}
+
 # spare_inits OUTPUT...: as spare, for each file that --init reads.
 spare_inits() {
     local file
