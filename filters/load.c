@@ -212,10 +212,10 @@ static void check_options(const struct load *l)
         msa_fail(l->m, MSA_USAGE, "--info loads nothing: leave --train out");
 }
 
-/* Nothing is there by the name that is needed: by another, perhaps. */
-static _Noreturn void lacking(struct load *l, const char *what, const char *name)
+/* Nothing is there by the name that is needed: by another, perhaps, one that is read `where`. */
+static _Noreturn void lacking(struct load *l, const char *what, const char *name, int where)
 {
-    const char *remedy = l->data->format->remedy(l->data);
+    const char *remedy = l->data->format->remedy(l->data, where);
     if (!remedy[0])
         l->data->format->warn(l->data);
     msa_fail(l->m, MSA_CORRUPT, "%s: no %s '%s'%s", l->data->path, what, name, remedy);
@@ -226,9 +226,9 @@ static void check_there(struct load *l)
     const struct settings *s = l->settings;
     int wanted = s->train ? TRAIN : s->split;
     if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
-        lacking(l, "samples in split", split_names[wanted]);
+        lacking(l, "samples in split", split_names[wanted], NAME_SPLIT);
     if (s->train && l->data->labels[LABEL_JOINT] < 0)
-        lacking(l, "labels to train on:", l->data->format->label_key);
+        lacking(l, "labels to train on:", l->data->format->label_key, NAME_ANY);
 }
 
 /* What is trained will be tested. */

@@ -50,9 +50,10 @@ has_operands() {
     done
 }
 
-# What the scripts call beyond their first lines, and Debian's package of each, in minbase or in tests/setup.
+# What the scripts call besides dirname and readlink, without which none begins, and Debian's package of each, in minbase or in
+# tests/setup.
 tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
-    {basename,cat,chmod,cp,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
+    {basename,cat,chmod,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
 programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
@@ -138,7 +139,7 @@ has() {
 has_split() {
     local error
     error=$({ msa-load -q --split "$2" --batch 1 "${said[@]}" "$1" | head -c 1 >/dev/null; } 2>&1) || true
-    [[ $error != *"no samples in split '$2'" ]]
+    [[ $error != *"no samples in split '$2'"* ]] # a remedy may follow
 }
 
 # look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits and values, and ends the

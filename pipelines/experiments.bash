@@ -41,11 +41,15 @@ take_arguments() {
 
 # check_arguments DATASET: now, and not after days of training.
 check_arguments() {
+    local seed
     has_operands "$1"
     data=$1 family=auto
     [ -n "$out" ] || fail 2 "--out DIR is missing ($name --help)"
     own "$out"/table.{tsv,md}
     [[ $seeds =~ ^[0-9]+(,[0-9]+)*$ ]] || fail 2 "--seeds: '$seeds' is no list of numbers"
+    for seed in ${seeds//,/ }; do
+        takes msa-load --seed "$seed"
+    done
     [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail 2 "-j: '$jobs' is no number of trainings"
     seeds=$(tr , '\n' <<<"$seeds" | sed 's/^0*\([0-9]\)/\1/' | awk '!seen[$0]++') # as text: awk's numbers are rounded
     first_seed=${seeds%%$'\n'*}
@@ -57,7 +61,10 @@ check_arguments() {
     family=$(value_of --family "${train[@]}")
     : "${family:=auto}"
     family=$(family_of "$data")
-    [ -n "$family" ] || msa-load "${said[@]}" "$data" >/dev/null # says what is wrong
+    if [ -z "$family" ]; then
+        msa-load "${said[@]}" "$data" >/dev/null || exit # says what is wrong
+        fail 1 "'$data' has no labels to train on"
+    fi
     look_before
     case ${given[--as]-}-$family in
     sims-mosi | mos*-sims) fail 1 "'$data' is of the family $family, and so not ${given[--as]}" ;;

@@ -4,7 +4,7 @@
 
 # What goes to each program of the line, and what the script itself wants to know.
 no_options() {
-    load=() said=() encode=() decompose=() predict=() loss=() metrics=() backprop=() compute=() quiet=()
+    load=() said=() encode=() decompose=() predict=() loss=() metrics=() backprop=() compute=() quiet=() inits=()
     epochs='' batch='' select='' after='' lr='' warmup='' decay='' family=auto resume='' force='' check=''
 }
 
@@ -39,7 +39,7 @@ take_options() {
                 encode+=("$1" "$2")
                 [[ $2 == *=* ]] || decompose+=("$1" "$2") # by modality it is the encoders'
                 ;;
-            --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") ;;
+            --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") inits+=("$2") ;;
             --device | --threads | --precision) take_compute "$1" "$2" ;;
             --patience) metrics+=("$1" "$2") ;;
             --schedule) backprop+=("$1" "$2") ;;
@@ -79,6 +79,20 @@ ended() {
         echo "$name: '$run' has no parameters: there is nothing to evaluate" >&2
     fi
     cause "$@"
+}
+
+# expect_test DATASET: whether it has a test split, into `tested`; that it has none is said at once, not after hours.
+expect_test() {
+    tested=1
+    has_split "$1" test || { tested='' && warn "there is no test split to evaluate"; }
+}
+
+# spare_inits OUTPUT...: as spare, for each file that --init reads.
+spare_inits() {
+    local file
+    for file in "${inits[@]}"; do
+        spare "$file" "$@"
+    done
 }
 
 # have_alone DIR: another script, or programs that one left behind when it was killed, may train there; as these do it waits

@@ -47,9 +47,9 @@ lines() {
     done
     encoder=$here/old/encode.safetensors
     [ ! -e "$encoder" ] || variant encoders "$sims" "${small[@]}" "predict: --freeze '*.bias'" \
-        "encode: --init $encoder --freeze 'vision_encoder.*' --freeze 'text*@1'"
-    variant bert "$words" "$short" "encode: --text bert --bert $bert --freeze 'text_encoder.extractor.*@1'"
-    variant bert-alone "$words" "$short" "encode: --only text --text bert --bert $bert --pool mean" "$unimodal" \
+        "encode: --init ${encoder@Q} --freeze 'vision_encoder.*' --freeze 'text*@1'"
+    variant bert "$words" "$short" "encode: --text bert --bert ${bert@Q} --freeze 'text_encoder.extractor.*@1'"
+    variant bert-alone "$words" "$short" "encode: --only text --text bert --bert ${bert@Q} --pool mean" "$unimodal" \
         'predict: --head unimodal' 'loss: --tasks msr'
     devices
     ! wanted kept || kept
@@ -69,8 +69,8 @@ devices() {
 
 # A stream that the older programs have kept is the data set.
 kept() {
-    local line="msa-load $compute $mosi | msa-encode $compute -p ../encode/encode.safetensors"
-    as old "$work/features/encode" "msa-load $compute --train --epochs 1 $mosi | msa-encode $compute --dim 32 --heads 4 \
+    local line="msa-load $compute ${mosi@Q} | msa-encode $compute -p ../encode/encode.safetensors"
+    as old "$work/features/encode" "msa-load $compute --train --epochs 1 ${mosi@Q} | msa-encode $compute --dim 32 --heads 4 \
         -p encode.safetensors | msa-decompose $compute -p d.safetensors | msa-predict $compute -p p.safetensors |
         msa-loss $compute | msa-backprop $compute"
     both features "$work"/features/{old,new} "$line -o features.msa" || return 0
@@ -81,23 +81,23 @@ kept() {
 # Text into ids, and into vectors by BERT as it came.
 tokens() {
     both tokens "$work"/tokens/{old,new} "echo 'I loved the film, which was not as bad as I had thought.' |
-        msa-tokenize $compute --lines --vocab $bert/vocab.txt --length 12 |
-        msa-encode $compute --text bert --bert $bert --pool none -o tokens.msa" || return 0
+        msa-tokenize $compute --lines --vocab ${bert@Q}/vocab.txt --length 12 |
+        msa-encode $compute --text bert --bert ${bert@Q} --pool none -o tokens.msa" || return 0
     compare tokens "$work"/tokens/{old,new}
 }
 
 # What the scripts leave, each with its own programs, and what both say of the older run.
 pipelines() {
     local options='--epochs 2 --batch 16 --threads 1 --device cpu --heads 2 --quiet' of='../../old/run' here=$work/pipelines
-    both pipelines "$here"/{old,new} "\$PIPELINES/pretrain $words encoders --bert $bert $options --text-batch 8 &&
-        \$PIPELINES/train $words run --encoders encoders $options --dropout .3" || return 0
+    both pipelines "$here"/{old,new} "\"\$PIPELINES\"/pretrain ${words@Q} encoders --bert ${bert@Q} $options --text-batch 8 &&
+        \"\$PIPELINES\"/train ${words@Q} run --encoders encoders $options --dropout .3" || return 0
     compare pipelines "$here"/{old,new}
     both 'pipelines of an older run' "$here"/said/{old,new} "
-        \$PIPELINES/evaluate $of $words --predictions predictions.tsv --tsv --threads 1 --device cpu >evaluate.tsv &&
-        \$PIPELINES/evaluate $of $words all --drop audio --tsv --threads 1 --device cpu >drop.tsv &&
-        \$PIPELINES/predict $of $words --threads 1 --device cpu >predict.tsv &&
-        echo 'I loved it.' | \$PIPELINES/predict $of --text - --quiet --threads 1 --device cpu >text.tsv &&
-        \$PIPELINES/report $of --tsv >report.tsv" || return 0
+        \"\$PIPELINES\"/evaluate $of ${words@Q} --predictions predictions.tsv --tsv --threads 1 --device cpu >evaluate.tsv &&
+        \"\$PIPELINES\"/evaluate $of ${words@Q} all --drop audio --tsv --threads 1 --device cpu >drop.tsv &&
+        \"\$PIPELINES\"/predict $of ${words@Q} --threads 1 --device cpu >predict.tsv &&
+        echo 'I loved it.' | \"\$PIPELINES\"/predict $of --text - --quiet --threads 1 --device cpu >text.tsv &&
+        \"\$PIPELINES\"/report $of --tsv >report.tsv" || return 0
     compare 'pipelines of an older run' "$here"/said/{old,new}
 }
 

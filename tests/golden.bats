@@ -81,4 +81,7 @@ evaluate() {
     wrong=$(forge 'if "y@msr" in (tensors or ()): tensors["y@msr"] = tensors["y@msr"] * np.float32(1.1)')
     O=$BUILD run -1 "$PYTHON" "$ROOT/tests/gradient" "$GOLDEN/data.pkl" "$stages | $wrong"
     [[ $output == "the loss rises by "* ]]
+    cp "$GOLDEN/data.pkl" "one's.pkl" # a loss without a weight, and a path that a shell must not read as it is
+    stages+=" | $(forge 'if kind == "D": body.get("weight", {}).pop("cl", None)')"
+    O=$BUILD run -0 "$PYTHON" "$ROOT/tests/gradient" "one's.pkl" "$stages"
 }

@@ -170,6 +170,8 @@ write("labels.pkl", rename({"regression_labels": "Labels "}))'
     [ "$stderr" = "msa-load: vision.pkl: test: 'text' is not there but train has it (msa-load --rename words=text --rename visual=vision)" ]
     run -3 --separate-stderr msa-load joint.pkl
     [ "$stderr" = "msa-load: joint.pkl: test: 'regression_labels' is not there but train has it (msa-load --rename labels=regression_labels)" ]
+    run -3 --separate-stderr msa-load -q --split valid odd.pkl # names of keys would not mend it
+    [ "$stderr" = "msa-load: odd.pkl: no samples in split 'valid' (msa-load --rename val=valid)" ]
     run -3 --separate-stderr msa-load --train labels.pkl
     [ "$stderr" = "msa-load: labels.pkl: no labels to train on: 'regression_labels' (msa-load --rename 'Labels =regression_labels')" ]
     run -0 --separate-stderr msa-load labels.pkl -o out.msa
@@ -289,6 +291,9 @@ for map in (body.get(\"schema\", {}), body.get(\"tensors\", {})):
         if name in map: map[other] = map.pop(name)' >kept.msa"
     run -3 --separate-stderr msa-load --train kept.msa
     [ "$stderr" = "msa-load: kept.msa: no labels to train on: 'label' (msa-load --rename h_acoustic=h_audio --rename s_visual=s_vision --rename labels=label)" ]
+    msa-load -q --split test kept.msa -o part.msa
+    run -3 --separate-stderr msa-load -q --split valid part.msa
+    [ "$stderr" = "msa-load: part.msa: no samples in split 'valid'" ]
     run -0 --separate-stderr msa-load kept.msa -o out.msa
     [ "$(grep -c "^msa-load: warning: kept.msa: no stage reads tensor '.*' by this name (msa-load --rename .*=.*)" <<<"$stderr")" -eq 3 ]
     run -3 --separate-stderr msa-load odd.msa

@@ -260,6 +260,8 @@ END
     wrong 2 "reproduce: --out DIR is missing (reproduce --help)" reproduce sims data.pkl
     wrong 2 "reproduce: '--seeds' lacks its value (reproduce --help)" reproduce sims data.pkl --out out --seeds
     wrong 2 "reproduce: --seeds: '1,x' is no list of numbers" reproduce sims data.pkl --out out --seeds 1,x
+    wrong 2 "msa-load: --seed: '99999999999999999999' is not a number from 0 to 9e+15" \
+        reproduce sims data.pkl --out out --seeds 1,99999999999999999999
     wrong 2 "reproduce: -j: '0' is no number of trainings" reproduce sims data.pkl --out out -j 0
     wrong 2 "reproduce: '--resume' is for single trainings (reproduce --help)" reproduce sims data.pkl --out out --resume
     wrong 2 "pretrain: '--bogus' is no option (pretrain --help)" reproduce sims data.pkl --out out --bogus 1
@@ -271,6 +273,7 @@ END
         ablate data.pkl --out out --only without-pretraining
     wrong 1 "ablate: there is no folder 'none'" ablate data.pkl --out out --encoders none
     wrong 2 "fraction: --shares: '2' is no list of numbers up to 1" fraction data.pkl --out out --shares 2
+    wrong 2 "msa-load: --fraction: '0.0' is not a number from 1e-09 to 1" fraction data.pkl --out out --shares .5,0.0
     wrong 2 "fraction: 'cmu' is none of sims, mosi and mosei (fraction --help)" fraction data.pkl --out out --as cmu
     wrong 2 "figures: --out DIR is missing (figures --help)" figures x
     wrong 2 "figures: '--bogus' is no option (figures --help)" figures --bogus
@@ -278,8 +281,19 @@ END
     pipeline ablate data.pkl --out out --only full,nope
     [ "$status" -eq 2 ]
     [[ $output == "ablate: --only: 'nope' is none of full, without-msc, "*", without-pretraining" ]]
+    pipeline ablate data.pkl --out out --only classes-.
+    [[ "$status: $output" == "2: ablate: --only: 'classes-.' is none of full, "* ]]
     msa-synth --samples 8,4,0 -o untested.pkl
     wrong 1 "ablate: 'untested.pkl' has no test split to judge by" ablate untested.pkl --out out
+    "$PYTHON" -c '
+import pickle
+data = pickle.load(open("data.pkl", "rb"))
+unlabelled = {split: {key: x for key, x in part.items() if "label" not in key} for split, part in data.items()}
+pickle.dump(unlabelled, open("unlabelled.pkl", "wb"))'
+    for script in 'reproduce other' ablate fraction; do
+        # shellcheck disable=SC2086 # words of their own
+        wrong 1 "${script% *}: 'unlabelled.pkl' has no labels to train on" $script unlabelled.pkl --out out
+    done
     pipeline demo-paper --dim 3
     [ "$status" -eq 2 ]
     for script in reproduce ablate fraction figures demo-paper; do

@@ -63,12 +63,28 @@ pipeline() {
     done
 }
 
-@test "a set without a test split is trained on, and the missing table is said" {
+@test "a set without a test split is trained on, and that is said before; so is one with a name that is not read" {
+    local script untested="warning: there is no test split to evaluate"
     msa-synth --samples 24,8,0 -o data.pkl
     pipeline train data.pkl run "${small[@]}"
     [ "$status" -eq 0 ]
-    [ "${lines[-1]}" = "there is no test split to evaluate" ]
+    [ "${lines[0]}" = "train: $untested" ]
+    [ "${lines[-1]}" = "curves: run/curves.png and run/curves.svg" ]
     [ -s run/curves.png ]
+    "$PYTHON" -c '
+import pickle
+data = pickle.load(open("data.pkl", "rb"))
+for part in data.values():
+    part["visual"] = part.pop("vision")
+pickle.dump(data, open("odd.pkl", "wb"))'
+    for script in train pretrain; do
+        pipeline $script odd.pkl $script --dim 16 --heads 2 --batch 8 --epochs 1
+        [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+        [ "$(grep 'test split' <<<"$output")" = "$script: $untested" ]
+        [ "${lines[1]}" = "$script: $untested" ] # behind the name
+        pipeline $script data.pkl other --dim 16 --heads 2 --check --quiet
+        [ "$status: $output" = "0: " ]
+    done
 }
 
 @test "evaluate: splits, JSON, predictions, assertions; one modality alone" {

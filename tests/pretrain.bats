@@ -340,6 +340,7 @@ $(setting $family/$modality backprop.warmup)" = "$1" ] || { echo "$family $modal
     }
     check "2 pretrain: '--tasks' is no option (pretrain --help)" bert.pkl pre --tasks msr
     check "2 pretrain: '--bogus' is no option (pretrain --help)" bert.pkl pre --text-bogus 3
+    check "2 pretrain: '--bogus' is no option (pretrain --help)" bert.pkl pre --vision-bogus 3 --only audio
     check "2 pretrain: '--epochs' is no option, or lacks its value (pretrain --help)" bert.pkl pre --epochs
     check "2 pretrain: '--only' lacks its value (pretrain --help)" bert.pkl pre --only
     check "2 pretrain: --only: 'video' is no modality (text, vision or audio)" bert.pkl pre --only video

@@ -63,6 +63,7 @@ again() {
     done
     [ "$count" -gt 60 ]
     refused pretrain data.pkl out --vision-lr ''
+    refused pretrain data.pkl out --vision-lr '' --only text
     refused reproduce other data.pkl --out out --train --lr ''
     refused evaluate run data.pkl valid --predictions ''
     refused evaluate run data.pkl ''
@@ -173,6 +174,21 @@ missing="there is no 'gnuplot': Debian's package gnuplot-nox has it"
         pipeline pretrain data.link.pkl run --dim 16 --heads 2 --epochs 1 --only text
         [[ $status -eq 2 && $output == "pretrain: cannot write '$name': it is what is being read" ]] || { echo "$status: $output" && return 1; }
         cmp data.pkl data.link.pkl
+        rm $name
+    done
+}
+
+@test "what --init reads is not written over" {
+    mkdir -p run/text
+    msa-synth --samples 8,4,4 -o data.pkl
+    local script name
+    for name in run/text.safetensors run/test.tsv run/text.msa; do
+        script=train
+        [ $name != run/text.msa ] || script=pretrain
+        echo parameters >$name
+        pipeline $script data.pkl run --dim 16 --heads 2 -f --init data.pkl --init "$PWD/$name"
+        [[ $status -eq 2 && $output == "$script: cannot write '$name': it is what is being read" ]] || { echo "$status: $output" && return 1; }
+        [ "$(cat $name)" = parameters ]
         rm $name
     done
 }

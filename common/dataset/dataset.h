@@ -69,8 +69,8 @@ struct dataset_format {
     /* Warns of what may hold features, or samples, and is not read for its name. */
     void (*warn)(struct dataset *d);
     /* What may be done about that, for the end of an error: " (msa-load --rename val=valid)"; ""
-     * where no name is likely. Owned by the run. */
-    const char *(*remedy)(struct dataset *d);
+     * where no name is likely. `where`: the names that would help. Owned by the run. */
+    const char *(*remedy)(struct dataset *d, int where);
     void (*describe)(struct dataset *d, enum split split, dataset_key_fn *tell, void *closure);
     void (*close)(struct dataset *d);
 };

@@ -140,7 +140,7 @@ static bool has(const struct dataset *d, int field)
 static _Noreturn void no_features(struct dataset *d)
 {
     const struct pickle_set *set = pickle_set_of(d);
-    const char *remedy = pickle_set_remedy(d);
+    const char *remedy = pickle_set_remedy(d, NAME_ANY);
     char splits[64] = "";
     if (set->flat)
         msa_fail(d->m, MSA_CORRUPT,

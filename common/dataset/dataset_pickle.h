@@ -51,8 +51,9 @@ void pickle_set_check(struct dataset *d);
  * first 16, and one that counts the others. */
 void pickle_set_warn(struct dataset *d);
 /* The same for the end of an error, where nothing else is there: " (msa-load --rename val=valid)";
- * "" where no name is likely. Owned by the run. */
-const char *pickle_set_remedy(struct dataset *d);
+ * "" where no name is likely. `where`: NAME_ANY, or names of splits or of keys alone. Owned by the
+ * run. */
+const char *pickle_set_remedy(struct dataset *d, int where);
 
 /* Of sample i, as the file says: perhaps more than L. Fails the run where it is not a whole number
  * from 0. `field`: from FIELD_LENGTHS to FIELD_LABELS. */

@@ -108,7 +108,7 @@ static void check_splits_agree(struct dataset *d)
         if (with >= 0 && without >= 0)
             msa_fail(d->m, MSA_CORRUPT, "%s: %s: '%s' is not there but %s has it%s", d->path,
                      split_names[without], pickle_field_key(field), split_names[with],
-                     pickle_set_remedy(d));
+                     pickle_set_remedy(d, NAME_ANY));
     }
 }
 

@@ -289,11 +289,12 @@ static void tell_of_splits(struct unknown *u, const struct pickle_value *root)
     }
 }
 
-static void look(struct unknown *u)
+static void look(struct unknown *u, int where)
 {
-    for (int split = 0; split < SPLITS; split++)
+    for (int split = 0; where & NAME_PICKLE && split < SPLITS; split++)
         tell_of_keys(u, (enum split)split);
-    tell_of_splits(u, pickle_set_of(u->d)->pickle->root);
+    if (where & NAME_SPLIT)
+        tell_of_splits(u, pickle_set_of(u->d)->pickle->root);
     for (size_t i = 0; i < SAID; i++)
         msa_free(u->d->m, u->said[i]);
 }
@@ -301,17 +302,17 @@ static void look(struct unknown *u)
 void pickle_set_warn(struct dataset *d)
 {
     struct unknown u = {.d = d};
-    look(&u);
+    look(&u, NAME_ANY);
     size_t more = count_more(&u);
     if (more)
         msa_warn(d->m, "%s: %zu more unknown names", d->path, more);
     msa_free(d->m, u.more);
 }
 
-const char *pickle_set_remedy(struct dataset *d)
+const char *pickle_set_remedy(struct dataset *d, int where)
 {
     struct unknown u = {.d = d, .collecting = true};
-    look(&u);
+    look(&u, where);
     msa_free(d->m, u.more);
     return u.options ? msa_format(d->m, " (msa-load%s)", u.options) : "";
 }

@@ -163,10 +163,11 @@ static void warn_of_unknown(struct dataset *d)
     }
 }
 
-static const char *remedy(struct dataset *d)
+/* Of tensors alone: a split by a name of its own is refused. */
+static const char *remedy(struct dataset *d, int where)
 {
     char *options = NULL;
-    for (int i = 0; i < d->schema.count; i++) {
+    for (int i = 0; where & NAME_STREAM && i < d->schema.count; i++) {
         const char *likely = likely_name(d, i);
         if (likely)
             options = msa_format(d->m, "%s %s", options ? options : "",

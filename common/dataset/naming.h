@@ -6,7 +6,7 @@
 #include "common/stream/value.h"
 
 /* Where a name is read. Other known names are ignored. */
-enum { NAME_SPLIT = 1, NAME_PICKLE = 2, NAME_STREAM = 4 };
+enum { NAME_SPLIT = 1, NAME_PICKLE = 2, NAME_STREAM = 4, NAME_ANY = 7 };
 
 enum { RENAMINGS = 64 };
 
