@@ -1,12 +1,12 @@
 /* msa-backprop: the end of a training line. Weights and adds the gradients of the tasks, and sends
  * them back with the step's learning rate and the optimizer's settings, so that these are said
  * once. */
+#include "common/metrics/tasks.h"
 #include "common/nn/optimizer.h"
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
 #include "common/stream/finite.h"
 #include "common/stream/resume.h"
-#include "common/stream/tasks.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
  * At the end of a stage t (an epoch, or --stage-steps steps) with raw mean losses L_k(t):
  * w_k = L_k(t) / L_k(1), lambda_k(t+1) = softmax_k(w_k / tau) over the tasks it adjusts; lambda(1)
  * = 1/J each. */
+#include "common/metrics/tasks.h"
 #include "common/run/option.h"
 #include "common/stage/stage.h"
 #include "common/stream/resume.h"
-#include "common/stream/tasks.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #define MSA_SCORES_H
 
 #include "common/metrics/metrics.h"
+#include "common/metrics/tasks.h"
 #include "common/stream/control.h"
-#include "common/stream/tasks.h"
 
 enum { SCORES_SPLITS = 16, SCORES_LOSSES = TASKS_MOST };
 

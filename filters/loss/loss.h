@@ -5,10 +5,10 @@
 #define MSA_LOSS_H
 
 #include "common/dataset/dataset.h"
+#include "common/metrics/tasks.h"
 #include "common/nn/ops/ops.h"
 #include "common/run/option.h"
 #include "common/stage/stage.h"
-#include "common/stream/tasks.h"
 
 struct loss;
 

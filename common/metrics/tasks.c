@@ -1,22 +1,28 @@
 /* Names of tasks. */
-#include "common/stream/tasks.h"
+#include "common/metrics/tasks.h"
+#include "common/metrics/metrics.h"
 #include "common/run/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Tables have columns of these names, whichever tasks there are, and w_TASK. */
-static const char *const taken[] = {
-    "epoch", "step", "split", "samples", "lr",   "total",     "loss",      "acc2",    "acc3",
-    "acc5",  "acc7", "f1",    "mae",     "corr", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0",
-};
+/* Tables have columns of these names whichever tasks there are, of metrics, and w_TASK. */
+static const char *const columns[] = {"epoch", "step",  "split", "samples",
+                                      "lr",    "total", "loss",  NULL};
+
+static bool is_one_of(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names;
+}
 
 bool task_may_be_called(const char *name)
 {
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (strcmp(taken[i], name) == 0)
+    for (enum family family = 0; family < FAMILIES; family++)
+        if (is_one_of(metrics_keys(family), name))
             return false;
-    return strncmp(name, "w_", 2) != 0;
+    return !is_one_of(columns, name) && strncmp(name, "w_", 2) != 0;
 }
 
 static const char may_not[] = "a task cannot be called so: tables have another column of that name";
