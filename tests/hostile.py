@@ -29,7 +29,7 @@ import zlib
 import msgpack
 from hostile_cases import BODIES, HEADERS, PARAMETERS, RECORDS, TENSORS, floats
 
-CORRUPT, CUT, OTHER = 3, 4, 5
+FAILED, CORRUPT, CUT, OTHER = 1, 3, 4, 5
 ENDED = "(cut off after [0-9]+ frames|no stream: the program before ended without a word)"
 PATIENCE = 60  # seconds for one program
 SAMPLES = 400
@@ -37,7 +37,7 @@ ROOM = 4 << 20  # memory that a program may take beyond what a good stream takes
 SANITIZED = os.environ.get("O", ".") != "."  # takes terabytes of addresses
 STRIDE = int(os.environ.get("STRIDE", "1"))
 VOCABULARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden/tokenizer/vocab.txt")
-ADDRESS = f"@msa-hostile-{os.getpid()}"
+ADDRESS = f"@msa-hostile-{os.getpid()}:token"
 problems = 0
 
 
@@ -151,7 +151,7 @@ def most_memory(program, path, options=""):
 def listen():
     """Somebody who takes what msa-backprop sends back."""
     end = socket.socket(socket.AF_UNIX)
-    end.bind("\0" + ADDRESS[1:])
+    end.bind("\0" + ADDRESS[1:].partition(":")[0])
     end.listen(8)
 
     def take():
@@ -244,9 +244,19 @@ def cuts():
         print(f"msa-{program}: {len(sizes)} places in {len(data)} bytes")
 
 
+NO_TOKEN = "0" * 32
+
+
+def hello(token):
+    return "H", {"mode": "back", "last": True, "token": token}
+
+
+BEGIN = len(frame("H", 0, hello(NO_TOKEN)[1]))
+
+
 def directions(recording):
     """What went forward in it, as a stream whose way back leads here, and what came back."""
-    ways, before = ([], [("H", {"mode": "back", "last": True})]), None
+    ways, before = ([], [hello(NO_TOKEN)]), None
     for kind, body in frames(read(recording)):
         if kind == "H":
             body["back"] = ADDRESS
@@ -312,14 +322,17 @@ def training():
 
 
 def answered(program, arguments, data, back):
-    """A program of a training line reads this, and gets these bytes on its way back. Returns its (status, stderr)."""
+    """A program of a training line reads this, and gets these bytes on its way back, with its token in place of none.
+    Returns its (status, stderr)."""
     stage, peer = started(program, arguments), socket.socket(socket.AF_UNIX)
     stage.stdin.write(data)
     stage.stdin.close()
     prefix = stage.stdout.read(18)
     header = msgpack.unpackb(stage.stdout.read(struct.unpack_from("<I", prefix, 10)[0]))
-    peer.connect("\0" + header["back"][1:])
-    peer.sendall(back)
+    address, _, token = header["back"][1:].rpartition(":")
+    known = stream([hello(token)])[:BEGIN]
+    peer.connect("\0" + address)
+    peer.sendall((known + back[BEGIN:])[:len(back)])
     peer.close()
     stage.stdout.read()
     return ended(stage)
@@ -333,7 +346,11 @@ def backs():
         _, back = directions(f"both.{following}")
         if (whole := answered(program, arguments, data, back)) != (0, ""):
             sys.exit(f"msa-{program}, not cut: {whole}")
-        for size in places(back)[::STRIDE]:
+        for size in 1, 17, BEGIN - 1:  # not yet a peer that knows its token
+            status, said = answered(program, arguments + " --wait 1 -q", data, back[:size])
+            if status != FAILED or not said.startswith(f"msa-{program}: nobody takes gradients back"):
+                problem(f"way back cut at {size}: msa-{program} ends with {status}: {said.strip()}")
+        for size in [size for size in places(back) if size >= BEGIN][::STRIDE]:
             status, said = answered(program, arguments, data, back[:size])
             if status != CUT or not re.fullmatch(f"msa-{program}: the next program is gone: the way back was cut\n", said):
                 problem(f"way back cut at {size} of {len(back)}: msa-{program} ends with {status}: {said.strip()}")

@@ -1,5 +1,6 @@
 /* Files on disk: replaced whole, written in place, mapped. */
 #include "common/run/file.h"
+#include "common/run/cut.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,7 @@ static void name_nameless(struct msa *m, struct file *f)
 static void commit(struct msa *m, struct file *f, bool lasting)
 {
     bool sync = f->whole && lasting;
+    cut_check(m);
     errno = EIO; /* of an earlier write, whose reason is gone */
     if (f->stream && (fflush(f->stream) != 0 || ferror(f->stream)))
         cannot_write(m, f->path);
@@ -234,13 +236,17 @@ struct mapping file_map(struct msa *m, const char *path)
     if (!S_ISREG(status.st_mode))
         msa_fail(m, MSA_FAILED, "cannot read '%s': not a regular file", path);
     map.bytes = bytes;
+    if (bytes)
+        cut_add(m, bytes, map.size, path);
     return map;
 }
 
 void file_unmap(struct mapping map)
 {
-    if (map.bytes)
-        munmap((void *)map.bytes, map.size);
+    if (!map.bytes)
+        return;
+    cut_remove(map.bytes);
+    munmap((void *)map.bytes, map.size);
 }
 
 void file_remove(struct msa *m, const char *path)

@@ -33,6 +33,10 @@ const struct option common_options[] = {
      .help = "fail at the first NaN or infinity that is read or written, and say where it is"},
     {0, "max-frame", "BYTES", OPTION_INT, FIELD(max_frame), "1073741824", 1, UINT32_MAX,
      .help = "refuse to read a frame with a body larger than this"},
+    {0, "wait", "SECONDS", OPTION_INT, FIELD(wait), "60", 1, 1000000,
+     .help =
+         "how long to wait in training for the next program to give gradients back, once it has "
+         "read the header"},
     {0, "no-crc", NULL, OPTION_FLAG, FIELD(no_crc), .help = "write frames without checksums"},
     {0}};
 

@@ -29,6 +29,7 @@ static void job_body(struct msa *m)
         outputs_check(m);
         program->run(m);
     }
+    cut_check(m);
     msa_flush(m, stdout, "stdout"); /* what could not be written shows here at the latest */
 }
 
@@ -39,7 +40,8 @@ int program_main(const struct program *program, int argc, char **argv)
         .program = program};
     signal(SIGPIPE, SIG_IGN); /* a write to a closed pipe fails with EPIPE instead */
     hold_descriptors();
-    cut_watch(&job.m);
+    signal(SIGXFSZ, SIG_IGN); /* so does one to a file that may not grow, with EFBIG */
+    cut_watch();
     enum msa_status status = msa_run(&job.m, job_body);
     if (job.m.error[0] && status != MSA_OTHER && status != MSA_CLOSED)
         fprintf(stderr, "%s: %s\n", program->name, job.m.error);

@@ -1,6 +1,7 @@
 /* A run: where failures land, what is said on stderr, and the memory that goes when
  * the run ends. */
 #include "common/run/run.h"
+#include "common/run/cut.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,6 +39,13 @@ static void tell_failure(struct msa *m)
     memcpy(m->error, error, sizeof error);
 }
 
+static void fail(struct msa *m)
+{
+    cut_explain(m);
+    if (m->at_fail)
+        tell_failure(m);
+}
+
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
 {
     assert(!m->trap);
@@ -50,8 +58,8 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     m->trap = &trap;
     if (setjmp(trap) == 0)
         body(m);
-    else if (m->at_fail)
-        tell_failure(m);
+    else
+        fail(m);
     m->trap = NULL;
     while (m->blocks)
         msa_free(m, m->blocks + 1);

@@ -45,6 +45,7 @@ struct msa_common {
     bool check_finite;
     long max_frame; /* bytes of a body; limit before any allocation */
     bool no_crc;
+    long wait; /* seconds, for who is to connect on the way back */
 };
 
 struct msa_block;

@@ -39,7 +39,7 @@ static void open_output(struct stage *s)
                  "(to keep features: msa-load --split train)");
     s->out = writer_open(s->m, s->file ? dup(fd) : fd, s->file ? s->m->common.output : "stdout");
     if (s->header->train && (!s->ops || s->ops->joins)) {
-        s->next = back_listen(s->m, fd, s->header->address);
+        s->next = back_listen(s->m, s->out, s->header->address);
         writer_forgive(s->out);
         writer_on_wait(s->out, while_blocked, s);
     }
@@ -49,6 +49,8 @@ static void write_header(struct stage *s)
 {
     header_sign(s->header);
     header_write(s->header, s->out);
+    if (s->next)
+        back_announced(s->next);
 }
 
 void stage_open_source(struct stage *s, struct msa *m, struct header *header)
@@ -221,6 +223,19 @@ static void note_standing(struct stage *s, const struct frame *f)
         s->ops->stands(s);
 }
 
+/* Where gradients can no longer be given back the stage before has failed, which the next frames
+ * say; or it takes them from another program, which reads the same stream. */
+static void note_unheard(struct stage *s, const struct frame *f)
+{
+    bool trains = f->kind == FRAME_DATA && value_bool(f->map, "train", false);
+    if (!s->previous || !writer_broken(s->previous) || !trains)
+        return;
+    if (++s->unheard > STAGE_AHEAD)
+        msa_fail(s->m, MSA_FAILED,
+                 "the stage before does not take gradients from here: does another program read "
+                 "the same stream?");
+}
+
 /* After a control msa-load sends nothing before it has committed the checkpoint; but a failure may
  * come from anywhere. */
 static void note_commit(struct stage *s, const struct frame *f)
@@ -335,6 +350,7 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
         see(s, &f, false);
         note_standing(s, &f);
         note_commit(s, &f);
+        note_unheard(s, &f);
         one_frame(s, &f);
     }
 }

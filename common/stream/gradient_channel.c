@@ -1,7 +1,7 @@
-/* Both ends of the way back: an abstract socket that takes one peer of the same user. */
+/* Both ends of the way back: an abstract socket that takes one peer, which knows its token. */
 #include "common/stream/gradient_channel.h"
 #include "common/stream/frame_fields.h"
-#include "common/stream/prefix.h"
+#include "common/stream/gradient_peers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +18,23 @@ static const char nobody[] =
     "nobody takes gradients back: does the line end in msa-backprop? to look: "
     "msa-dump -t, or msa-load --split train";
 
+enum { STEP = 1 /* s: at least so often it is asked how long has been waited */ };
 static const char unnamed[] = "the next program";
 
 enum { RETRY = 10 /* ms */ };
 
 struct back {
     struct msa *m;
-    int fd;         /* listens; -1: closed, a peer is there */
-    int forward;    /* the pipe that the header went into */
-    double started; /* seconds */
-    bool noticed;   /* it has been said that nobody is there */
-    bool greeted;   /* the peer's H has been read */
-    bool last;      /* nothing stands behind the peer */
-    char peer[64];  /* the peer's name; "" before its H */
+    struct peers *peers;
+    struct writer *forward; /* that takes the header to whoever is to connect; NULL: not watched */
+    uint64_t announced;     /* its bytes up to the end of the header */
+    double looked;          /* when it was last asked how long has been waited, in seconds */
+    double unread, waited;  /* seconds, before the next program has read the header, and since */
+    bool noticed;           /* it has been said that nobody is there */
+    int minutes;            /* so often it has been said that the header is not read */
+    bool greeted;           /* the peer's H has been read */
+    bool last;              /* nothing stands behind the peer */
+    char peer[64];          /* the peer's name; "" before its H */
     struct reader *reader;
 };
 
@@ -46,38 +50,21 @@ static bool readable(int fd)
     return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0;
 }
 
-static void back_release(void *memory)
-{
-    struct back *b = memory;
-    if (b->fd >= 0)
-        close(b->fd);
-}
-
-struct back *back_listen(struct msa *m, int forward, char address[128])
+struct back *back_listen(struct msa *m, struct writer *forward, char address[BACK_ADDRESS])
 {
     struct back *b = msa_alloc(m, sizeof *b);
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    socklen_t length = sizeof name;
-    *b = (struct back){.m = m, .forward = forward, .started = seconds()};
-    b->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    msa_at_free(b, back_release);
-    /* Bound to no name, the kernel makes one up. A queue of 0 holds one peer; a second waits. */
-    if (b->fd < 0 || bind(b->fd, (struct sockaddr *)&name, sizeof name.sun_family) < 0 ||
-        listen(b->fd, 0) < 0 || getsockname(b->fd, (struct sockaddr *)&name, &length) < 0)
-        msa_fail_errno(m, "cannot open a way back");
-    int size = (int)(length - offsetof(struct sockaddr_un, sun_path)) - 1;
-    snprintf(address, 128, "@%.*s", size, name.sun_path + 1);
+    *b = (struct back){.m = m, .forward = forward, .looked = seconds()};
+    b->peers = peers_listen(m, address);
     return b;
 }
 
-/* ---- The peer comes ---- */
-
-static bool same_user(int fd)
+void back_announced(struct back *b)
 {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+    b->announced = b->forward ? writer_sent(b->forward) : 0;
+    b->looked = seconds();
 }
+
+/* ---- The peer comes ---- */
 
 /* The peer has gone without E or X. Somebody else has a reason to give, unless it was the last of
  * the line. */
@@ -87,27 +74,6 @@ static void gone(void *closure)
     const char *who = b->peer[0] ? b->peer : unnamed;
     msa_fail(b->m, b->last || !b->greeted ? MSA_CUT : MSA_OTHER, "%s is gone: the way back was cut",
              who);
-}
-
-/* Takes a peer that has come; false when there was none, or one of another user. */
-static bool welcome(struct back *b)
-{
-    int fd = accept4(b->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            msa_fail_errno(b->m, "cannot take a peer on the way back");
-        return false;
-    }
-    if (!same_user(fd)) {
-        close(fd);
-        msa_warn(b->m, "a program of another user was refused on the way back");
-        return false;
-    }
-    close(b->fd);
-    b->fd = -1;
-    b->reader = reader_open(b->m, fd, "way back");
-    reader_on_cut(b->reader, gone, b);
-    return true;
 }
 
 /* Reads the peer's H. */
@@ -129,33 +95,60 @@ static void greet(struct back *b)
     frame_free(&f);
 }
 
-/* How long there is to wait before something is to be said, in ms; says it when it is time. */
+static bool is_unread(const struct back *b)
+{
+    return b->forward && writer_unread(b->forward) > writer_sent(b->forward) - b->announced;
+}
+
+/* How long there is to wait before something is to be said, in ms; says it when it is time. While
+ * the next program has not read the header it may still be starting, and only the end of the pipe
+ * says that it never will. Time in which nobody has asked is not counted: the process was stopped,
+ * or had something to compute. */
 static int mind(struct back *b)
 {
-    double waited = seconds() - b->started;
-    if (waited >= BACK_PATIENCE)
+    double now = seconds(), since = fmin(now - b->looked, 1.5 * STEP);
+    long wait = b->m->common.wait;
+    b->looked = now;
+    if (is_unread(b)) {
+        b->unread += since;
+        if (b->unread >= 60. * (b->minutes + 1)) {
+            b->minutes++;
+            msa_warn(b->m, "the next program has not read the header for %d min", b->minutes);
+        }
+        return STEP * 1000;
+    }
+    b->waited += since;
+    if (b->waited >= (double)wait)
         msa_fail(b->m, MSA_FAILED, "%s", nobody);
-    if (waited >= BACK_NOTICE && !b->noticed) {
+    if (b->waited >= BACK_NOTICE && !b->noticed) {
         msa_warn(b->m, "%s", nobody);
         b->noticed = true;
     }
-    return (int)ceil(((b->noticed ? BACK_PATIENCE : BACK_NOTICE) - waited) * 1000);
+    double left = (b->noticed ? (double)wait : fmin(BACK_NOTICE, (double)wait)) - b->waited;
+    return (int)ceil(fmin(left, STEP) * 1000);
 }
 
 /* Goes as far as it can without waiting; true when the peer's H has been read. */
 static bool meet(struct back *b)
 {
-    if (!b->reader && !welcome(b))
+    if (b->greeted)
+        return true;
+    int fd = peers_admit(b->peers);
+    if (fd < 0)
         return false;
-    if (!b->greeted && readable(reader_fd(b->reader)))
-        greet(b);
-    return b->greeted;
+    if (peers_refused(b->peers) > 1)
+        msa_warn(b->m, "%ld programs were refused on the way back", peers_refused(b->peers));
+    b->reader = reader_open(b->m, fd, "way back");
+    reader_on_cut(b->reader, gone, b);
+    greet(b);
+    return true;
 }
 
-/* Waits for a peer, or for more of its H. One that has closed its input will never come. */
+/* Waits for a peer. One that has closed its input will never come. */
 static void wait_for_peer(struct back *b)
 {
-    struct pollfd ends[2] = {{.fd = back_fd(b), .events = POLLIN}, {.fd = b->forward}};
+    struct pollfd ends[2] = {{.fd = back_fd(b), .events = POLLIN},
+                             {.fd = b->forward ? writer_fd(b->forward) : -1}};
     poll(ends, 2, mind(b));
     if (!ends[0].revents && ends[1].revents & (POLLERR | POLLHUP))
         msa_fail(b->m, MSA_CLOSED, "the next program has closed its input");
@@ -189,7 +182,7 @@ bool back_ready(struct back *b)
 
 int back_fd(const struct back *b)
 {
-    return b->reader ? reader_fd(b->reader) : b->fd;
+    return b->reader ? reader_fd(b->reader) : peers_fd(b->peers);
 }
 
 /* ---- The other end ---- */
@@ -218,19 +211,20 @@ static _Noreturn void unreachable(struct msa *m, const char *address, struct rea
              address, reason);
 }
 
-/* Another peer may be waiting in the queue; it may yet be sent away. */
-static void connect_patiently(struct msa *m, int fd, const char *address, struct reader *forward)
+/* The queue of those who have come may be full for a moment. */
+static void connect_patiently(struct msa *m, int fd, const char *address, const char *socket_name,
+                              struct reader *forward)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    size_t size = strlen(address);
-    if (address[0] != '@' || size < 2 || size > sizeof name.sun_path)
+    size_t size = strlen(socket_name);
+    if (size >= sizeof name.sun_path)
         unreachable(m, address, forward, "not an address");
-    memcpy(name.sun_path + 1, address + 1, size - 1);
-    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
-    double end = seconds() + BACK_PATIENCE;
+    memcpy(name.sun_path + 1, socket_name, size);
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+    double end = seconds() + (double)m->common.wait;
     while (connect(fd, (struct sockaddr *)&name, length) < 0) {
         if (errno == EAGAIN && seconds() > end)
-            unreachable(m, address, forward, "another stage has been waiting there");
+            unreachable(m, address, forward, "others have been waiting there");
         if (errno != EAGAIN && errno != EINTR)
             unreachable(m, address, forward, strerror(errno));
         poll(NULL, 0, RETRY);
@@ -239,19 +233,24 @@ static void connect_patiently(struct msa *m, int fd, const char *address, struct
 
 struct writer *back_connect(struct msa *m, const char *address, bool last, struct reader *forward)
 {
+    char name[BACK_ADDRESS], token[BACK_ADDRESS];
+    if (!peers_address(address, name, token))
+        unreachable(m, address, forward,
+                    "not an address with a token (is that stage of version 0.1.0?)");
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msa_fail_errno(m, "cannot open a way back");
     struct writer *w = writer_open(m, fd, "way back");
     writer_forgive(w);
-    connect_patiently(m, fd, address, forward);
+    connect_patiently(m, fd, address, name, forward);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    if (!same_user(fd))
+    if (!peers_same_user(fd))
         unreachable(m, address, forward, "it belongs to another user");
     struct header *h = header_new(m);
     h->back = true;
-    header_sign(h);
+    header_sign_name(h);
     value_set(m, h->zone, &h->map, "last", value_of_bool(last));
+    value_set(m, h->zone, &h->map, "token", value_str(m, h->zone, token));
     header_write(h, w);
     return w;
 }

@@ -7,30 +7,33 @@
 #ifndef MSA_GRADIENT_CHANNEL_H
 #define MSA_GRADIENT_CHANNEL_H
 
+#include "common/stream/gradient_peers.h"
 #include "common/stream/record.h"
 
-enum { BACK_NOTICE = 5, BACK_PATIENCE = 60 }; /* seconds: says that nobody has connected; fails */
+enum { BACK_NOTICE = 5 }; /* seconds: says that nobody has connected */
 
 struct back; /* the listening end: of the stage before */
 
-/* Opens the listening socket; address (autobind: "@0012f") into `address`. `forward` is the pipe
- * that takes the header to whoever is to connect: where nobody reads it any more and nobody has
- * connected, back_next ends the run with MSA_CLOSED. -1: not watched. */
-struct back *back_listen(struct msa *m, int forward, char address[128]);
+/* Opens the listening socket; its address (gradient_peers.h) into `address`. `forward` takes the
+ * header to whoever is to connect: where nobody reads it any more and nobody has connected,
+ * back_next ends the run with MSA_CLOSED. NULL: not watched. */
+struct back *back_listen(struct msa *m, struct writer *forward, char address[BACK_ADDRESS]);
+/* To be called when the header has been written. */
+void back_announced(struct back *b);
 /* Waits until a stage has connected; to be called before E goes forward, for who reads that may end
  * well before another has connected, and `forward` tells nothing any more. */
 void back_await_peer(struct back *b);
-/* The next frame from the stage that connected. The first call waits for it (one line on stderr
- * after BACK_NOTICE seconds, failure with MSA_FAILED after BACK_PATIENCE, both counted from
- * back_listen: "nobody takes gradients back: does the line end in msa-backprop? to look: msa-dump
- * -t, or msa-load --split train"), checks that it is of the same user (another's is sent away with
- * a warning), reads its H and closes the listening socket, so that a second peer is refused. A peer
+/* The next frame from the stage that connected. The first call waits until its H is there, with the
+ * token (peers_admit): one line on stderr after BACK_NOTICE seconds, failure with MSA_FAILED after
+ * --wait, both counted from when the next program has read the header, before which a line is said
+ * each minute: "nobody takes gradients back: does the line end in msa-backprop? to look: msa-dump
+ * -t, or msa-load --split train". Then the listening socket is closed. A peer
  * that goes without E or X ends the run: MSA_OTHER (silent) where there are stages behind the peer
  * to report it, else MSA_CUT with a line that names the peer; an X frame from it: MSA_OTHER. After
  * E has been returned f->kind is 0. */
 void back_next(struct back *b, struct frame *f);
 /* Is a frame or the peer's end there, so that back_next need not wait? Lets a peer in that has
- * come, and minds BACK_NOTICE and BACK_PATIENCE: who waits with poll calls it when back_fd is
+ * come, and minds BACK_NOTICE and --wait: who waits with poll calls it when back_fd is
  * readable, and every second or so. */
 bool back_ready(struct back *b);
 int back_fd(const struct back *b); /* to poll: the listening socket, then the peer's */

@@ -239,10 +239,9 @@ static value pipeline_of(const struct header *h)
     return pipeline ? *pipeline : value_array();
 }
 
-void header_sign(struct header *h)
+static void sign(struct header *h, int count)
 {
     struct msa *m = h->m;
-    int count = m->argc > 1 ? m->argc - 1 : 0;
     value self = value_map(), argv = value_nils(m, h->zone, (size_t)count);
     for (int i = 0; i < count; i++)
         argv.via.array.ptr[i] = value_str(m, h->zone, m->argv[i + 1]);
@@ -252,6 +251,16 @@ void header_sign(struct header *h)
     value pipeline = pipeline_of(h);
     value_push(m, h->zone, &pipeline, self);
     value_set(m, h->zone, &h->map, "pipeline", pipeline);
+}
+
+void header_sign(struct header *h)
+{
+    sign(h, h->m->argc > 1 ? h->m->argc - 1 : 0);
+}
+
+void header_sign_name(struct header *h)
+{
+    sign(h, 0);
 }
 
 int header_position(const struct header *h)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,8 +16,6 @@ enum { PIPE_BYTES = 1 << 20 };
 static void output_release(void *memory)
 {
     struct output *o = memory;
-    if (o->flags >= 0)
-        fcntl(o->fd, F_SETFL, o->flags);
     if (o->fd >= 0)
         close(o->fd);
 }
@@ -44,7 +43,7 @@ struct output *output_open(struct msa *m, int fd, const char *name)
 {
     struct output *o = msa_alloc(m, sizeof *o);
     struct stat status;
-    *o = (struct output){.m = m, .fd = fd, .name = name, .flags = -1};
+    *o = (struct output){.m = m, .fd = fd, .name = name};
     msa_at_free(o, output_release);
     o->socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
     if (m->common.gzip)
@@ -59,12 +58,21 @@ void output_gzip(struct output *o)
         o->gzip = gzip_open(o->m);
 }
 
-/* Until it closes: others may have the descriptor too. */
+/* Others may have the same pipe open by this very description, a shell for one, so it is opened
+ * anew; where that cannot be (without /proc), writes are of as many bytes as a pipe takes at once
+ * when poll says that there is room. */
 static void make_nonblocking(struct output *o)
 {
-    int flags = fcntl(o->fd, F_GETFL);
-    if (flags >= 0 && !(flags & O_NONBLOCK) && fcntl(o->fd, F_SETFL, flags | O_NONBLOCK) == 0)
-        o->flags = flags;
+    struct stat status;
+    char path[64];
+    o->nonblocking = true;
+    if (o->socket || fstat(o->fd, &status) != 0 || !S_ISFIFO(status.st_mode))
+        return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", o->fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    o->careful = own < 0 || dup2(own, o->fd) < 0;
+    if (own >= 0)
+        close(own);
 }
 
 void output_on_wait(struct output *o, writer_wait_fn *wait, void *closure)
@@ -78,9 +86,7 @@ void output_close(struct output *o)
 {
     int fd = o->fd;
     msa_free(o->m, o->gzip);
-    if (o->flags >= 0)
-        fcntl(fd, F_SETFL, o->flags);
-    o->fd = o->flags = -1;
+    o->fd = -1;
     if (close(fd) < 0 && errno != EINTR)
         msa_fail_errno(o->m, "cannot write %s", o->name);
     msa_free(o->m, o);
@@ -91,10 +97,16 @@ void output_close(struct output *o)
 static ssize_t send_some(struct output *o, struct iovec *v, size_t n)
 {
     n = n < IOV_MAX ? n : IOV_MAX;
-    if (!o->socket)
-        return writev(o->fd, v, (int)n);
     struct msghdr message = {.msg_iov = v, .msg_iovlen = n};
-    return sendmsg(o->fd, &message, MSG_NOSIGNAL);
+    if (o->socket)
+        return sendmsg(o->fd, &message, MSG_NOSIGNAL | (o->nonblocking ? MSG_DONTWAIT : 0));
+    if (!o->careful)
+        return writev(o->fd, v, (int)n);
+    if (poll(&(struct pollfd){.fd = o->fd, .events = POLLOUT}, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(o->fd, v->iov_base, v->iov_len < PIPE_BUF ? v->iov_len : PIPE_BUF);
 }
 
 /* After a write that gave an error: waits, or ends the run, or gives up quietly. */

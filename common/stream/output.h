@@ -19,10 +19,10 @@ struct output {
     int fd;
     const char *name;
     bool socket;
-    bool forgiven; /* that nobody reads is no failure */
-    bool broken;   /* a write failed: nothing can be written any more */
-    uint64_t sent; /* bytes */
-    int flags;     /* the descriptor's, before it was made non-blocking; -1: it was not */
+    bool forgiven;             /* that nobody reads is no failure */
+    bool broken;               /* a write failed: nothing can be written any more */
+    uint64_t sent;             /* bytes */
+    bool nonblocking, careful; /* see make_nonblocking */
     writer_wait_fn *wait;
     void *closure;
     struct output_gzip *gzip; /* NULL: not compressed */

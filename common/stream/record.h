@@ -41,13 +41,15 @@ void schema_remove(struct schema *s, const char *name);
 
 /* H. Known keys are fields; `map` has the others too and is packed with the fields
  * written over it. */
+enum { BACK_ADDRESS = 160 /* bytes, with its end */ };
 struct header {
     bool train, back; /* mode: "train", "eval" (both false) or "back" */
     char family[8];   /* "sims", "mosi"; "" unknown */
     double range;     /* of labels; 0 unknown */
     uint64_t seed;
-    long epochs, steps; /* steps of training per epoch; 0 in evaluation */
-    char address[128];  /* `back`: return address "@xxxxx" of the stage before; "" none */
+    long epochs, steps;         /* steps of training per epoch; 0 in evaluation */
+    char address[BACK_ADDRESS]; /* `back`: return address "@0012f:TOKEN" of the stage before; "":
+                                   none */
     struct schema schema;
     value map;          /* lives in zone */
     msgpack_zone *zone; /* the header's own: stages may keep values in it for the whole run */
@@ -60,6 +62,7 @@ struct header *header_new(struct msa *m);
 struct header *header_parse(struct msa *m, const struct frame *f);
 /* Appends {name, version, argv} of this program to `pipeline`. */
 void header_sign(struct header *h);
+void header_sign_name(struct header *h); /* the same without arguments */
 int header_position(
     const struct header *h); /* length of `pipeline`: this stage's number after header_sign */
 /* The file of parameters that the i-th of the stages before writes, in training; NULL: there are no

@@ -1,11 +1,14 @@
 /* Frames out: each one whole, at once, its payloads straight from where they lie. */
 #include "common/stream/writer.h"
+#include "common/run/cut.h"
 #include "common/run/utf8.h"
 #include "common/stream/body.h"
 #include "common/stream/output.h"
 #include "common/stream/prefix.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CHUNK = 1 << 13 };
@@ -119,6 +122,7 @@ void body_write(struct writer *w, struct body *b, enum frame_kind kind)
     struct iovec *v = b->buffer.array;
     size_t n = msgpack_vrefbuffer_veclen(&b->buffer);
     write_prefix(w, kind, b->length, v, n);
+    cut_check(w->m); /* the CRC has read what is in a mapped file */
     w->partial = true;
     output_send(w->out, v, n);
     w->partial = false;
@@ -192,6 +196,29 @@ void writer_error(struct writer *w, const char *who, const char *what)
 void writer_expect(struct writer *w, const struct target *t)
 {
     file_expect(w->m, t, w->out->fd, (int64_t)w->out->sent);
+}
+
+uint64_t writer_sent(const struct writer *w)
+{
+    return w->out->sent;
+}
+
+uint64_t writer_unread(const struct writer *w)
+{
+    struct stat status;
+    int bytes = 0;
+    bool pipe = fstat(w->out->fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return pipe && ioctl(w->out->fd, FIONREAD, &bytes) == 0 ? (uint64_t)bytes : 0;
+}
+
+bool writer_broken(const struct writer *w)
+{
+    return w->out->broken;
+}
+
+int writer_fd(const struct writer *w)
+{
+    return w->out->fd;
 }
 
 void writer_close(struct writer *w)

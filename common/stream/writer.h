@@ -39,6 +39,13 @@ void frame_write(struct writer *w, const struct frame *f);
 void writer_end(struct writer *w);
 /* X with who and what, if anything can still be written; never fails, never waits for long. */
 void writer_error(struct writer *w, const char *who, const char *what);
+/* Bytes that the descriptor has taken, and how many of them are still in the pipe, read by nobody;
+ * 0 where it is no pipe. */
+uint64_t writer_sent(const struct writer *w);
+uint64_t writer_unread(const struct writer *w);
+/* Nothing can be written any more: nobody is at the other end. */
+bool writer_broken(const struct writer *w);
+int writer_fd(const struct writer *w); /* to poll */
 /* Of a stream that is written in place: fails the run as file_expect. */
 void writer_expect(struct writer *w, const struct target *t);
 void writer_close(struct writer *w);

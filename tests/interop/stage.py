@@ -14,17 +14,23 @@ and, of a stage that keeps a file of its own with each checkpoint,
   stage.file(number)        where that of this checkpoint is
   stage.save(path)          at a checkpoint, after stage.state: writes it. Its length and CRC-32 go into the state, and before
                             stage.restore the file must be as they say"""
+import fcntl
 import os
+import secrets
 import select
 import socket
+import stat
 import struct
 import sys
-import time
+import termios
 import zlib
 
 from read_stream import Writer, frames
 
-NOTICE, PATIENCE = 5, 60  # seconds until it is said that nobody comes, and until that is a failure
+# Seconds: until it is said that nobody comes, and until that is a failure, both once the header has been read; how often it
+# is looked.
+NOTICE, PATIENCE, TICK = 5, 60, 0.02
+MOST, HELLO = 16, 65536  # who have come and are not known, at a time; bytes of their first frame
 NOBODY = "nobody takes gradients back: does the line end in msa-backprop?"
 
 
@@ -62,45 +68,71 @@ class WayBack:
     def __init__(self, header, entry, out):
         if not header.get("back"):
             raise RuntimeError("a training stream without a return address: was it kept in a file?")
+        address, _, token = header["back"][1:].rpartition(":")
         before = socket.socket(socket.AF_UNIX)
-        before.connect("\0" + header["back"][1:])
+        before.connect("\0" + address)
         if not own_user(before):
             raise RuntimeError("the return address belongs to another user")
         self.before, self.behind, self.last = Writer(before.makefile("wb"), forgiving=True), None, True
-        self.name = entry["name"]
-        self.before.write("H", {"version": 1, "mode": "back", "pipeline": [entry], "last": False})
-        self.listener, self.started, self.out = socket.socket(socket.AF_UNIX), time.monotonic(), out
+        self.name, self.out, self.token = entry["name"], out, secrets.token_hex(16).encode()
+        self.before.write("H", {"version": 1, "mode": "back", "pipeline": [{**entry, "argv": []}], "last": False, "token": token})
+        self.listener, self.waiting = socket.socket(socket.AF_UNIX), []  # those who have come, and are not known yet
         self.listener.bind("")  # to a name of the kernel's choice
-        self.listener.listen(0)
-        header["back"] = "@" + self.listener.getsockname()[1:].decode()
+        self.listener.listen(MOST)
+        self.listener.setblocking(False)
+        header["back"] = f"@{self.listener.getsockname()[1:].decode()}:{self.token.decode()}"
 
-    def wait(self):
-        """Until a peer comes; one that has closed its input never will."""
-        ends = select.poll()
-        ends.register(self.listener, select.POLLIN)
-        ends.register(self.out.file, 0)
-        for seconds in NOTICE, PATIENCE:
-            left = 0 if self.out.broken else max(0, self.started + seconds - time.monotonic())
-            found = dict(ends.poll(1000 * left))
-            if self.listener.fileno() in found:
-                return
-            if found or self.out.broken:
-                raise Closed
-            if seconds == NOTICE:
-                print(f"{self.name}: warning: {NOBODY}", file=sys.stderr)
-        raise TimeoutError(NOBODY)
+    def known(self, peer):
+        """Is the first frame there, and has the token? None: not all of it. It is still to be read."""
+        try:
+            start = peer.recv(HELLO, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except ConnectionError:
+            return False
+        length = struct.unpack_from("<I", start, 10)[0] + 18 if len(start) >= 18 else 18
+        if start[:2] != b"\xd8M"[:len(start)] or not start or length > HELLO:
+            return False
+        return None if len(start) < length else self.token in start
+
+    def admit(self):
+        """The peer, if it has come: it knows the token. Others are sent away."""
+        try:
+            while True:
+                self.waiting.append(self.listener.accept()[0])
+        except BlockingIOError:
+            pass
+        for peer in self.waiting[:]:
+            known = own_user(peer) and self.known(peer)
+            if known:
+                return peer
+            if known is False or len(self.waiting) > MOST:
+                self.waiting.remove(peer)
+                peer.close()
+        return None
+
+    def unread(self):
+        """Has the next program not read the header, which is all that has been written? It may still be starting."""
+        file = self.out.file.fileno()
+        return stat.S_ISFIFO(os.fstat(file).st_mode) and fcntl.ioctl(file, termios.FIONREAD, bytes(4)) != bytes(4)
 
     def meet(self):
-        """Accepts one peer, of the same user, and reads its H, unless it is there."""
-        if self.behind:
-            return
-        peer = None
-        while not peer or not own_user(peer):
-            self.wait()
-            peer, _ = self.listener.accept()
-        self.listener.close()
-        self.behind = frames(peer.makefile("rb"))
-        self.last = self.next("H").get("last", False)
+        """Waits for the peer, unless it is there, and reads its H. One that has closed its input will never come."""
+        waited, input_end = 0, select.poll()
+        input_end.register(self.out.file, 0)
+        while not self.behind:
+            if peer := self.admit():
+                self.listener.close()
+                self.behind = frames(peer.makefile("rb"))
+                self.last = self.next("H").get("last", False)
+            elif self.out.broken or input_end.poll(1000 * TICK):
+                raise Closed
+            elif not self.unread():
+                waited += TICK
+                if NOTICE <= waited < NOTICE + TICK:
+                    print(f"{self.name}: warning: {NOBODY}", file=sys.stderr)
+                if waited >= PATIENCE:
+                    raise TimeoutError(NOBODY)
 
     def next(self, kind):
         try:
@@ -187,7 +219,7 @@ class Line:
             self.stage.record(body)
         elif kind == "C" and self.back and hasattr(self.stage, "finite") and not self.stage.finite():
             body["finite"] = False  # msa-backprop ends the training, and the checkpoint does not come back
-        if self.back and kind == "E":
+        if self.back and kind != "H":
             self.back.meet()  # who reads E may end before a stage behind it has come
         self.out.write(kind, body)
         if self.back and kind == "D" and body["train"]:

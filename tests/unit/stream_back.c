@@ -1,13 +1,15 @@
 /* The way back between two processes (gradient_channel.h). */
 #include "common/stream/gradient_channel.c" /* to set its clock */
 
+#include "common/stream/prefix.h"
 #include "tests/unit/stream.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-static const struct msa_common silent = {.quiet = true};
+enum { WAIT = 60 };
+static const struct msa_common silent = {.quiet = true, .wait = WAIT};
 
 /* What the peer does once connected. */
 typedef void peer_fn(struct msa *m, struct writer *w);
@@ -37,7 +39,10 @@ static pid_t fork_peer(const char *address, bool last, peer_fn *act, const char 
         return child;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(3, ~0u, 0); /* the listening socket, above all */
-    struct peer p = {.m = {.program = "msa-peer"}, .address = address, .last = last, .act = act};
+    struct peer p = {.m = {.program = "msa-peer", .common = silent},
+                     .address = address,
+                     .last = last,
+                     .act = act};
     msa_run(&p.m, peer_body);
     _exit(error && !strstr(p.m.error, error) ? 99 : (int)p.m.status);
 }
@@ -56,23 +61,30 @@ struct listening {
     bool last;
     pid_t child;
     void (*read)(struct msa *m, struct back *b);
+    char address[BACK_ADDRESS];
 };
+
+static const char *address_of(const struct msa *m)
+{
+    return ((const struct listening *)m)->address;
+}
 
 static void listen_body(struct msa *m)
 {
     struct listening *l = (struct listening *)m;
-    char address[128];
-    struct back *b = back_listen(m, -1, address);
-    assert_true(address[0] == '@' && strlen(address) == 6);
+    struct back *b = back_listen(m, NULL, l->address);
+    assert_true(l->address[0] == '@' && strlen(l->address) == 6 + 1 + BACK_TOKEN);
+    back_announced(b);
     if (l->act)
-        l->child = fork_peer(address, l->last, l->act, NULL);
+        l->child = fork_peer(l->address, l->last, l->act, NULL);
     l->read(m, b);
 }
 
 static struct listening listening(peer_fn *act, bool last,
                                   void (*read)(struct msa *m, struct back *b))
 {
-    struct listening l = {.m = {.program = "msa-test"}, .act = act, .last = last, .read = read};
+    struct listening l = {
+        .m = {.program = "msa-test", .common = silent}, .act = act, .last = last, .read = read};
     msa_run(&l.m, listen_body);
     if (act)
         status_of(l.child);
@@ -198,14 +210,10 @@ static void wrong_frames(void **state)
 
 static void wait_for_one_more(struct msa *m, struct back *b)
 {
-    struct sockaddr_un name;
-    socklen_t length = sizeof name;
-    char address[128];
-    assert_int_equal(getsockname(b->fd, (struct sockaddr *)&name, &length), 0);
-    snprintf(address, sizeof address, "@%.5s", name.sun_path + 1);
     while (!b->reader)
         back_ready(b);
-    pid_t second = fork_peer(address, true, NULL, "cannot reach the stage before at @");
+    pid_t second = fork_peer(address_of(m), true, NULL,
+                             "Connection refused (all stages of a training line share host");
     assert_int_equal(status_of(second), MSA_FAILED);
     read_gradients(m, b);
 }
@@ -216,49 +224,41 @@ static void a_second_peer_is_refused(void **state)
     assert_int_equal(listening(send_gradients, true, wait_for_one_more).m.status, MSA_OK);
 }
 
-/* Both are there before the first is let in. */
-static void let_in_late(struct msa *m, struct back *b)
+/* A socket that is connected as anybody may connect it. */
+static int connect_plainly(const char *address)
 {
-    struct sockaddr_un name;
-    socklen_t length = sizeof name;
-    char address[128];
-    assert_int_equal(getsockname(b->fd, (struct sockaddr *)&name, &length), 0);
-    snprintf(address, sizeof address, "@%.5s", name.sun_path + 1);
-    assert_true(poll(&(struct pollfd){.fd = b->fd, .events = POLLIN}, 1, 5000) > 0);
-    pid_t second = fork_peer(address, true, NULL,
-                             "Connection refused (all stages of a training line share host");
-    usleep(100000);
-    read_gradients(m, b);
-    assert_int_equal(status_of(second), MSA_FAILED);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    char plain[BACK_ADDRESS], token[BACK_ADDRESS];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (!peers_address(address, plain, token))
+        return -1;
+    memcpy(name.sun_path + 1, plain, strlen(plain));
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(plain));
+    return connect(fd, (struct sockaddr *)&name, length) == 0 ? fd : -1;
 }
 
-static void a_second_that_waits_is_refused(void **state)
+static bool is_sent_away(int fd)
 {
-    (void)state;
-    assert_int_equal(listening(send_gradients, true, let_in_late).m.status, MSA_OK);
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 static void another_user(struct msa *m, struct back *b)
 {
-    struct sockaddr_un name;
-    socklen_t length = sizeof name;
-    assert_int_equal(getsockname(b->fd, (struct sockaddr *)&name, &length), 0);
     pid_t child = fork();
     if (child == 0) {
+        char byte;
         if (setuid(65534) < 0)
             _exit(2);
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        char byte;
-        bool sent_away =
-            connect(fd, (struct sockaddr *)&name, length) == 0 && read(fd, &byte, 1) == 0;
-        _exit(sent_away ? 0 : 1);
+        int fd = connect_plainly(address_of(m));
+        _exit(fd >= 0 && read(fd, &byte, 1) == 0 ? 0 : 1);
     }
-    while (!readable(b->fd))
+    while (!readable(back_fd(b)))
         usleep(1000);
-    m->common = silent;
     assert_false(back_ready(b));
     assert_null(b->reader);
-    assert_true(b->fd >= 0);
+    assert_int_equal(peers_refused(b->peers), 1);
     assert_int_equal(status_of(child), 0);
 }
 
@@ -270,6 +270,60 @@ static void another_user_is_sent_away(void **state)
     assert_int_equal(listening(NULL, true, another_user).m.status, MSA_OK);
 }
 
+/* The first frame of a peer that says this token. */
+static size_t hello(uint8_t *bytes, const char *token)
+{
+    uint8_t body[128] = {0x81, 0xa5, 't', 'o', 'k', 'e', 'n', 0xd9, BACK_TOKEN};
+    memcpy(body + 9, token, BACK_TOKEN);
+    struct prefix p = {.magic = {PREFIX_MAGIC_0, PREFIX_MAGIC_1},
+                       .version = FRAME_VERSION,
+                       .kind = FRAME_HEADER,
+                       .flags = FRAME_NO_CRC,
+                       .length = 9 + BACK_TOKEN};
+    memcpy(bytes, &p, sizeof p);
+    memcpy(bytes + sizeof p, body, p.length);
+    return sizeof p + p.length;
+}
+
+/* Each is sent away, or waited for, and the right one still comes through. */
+static void strangers(struct msa *m, struct back *b)
+{
+    static const uint8_t noise[64] = "GET / HTTP/1.1";
+    uint8_t frame[256];
+    size_t size = hello(frame, "0123456789abcdef0123456789abcdef");
+    int loud = connect_plainly(address_of(m)), wrong = connect_plainly(address_of(m)),
+        half = connect_plainly(address_of(m)), huge = connect_plainly(address_of(m));
+    assert_int_equal(write(loud, noise, sizeof noise), sizeof noise);
+    assert_int_equal(write(wrong, frame, size), size);
+    assert_int_equal(write(half, frame, size - 1), size - 1);
+    ((struct prefix *)frame)->length = BACK_HELLO;
+    assert_int_equal(write(huge, frame, size), size);
+    assert_false(back_ready(b));
+    assert_true(is_sent_away(loud) && is_sent_away(wrong) && is_sent_away(huge));
+    assert_false(is_sent_away(half));
+    assert_false(readable(back_fd(b))); /* half of a frame does not keep it awake */
+    assert_int_equal(write(half, frame + size - 1, 1), 1);
+    assert_true(readable(back_fd(b)));
+    assert_false(back_ready(b));
+    assert_true(is_sent_away(half));
+    assert_int_equal(peers_refused(b->peers), 4);
+    for (int i = 0; i < 200; i++) {
+        assert_true(connect_plainly(address_of(m)) >= 0);
+        assert_false(back_ready(b));
+    }
+    struct listening *l = (struct listening *)m;
+    l->child = fork_peer(l->address, true, send_gradients, NULL);
+    read_gradients(m, b);
+}
+
+static void strangers_do_not_keep_it_from_its_peer(void **state)
+{
+    (void)state;
+    struct listening l = listening(NULL, true, strangers);
+    assert_string_equal(l.m.error, "");
+    assert_int_equal(status_of(l.child), MSA_OK);
+}
+
 static void connect_nowhere(struct msa *m)
 {
     back_connect(m, (const char *)m->settings, true, NULL);
@@ -278,14 +332,18 @@ static void connect_nowhere(struct msa *m)
 static void nobody_listens(void **state)
 {
     (void)state;
-    char none[] = "@zzzzz", path[] = "/run/x", empty[] = "";
+    char none[] = "@zzzzz:0", path[] = "/run/x:0", old[] = "@zzzzz", empty[] = "";
     struct msa m = {.program = "msa-test", .settings = none};
     msa_run(&m, connect_nowhere);
     assert_fails(&m, MSA_FAILED,
-                 "cannot reach the stage before at @zzzzz: Connection refused (all stages");
+                 "cannot reach the stage before at @zzzzz:0: Connection refused (all stages");
     m.settings = path;
     msa_run(&m, connect_nowhere);
     assert_fails(&m, MSA_FAILED, "not an address");
+    m.settings = old;
+    msa_run(&m, connect_nowhere);
+    assert_fails(&m, MSA_FAILED,
+                 "at @zzzzz: not an address with a token (is that stage of version 0.1.0?) (all");
     m.settings = empty;
     msa_run(&m, connect_nowhere);
     assert_fails(&m, MSA_FAILED, "not an address");
@@ -295,19 +353,27 @@ static void nobody_listens(void **state)
 
 static void too_late(struct msa *m, struct back *b)
 {
-    m->common = silent;
-    b->started -= BACK_PATIENCE - .2;
+    b->waited = WAIT - .2;
     read_on(m, b);
 }
 
 static void notice(struct msa *m, struct back *b)
 {
-    m->common = silent;
+    (void)m;
     assert_false(back_ready(b));
     assert_false(b->noticed);
-    b->started -= BACK_NOTICE;
+    b->waited += BACK_NOTICE;
     assert_false(back_ready(b));
     assert_true(b->noticed);
+}
+
+/* The time of a process that was stopped, or busy. */
+static void asked_late(struct msa *m, struct back *b)
+{
+    (void)m;
+    b->looked -= 3600;
+    assert_false(back_ready(b));
+    assert_true(b->waited < 2);
 }
 
 static void nobody_comes(void **state)
@@ -317,21 +383,58 @@ static void nobody_comes(void **state)
     assert_fails(&l.m, MSA_FAILED,
                  "nobody takes gradients back: does the line end in msa-backprop?");
     assert_int_equal(listening(NULL, true, notice).m.status, MSA_OK);
+    assert_int_equal(listening(NULL, true, asked_late).m.status, MSA_OK);
 }
 
 static void nobody_reads(struct msa *m)
 {
     int ends[2];
-    char address[128];
+    char address[BACK_ADDRESS];
     assert_int_equal(pipe(ends), 0);
+    struct back *b = back_listen(m, writer_open(m, ends[1], "pipe"), address);
     close(ends[0]);
-    read_on(m, back_listen(m, ends[1], address));
+    read_on(m, b);
+}
+
+/* Who has not read the header may take as long as it likes to start. */
+static void header_unread(struct msa *m)
+{
+    int ends[2];
+    char address[BACK_ADDRESS], bytes[65536];
+    assert_int_equal(pipe(ends), 0);
+    struct writer *w = writer_open(m, ends[1], "pipe");
+    struct back *b = back_listen(m, w, address);
+    header_write(header_new(m), w);
+    back_announced(b);
+    size_t size = writer_sent(w);
+    writer_end(w); /* what comes behind it does not count */
+    b->waited = WAIT - .1;
+    b->looked -= 1;
+    assert_false(back_ready(b));
+    assert_true(b->unread > .9);
+    b->unread = 60;
+    assert_false(back_ready(b));
+    assert_int_equal(b->minutes, 1);
+    assert_int_equal(read(ends[0], bytes, size - 1), size - 1);
+    assert_false(back_ready(b));
+    assert_int_equal(read(ends[0], bytes, 1), 1);
+    close(ends[0]);
+    b->looked -= 1;
+    back_ready(b);
+}
+
+static void patience_begins_when_the_header_is_read(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "msa-test", .common = silent};
+    msa_run(&m, header_unread);
+    assert_fails(&m, MSA_FAILED, "nobody takes gradients back");
 }
 
 static void a_closed_pipe_ends_the_wait(void **state)
 {
     (void)state;
-    struct msa m = {.program = "msa-test"};
+    struct msa m = {.program = "msa-test", .common = silent};
     assert_int_equal(msa_run(&m, nobody_reads), MSA_CLOSED);
 }
 
@@ -343,10 +446,11 @@ int main(void)
         cmocka_unit_test(a_peer_that_goes),
         cmocka_unit_test(wrong_frames),
         cmocka_unit_test(a_second_peer_is_refused),
-        cmocka_unit_test(a_second_that_waits_is_refused),
+        cmocka_unit_test(strangers_do_not_keep_it_from_its_peer),
         cmocka_unit_test(another_user_is_sent_away),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(nobody_comes),
+        cmocka_unit_test(patience_begins_when_the_header_is_read),
         cmocka_unit_test(a_closed_pipe_ends_the_wait),
     };
     signal(SIGPIPE, SIG_IGN);
