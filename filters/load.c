@@ -295,7 +295,8 @@ static struct header *prepare(struct load *l)
         return h;
     source->settings = settings_value(l, h);
     source->watch = watch_new(&source->batcher, &source->order);
-    training_put(h, training_text(l->m, training_crc(&source->settings), 0));
+    char text[TRAINING_TEXT];
+    training_put(h, training_text(text, training_crc(&source->settings), 0));
     if (s->state)
         source_claim_state(source, h, s->resume);
     return h;

@@ -112,21 +112,17 @@ static struct log *open_log(struct msa *m, const value *state, const char *path)
 
 /* ---- The stage's part ---- */
 
-static value settings_of(const struct stage *s, msgpack_zone *zone)
-{
-    return s->ops->settings ? resume_settings(s->m, zone, s->ops->settings) : value_map();
-}
-
 void checkpoint_resume(struct stage *s)
 {
     const value *state = NULL; /* the training begins, or nothing is trained */
     if (has_state(s) && s->header->train) {
-        value settings = settings_of(s, s->header->zone);
-        state = resume_state(s->header, &settings);
+        s->settings = s->ops->settings ? resume_settings(s->m, s->header->zone, s->ops->settings)
+                                       : value_map();
+        state = resume_state(s->header, &s->settings);
         if (s->ops->turn)
             resume_line(s->header);
         if (s->ops->identifies)
-            training_add_settings(s->header, &settings);
+            training_add_settings(s->header, &s->settings);
     }
     if (state && s->ops->restore)
         s->ops->restore(s, state);
@@ -143,7 +139,7 @@ void checkpoint_save(struct stage *s, struct control *c)
         s->ops->save(s, c, &state);
     put_log(c, &state, s->log);
     if (s->ops->settings)
-        value_set(s->m, c->zone, &state, "settings", settings_of(s, c->zone));
+        value_set(s->m, c->zone, &state, "settings", s->settings);
     if (value_depth(&state) > STAGE_DEPTH)
         msa_fail(s->m, MSA_FAILED, "its state: nested deeper than %d", STAGE_DEPTH);
     control_add_state(s->m, c, s->position, state);

@@ -12,15 +12,17 @@
 
 enum { MOST_CHECKPOINTS = 999999999 };
 
-const char *checkpoint_file_path(struct msa *m, const char *path, long n)
+char *checkpoint_file_path(struct msa *m, const char *path, long n)
 {
     return msa_format(m, "%s.%ld", path, n);
 }
 
 /* The same, by the folder that this run writes into: a link to it may lead elsewhere by now. */
-static const char *save_at(struct msa *m, const char *path, long n)
+static char *save_at(struct msa *m, const char *path, long n)
 {
-    return file_in_folder(m, checkpoint_file_path(m, path, n));
+    char *given = checkpoint_file_path(m, path, n), *save = file_in_folder(m, given);
+    msa_free(m, given);
+    return save;
 }
 
 /* ---- Whose a file is ---- */
@@ -50,10 +52,9 @@ const struct written parameters_written = {.what = "parameters",
                                            .parameters = true};
 
 /* One that is write-protected is the user's. */
-static bool is_save(struct msa *m, const char *path, long n)
+static bool is_checkpoint(struct msa *m, const char *save, long n)
 {
     struct stat status;
-    const char *save = save_at(m, path, n);
     int fd = open(save, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return false;
@@ -63,6 +64,17 @@ static bool is_save(struct msa *m, const char *path, long n)
     bool is = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_mode & 0222 &&
               checkpoint_of(m, fd, save) == n;
     msa_free(m, held);
+    return is;
+}
+
+/* Is it there? Then it is removed, if it is to be. */
+static bool visit_save(struct msa *m, const char *path, long n, bool removes)
+{
+    char *save = save_at(m, path, n);
+    bool is = is_checkpoint(m, save, n);
+    if (is && removes)
+        unlink(save);
+    msa_free(m, save);
     return is;
 }
 
@@ -125,9 +137,11 @@ static long entries_next(struct entries *e)
 
 static void clear_one(struct msa *m, const char *path, long n)
 {
-    struct target t = target_of(m, checkpoint_file_path(m, path, n));
+    char *save = checkpoint_file_path(m, path, n);
+    struct target t = target_of(m, save);
     claim_clear(m, &t);
     target_free(m, &t);
+    msa_free(m, save);
 }
 
 void checkpoint_files_prepare(struct msa *m, const char *path, long from, long to)
@@ -139,7 +153,7 @@ void checkpoint_files_prepare(struct msa *m, const char *path, long from, long t
     msa_free(m, locks);
     struct entries *saves = entries_of(m, path, false);
     for (long n; (n = entries_next(saves));) {
-        if (n < from || n > to || is_save(m, path, n))
+        if (n < from || n > to || visit_save(m, path, n, false))
             continue;
         struct target t = target_of(m, checkpoint_file_path(m, path, n));
         target_expect_writable(m, &t);
@@ -156,13 +170,8 @@ static bool visit_others(struct msa *m, const char *path, long but, bool removes
 {
     bool found = false;
     struct entries *saves = entries_of(m, path, false);
-    for (long n; (n = entries_next(saves));) {
-        if (n == but || !is_save(m, path, n))
-            continue;
-        found = true;
-        if (removes)
-            unlink(save_at(m, path, n));
-    }
+    for (long n; (n = entries_next(saves));)
+        found = (n != but && visit_save(m, path, n, removes)) || found;
     msa_free(m, saves);
     return found;
 }
@@ -179,13 +188,15 @@ void checkpoint_files_remove(struct msa *m, const char *path)
 
 void checkpoint_file_remove(struct msa *m, const char *path, long n)
 {
-    if (n > 0 && is_save(m, path, n))
-        unlink(save_at(m, path, n));
+    if (n > 0)
+        visit_save(m, path, n, true);
 }
 
 void checkpoint_file_expect(struct msa *m, const char *path, long n)
 {
-    if (file_exists(save_at(m, path, n)) && !is_save(m, path, n))
-        msa_fail(m, MSA_FAILED, "cannot write '%s': it is not a checkpoint, and is not replaced",
-                 checkpoint_file_path(m, path, n));
+    char *save = save_at(m, path, n);
+    if (file_exists(save) && !is_checkpoint(m, save, n))
+        msa_fail(m, MSA_FAILED,
+                 "cannot write '%s.%ld': it is not a checkpoint, and is not replaced", path, n);
+    msa_free(m, save);
 }

@@ -11,7 +11,7 @@
 extern const struct written parameters_written;
 
 /* FILE.N; owned by the run. */
-const char *checkpoint_file_path(struct msa *m, const char *path, long n);
+char *checkpoint_file_path(struct msa *m, const char *path, long n);
 /* Before a training: removes what a killed run left of a checkpoint that it was writing. Fails the
  * run where another run is writing one, where a file may not have as long a name as that of a
  * checkpoint, and with MSA_USAGE where a file that is no checkpoint has the name of one from `from`

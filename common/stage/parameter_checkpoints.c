@@ -96,8 +96,9 @@ static void identify(struct trainable *t)
         for (int k = 0; k < 2 && !of_machine(t->notes[i][0]); k++)
             crc = libdeflate_crc32(crc, t->notes[i][k], strlen(t->notes[i][k]) + 1);
     t->checkpoints.identity = crc;
+    char text[TRAINING_TEXT];
     if (params_trained(&t->params))
-        training_put(t->stage->header, training_text(t->m, crc, 0));
+        training_put(t->stage->header, training_text(text, crc, 0));
 }
 
 /* A training of which nothing was committed begins again, and writes over the checkpoint that it
@@ -131,12 +132,14 @@ static struct checksum save(struct trainable *t, const char *path, bool moments)
     size_t count = 0;
     all[count][0] = "program", all[count++][1] = t->m->program;
     all[count][0] = "version", all[count++][1] = MSA_VERSION;
-    all[count][0] = "checkpoint", all[count++][1] = msa_format(t->m, "%ld", t->checkpoints.last);
+    char checkpoint[32], seed[32];
+    snprintf(checkpoint, sizeof checkpoint, "%ld", t->checkpoints.last);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->params.seed);
+    all[count][0] = "checkpoint", all[count++][1] = checkpoint;
     all[count][0] = "training", all[count++][1] = t->checkpoints.training;
     if (t->checkpoints.line)
         all[count][0] = "line", all[count++][1] = t->checkpoints.line;
-    all[count][0] = "seed";
-    all[count++][1] = msa_format(t->m, "%llu", (unsigned long long)t->params.seed);
+    all[count][0] = "seed", all[count++][1] = seed;
     for (int i = 0; i < t->note_count; i++, count++)
         memcpy(all[count], t->notes[i], sizeof all[count]);
     return params_save(&t->params, path, moments, all, count);
@@ -151,6 +154,16 @@ static void put_checksum(struct control *c, value *state, const char *key, struc
     value_set(c->m, c->zone, state, key, v);
 }
 
+/* Of the checkpoint `last`, in the place of those of the one before. */
+static void take_names(struct trainable *t, const value *control)
+{
+    struct parameter_checkpoints *p = &t->checkpoints;
+    msa_free(t->m, p->line);
+    msa_free(t->m, p->path);
+    p->line = training_line(t->m, control);
+    p->path = checkpoint_file_path(t->m, t->settings->params, p->last);
+}
+
 void checkpoints_save(struct trainable *t, struct control *c, value *state)
 {
     struct parameter_checkpoints *p = &t->checkpoints;
@@ -158,13 +171,12 @@ void checkpoints_save(struct trainable *t, struct control *c, value *state)
     p->best = value_bool(&c->map, "best", true);
     if (p->last < 1)
         msa_fail(t->m, MSA_CORRUPT, "way back: a control without the number of its checkpoint");
-    p->training = training_text(t->m, p->identity, training_settings(c));
-    p->line = training_line(t->m, &c->map);
+    training_text(p->training, p->identity, training_settings(c));
     checkpoints_look(t);
+    take_names(t, &c->map);
     checkpoint_file_expect(t->m, t->settings->params, p->last);
-    const char *path = checkpoint_file_path(t->m, t->settings->params, p->last);
-    put_checksum(c, state, "file", save(t, path, true));
-    p->last_mark = mark_of(t->m, path);
+    put_checksum(c, state, "file", save(t, p->path, true));
+    p->last_mark = mark_of(t->m, p->path);
     if (p->kept)
         put_checksum(c, state, "best", p->file);
     value_set(t->m, c->zone, state, "training", value_str(t->m, c->zone, p->training));
@@ -248,7 +260,7 @@ static void restore_parameters(struct trainable *t, const char *path, const valu
     check_file(t, path, state, "file");
     struct safetensors *file = safetensors_open(t->m, path);
     compare_settings(t, file);
-    t->checkpoints.training = resume_training(t->m, state);
+    snprintf(t->checkpoints.training, TRAINING_TEXT, "%s", resume_training(t->m, state));
     compare_initial(t, t->checkpoints.training);
     params_restore(&t->params, file);
     safetensors_close(t->m, file);
@@ -263,8 +275,8 @@ void checkpoints_restore(struct trainable *t, const value *state)
     const char *path = t->settings->params;
     p->last = resume_checkpoint(h);
     p->best = resume_best(h);
-    p->line = training_line(t->m, value_get(&h->map, "resume"));
-    restore_parameters(t, checkpoint_file_path(t->m, path, p->last), state);
+    take_names(t, value_get(&h->map, "resume"));
+    restore_parameters(t, p->path, state);
     p->kept = value_get(state, "best");
     if (p->kept)
         p->file = checksum_in(t->m, state, "best");

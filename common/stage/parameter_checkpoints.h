@@ -7,18 +7,20 @@
 #include "common/run/checksum.h"
 #include "common/run/mark.h"
 #include "common/stream/control.h"
+#include "common/stream/training.h"
 
 struct trainable;
 
 struct parameter_checkpoints {
-    bool replaces;        /* files of an earlier training are to go */
-    uint32_t identity;    /* of the training up to here, settings and initial values */
-    const char *training; /* with those of what follows (training_text); from a checkpoint on */
-    const char *line;     /* that of the whole line (training_line); NULL: not known */
-    long last;            /* checkpoint that was saved; 0: none */
-    bool best;            /* were its parameters the best so far */
-    bool kept;            /* FILE is this training's, */
-    struct checksum file; /* with these bytes */
+    bool replaces;                /* files of an earlier training are to go */
+    uint32_t identity;            /* of the training up to here, settings and initial values */
+    char training[TRAINING_TEXT]; /* with those of what follows; from a checkpoint on */
+    char *line;                   /* that of the whole line (training_line); NULL: not known */
+    char *path;                   /* FILE.N of `last`; NULL: not known */
+    long last;                    /* checkpoint that was saved; 0: none */
+    bool best;                    /* were its parameters the best so far */
+    bool kept;                    /* FILE is this training's, */
+    struct checksum file;         /* with these bytes */
     struct mark file_mark,
         last_mark; /* FILE, if it is kept, and the last FILE.N, as they were left */
 };

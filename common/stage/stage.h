@@ -79,6 +79,7 @@ struct stage {
     struct header *header;
     int position;            /* in the header's pipeline, from 1 */
     int records;             /* to train on that came, until the line stands */
+    value settings;          /* in training, those that ops->settings names; else a nil */
     int unheard;             /* that came after gradients could no longer be given back */
     bool stands;             /* the whole line does */
     bool checkpointed;       /* a checkpoint went back, and is not known to be committed */

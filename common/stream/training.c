@@ -9,11 +9,12 @@
 
 enum { OWN = 8, BOTH = 16, WHOLE = 24 }; /* digits */
 
-const char *training_text(struct msa *m, uint32_t own, uint32_t following)
+const char *training_text(char text[TRAINING_TEXT], uint32_t own, uint32_t following)
 {
     char both[BOTH + 1];
     snprintf(both, sizeof both, "%08x%08x", own, following);
-    return msa_format(m, "%s%08x", both, libdeflate_crc32(0, both, BOTH));
+    snprintf(text, TRAINING_TEXT, "%s%08x", both, libdeflate_crc32(0, both, BOTH));
+    return text;
 }
 
 bool training_is_whole(const char *text)
@@ -126,20 +127,22 @@ void training_add_settings(struct header *h, const value *settings)
 {
     const char *before = training_of(h);
     uint32_t crc = libdeflate_crc32(training_crc(settings), before, strlen(before));
+    char text[TRAINING_TEXT];
     if (*before)
-        training_put(h, training_text(h->m, crc, 0));
+        training_put(h, training_text(text, crc, 0));
 }
 
 void training_put_line(struct control *c, const struct header *h)
 {
     const char *before = training_of(h);
+    char text[TRAINING_TEXT];
     if (*before)
         value_set(c->m, c->zone, &c->map, "line",
                   value_str(c->m, c->zone,
-                            training_text(c->m, training_own(before), training_settings(c))));
+                            training_text(text, training_own(before), training_settings(c))));
 }
 
-const char *training_line(struct msa *m, const value *control)
+char *training_line(struct msa *m, const value *control)
 {
     const value *v = value_get(control, "line");
     bool text = v && v->type == MSGPACK_OBJECT_STR;

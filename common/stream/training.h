@@ -10,7 +10,8 @@
  * line: a CRC-32 of the stages upstream and of the stage itself, one of the settings of those
  * downstream, and one of these 16 digits, so that a damaged text is not mistaken for another
  * training. */
-const char *training_text(struct msa *m, uint32_t own, uint32_t following);
+enum { TRAINING_TEXT = 25 };
+const char *training_text(char text[TRAINING_TEXT], uint32_t own, uint32_t following);
 /* Is it such a text? */
 bool training_is_whole(const char *text);
 /* The first of its CRCs. */
@@ -26,7 +27,7 @@ void training_add_settings(struct header *h, const value *settings);
  * control that it sends back, once it has added its own state; not if the header has no text. */
 void training_put_line(struct control *c, const struct header *h);
 /* That text, owned by the run; NULL: the control has none. */
-const char *training_line(struct msa *m, const value *control);
+char *training_line(struct msa *m, const value *control);
 
 /* A value in 32 bits, the same whatever the order of its maps and the encoding of its numbers. */
 uint32_t training_crc(const value *v);

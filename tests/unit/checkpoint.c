@@ -22,7 +22,8 @@ static struct header *begin_header(struct msa *m)
     h->train = true;
     h->epochs = 2;
     h->steps = RECORDS;
-    training_put(h, training_text(m, 1, 0));
+    char text[TRAINING_TEXT];
+    training_put(h, training_text(text, 1, 0));
     struct commit *commit = commit_read(m, "state");
     if (commit)
         resume_put(h, commit);
