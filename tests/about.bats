@@ -3,8 +3,8 @@
 load helper
 load bert_set.bash
 
-# before_test COMMAND [PATTERN]: programs, of which msa-load does that when the test split is loaded: the training has ended.
-# Or when its arguments are such.
+# before_test COMMAND [PATTERN]: programs, of which msa-load does that when the test split is loaded, and not only looked for
+# by one record: the training has ended. Or when its arguments are such.
 before_test() {
     local when='*"--split test"*'
     rm -rf other-bin
@@ -13,7 +13,7 @@ before_test() {
     rm other-bin/msa-load
     cat >other-bin/msa-load <<END
 #!/bin/sh
-case "\$*" in ${2-$when}) $1 ;; esac
+case "\$*" in *"--batch 1 "*) ;; ${2-$when}) $1 ;; esac
 exec "$BUILD/bin/msa-load" "\$@"
 END
     chmod +x other-bin/msa-load

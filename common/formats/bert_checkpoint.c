@@ -82,8 +82,10 @@ struct bert_config bert_config_parse(struct msa *m, const char *from, const char
                                      size_t length)
 {
     struct bert_config c = {0};
-    json_error_t error;
-    const json_t *config = length <= CONFIG_MAX ? json_read(m, text, length, &error) : NULL;
+    struct json json = {0};
+    if (length <= CONFIG_MAX)
+        json = json_read(m, text, length);
+    const json_t *config = json.value;
     if (!json_is_object(config))
         msa_fail(m, MSA_CORRUPT, "%s: no JSON object of at most 1 MiB", from);
     expect_word(m, from, config, "model_type", "bert");
@@ -97,6 +99,7 @@ struct bert_config bert_config_parse(struct msa *m, const char *from, const char
         msa_fail(m, MSA_CORRUPT,
                  "%s: 'hidden_size' %zu is no multiple of 'num_attention_heads' %zu", from, c.dim,
                  c.heads);
+    json_free(m, &json);
     return c;
 }
 

@@ -166,7 +166,7 @@ static bool check_values(struct reading *r, const char *text)
 char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
 {
     uint8_t prefix[SAFETENSORS_PREFIX];
-    json_error_t error;
+    struct json json = {0};
     if (content_start(m, fd, path, prefix, sizeof prefix) < sizeof prefix)
         return NULL;
     size_t length = content_safetensors_length(prefix);
@@ -176,28 +176,29 @@ char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
     size_t found = content_start(m, fd, path, start, sizeof prefix + length);
     const char *text = (char *)start + sizeof prefix;
     struct reading r = {.header = length};
-    bool whole = found == sizeof prefix + length && check_values(&r, text);
-    const json_t *header = whole ? json_read(m, text, length, &error) : NULL;
-    const json_t *metadata = json_object_get(header, "__metadata__");
+    if (found == sizeof prefix + length && check_values(&r, text))
+        json = json_read(m, text, length);
+    const json_t *metadata = json_object_get(json.value, "__metadata__");
     const char *said = json_string_value(json_object_get(metadata, key));
     char *note = said ? msa_strndup(m, said, strlen(said)) : NULL;
+    json_free(m, &json);
     msa_free(m, start);
     return note;
 }
 
 void safetensors_read_header(struct reading *r)
 {
-    json_error_t error;
     const char *text = (const char *)r->s->map.bytes + SAFETENSORS_PREFIX;
     if (!check_values(r, text))
         return;
-    json_t *header = json_read(r->m, text, r->header, &error);
-    if (!header)
-        wrong(r, "header, byte %d: %s", error.position, error.text);
-    else if (!json_is_object(header))
+    struct json json = json_read(r->m, text, r->header);
+    if (!json.value)
+        wrong(r, "header, byte %d: %s", json.error.position, json.error.text);
+    else if (!json_is_object(json.value))
         wrong(r, "header is no JSON object");
-    else if (read_header(r, header))
+    else if (read_header(r, json.value))
         check_spans(r);
+    json_free(r->m, &json);
     for (char *c = r->wrong; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';

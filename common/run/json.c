@@ -20,24 +20,37 @@ json_t **json_holder(struct msa *m)
  *
  * Where jansson finds no memory for a byte of a string it goes on without it, and then reads and
  * writes beyond the string if that was its end. So its allocator does not fail but ends the run,
- * out of the middle of jansson, and all that it has taken is the run's. The allocator is not told
- * whose call it is, hence the variable. */
+ * out of the middle of jansson, and all that it has taken is the run's, in chunks. The allocator is
+ * not told whose call it is, hence the variable. */
 
 enum { CHUNK = 1 << 16 };
 
+struct json_chunk {
+    struct json_chunk *before;
+    _Alignas(max_align_t) uint8_t bytes[];
+};
+
 static _Thread_local struct {
     struct msa *m;
+    struct json_chunk *chunks;
     uint8_t *at;
     size_t left;
 } reading;
 
+static void add_chunk(size_t bytes)
+{
+    struct json_chunk *chunk = msa_alloc(reading.m, sizeof *chunk + bytes);
+    chunk->before = reading.chunks;
+    reading.chunks = chunk;
+    reading.at = chunk->bytes;
+    reading.left = bytes;
+}
+
 static void *take(size_t bytes)
 {
     bytes = (bytes + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
-    if (bytes > reading.left) {
-        reading.left = bytes > CHUNK ? bytes : CHUNK;
-        reading.at = msa_alloc(reading.m, reading.left);
-    }
+    if (bytes > reading.left)
+        add_chunk(bytes > CHUNK ? bytes : CHUNK);
     uint8_t *memory = reading.at;
     reading.at += bytes;
     reading.left -= bytes;
@@ -55,16 +68,28 @@ static void stop(void *memory)
     json_set_alloc_funcs(malloc, free);
 }
 
-json_t *json_read(struct msa *m, const char *text, size_t length, json_error_t *error)
+struct json json_read(struct msa *m, const char *text, size_t length)
 {
+    struct json json;
     void *guard = msa_alloc(m, 1);
     msa_at_free(guard, stop); /* also if the run ends in between */
     reading.m = m;
+    reading.chunks = NULL;
     reading.left = 0;
     json_set_alloc_funcs(take, keep);
-    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
+    json.value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &json.error);
+    json.memory = reading.chunks;
     msa_free(m, guard);
-    return value;
+    return json;
+}
+
+void json_free(struct msa *m, struct json *json)
+{
+    for (struct json_chunk *chunk = json->memory, *before; chunk; chunk = before) {
+        before = chunk->before;
+        msa_free(m, chunk);
+    }
+    *json = (struct json){0};
 }
 
 /* Into memory of its full size: json_dumps, which grows its own, drops what it finds no memory

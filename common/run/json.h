@@ -7,10 +7,15 @@
 
 /* Room for a value, which goes when the room does: with msa_free, or at the end of the run. */
 json_t **json_holder(struct msa *m);
-/* What the text says, without a key twice in an object; NULL, and why, if it is no JSON. It is only
- * to be looked at: its memory goes at the end of the run, and it is never decref'd. Fails the run
- * when there is no memory. */
-json_t *json_read(struct msa *m, const char *text, size_t length, json_error_t *error);
+/* What a text says. */
+struct json {
+    json_t *value; /* NULL: it is no JSON. Only to be looked at, and never decref'd. */
+    json_error_t error;
+    struct json_chunk *memory; /* of all of it */
+};
+/* Refuses a key that is twice in an object. Fails the run when there is no memory. */
+struct json json_read(struct msa *m, const char *text, size_t length);
+void json_free(struct msa *m, struct json *json);
 /* The value as compact text; msa_free it. Fails the run when there is no memory, or no value. */
 char *json_text(struct msa *m, const json_t *value);
 

@@ -46,10 +46,8 @@ struct frames trainable_frames(struct trainable *t, const char *name, const char
         msa_fail(t->m, MSA_CORRUPT, "header: %zu frames of '%s' but at most %zu are expected",
                  frames->shape[1], name, most);
     if (frames->gradient && (mean || frames->shape[1] < most))
-        msa_fail(t->m, MSA_FAILED,
-                 "'%s' is standardized, or lengthened to %zu frames: no gradient goes back through "
-                 "that",
-                 name, most);
+        msa_fail(t->m, MSA_FAILED, "%s of '%s': no gradient goes back through it",
+                 mean ? "standardize" : "padding", name);
     trainable_reads(t, name)->frames = true;
     return frames_layer(&t->params, prefix, most, frames->shape[2], mean, scale);
 }
