@@ -189,7 +189,8 @@ schema = {name: {"dtype": "<f4", "shape": [0, *x.shape[1:]], "gradient": False} 
 names = eval(os.environ.get("NAMES", "['s_text', 'd_text']"))
 schema["u"].update({"columns": names} if names else {})
 out.write("H", {"mode": "eval", "family": family, "schema": schema})
-out.write("D", {"epoch": 0, "step": 0, "split": "test", "train": False, "id": ["a\tb"],
+out.write("D", {"epoch": 0, "step": 0, "split": "test", "train": False,
+                "id": [os.environ.get("ID", r"a\tb").encode().decode("unicode_escape")],
                 "tensors": tensors})
 out.write("E", {"frames": 2})
 END
@@ -229,6 +230,7 @@ END
     [ "$(jq -c 'del(.["u.1"], .["u.2"]) | keys' one.json)" = '["id","prediction","split","u.3"]' ]
     [ "$(jq -n -c '[inputs.prediction]' < <(msa-metrics --each --json one.msa))" = '[null]' ]
     [ "$(msa-metrics --each one.msa | tail -n 1)" = $'a?b\ttest\t\tnan\t\t\t1\t2\tnan' ]
+    [ "$(ID='a\0\0b' each sims '[0.5]' '[[0, 1]]' '[[1, 2]]' | jq -r .id)" = 'a??b' ]
 }
 
 @test "a column of u that is called as another column of predictions is refused" {

@@ -140,9 +140,7 @@ static struct bert_config read_config(struct msa *m, const char *path)
 {
     struct mapping map = file_map(m, path);
     size_t length = map.size < CONFIG_MAX + 1 ? map.size : CONFIG_MAX + 1;
-    char *text = msa_alloc(m, length + 1);
-    if (length)
-        memcpy(text, map.bytes, length); /* as many bytes, also where one of them is 0 */
+    char *text = msa_strndup(m, (const char *)map.bytes, length);
     file_unmap(map);
     struct bert_config c = bert_config_parse(m, path, text, length);
     msa_free(m, text);

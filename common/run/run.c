@@ -232,8 +232,8 @@ void msa_free(struct msa *m, void *memory)
 
 char *msa_strndup(struct msa *m, const char *text, size_t length)
 {
-    length = strnlen(text, length);
-    return memcpy(msa_alloc(m, length + 1), text, length);
+    char *copy = msa_alloc(m, length + 1);
+    return length ? memcpy(copy, text, length) : copy;
 }
 
 char *msa_format(struct msa *m, const char *format, ...)

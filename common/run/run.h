@@ -115,6 +115,7 @@ void msa_free(struct msa *m, void *block); /* NULL is fine */
  * closes what the block holds (descriptors, mappings). At the end the newest blocks go first, so
  * what a block was made from is still there. at_free may not use the run. */
 void msa_at_free(void *block, void (*at_free)(void *block));
+/* A copy of `length` bytes, with those that are 0, and a 0 behind it. */
 char *msa_strndup(struct msa *m, const char *text, size_t length);
 char *msa_format(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);
 
