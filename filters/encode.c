@@ -206,8 +206,8 @@ static void choose(struct trainable *t)
         trainable_part(t, tokens ? &encode_bert : network_of(t, i), i);
         all = msa_format(t->m, "%s%s%s", all, *all ? "," : "", modality_names[i]);
     }
-    trainable_check_options(t);
     check_any(t);
+    trainable_check_options(t);
     trainable_note(t, "modalities", all);
     trainable_note(t, "dropout", dropout_text(t->m, e->settings->dropout));
 }

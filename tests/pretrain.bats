@@ -124,9 +124,13 @@ setting() {
 @test "of text alone: nothing is left to encode in the training either" {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --quiet --only text
-    done_well train bert.pkl run --encoders pre --only text --epochs 2 --batch 3 --quiet
+    done_well train bert.pkl run --encoders pre --only text --epochs 2 --batch 3 --quiet --dropout .25
     done_well evaluate run bert.pkl --tsv
     [ "$output" = "$(cat run/test.tsv)" ]
+    [ "$(setting run decompose.dropout)" = 0.25 ]
+    pipeline train bert.pkl other --encoders pre --drop vision,audio --epochs 2 --layers 2
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-encode: --layers is for transformer, which nothing here goes through" ]
 }
 
 @test "without pre-training text goes through BERT as it came; trained along, BERT learns too" {

@@ -61,6 +61,17 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, not for cl" ]
 }
 
+@test "where everything has been encoded already, options of networks are refused by name" {
+    train ''
+    msa-load --split test "$GOLDEN/data.pkl" | msa-encode -p run/encode -o vectors.msa
+    msa-encode -p run/encode vectors.msa >again.msa
+    for option in --heads=2 --dropout=.1 --dim=16 --layers=text=1; do
+        line "msa-encode -p run/encode $option vectors.msa >/dev/null"
+        [ "$status" -eq 2 ]
+        [ "$output" = "msa-encode: ${option%%=*} is for transformer$([[ $option != --dim* ]] || echo ", bert"), which nothing here goes through" ]
+    done
+}
+
 # What a stage begins with does not say what it is.
 @test "a head, and a network of frames, follow from the options where a training begins" {
     line "msa-load --train --epochs 1 --label text $GOLDEN/data.pkl | msa-encode -p run/encode $SMALL --only text |

@@ -143,8 +143,9 @@ const void *variant_settings(const struct msa *m, const struct variant *v);
 void option_variants(struct msa *m, const char *option, const char *list);
 /* Says which variants are chosen: chosen[count], in the order of the keys of options that have as
  * many; NULL: none. Fails the run with MSA_USAGE where an option was given that is for variants,
- * but not for these: "--heads is for transformer, not for dnn". A value for a key without a variant
- * does nothing. */
+ * but not for these: "--heads is for transformer, not for dnn", or none is chosen. A value for a
+ * key without a variant does nothing beside one that has one: the key may be a modality that this
+ * line lacks. */
 void options_check_taken(struct msa *m, const struct variant *const *chosen, int count);
 /* Is this variant of the run's program among them? */
 bool variant_chosen(const struct msa *m, const struct variant *v);

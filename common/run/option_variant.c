@@ -75,19 +75,15 @@ struct chosen {
     int count;
 };
 
-/* Given for all: does none of those that are chosen take it? */
-static bool refused_by_all(const struct chosen *c, const struct option *o)
+static bool taken_by_any(const struct chosen *c, const struct option *o)
 {
-    bool any = false;
-    for (int i = 0; i < c->count; i++) {
+    for (int i = 0; i < c->count; i++)
         if (c->variants[i] && takes(c->variants[i], o))
-            return false;
-        any = any || c->variants[i];
-    }
-    return any;
+            return true;
+    return false;
 }
 
-/* "dnn, lstm": those that were chosen, each once. */
+/* "dnn, lstm": those that were chosen, each once; "": none. */
 static const char *names_of(struct msa *m, const struct chosen *c)
 {
     const char *names = "";
@@ -117,10 +113,13 @@ static void check_one(struct msa *m, const struct chosen *c, const struct option
     const char *names = keys ? takers(m, o) : NULL;
     if (!names)
         return;
+    const char *chosen = names_of(m, c);
+    if (!*chosen)
+        msa_fail(m, MSA_USAGE, "--%s is for %s, which nothing here goes through", o->name, names);
     const struct variant *one = keys == UINT32_MAX ? NULL : refuses_key(c, o, keys);
-    if (one || (keys == UINT32_MAX && refused_by_all(c, o)))
+    if (one || (keys == UINT32_MAX && !taken_by_any(c, o)))
         msa_fail(m, MSA_USAGE, "--%s is for %s, not for %s", o->name, names,
-                 one ? one->name : names_of(m, c));
+                 one ? one->name : chosen);
 }
 
 static int index_of(const struct msa *m, const struct variant *v)

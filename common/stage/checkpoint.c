@@ -10,7 +10,7 @@
  * On the way down the stages with parameters say in C whether these are finite, and msa-metrics
  * adds its verdict. At the end of the line C turns round; if parameters are not finite, that stage
  * fails instead, before anything is saved. On the way back each stage saves, from the last one to
- * the first (one that does not join the way back, as msa-loss, on the way down): FILE.N with
+ * the first (msa-loss, which takes no gradients, has saved on the way down): FILE.N with
  * parameters and the optimizer's moments (parameter_checkpoints.c), its log so far, and in C, as
  * its state, what else its numbers depend on. A file is on the disk before the state has its length
  * and CRC. When C has come back to msa-load all is safe but C itself. msa-load writes it to a

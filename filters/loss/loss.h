@@ -22,10 +22,15 @@ struct task {
     bool (*begin)(struct loss *l, void *self);
     /* Of the current record, [1]. */
     struct var *(*compute)(struct loss *l, void *self);
+    /* What its losses to come depend on besides the header, in a map of its own: as in struct
+     * stage_ops, two levels less deep. NULL: nothing. */
+    void (*save)(struct loss *l, void *self, struct control *c, value *state);
+    void (*restore)(struct loss *l, void *self, const value *state);
 };
 extern const struct task loss_msr, loss_msc, loss_uni, loss_cl;
 
 /* Options that are no single task's. */
+extern const struct option loss_options[];
 struct loss_settings {
     const char *tasks, *weights; /* weights: the tasks' own, where none were given */
     int regression;              /* enum regression */
@@ -62,6 +67,9 @@ struct loss {
     int count;
     struct loss_part parts[LOSS_TASKS];
 };
+
+/* The run function of a program whose variants are tasks, with loss_options. */
+void loss_run(struct msa *m);
 
 /* The options of a task's own. */
 const void *loss_settings(const struct loss *l);

@@ -7,6 +7,7 @@
 #include "common/stream/commit.h"
 #include "common/stream/resume.h"
 #include "common/stream/training.h"
+#include "filters/loss/loss.h"
 #include "tests/unit/files.h"
 
 #include <stdio.h>
@@ -209,6 +210,47 @@ static const struct program with_parameters = {.name = "test-model",
                                                .run = run_model,
                                                .at_fail = stage_at_fail};
 
+/* A task of a loss. */
+static bool begin_task(struct loss *l, void *self)
+{
+    (void)l;
+    (void)self;
+    return true;
+}
+
+static struct var *compute_task(struct loss *l, void *self)
+{
+    ++*(int64_t *)self;
+    return tape_zeros(&l->tape, 1, (size_t[]){1});
+}
+
+static void save_task(struct loss *l, void *self, struct control *c, value *state)
+{
+    value_set(l->m, c->zone, state, "count", value_of_int(*(const int64_t *)self));
+}
+
+static void restore_task(struct loss *l, void *self, const value *state)
+{
+    *(int64_t *)self = resume_int(l->m, state, "count");
+}
+
+static const struct task counted = {.is = {.name = "counted"},
+                                    .weight = "1",
+                                    .size = sizeof(int64_t),
+                                    .begin = begin_task,
+                                    .compute = compute_task,
+                                    .save = save_task,
+                                    .restore = restore_task};
+static const struct variant *const tasks[] = {&counted.is, NULL};
+static const struct program with_task = {.name = "test-task",
+                                         .operands = "",
+                                         .settings_size = sizeof(struct loss_settings),
+                                         .options = loss_options,
+                                         .variants = tasks,
+                                         .chosen_by = "tasks",
+                                         .run = loss_run,
+                                         .at_fail = stage_at_fail};
+
 /* ---- Lines ---- */
 
 enum { MOST_WORDS = 8 };
@@ -259,7 +301,7 @@ static int line(const struct program *program, const char *words, int of_source,
     return status;
 }
 
-/* A whole number of the stage's state in the commit, or of its network's, `key`. */
+/* A whole number of the stage's state in the commit, or of its network's or task's, `key`. */
 struct looking {
     struct msa m; /* first */
     const char *program, *key;
@@ -334,16 +376,29 @@ static void a_stage_that_does_not_join_goes_on(void **state)
     killed_and_resumed("--aside --log log");
 }
 
+/* That of a network or a task, `key`, of a program. */
+static void has_its_own(const struct program *program, const char *words, const char *key)
+{
+    char stage[32];
+    snprintf(stage, sizeof stage, "2:%s", program->name);
+    assert_int_equal(line(program, words, 99, MSA_OTHER), MSA_CUT);
+    assert_int_equal(in_commit(stage, key).count, 2);
+    assert_int_equal(line(program, words, MSA_OK, MSA_OK), MSA_OK);
+    assert_int_equal(in_commit(stage, key).count, 4);
+}
+
 static void a_network_has_a_state_of_its_own(void **state)
 {
     (void)state;
-    const char *words = "-p file --device cpu:base";
-    assert_int_equal(line(&with_parameters, words, 99, MSA_OTHER), MSA_CUT);
-    struct looking l = in_commit("2:test-model", "counts");
-    assert_int_equal(l.count, 2);
-    assert_false(l.settings);
-    assert_int_equal(line(&with_parameters, words, MSA_OK, MSA_OK), MSA_OK);
-    assert_int_equal(in_commit("2:test-model", "counts").count, 4);
+    has_its_own(&with_parameters, "-p file --device cpu:base", "counts");
+    assert_false(in_commit("2:test-model", "counts").settings);
+}
+
+static void a_task_has_a_state_of_its_own(void **state)
+{
+    (void)state;
+    has_its_own(&with_task, "--tasks counted --device cpu:base", "counted");
+    assert_true(in_commit("2:test-task", "counted").settings);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_directory, leave_directory)
@@ -355,6 +410,7 @@ int main(void)
         TEST(a_stage_with_other_settings_does_not),
         TEST(a_stage_that_does_not_join_goes_on),
         TEST(a_network_has_a_state_of_its_own),
+        TEST(a_task_has_a_state_of_its_own),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

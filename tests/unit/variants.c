@@ -142,6 +142,9 @@ static void what_no_chosen_variant_takes_is_refused(void **state)
     refused(PARSE("--net=bare", "--dropout", ".1"), "--dropout is for deep, dense, not for bare");
     refused(PARSE("--net=dense", "--net=text=deep", "--hidden=text=3"),
             "--hidden is for dense, not for deep");
+    refused(PARSE("--hidden", "3"), "--hidden is for dense, which nothing here goes through");
+    refused(PARSE("--dropout", "text=0"),
+            "--dropout is for deep, dense, which nothing here goes through");
     struct script s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=4");
     assert_string_equal(s.m.error, ""); /* for all that take it */
     assert_int_equal(s.heads, 4);
