@@ -2,6 +2,7 @@
 #include "common/nn/optimizer.h"
 #include "common/stream/control.h"
 #include "common/stream/gradient_channel.h"
+#include "common/stream/prefix.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -9,19 +10,35 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A peer that connects, says all of it and goes. What does not fit into the socket is left out. */
-static void say(const char *address, const uint8_t *data, size_t size)
+/* A program that connects without knowing the token, says all of it and goes. What does not fit
+ * into the socket is left out. */
+static void stranger(const char *address, const uint8_t *data, size_t size)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    size_t length = strlen(address);
+    size_t length = strcspn(address, ":");
     memcpy(name.sun_path + 1, address + 1, length - 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     bool there = connect(fd, (struct sockaddr *)&name,
                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0;
-    fuzz_expect(there, "the peer connects");
+    fuzz_expect(there, "a stranger connects");
     if (size && send(fd, data, size, MSG_NOSIGNAL) < 0)
-        fuzz_expect(false, "the peer can send");
+        fuzz_expect(false, "a stranger can send");
     close(fd);
+}
+
+/* The peer: what the input has behind its header. */
+static void peer(struct msa *m, const char *address, const uint8_t *data, size_t size)
+{
+    struct writer *w = back_connect(m, address, false, NULL);
+    struct prefix prefix;
+    size_t header = 0;
+    if (size >= sizeof prefix) {
+        memcpy(&prefix, data, sizeof prefix);
+        header = prefix.kind == FRAME_HEADER ? sizeof prefix + (size_t)prefix.length : 0;
+    }
+    if (header < size && send(writer_fd(w), data + header, size - header, MSG_NOSIGNAL) < 0)
+        fuzz_expect(false, "the peer can send");
+    writer_close(w);
 }
 
 static void on_gradient(struct msa *m, struct frame *f)
@@ -45,11 +62,12 @@ static void on_control(struct msa *m, struct frame *f)
 static void listen_to(struct msa *m)
 {
     struct fuzz *input = (struct fuzz *)m;
-    char address[128];
-    struct back *b = back_listen(m, -1, address);
+    char address[BACK_ADDRESS];
+    m->common.wait = 1; /* second */
+    struct back *b = back_listen(m, NULL, address);
     struct frame f = {0};
-    say(address, input->data, input->size);
-    back_ready(b);
+    stranger(address, input->data, input->size);
+    peer(m, address, input->data, input->size);
     do {
         back_next(b, &f);
         if (f.kind == FRAME_GRADIENT)
