@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 export LC_ALL=C.UTF-8 # of all that is called: numbers have points, order is that of bytes, text is UTF-8
+export MSA_END_WITH_PARENT=${MSA_END_WITH_PARENT-1} # a script that is ended takes the programs of its line along
 unset CDPATH          # with it cd prints
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
@@ -52,7 +53,7 @@ has_operands() {
 
 # What the scripts call besides dirname and readlink, without which none begins, and Debian's package of each, in minbase or in
 # tests/setup.
-tools=(awk:mawk cmp:diffutils flock:util-linux grep:grep sed:sed
+tools=(awk:mawk cmp:diffutils {flock,setpriv}:util-linux grep:grep sed:sed
     {basename,cat,chmod,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
 programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
@@ -92,18 +93,36 @@ pictures() {
     said=$("$@" 2>&1) || warn "not all pictures are drawn: ${said%%$'\n'*}"
 }
 
+# run_script NAME ARGUMENT...: the script beside this one, which ends when this one does.
+run_script() {
+    setpriv --pdeathsig TERM -- "$here/$1" "${@:2}"
+}
+
 # For use behind a pipeline, `a | b || cause "${PIPESTATUS[@]}"`: ends the script with the status of the program that
-# failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads).
+# failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads). One that a
+# signal has ended could not say so: it is named where `stages` has the programs' names.
 cause() {
-    local status other=1
+    local status other=1 number=0
     for status; do
         case $status in
         0) ;;
         4 | 5 | 141) other=$status ;;
-        *) exit "$status" ;;
+        *)
+            killed "${stages[number]-}" "$status"
+            exit "$status"
+            ;;
         esac
+        number=$((number + 1))
     done
     exit "$other"
+}
+
+# killed PROGRAM STATUS: says by which signal, where it was one.
+killed() {
+    local signal
+    [ -n "$1" ] && [ "$2" -gt 128 ] && signal=$(kill -l "$2" 2>/dev/null) || return 0
+    [ "$signal" != KILL ] || signal+=', as the kernel does where memory is short'
+    echo "$name: $1 was killed by SIG$signal" >&2
 }
 
 # take_compute OPTION VALUE: what all programs that compute are given. One of them says here where it is wrong, and not
@@ -229,6 +248,7 @@ check_run() {
 
 # model RUN_DIR [options of all]: from features, or vectors of them, to predictions.
 model() {
+    local stages=(msa-{encode,decompose,predict})
     msa-encode -p "$1/encode.safetensors" "${compute[@]}" "${@:2}" |
         msa-decompose -p "$1/decompose.safetensors" "${compute[@]}" "${@:2}" |
         msa-predict -p "$1/predict.safetensors" "${compute[@]}" "${@:2}" || cause "${PIPESTATUS[@]}"
@@ -247,6 +267,7 @@ encode_text() {
 # judge RUN_DIR DATASET [options of msa-load]: the model's metrics, as the options of msa-metrics in `metrics` have them.
 # shellcheck disable=SC2154 # metrics is the caller's
 judge() {
+    local stages=(msa-load '' '' msa-metrics)
     msa-load "${said[@]}" "${@:3}" "$2" |
         encode_text "$@" |
         model "$1" "${quiet[@]}" |

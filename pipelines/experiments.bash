@@ -87,7 +87,7 @@ look_before() {
 # Where encoders are to be trained here, their lines, and whether the fusion can go on from them.
 check_pretraining() {
     [ -v "given[--bert]" ] || return 0
-    "$here/pretrain" "$data" "$out" "${pretrain[@]}" --check --quiet
+    run_script pretrain "$data" "$out" "${pretrain[@]}" --check --quiet
 }
 
 # check_training SEED [options]: the line of train_once.
@@ -103,7 +103,7 @@ check_training() {
         value=$([ -n "$from" ] || value_of "$option" "${pretrain[@]}")
         begin+=(${value:+"$option" "$value"})
     done
-    "$here/train" "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check --quiet
+    run_script train "$data" "$out" "${begin[@]}" --seed "$1" "${train[@]}" "${@:2}" --check --quiet
 }
 
 # take_said WORD...: what is said of the data set.
@@ -192,7 +192,7 @@ once() {
     elif untouched "$run" "$@"; then
         return
     fi
-    "$here/$script" "$@" --resume || failed "$run" $?
+    run_script "$script" "$@" --resume || failed "$run" $?
     touch "$run/about.tsv" # it is of what is there now, though it may be as it was
 }
 

@@ -4,7 +4,7 @@
 
 # predictions RUN DATASET: label and prediction of each sample of the test split, if that is finite.
 predictions() {
-    "$here/evaluate" "$1" "$2" test --quiet "${renames[@]}" --predictions "$work/predicted" >/dev/null
+    run_script evaluate "$1" "$2" test --quiet "${renames[@]}" --predictions "$work/predicted" >/dev/null
     awk -F '\t' -v OFS='\t' '
         NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
         NR == 1 || $column["prediction"] !~ /^[-+]?(inf|nan)$/ { print $column["label"], $column["prediction"] }' "$work/predicted"

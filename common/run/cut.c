@@ -2,6 +2,7 @@
  * reads it, in whichever thread and library that is. So the handler only maps zeros there, notes
  * the file and returns; the run fails in order before anything that was made of them goes out. */
 #include "common/run/cut.h"
+#include "common/run/abrupt.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -46,7 +47,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     if (one && put_zeros(one, info->si_addr))
         one->cut = true;
     else
-        signal(number, SIG_DFL); /* and it comes again */
+        abrupt_crash(number);
 }
 
 void cut_watch(void)

@@ -23,10 +23,11 @@ static_assert(sizeof(struct msa_block) == ALIGNMENT, "the memory behind a block 
 
 /* ---- Failing ---- */
 
-/* Calls at_fail. Should it fail itself, that ends there, and the first failure is the one that is
- * kept. */
-static void tell_failure(struct msa *m)
+/* Should at_fail fail itself, that ends there, and the first failure is the one that is kept. */
+void msa_tell(struct msa *m)
 {
+    if (!m->at_fail)
+        return;
     jmp_buf trap;
     enum msa_status status = m->status;
     char error[sizeof m->error];
@@ -37,13 +38,6 @@ static void tell_failure(struct msa *m)
     m->trap = NULL;
     m->status = status;
     memcpy(m->error, error, sizeof error);
-}
-
-static void fail(struct msa *m)
-{
-    cut_explain(m);
-    if (m->at_fail)
-        tell_failure(m);
 }
 
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
@@ -58,8 +52,10 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     m->trap = &trap;
     if (setjmp(trap) == 0)
         body(m);
-    else
-        fail(m);
+    else {
+        cut_explain(m);
+        msa_tell(m);
+    }
     m->trap = NULL;
     while (m->blocks)
         msa_free(m, m->blocks + 1);

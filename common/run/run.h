@@ -81,6 +81,9 @@ struct msa {
  * released. Prints nothing. May not be nested on one struct msa. */
 enum msa_status msa_run(struct msa *m, void (*body)(struct msa *));
 
+/* Calls at_fail, if there is one, of a run that ends with m->error and m->status. msa_run does. */
+void msa_tell(struct msa *m);
+
 /* Calls body(closure) within a run, which goes on where that fails: returns false, and m->error and
  * m->status say why until the next failure. What it has allocated stays until the run ends. */
 bool msa_try(struct msa *m, void (*body)(void *closure), void *closure);

@@ -37,7 +37,10 @@ static void open_output(struct stage *s)
         msa_fail(s->m, MSA_FAILED,
                  "a training stream cannot go into a file: nobody there gives gradients back "
                  "(to keep features: msa-load --split train)");
-    s->out = writer_open(s->m, s->file ? dup(fd) : fd, s->file ? s->m->common.output : "stdout");
+    int own = s->file ? dup(fd) : fd; /* the file stays open when the writer closes */
+    if (own < 0)
+        msa_fail_errno(s->m, "cannot write '%s'", s->m->common.output);
+    s->out = writer_open(s->m, own, s->file ? s->m->common.output : "stdout");
     if (s->header->train && (!s->ops || s->ops->joins)) {
         s->next = back_listen(s->m, s->out, s->header->address);
         writer_forgive(s->out);

@@ -189,16 +189,20 @@ int back_fd(const struct back *b)
 
 enum { LAST_WORDS = 1000 /* ms */ };
 
-/* A stage that cannot be reached may have failed, and its X be on the way. */
+/* A stage that cannot be reached may have failed, and its X be on the way, behind records. */
 static void listen_for_failure(struct msa *m, struct reader *forward)
 {
     struct frame f;
     if (!forward)
         return;
     struct pollfd end = {.fd = reader_fd(forward), .events = POLLIN};
-    bool there = reader_buffered(forward) || poll(&end, 1, LAST_WORDS) > 0;
-    if (there && reader_next(forward, &f) && f.kind == FRAME_ERROR)
-        frame_fail_other(m, &f);
+    while (reader_buffered(forward) || poll(&end, 1, LAST_WORDS) > 0) {
+        if (!reader_next(forward, &f))
+            return;
+        if (f.kind == FRAME_ERROR)
+            frame_fail_other(m, &f);
+        frame_free(&f);
+    }
 }
 
 static _Noreturn void unreachable(struct msa *m, const char *address, struct reader *forward,

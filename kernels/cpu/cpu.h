@@ -30,6 +30,10 @@ enum {
     STRIP = 64    /* columns that column sums are kept of in registers */
 };
 
+/* Begins the threads of all loops to come, so many, or as many as the machine has (0). Returns
+ * their number; 0, with a line in `error`, where they cannot be had. */
+int cpu_begin_threads(int threads, char *error, size_t error_size);
+
 static inline size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

@@ -92,13 +92,17 @@ __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;
 struct device *msa_device_open(int index, int threads, char *error, size_t error_size)
 {
     struct cpu *cpu = calloc(1, sizeof *cpu);
-    if (index != 0 || !cpu) {
+    int count = 0;
+    if (index != 0 || !cpu)
         snprintf(error, error_size, "%s", cpu ? "there is one CPU, number 0" : "not enough memory");
+    else
+        count = cpu_begin_threads(threads, error, error_size);
+    if (!count) {
         free(cpu);
         return NULL;
     }
     cpu->device = (struct device){.name = "cpu:" LEVEL,
-                                  .threads = threads > 0 ? threads : omp_get_num_procs(),
+                                  .threads = count,
                                   .state = cpu,
                                   .allocate = cpu_allocate,
                                   .release = cpu_release,

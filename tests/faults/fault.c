@@ -2,9 +2,10 @@
  *
  *   MSA_FAULT=KIND:N    the Nth call of that kind fails; KIND:N+ that one and all later ones
  *   MSA_FAULT_LOG=FILE  gets "fired CALL" when one has; at the end "calls NUMBER", of that kind,
- * and "leaked BYTES CALLS" when memory was not given back
+ * "peak BYTES", of memory at one time, and "leaked BYTES CALLS" when some was not given back
  *
- * Kinds are malloc, read, write, fsync, rename, mmap, connect and open, each with its relatives.
+ * Kinds are malloc, read, write, fsync, rename, mmap, connect, open and thread, each with its
+ * relatives; and abort, exit and crash, which oneDNN does then, in a product.
  * Memory is counted that the program, its kernels and the libraries whose results it checks ask
  * for; oneDNN, OpenMP and the loader are left alone. */
 #include <dlfcn.h>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -95,7 +97,7 @@ static struct {
     void *memory;
     size_t bytes;
 } slots[SLOTS];
-static size_t live_bytes, live_count;
+static size_t live_bytes, live_count, peak_bytes;
 
 static bool in(const char *path, const char *const *names)
 {
@@ -138,6 +140,7 @@ static void *taken(void *memory, size_t bytes, int from)
     slots[i].memory = memory; /* it stays when the memory has gone, so that searches go past it */
     slots[i].bytes = bytes ? bytes : 1;
     live_bytes += !bytes;
+    peak_bytes = live_bytes > peak_bytes ? live_bytes : peak_bytes;
     pthread_mutex_unlock(&lock);
     return memory;
 }
@@ -209,7 +212,7 @@ void free(void *memory)
 
 __attribute__((destructor)) static void end(void)
 {
-    note("calls %ld\n", calls);
+    note("calls %ld\npeak %zu\n", calls, peak_bytes);
     if (live_count)
         note("leaked %zu bytes in %zu calls\n", live_bytes, live_count);
 }
@@ -363,4 +366,33 @@ FILE *fopen(const char *path, const char *mode)
     if (origin(CALLER) == 2 && fails("open", "fopen"))
         return errno = EMFILE, NULL;
     NEXT(FILE *, "fopen", (const char *, const char *), (path, mode));
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *argument)
+{
+    if (fails("thread", "pthread_create"))
+        return EAGAIN;
+    NEXT(int, "pthread_create", (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *),
+         (thread, attributes, run, argument));
+}
+
+/* ---- oneDNN ---- */
+
+#define SGEMM                                                                                      \
+    (char op_a, char op_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,           \
+     int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+
+int dnnl_sgemm SGEMM;
+int dnnl_sgemm SGEMM
+{
+    int(*next) SGEMM =
+        (int(*) SGEMM)dlsym(dlopen("libdnnl.so.2", RTLD_LAZY | RTLD_NOLOAD), "dnnl_sgemm");
+    if (fails("abort", "abort"))
+        abort();
+    if (fails("exit", "exit"))
+        exit(1);
+    if (fails("crash", "crash"))
+        raise(SIGSEGV);
+    return next(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
