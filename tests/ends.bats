@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Each end of a program has its line, whoever brings it about: a library, a signal, a limit of the process, another program.
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own, and run sets stderr
 load helper
 
 # A training line whose msa-encode is begun as said.

@@ -136,6 +136,7 @@ one_line() {
             cd "$i"
             SECONDS=0
             status=0
+            # shellcheck disable=SC2001 # a pattern
             timeout 60 bash -c "set -o pipefail; $(sed "s/msa-[a-z]*/& --wait 9/g" <<<"$each")" 2>err || status=$?
             echo "$status $SECONDS" >result
         ) &

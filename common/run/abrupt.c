@@ -14,14 +14,9 @@
 enum { PATIENCE = 2 /* s */, STACK = 1 << 17 /* bytes */ };
 
 /* Handlers have no closure. */
-static struct msa *_Atomic watched;
-static atomic_bool speaking;
-
-static const char gave_up[] = "a library that it uses gave up (abort): is there too little memory?",
-                  ended[] = "a library that it uses ended it (exit): are there too few threads, or "
-                            "too little memory?",
-                  crashed[] = "crashed (SIG%s): a fault of this program, or of a library with too "
-                              "little memory or stack";
+static struct msa *watched;
+static atomic_int state;
+enum { RUN_OVER, RUN_GOES_ON, SPEAKING };
 
 static void end_now(int number)
 {
@@ -38,41 +33,46 @@ static void say(const struct msa *m)
 }
 
 /* Of several threads that come here one speaks, and the others wait for the end; so does one that
- * crashes while it speaks. Returns at once where there is no run any more. */
-static void last_words(const char *format, const char *name)
+ * crashes while it speaks. Returns at once where the run is over. */
+static void last_words(const char *line)
 {
-    struct msa *m = atomic_exchange(&watched, NULL);
-    while (!m && speaking)
+    int before = atomic_exchange(&state, SPEAKING);
+    while (before == SPEAKING)
         pause();
-    if (!m)
+    if (before == RUN_OVER)
         return;
-    speaking = true;
     signal(SIGALRM, end_now);
     alarm(PATIENCE);
-    snprintf(m->error, sizeof m->error, format, name);
-    m->status = MSA_DEVICE;
-    say(m);
-    msa_tell(m);
+    snprintf(watched->error, sizeof watched->error, "%s", line);
+    watched->status = MSA_DEVICE;
+    say(watched);
+    msa_tell(watched);
 }
 
 static void on_abort(int number)
 {
-    last_words(gave_up, NULL);
+    last_words("a library that it uses gave up (abort): is there too little memory?");
     end_now(number);
 }
 
 static void on_exit_of_process(void)
 {
-    if (!watched)
+    if (state == RUN_OVER)
         return;
-    last_words(ended, NULL);
+    last_words("a library that it uses ended it (exit): are there too few threads, or too little "
+               "memory?");
     end_now(0);
 }
 
 void abrupt_crash(int number)
 {
     const char *name = sigabbrev_np(number);
-    last_words(crashed, name ? name : "?");
+    char line[128];
+    snprintf(line, sizeof line,
+             "crashed (SIG%s): a fault of this program, or of a library with too little memory or "
+             "stack",
+             name ? name : "?");
+    last_words(line);
     signal(number, SIG_DFL);
     raise(number); /* when this has returned; it leaves a core file where that is wanted */
 }
@@ -89,9 +89,9 @@ void abrupt_watch(struct msa *m)
 {
     static char stack[STACK]; /* the program's own may be what is used up */
     static const int crashes[] = {SIGSEGV, SIGILL, SIGFPE};
-    bool first = m && !watched;
     watched = m;
-    if (!first)
+    state = m ? RUN_GOES_ON : RUN_OVER;
+    if (!m)
         return;
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     atexit(on_exit_of_process);

@@ -87,7 +87,7 @@ static void help_has_forms(void **state)
         o.out, "--keep\n--dim\n--seed\n--rate\n--free\n--mode\n--parameters\n"
                "--skip\n--init\n--freeze\n--help\n--version\n--quiet\n--verbose\n--output\n"
                "--gzip\n--device\n--precision\n--threads\n--progress\n--check-finite\n"
-               "--max-frame\n--no-crc\n");
+               "--max-frame\n--wait\n--no-crc\n");
     o = MAIN(-1, "--help=tex");
     assert_int_equal(o.status, MSA_USAGE);
     assert_string_equal(o.out, "");
