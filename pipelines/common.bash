@@ -8,6 +8,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${0##*/} # train, or msa-train where that is a link to it
 PATH=${MSA_BIN:-$here/../bin}:$PATH # the programs; MSA_BIN: others than those beside the scripts
 command_line=("$@")
+# shellcheck source-path=SCRIPTDIR source=text.bash
+. "$here/text.bash"
+# shellcheck source-path=SCRIPTDIR source=arguments.bash
+. "$here/arguments.bash"
 # shellcheck source-path=SCRIPTDIR source=results.bash
 . "$here/results.bash"
 data_hash='' data_seen='' # of the data set: hash_data, watch_data
@@ -26,29 +30,13 @@ usage() {
 
 # fail STATUS MESSAGE
 fail() {
-    echo "$name: $2" >&2
+    say "$name: $2" >&2
     exit "$1"
 }
 
 # warn MESSAGE: unless --quiet was given.
 warn() {
-    [ -n "${quiet[*]-}" ] || echo "$name: warning: $1" >&2
-}
-
-# What an empty value is where one is needed: of a variable that was not set, mostly.
-#
-# has_value OPTION [VALUE]
-has_value() {
-    [ $# -ge 2 ] || fail 2 "'$1' lacks its value ($name --help)"
-    [ -n "$2" ] || fail 2 "$1: the value is empty ($name --help)"
-}
-
-# has_operands OPERAND...
-has_operands() {
-    local number
-    for ((number = 1; number <= $#; number++)); do
-        [ -n "${!number}" ] || fail 2 "operand $number is empty ($name --help)"
-    done
+    [ -n "${quiet[*]-}" ] || say "$name: warning: $1" >&2
 }
 
 # What the scripts call besides dirname and readlink, without which none begins, and Debian's package of each, in minbase or in
@@ -314,7 +302,7 @@ kept() {
 }
 
 # settings RUN_DIR: the options that determine the numbers, given or not, in lines of PROGRAM.OPTION<tab>VALUE: those
-# that the commit has, and those that are noted with parameters.
+# that the commit has, and those that are noted with parameters. Values are cells (uncell), as both have them in JSON.
 settings() {
     local program
     {
@@ -335,7 +323,7 @@ settings() {
             [ ! -e "$1/$program.safetensors" ] || noted "$1/$program.safetensors" | sed "
                 /^\(checkpoint\|family\|line\|program\|seed\|training\|version\)\t/d; s/^/$program./"
         done
-    } | LC_ALL=C sort
+    } | LC_ALL=C sort | without_hidden escape
 }
 
 # The command, but for --resume.
@@ -344,7 +332,7 @@ command_given() {
     for word in "${command_line[@]}"; do
         [ "$word" = --resume ] || words+=("$word")
     done
-    echo "$name ${words[*]@Q}"
+    printf '%s\n' "$name ${words[*]@Q}"
 }
 
 # about RUN_DIR DATASET [KEY VALUE ...]: what the run is of, in RUN_DIR/about.tsv. Says nothing of time, host, or
@@ -354,17 +342,22 @@ about() {
     replace "$1/about.tsv" about_lines "$@"
 }
 about_lines() {
-    local run=$1 data=$2
-    printf 'made by\t%s\n' "$(msa-load --version)"
-    printf 'command\t%s\n' "$(command_given)"
-    printf 'data\t%s\n' "$(realpath "$data")"
-    printf 'sha256\t%s\n' "$data_hash"
-    printf 'bytes\t%s\n' "$(stat -L -c %s "$data")"
-    printf 'family\t%s\n' "$(note "$run/$(last_of "$run").safetensors" family)"
+    local run=$1 data=$2 pair
+    about_line 'made by' "$(msa-load --version)"
+    about_line command "$(command_given)"
+    about_line data "$(realpath -- "$data")"
+    about_line sha256 "$data_hash"
+    about_line bytes "$(stat -L -c %s "$data")"
+    about_line family "$(note "$run/$(last_of "$run").safetensors" family)"
     header_of "$data" | sed -n "s/^    \([a-z_]*\) *\(<[^ ]*\[\*[^ ]*\).*/shape of \1\t\2/p"
-    [ $# -le 2 ] || printf '%s\t%s\n' "${@:3}"
-    [ -z "${diverged-}" ] || printf 'diverged in epoch\t%s\n' "$diverged"
+    for ((pair = 3; pair < $#; pair += 2)); do
+        about_line "${@:pair:2}"
+    done
+    [ -z "${diverged-}" ] || about_line 'diverged in epoch' "$diverged"
     settings "$run"
+}
+about_line() {
+    printf '%s\t%s\n' "$1" "$(cell "$2")"
 }
 
 # watch_data DATASET: what is trained on from now on. It may be large: its hash is computed meanwhile, and does not hold
@@ -411,7 +404,10 @@ divergence() {
 
 # told RUN_DIR KEY: of about.tsv; nothing where it is not there.
 told() {
-    [ ! -e "$1/about.tsv" ] || awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv"
+    local value
+    [ -e "$1/about.tsv" ] || return 0
+    value=$(awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv")
+    [ -z "$value" ] || uncell "$value"
 }
 
 [[ ${1-} == @(-h|--help) ]] || have_all

@@ -24,7 +24,9 @@ take_arguments() {
         *)
             if [ "$part" = both ] && [[ $own == *" $1 "* ]]; then
                 has_value "${@:1:2}"
-                given[$1]=$2
+                path=$2
+                [[ $1 != --@(out|bert|encoders) ]] || as_path "$2"
+                given[$1]=$path
                 shift
             else
                 [[ $part == both || ! $1 =~ $of_data ]] || fail 2 "'$1' is of the data set: it goes before --pretrain and --train"
@@ -121,7 +123,7 @@ value_of() {
         shift
         [ "$1" != "$option" ] || value=$2
     done
-    echo "$value"
+    printf '%s\n' "$value"
 }
 
 # What the paper sets for this data set, and not for all of its family.
@@ -184,8 +186,8 @@ once() {
     shift
     set -- "$@" --quiet
     if [ ! -e "$run/about.tsv" ]; then
-        [ -n "$quiet" ] || echo "--- $run" >&2
-    elif ! grep -qxF "command"$'\t'"$script ${*@Q}" "$run/about.tsv"; then
+        [ -n "$quiet" ] || say "--- $run" >&2
+    elif [ "$(told "$run" command)" != "$script ${*@Q}" ]; then
         fail 1 "'$run' was trained with other options: $run/about.tsv has them"
     elif [ "$(told "$run" sha256)" != "$data_hash" ]; then
         fail 1 "'$run' was trained on other data: $run/about.tsv has their SHA-256"
@@ -198,8 +200,7 @@ once() {
 
 # failed DIR STATUS: which training it was: -j trains several, and --quiet says nothing before.
 failed() {
-    echo "$name: the training in '$1' has failed" >&2
-    exit "$2"
+    fail "$2" "the training in '$1' has failed"
 }
 
 # pretrain_once SEED DIR [options], and train_once SEED DIR [options]: DIR gets a folder seed-SEED. The encoders are those

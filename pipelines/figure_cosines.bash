@@ -67,9 +67,12 @@ cosines() {
 }
 
 draw_cosines() {
+    local kind
     replace "$out/with.tsv" cosines "$with" "$data"
     replace "$out/without-cl.tsv" cosines "$no_cl" "$data"
-    export out
+    for kind in with without-cl; do
+        cat "$out/$kind.tsv" >"$work/$kind.tsv"
+    done
     draw "$out/cosines" 1100,540 <<'END'
 set datafile nocolumnheaders
 set multiplot layout 1,2 title 'Mean cosine of each pair of features, test split' font ',15' margins 0.05,0.88,0.13,0.83 \
@@ -87,7 +90,7 @@ set xlabel 'T text, V vision, A audio; s similarity, d dissimilarity'
 ink(x) = abs(x) > 0.6 ? 0xffffff : 0x222222
 do for [n in 'with without-cl'] {
     set title (n eq 'with' ? 'with CL' : 'without CL') offset 0, -0.5
-    f = get('out').'/'.n.'.tsv'
+    f = n.'.tsv'
     if (n eq 'with') { unset colorbox } else { set colorbox user origin 0.91, 0.13 size 0.015, 0.7 }
     plot f matrix rowheaders columnheaders with image pixels, \
         f matrix rowheaders columnheaders using 1:2:(sprintf('%.2f', $3)):(ink($3)) with labels tc rgb variable

@@ -65,9 +65,9 @@ set ylabel 'share of samples, per cent'
 set xrange [-1.6 * range:1.6 * range]
 set yrange [0:*]
 set style fill solid 1 noborder
-plot file('labels') using 'at':'share' with boxes lc rgb '#d9d9d9' title 'labels', \
-    file('with.shares') using 'at':'share' with linespoints ls 1 title 'with MSC', \
-    file('without.shares') using 'at':'share' with linespoints ls 2 title 'without MSC'
+plot 'labels' using 'at':'share' with boxes lc rgb '#d9d9d9' title 'labels', \
+    'with.shares' using 'at':'share' with linespoints ls 1 title 'with MSC', \
+    'without.shares' using 'at':'share' with linespoints ls 2 title 'without MSC'
 set title 'range, by the class of the label'
 set xlabel 'box: middle half; bar: median; grey: labels of the class'
 set ylabel 'prediction'
@@ -80,10 +80,10 @@ do for [c = 1:3] {
     set object c rectangle from c - 0.45, (c == 1 ? -range : c == 2 ? -bound : bound) \
         to c + 0.45, (c == 1 ? -bound : c == 2 ? bound : range) fc rgb '#e4e4e4' fs solid 1 noborder behind
 }
-plot file('with.ranges') using (column('class') - 0.18):'quarter':'least':'most':'three' with candlesticks whiskerbars 0.6 \
+plot 'with.ranges' using (column('class') - 0.18):'quarter':'least':'most':'three' with candlesticks whiskerbars 0.6 \
         lc rgb '#0072B2' lw 2 title 'with MSC', \
     '' using (column('class') - 0.29):'half':(0.22):(0) with vectors nohead lc rgb '#0072B2' lw 4 notitle, \
-    file('without.ranges') using (column('class') + 0.18):'quarter':'least':'most':'three' with candlesticks whiskerbars 0.6 \
+    'without.ranges' using (column('class') + 0.18):'quarter':'least':'most':'three' with candlesticks whiskerbars 0.6 \
         lc rgb '#D55E00' lw 2 title 'without MSC', \
     '' using (column('class') + 0.07):'half':(0.22):(0) with vectors nohead lc rgb '#D55E00' lw 4 notitle
 END

@@ -15,7 +15,7 @@ split_rows() {
 gaps() {
     awk -F '\t' -v OFS='\t' '
         { for (i = 1; i <= NF; i++) if ($i ~ /^[-+]?(inf|nan)$/) $i = "nan"
-          print }'
+          print }' | shown
 }
 
 # tasks_of RUN: what its tasks are called, in their order: the columns that both logs have, but the epoch.
@@ -23,7 +23,7 @@ tasks_of() {
     awk -F '\t' '
         FNR > 1 { next }
         NR == 1 { for (i = 1; i <= NF; i++) logged[$i]; next }
-        { for (i = 1; i <= NF; i++) if ($i in logged && $i != "epoch") printf "%s ", $i }' "$1/steps.tsv" "$1/metrics.tsv"
+        { for (i = 1; i <= NF; i++) if ($i in logged && $i != "epoch") printf "%s ", $i }' "$1/steps.tsv" "$1/metrics.tsv" | shown
 }
 
 # names FILE PATTERN: its columns that match, and hold a number somewhere.
@@ -36,21 +36,21 @@ names() {
 
 # among "NAME ..." "NAME ...": those of the first that are among the second.
 among() {
-    local one
-    for one in $1; do
+    local one all
+    read -ra all <<<"$1"
+    for one in "${all[@]}"; do
         [[ " $2 " != *" $one "* ]] || printf '%s ' "$one"
     done
 }
 
-# Data go to a folder of their own, commands find them by file(NAME), and exported variables by get(NAME).
-work=$(mktemp -d)
+# Data go to a folder of their own, in which gnuplot runs: names of files are those that are given here, and of none that gnuplot
+# takes for a command. Exported variables are found by get(NAME).
+work=$(scratch)
 trap 'rm -rf "$work"' EXIT
-export work
 
 style() {
     cat <<'END'
 get(name) = system('printf %s "$'.name.'"')
-file(name) = get('work').'/'.name
 
 # Okabe and Ito's colours, which all eyes tell apart. Metrics have theirs by name, tasks and their weights by the order of
 # `tasks`.
@@ -81,7 +81,7 @@ END
 # cannot_draw FILE REASON: says so; others may be drawn, but `undrawn`, the status of the script, is 1.
 undrawn=0
 cannot_draw() {
-    echo "$name: cannot draw '$1': $2" >&2
+    say "$name: cannot draw '$1': $2" >&2
     undrawn=1
 }
 
@@ -90,8 +90,8 @@ draw() {
     local kind said
     { style && cat; } >"$work/commands"
     for kind in 'png pngcairo' "svg svg background 'white'"; do
-        said=$(gnuplot -d -e "set terminal ${kind#* } size $2 noenhanced font 'sans-serif,11'" "$work/commands" \
-            2>&1 >"$work/drawn.${kind%% *}") && [ -s "$work/drawn.${kind%% *}" ] && continue
+        said=$(cd "$work" && gnuplot -d -e "set terminal ${kind#* } size $2 noenhanced font 'sans-serif,11'" commands \
+            2>&1 >"drawn.${kind%% *}") && [ -s "$work/drawn.${kind%% *}" ] && continue
         said=$(sed '/./!d; s/.* line [0-9]*: //' <<<"$said" | tail -n 1)
         cannot_draw "$1" "gnuplot: ${said:-no picture}"
         return

@@ -48,7 +48,7 @@ own() {
 # nothing does; a FILE that has this content already is left alone. Until then it has a name that was new, and a lock; what is
 # found under such a name without a lock was left by a script that was killed.
 replace() (
-    at=$(realpath -m "$1") || exit
+    at=$(realpath -m -- "$1") || exit
     mark=$(dirname "$at")/.${at##*/}.msa-
     for left in "$mark"??????; do
         { exec {held}<"$left"; } 2>/dev/null || continue # it has just gone
@@ -68,6 +68,12 @@ replace() (
     chmod '=rw' "$new" # as umask says
     mv -fT "$new" "$at"
 )
+
+# scratch: a new folder for what goes away again, by its whole path, whatever TMPDIR begins with.
+scratch() {
+    local folder
+    folder=$(mktemp -d) && realpath -- "$folder"
+}
 
 # make_data FILE OPTION OF msa-synth...: the same bytes again, or a file that was not there; any other is left alone.
 make_data() {

@@ -129,7 +129,7 @@ footnotes() {
 }
 
 numbers() {
-    results "$@" | statistics "${given[--as]-}" "$1"
+    results "$@" | shown | statistics "${given[--as]-}" "$1"
 }
 
 markdown() {

@@ -76,7 +76,7 @@ ended() {
     [ "${!#}" -ne 1 ] || [ "$(file_at "$run/metrics.tsv")" = "${log_seen-}" ] || diverged=$(divergence "$run")
     if [ -n "${diverged-}" ]; then
         [ ! -e "$run/encode.safetensors" ] || return 0
-        echo "$name: '$run' has no parameters: there is nothing to evaluate" >&2
+        say "$name: '$run' has no parameters: there is nothing to evaluate" >&2
     fi
     cause "$@"
 }
@@ -138,10 +138,10 @@ forget_old() {
 # fails the script ends, with one line of a program that knows why.
 try() {
     local check=--check quiet=(-q) progress=() resume='' run error status=0
-    run=$(mktemp -d)
+    run=$(scratch)
     error=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return
-    echo "${error%%$'\n'*}" >&2
+    say "${error%%$'\n'*}" >&2
     exit "$status"
 }
 
@@ -157,7 +157,7 @@ find_bert() {
 
 # from_bert: what about.tsv says of it, into `from`.
 from_bert() {
-    from+=(bert "$(hash_of "$bert_weights")" 'bert at' "$(realpath "$bert_weights")")
+    from+=(bert "$(hash_of "$bert_weights")" 'bert at' "$(realpath -- "$bert_weights")")
 }
 
 no_option() {
@@ -166,6 +166,6 @@ no_option() {
 
 # The family that a data set's stream names; nothing where there is none: the line will tell what is wrong.
 family_of() {
-    [ "$family" = auto ] || { echo "$family" && return; }
+    [ "$family" = auto ] || { printf '%s\n' "$family" && return; }
     header_of "$1" | sed -n 's/^0 H .*  family \([a-z]*\).*/\1/p'
 }

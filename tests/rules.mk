@@ -32,7 +32,7 @@ $(OBJ)/fault.so: tests/faults/fault.c
 # A test that hangs has failed: each has a time limit (tests/run). Those that take long come first, so that none of them is
 # left to run alone at the end; some mostly wait, so there are more jobs than processors.
 LONG  := $(patsubst %,tests/%.bats,wrong_lines paper faults_training locale faults_alone hostile_streams resume pretrain \
-           examples valgrind install pipelines files margin predict gpu scripts names_runs)
+           examples valgrind install pipelines files margin predict gpu scripts script_names names_runs)
 SHORT := $(filter-out $(LONG),$(wildcard tests/*.bats)) $(UNITS) $(FUZZERS)
 PROVE := prove --timer -j 3 --exec tests/run
 

@@ -199,7 +199,4 @@ void safetensors_read_header(struct reading *r)
     else if (read_header(r, json.value))
         check_spans(r);
     json_free(r->m, &json);
-    for (char *c = r->wrong; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
 }

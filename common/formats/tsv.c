@@ -96,9 +96,17 @@ float tsv_number(const struct tsv *t, int column)
     bool decimal = *cell && !cell[strspn(cell, "+-.0123456789eE")];
     if (is_word(cell) || (decimal && end != cell && !*end && isfinite(number)))
         return number;
-    bool shown = utf8_printable(cell, strlen(cell));
     msa_fail(t->m, MSA_CORRUPT, "%s: line %zu, column '%s': '%.40s' is not a number", t->path,
-             t->lines->number, t->names[column], shown ? cell : "?");
+             t->lines->number, t->names[column], cell);
+}
+
+const char *tsv_name(const struct tsv *t, int column)
+{
+    const char *cell = t->cells[column];
+    if (!utf8_printable(cell, strlen(cell)))
+        msa_fail(t->m, MSA_CORRUPT, "%s: line %zu, column '%s': '%.40s' is not printable", t->path,
+                 t->lines->number, t->names[column], cell);
+    return cell;
 }
 
 void tsv_close(struct tsv *t)

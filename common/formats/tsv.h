@@ -24,6 +24,8 @@ int tsv_column(const struct tsv *t, const char *name); /* fails where there is n
 /* A cell that must be a decimal number that a float holds, or nan, inf or infinity, in capitals or
  * not, with a sign or not. */
 float tsv_number(const struct tsv *t, int column);
+/* A cell that names something, and must be printable (utf8.h). */
+const char *tsv_name(const struct tsv *t, int column);
 void tsv_close(struct tsv *t);
 
 #endif

@@ -128,14 +128,14 @@ void place_say(struct place *p, const struct spot *at, const char *a, const char
     FILE *to = fmemopen(p->first, sizeof p->first - 1, "w"); /* a longer text is cut short */
     if (!to)
         return;
-    show_clean(to, a, strnlen(a, PLACE_TEXT));
+    utf8_print(to, a, strnlen(a, PLACE_TEXT));
     fputs(" and ", to);
-    show_clean(to, b, strnlen(b, PLACE_TEXT));
+    utf8_print(to, b, strnlen(b, PLACE_TEXT));
     if (at->frame)
         fprintf(to, " in frame %u", at->frame->seq);
     say_index(to, at, tensor, i);
     fclose(to);
-    utf8_clean(p->first, strlen(p->first));
+    utf8_show(p->first); /* a character may have been cut */
 }
 
 void compare_texts(struct compare *c, const struct spot *at, const char *a, const char *b)
@@ -172,7 +172,7 @@ static void report_numbers(const struct place *p, FILE *to)
 static void report_place(const struct place *p, FILE *to)
 {
     fprintf(to, "%s%s%s", p->noted ? "note: " : "", p->kind, *p->kind ? " " : "");
-    show_clean(to, p->path, strlen(p->path));
+    utf8_print(to, p->path, strlen(p->path));
     fprintf(to, ": %s", p->first);
     report_numbers(p, to);
     fputc('\n', to);

@@ -57,7 +57,7 @@ static const char *value_words(char text[PLACE_TEXT], const value *v)
         return "nothing";
     show_value(to, v);
     fclose(to);
-    utf8_clean(text, strlen(text));
+    utf8_show(text); /* a character may have been cut */
     return text;
 }
 

@@ -2,6 +2,7 @@
 #include "common/inspect/find_nonfinite.h"
 #include "common/inspect/show.h"
 #include "common/run/option.h"
+#include "common/run/utf8.h"
 #include <math.h>
 #include <string.h>
 
@@ -133,7 +134,7 @@ bool where_nonfinite(struct where *w, FILE *to, const struct frame *f, bool back
     if (record ? !in_record(w, &r, of, line) : !in_frame(w, f, line))
         return false;
     fprintf(to, "%sframe %u (%c): ", back ? "back " : "", f->seq, f->kind);
-    show_clean(to, line, strlen(line));
+    utf8_print(to, line, strlen(line));
     fputc('\n', to);
     return true;
 }

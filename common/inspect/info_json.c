@@ -116,7 +116,7 @@ void info_json(const struct info *info, FILE *to)
             add_split(info, splits, i);
     if (info->keys_left_out)
         add_count(m, all, "keys_left_out", info->keys_left_out);
-    if (json_dumpf(all, to, JSON_REAL_PRECISION(9)) != 0 && !ferror(to))
+    if (!json_print(all, to, JSON_REAL_PRECISION(9)) && !ferror(to))
         msa_fail(m, MSA_FAILED, "out of memory");
     fputc('\n', to);
     msa_free(m, root);

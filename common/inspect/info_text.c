@@ -1,6 +1,6 @@
 /* What is in a data set, in tables. */
 #include "common/inspect/info.h"
-#include "common/inspect/show.h"
+#include "common/run/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static int widest(int width, const char *text)
 static void print_head(const struct info *info, FILE *to)
 {
     const struct dataset *d = info->data;
-    fprintf(to, "%s: a %s, ", d->path, d->format->name);
+    utf8_print(to, d->path, strlen(d->path));
+    fprintf(to, ": a %s, ", d->format->name);
     if (info->family >= 0)
         fprintf(to, "family %s (labels from %g to %g)\n", family_names[info->family],
                 -family_range((enum family)info->family), family_range((enum family)info->family));
@@ -56,7 +57,7 @@ static int column_width(const struct info *info, int split)
 static void print_key(FILE *to, const char *key, int width)
 {
     int length = (int)strnlen(key, KEY);
-    show_clean(to, key, (size_t)length);
+    utf8_print(to, key, (size_t)length);
     fprintf(to, "%*s", width - length, "");
 }
 

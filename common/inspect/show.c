@@ -1,6 +1,7 @@
 /* Showing a frame, and what is looked up in it for that. */
 #include "common/inspect/show.h"
 #include "common/run/option.h"
+#include "common/run/utf8.h"
 #include "common/stream/tensor_codec.h"
 #include <string.h>
 
@@ -63,7 +64,7 @@ void show_sample(FILE *to, const value *id, size_t i)
     bool named = id && id->type == MSGPACK_OBJECT_ARRAY && i < id->via.array.size &&
                  id->via.array.ptr[i].type == MSGPACK_OBJECT_STR;
     if (named)
-        show_clean(to, id->via.array.ptr[i].via.str.ptr, id->via.array.ptr[i].via.str.size);
+        utf8_print(to, id->via.array.ptr[i].via.str.ptr, id->via.array.ptr[i].via.str.size);
     else
         fprintf(to, "%zu", i);
 }

@@ -34,8 +34,6 @@ void show_pipeline_json(const struct show *s, const struct frame *f);
 void show_sample(FILE *to, const value *id, size_t i);
 /* A value in a few words. */
 void show_value(FILE *to, const value *v);
-/* Text that came from outside: what a terminal could take for a command becomes '?'. */
-void show_clean(FILE *to, const char *text, size_t length);
 
 /* What both forms share: the tensors of a record or gradient that are to be shown; their number. */
 int show_tensors(const struct show *s, const struct frame *f,

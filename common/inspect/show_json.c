@@ -1,8 +1,8 @@
 /* Frames as JSON objects, one a line. */
 #include "common/inspect/show.h"
+#include "common/run/json.h"
 #include "common/stream/stats.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -157,7 +157,7 @@ static bool write_object(json_t *object, FILE *to)
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
         json_t *key = json_stringn(json_object_iter_key(at), json_object_iter_key_len(at));
         fputs(first ? "{" : ", ", to);
-        well = well && key && json_dumpf(key, to, STYLE) == 0;
+        well = well && key && json_print(key, to, STYLE);
         json_decref(key);
         fputs(": ", to);
         well = well && write_any(json_object_iter_value(at), to);
@@ -179,7 +179,7 @@ static bool write_array(json_t *array, FILE *to)
     return well;
 }
 
-/* As json_dumpf writes it, and numbers that large() has made. */
+/* As json_print writes it, and numbers that large() has made. */
 static bool write_any(json_t *v, FILE *to)
 {
     const char *text = json_string_value(v);
@@ -189,13 +189,13 @@ static bool write_any(json_t *v, FILE *to)
         return write_array(v, to);
     if (text && text[0] == large_mark)
         return fputs(text + 1, to) >= 0;
-    return json_dumpf(v, to, STYLE) == 0;
+    return json_print(v, to, STYLE);
 }
 
 static void print(const struct show *s, struct build *b, json_t *object)
 {
     b->failed = b->failed || !object ||
-                (b->large ? !write_any(object, s->to) : json_dumpf(object, s->to, STYLE) != 0);
+                !(b->large ? write_any(object, s->to) : json_print(object, s->to, STYLE));
     json_decref(object);
     if (b->failed && !ferror(s->to))
         msa_fail(s->m, MSA_FAILED, "out of memory, or a frame with text that is not UTF-8");

@@ -1,6 +1,7 @@
 /* Frames in lines for people. */
 #include "common/inspect/show.h"
 #include "common/run/option.h"
+#include "common/run/utf8.h"
 #include "common/stream/record.h"
 #include "common/stream/stats.h"
 #include <ctype.h>
@@ -78,11 +79,13 @@ static void print_argument(FILE *to, const char *text, size_t length)
                 (unsigned char)text[i] >= 0x80;
     if (!plain)
         fputc('\'', to);
-    for (size_t i = 0; i < length; i++)
-        if (text[i] == '\'')
+    for (size_t i = 0, part; i < length; i += part + 1) {
+        const char *quote = memchr(text + i, '\'', length - i);
+        part = quote ? (size_t)(quote - text) - i : length - i;
+        utf8_print(to, text + i, part);
+        if (quote)
             fputs("'\\''", to);
-        else
-            show_clean(to, text + i, 1);
+    }
     if (!plain)
         fputc('\'', to);
 }
@@ -99,7 +102,7 @@ void show_pipeline_text(const struct show *s, const struct frame *f, const char 
             const value *v = value_get(program, keys[k]);
             fputs(k ? " " : "", s->to);
             if (v && v->type == MSGPACK_OBJECT_STR)
-                show_clean(s->to, v->via.str.ptr, v->via.str.size);
+                utf8_print(s->to, v->via.str.ptr, v->via.str.size);
             else
                 fputc('?', s->to);
         }
@@ -186,9 +189,9 @@ static void print_error(const struct show *s, const struct frame *f)
     if (!told)
         return;
     fputs("  ", s->to);
-    show_clean(s->to, who->via.str.ptr, who->via.str.size);
+    utf8_print(s->to, who->via.str.ptr, who->via.str.size);
     fputs(": ", s->to);
-    show_clean(s->to, what->via.str.ptr, what->via.str.size);
+    utf8_print(s->to, what->via.str.ptr, what->via.str.size);
 }
 
 void show_text(const struct show *s, const struct frame *f, bool back)

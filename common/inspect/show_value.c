@@ -1,17 +1,10 @@
 /* Values in a few words: {key=value,key=[1,2]}. */
 #include "common/inspect/show.h"
 #include "common/run/utf8.h"
-#include <ctype.h>
 #include <string.h>
 
 /* An array with more items than this is cut short. */
 enum { ITEMS = 16 };
-
-void show_clean(FILE *to, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        fputc(iscntrl((unsigned char)text[i]) ? '?' : text[i], to);
-}
 
 /* Quoted unless it is one plain word. */
 static void print_word(FILE *to, const char *text, size_t length)
@@ -21,7 +14,7 @@ static void print_word(FILE *to, const char *text, size_t length)
         plain = !strchr(" \"'\\{}[],=", text[i]);
     if (!plain)
         fputc('"', to);
-    show_clean(to, text, length);
+    utf8_print(to, text, length);
     if (!plain)
         fputc('"', to);
 }

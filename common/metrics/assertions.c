@@ -1,6 +1,7 @@
 /* Assertions on scores. */
 #include "common/metrics/assertions.h"
 #include "common/run/option.h"
+#include "common/run/utf8.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ void assertions_check(const struct scores *s, const struct assertion *assertions
         bool known = scores_value(s, p, a->key, &number);
         if (known && holds(a, number))
             continue;
+        utf8_show(wrong);
         if (wrong[0])
             fprintf(stderr, "%s: %s\n", s->m->program, wrong);
         snprintf(wrong, sizeof wrong, "assertion failed: %s: %s %.6g %s %s", p->name, a->key,

@@ -1,8 +1,8 @@
 /* Files of predictions. */
 #include "common/metrics/predictions.h"
 #include "common/formats/tsv.h"
+#include "common/run/json.h"
 #include "common/run/utf8.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,37 +10,41 @@
 /* --- what is said of a sample: cells in the order of the columns --- */
 
 enum { ID, SPLIT, LABEL, PREDICTION, CLASS, PROBABILITY, ALWAYS };
+enum { MADE_ID = TENSOR_NAME + 24 };
 
 struct cell {
     enum { CELL_EMPTY, CELL_TEXT, CELL_NUMBER } kind;
     const char *text;
+    size_t length;
     double number;
 };
 
+static struct cell of_bytes(const char *text, size_t length)
+{
+    return (struct cell){CELL_TEXT, text, length, 0};
+}
+
 static struct cell of_text(const char *text)
 {
-    return (struct cell){CELL_TEXT, text, 0};
+    return of_bytes(text, strlen(text));
 }
 
 static struct cell of_number(double number)
 {
-    return (struct cell){CELL_NUMBER, NULL, number};
+    return (struct cell){CELL_NUMBER, NULL, 0, number};
 }
 
-/* Ids are anybody's text: what would break the line becomes '?'. msa_free it. */
-static char *sample_id(struct msa *m, const struct record *r, const char *split, size_t i,
-                       size_t number)
+/* The id of sample i; where there are none, its split and number, into `made`. */
+static struct cell sample_id(const struct record *r, const char *split, size_t i, size_t number,
+                             char made[MADE_ID])
 {
     const value *ids = value_get(&r->map, record_texts[RECORD_ID]);
-    if (!ids)
-        return msa_format(m, "%s/%zu", split, number);
-    const msgpack_object_str *given = &ids->via.array.ptr[i].via.str;
-    char *id = msa_strndup(m, given->ptr, given->size);
-    utf8_clean(id, given->size);
-    for (char *c = id; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = '?';
-    return id;
+    if (ids) {
+        const msgpack_object_str *given = &ids->via.array.ptr[i].via.str;
+        return of_bytes(given->ptr, given->size);
+    }
+    snprintf(made, MADE_ID, "%s/%zu", split, number);
+    return of_text(made);
 }
 
 /* The class of the largest of C logits, and its softmax; nothing where one of them is no number. */
@@ -77,13 +81,29 @@ static void put_parts(const struct predictions *x, const struct record *r, size_
 
 /* --- writing --- */
 
+/* Ids are anybody's text: what is not shown is escaped, and so is the backslash of escapes, so that
+ * two ids stay two. */
+static void write_text(FILE *to, const char *text, size_t length)
+{
+    while (length) {
+        const char *slash = memchr(text, '\\', length);
+        size_t part = slash ? (size_t)(slash - text) : length;
+        utf8_print_escaped(to, text, part);
+        if (slash)
+            fputs("\\\\", to);
+        part += slash != NULL;
+        text += part;
+        length -= part;
+    }
+}
+
 static void write_tsv(const struct predictions *x)
 {
     for (size_t i = 0; i < x->count; i++) {
         const struct cell *c = &x->cells[i];
         fputs(i ? "\t" : "", x->to);
         if (c->kind == CELL_TEXT)
-            fputs(c->text, x->to);
+            write_text(x->to, c->text, c->length);
         else if (c->kind == CELL_NUMBER)
             fprintf(x->to, isnan(c->number) ? "nan" : "%.9g", c->number);
     }
@@ -93,7 +113,7 @@ static void write_tsv(const struct predictions *x)
 static json_t *json_cell(const struct cell *c)
 {
     if (c->kind == CELL_TEXT)
-        return json_string(c->text);
+        return json_stringn(c->text, c->length);
     return isfinite(c->number) ? json_real(c->number) : json_null();
 }
 
@@ -104,7 +124,7 @@ static void write_json(const struct predictions *x)
     for (size_t i = 0; i < x->count; i++)
         if (x->cells[i].kind != CELL_EMPTY)
             failed |= json_object_set_new(row, x->names[i], json_cell(&x->cells[i])) != 0;
-    failed = failed || json_dumpf(row, x->to, JSON_REAL_PRECISION(9)) != 0;
+    failed = failed || !json_print(row, x->to, JSON_REAL_PRECISION(9));
     json_decref(row);
     if (failed && !ferror(x->to))
         msa_fail(x->m, MSA_FAILED, "not enough memory for predictions as JSON");
@@ -206,9 +226,9 @@ void predictions_write(const struct predictions *x, const struct scores *s,
     const struct tensor *logits = x->logits ? record_promised(r, x->logits) : NULL;
     for (size_t i = 0; i < r->samples; i++) {
         size_t at = p->samples - r->samples + i;
-        char *id = sample_id(x->m, r, p->name, i, at), number[24];
+        char id[MADE_ID], number[24];
         memset(x->cells, 0, x->count * sizeof *x->cells);
-        x->cells[ID] = of_text(id);
+        x->cells[ID] = sample_id(r, p->name, i, at, id);
         x->cells[SPLIT] = of_text(p->name);
         x->cells[PREDICTION] = of_number((double)p->prediction[at]);
         if (s->labelled)
@@ -222,7 +242,6 @@ void predictions_write(const struct predictions *x, const struct scores *s,
             write_tsv(x);
         if (!x->file) /* which says itself what is wrong, when it is committed */
             msa_written(x->m, x->to, what);
-        msa_free(x->m, id);
     }
     if (!x->file)
         msa_flush(x->m, x->to, what);
@@ -243,7 +262,7 @@ void predictions_read(struct scores *s, const char *path)
     int label = tsv_column(t, "label"), prediction = tsv_column(t, "prediction");
     int split = tsv_find(t, "split");
     while (tsv_next(t))
-        scores_add(s, scores_split(s, split < 0 ? "all" : t->cells[split]),
+        scores_add(s, scores_split(s, split < 0 ? "all" : tsv_name(t, split)),
                    tsv_number(t, prediction), tsv_number(t, label));
     tsv_close(t);
 }

@@ -1,6 +1,6 @@
 /* Rows of scores. */
 #include "common/metrics/scores_print.h"
-#include <jansson.h>
+#include "common/run/json.h"
 #include <math.h>
 #include <string.h>
 
@@ -155,7 +155,7 @@ void scores_json(FILE *to, const struct scores *s, const struct scores_split *p,
         if (*cell(text, s, p, name, 9, false))
             failed |= json_object_set_new(row, name, json_cell(s, p, name)) != 0;
     }
-    failed = failed || json_dumpf(row, to, JSON_REAL_PRECISION(9)) != 0;
+    failed = failed || !json_print(row, to, JSON_REAL_PRECISION(9));
     json_decref(row);
     if (failed)
         msa_fail(s->m, MSA_FAILED, "cannot write scores as JSON: no memory, or no room");

@@ -1,5 +1,6 @@
 /* JSON values, owned and as text. */
 #include "common/run/json.h"
+#include "common/run/utf8.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
@@ -90,6 +91,20 @@ void json_free(struct msa *m, struct json *json)
         msa_free(m, chunk);
     }
     *json = (struct json){0};
+}
+
+/* ---- Writing ---- */
+
+static int print_piece(const char *text, size_t length, void *to)
+{
+    utf8_print_escaped(to, text, length);
+    return ferror(to) ? -1 : 0;
+}
+
+/* Jansson gives pieces of whole characters. */
+bool json_print(const json_t *value, FILE *to, size_t flags)
+{
+    return json_dump_callback(value, print_piece, to, flags) == 0;
 }
 
 /* Into memory of its full size: json_dumps, which grows its own, drops what it finds no memory

@@ -16,6 +16,9 @@ struct json {
 /* Refuses a key that is twice in an object. Fails the run when there is no memory. */
 struct json json_read(struct msa *m, const char *text, size_t length);
 void json_free(struct msa *m, struct json *json);
+/* The value as a line of text for people and programs, as json_dumpf writes it, but characters that
+ * are not shown (utf8.h) are escaped; false: it has text that is not UTF-8, or something failed. */
+bool json_print(const json_t *value, FILE *to, size_t flags);
 /* The value as compact text; msa_free it. Fails the run when there is no memory, or no value. */
 char *json_text(struct msa *m, const json_t *value);
 

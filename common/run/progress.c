@@ -1,5 +1,6 @@
 /* One line on stderr that says how far it is. */
 #include "common/run/progress.h"
+#include "common/run/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ void progress_show(struct progress *p, bool last, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    utf8_show(line);
     p->last = t;
     if (!p->terminal) {
         fprintf(stderr, "%s\n", line);

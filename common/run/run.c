@@ -2,6 +2,7 @@
  * the run ends. */
 #include "common/run/run.h"
 #include "common/run/cut.h"
+#include "common/run/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -75,14 +76,11 @@ bool msa_try(struct msa *m, void (*body)(void *), void *closure)
     return true;
 }
 
-/* Names come from files and streams: what would break the line, or command the terminal, is made
- * visible. */
+/* Names come from files and streams. */
 static void format_line(char *line, size_t size, const char *format, va_list arguments)
 {
     vsnprintf(line, size, format, arguments);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    utf8_show(line);
 }
 
 void msa_fail(struct msa *m, enum msa_status status, const char *format, ...)

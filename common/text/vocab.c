@@ -65,11 +65,9 @@ static void check_unique(struct msa *m, const struct vocab *v, const char *path)
 {
     for (size_t i = 1; i < v->count; i++) {
         const struct vocab_token *one = &v->tokens[i - 1], *other = one + 1;
-        bool shown = utf8_printable(one->text, one->length);
         if (compare_tokens(one, other) == 0)
             msa_fail(m, MSA_CORRUPT, "%s: line %zu: '%.*s' again, as in line %zu", path,
-                     other->id + 1, shown ? (int)one->length : 1,
-                     shown ? (const char *)one->text : "?", one->id + 1);
+                     other->id + 1, (int)one->length, (const char *)one->text, one->id + 1);
     }
 }
 

@@ -1,5 +1,6 @@
 /* The file of a pickle, the memory of its values, and looking into them. */
 #include "common/formats/pickle/machine.h"
+#include "common/run/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,9 +28,10 @@ _Noreturn void pickle_fail(const struct pickle_machine *m, const char *format, .
 const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length)
 {
     size_t n = length < 64 ? length : 63;
-    for (size_t i = 0; i < n; i++)
-        text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '?';
+    memcpy(text, bytes, n);
     text[n] = '\0';
+    utf8_clean(text, n); /* of zeros, which would end it */
+    utf8_show(text);
     return text;
 }
 
