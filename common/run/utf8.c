@@ -1,6 +1,8 @@
 /* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #include "common/run/utf8.h"
 
+#include <string.h>
+
 /* Bytes of the character that `text` begins with; 0 when it is none. */
 static size_t character(const uint8_t *text, size_t length)
 {
@@ -53,4 +55,18 @@ void utf8_clean(char *text, size_t length)
             *at = '?';
         at += size ? size : 1;
     }
+}
+
+char *utf8_said(struct msa *m, const char *text, size_t length)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    enum { BYTES = sizeof replacement - 1 };
+    size_t zeros = 0;
+    for (size_t i = 0; i < length; i++)
+        zeros += !text[i];
+    char *said = msa_alloc(m, length + zeros * (BYTES - 1) + 1), *to = said;
+    for (size_t i = 0; i < length; i++)
+        to = text[i] ? mempcpy(to, text + i, 1) : mempcpy(to, replacement, BYTES);
+    utf8_clean(said, (size_t)(to - said));
+    return said;
 }
