@@ -128,9 +128,10 @@ static void take_lines(const struct tokenize *t, struct lines *in, struct record
     size_t most = (size_t)t->settings->batch, length;
     value id = value_nils(t->m, r->zone, most), text = value_nils(t->m, r->zone, most);
     for (char *line; r->samples < most && (line = lines_next(in, &length)); r->samples++) {
-        utf8_clean(line, length);
+        char *said = utf8_said(t->m, line, length);
         id.via.array.ptr[r->samples] = line_id(t, in, r->zone);
-        text.via.array.ptr[r->samples] = value_str(t->m, r->zone, line);
+        text.via.array.ptr[r->samples] = value_str(t->m, r->zone, said);
+        msa_free(t->m, said);
     }
     id.via.array.size = text.via.array.size = (uint32_t)r->samples;
     value_set(t->m, r->zone, &r->map, record_texts[RECORD_ID], id);

@@ -186,14 +186,18 @@ said_of() {
     done
 }
 
-# is_cased DIR: does the tokenizer of a BERT that was kept there tell upper from lower case?
-is_cased() {
-    [ -e "$1/tokenizer_config.json" ] && grep -q '"do_lower_case": *false' "$1/tokenizer_config.json"
+# expect_utf8 FILE: ends the script where it is text in UTF-16, as its byte order mark says, in which no key would be found.
+expect_utf8() {
+    local LC_ALL=C mark=''
+    IFS= read -r -n 2 mark <"$1" || true
+    [[ $mark != $'\xff\xfe' && $mark != $'\xfe\xff' ]] || fail 3 "$1: text in UTF-16 but expected UTF-8"
 }
 
-# number_in FILE KEY: a whole number of a small JSON file.
-number_in() {
-    sed -n 's/.*"'"$2"'": *\([0-9]*\).*/\1/p' "$1"
+# is_cased DIR: does the tokenizer of a BERT that was kept there tell upper from lower case?
+is_cased() {
+    [ -e "$1/tokenizer_config.json" ] || return
+    expect_utf8 "$1/tokenizer_config.json"
+    grep -q '"do_lower_case" *: *false' "$1/tokenizer_config.json"
 }
 
 # aligned: tab-separated lines of UTF-8, as columns for people. An awk counts bytes or characters: here bytes, without those

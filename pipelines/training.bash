@@ -149,10 +149,15 @@ try() {
 find_bert() {
     bert_dir=$1 bert_weights=$1/model.safetensors
     [ -d "$1" ] || bert_dir=$(dirname "$1") bert_weights=$1
-    local file
-    for file in "$bert_weights" "$bert_dir/config.json"; do
-        [ -r "$file" ] || fail 1 "--bert: there is no '$file'"
-    done
+    [ -r "$bert_weights" ] || fail 1 "--bert: there is no '$bert_weights'"
+    [ -r "$bert_dir/config.json" ] ||
+        fail 1 "--bert: '$1' has no config.json: expected a folder with config.json and model.safetensors, or the latter beside the former"
+    expect_utf8 "$bert_dir/config.json"
+}
+
+# number_in FILE KEY: a whole number of a small JSON file.
+number_in() {
+    sed -n 's/.*"'"$2"'" *: *\([0-9]*\).*/\1/p' "$1"
 }
 
 # from_bert: what about.tsv says of it, into `from`.

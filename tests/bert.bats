@@ -146,6 +146,12 @@ END
     check "bad/config.json: no JSON object"
     printf '{"hidden_size": 24\0\0}' >bad/config.json
     check "bad/config.json: no JSON object"
+    { printf '\xef\xbb\xbf' && sed 's/$/\r/' "$BERT/config.json"; } >bad/config.json # is one
+    msa-load --split test "$BERT/data.pkl" | msa-encode --bert bad --pool mean -o x.msa
+    msa-load --split test "$BERT/data.pkl" | msa-encode --bert "$BERT" --pool mean -o y.msa
+    msa-dump --diff x.msa y.msa
+    iconv -t UTF-16 "$BERT/config.json" >bad/config.json
+    check "bad/config.json: text in UTF-16 but expected UTF-8"
     jq '.hidden_act = "relu"' "$BERT/config.json" >bad/config.json
     check "'hidden_act' is \"relu\" but expected \"gelu\""
     jq 'del(.num_hidden_layers)' "$BERT/config.json" >bad/config.json
@@ -161,6 +167,32 @@ END
     rm bad/model.safetensors
     run -1 --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert bad -o x.msa"
     [[ "$stderr" = *"cannot read 'bad/model.safetensors': No such file or directory"* ]]
+}
+
+@test "what is given for a BERT or parameters and is neither" {
+    echo words >vocab.txt
+    check() {
+        run "$1" --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode $3 -o x.msa"
+        [ "$stderr" = "msa-encode: $2" ] || { echo "$stderr"; false; }
+    }
+    expected="a BERT: a folder with config.json and model.safetensors, or that file"
+    check -3 "vocab.txt: text but expected $expected" "--bert vocab.txt"
+    check -3 "$BERT/config.json: text but expected $expected" "--bert $BERT/config.json"
+    check -3 "$BERT/data.pkl: a pickle but expected $expected" "--bert $BERT/data.pkl"
+    check -1 "cannot read 'nowhere': No such file or directory" "--bert nowhere"
+    mkdir empty
+    check -1 "cannot read 'empty/config.json': No such file or directory" "--bert empty"
+    for option in "--init" "-p"; do
+        check -3 "empty: a folder but expected parameters, a safetensors file" "--bert $BERT $option empty"
+        check -3 "vocab.txt: text but expected parameters, a safetensors file" "--bert $BERT $option vocab.txt"
+    done
+    mkdir pre
+    run -1 --separate-stderr "$ROOT/pipelines/pretrain" "$BERT/data.pkl" pre --bert vocab.txt
+    [ "$stderr" = "pretrain: --bert: 'vocab.txt' has no config.json: expected a folder with config.json and model.safetensors, or the latter beside the former" ]
+    cp -r "$BERT" wide
+    iconv -t UTF-16 "$BERT/config.json" >wide/config.json
+    run -3 --separate-stderr "$ROOT/pipelines/pretrain" "$BERT/data.pkl" pre --bert wide
+    [ "$stderr" = "pretrain: wide/config.json: text in UTF-16 but expected UTF-8" ]
 }
 
 # Where a training begins with someone's BERT, none of it is drawn in silence.

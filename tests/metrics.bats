@@ -137,6 +137,14 @@ END
     check 3 "bad.tsv: line 2: 1 cells but expected 2, as line 1 has"
     printf 'label\tguess\n1\t2\n' >bad.tsv
     check 3 "bad.tsv: line 1: no column 'prediction'"
+    printf 'id\tlabel\tprediction\tlabel\n1\t1\t2\t3\n' >bad.tsv
+    check 3 "bad.tsv: line 1: two columns are called 'label'"
+    printf 'label\tprediction\tx\tx\r\n1\t2\t3\t4\r\n' >bad.tsv
+    check 3 "bad.tsv: line 1: two columns are called 'x'"
+    printf 'label\tprediction\n1\t2\n' | iconv -t UTF-16 >bad.tsv
+    check 3 "bad.tsv: text in UTF-16 but expected UTF-8"
+    printf '\x80\4\x95\0.' >bad.tsv
+    check 3 "bad.tsv: a pickle but expected text"
     : >bad.tsv
     check 3 "bad.tsv: empty: expected a line of column names"
     printf 'label\tprediction\n' >bad.tsv
@@ -145,8 +153,11 @@ END
     check 1 "cannot read 'bad.tsv': No such file or directory"
 }
 
-@test "columns by name, in any order, from a pipe, with another system's line ends" {
+@test "columns by name, in any order, from a pipe, with another system's line ends and byte order mark" {
     mosi
+    { printf '\xef\xbb\xbf' && sed 's/$/\t\t\r/' mosi.tsv && printf '\r\n\n'; } >marked.tsv # some columns have no name
+    [ "$(msa-metrics --from-tsv marked.tsv --family mosi)" = "$(msa-metrics --from-tsv mosi.tsv --family mosi)" ]
+    msa-metrics --from-tsv - --family mosi <marked.tsv >/dev/null
     awk '{ print $2, NR, $1 "\r" }' OFS='\t' mosi.tsv | sed '1s/1/id/' >other.tsv
     line "msa-metrics --from-tsv - --family mosi --assert 'mae<.531' --assert 'mae>.529' <other.tsv"
     [ "$status" -eq 0 ]

@@ -86,7 +86,7 @@ tokens() {
 assert header['mode'] == 'eval' and header['family'] == 'mosi' and header['range'] == 3
 assert header['schema'] == {'text_bert': {'dtype': '<i8', 'shape': [0, 3, 10], 'gradient': False}}, header
 assert [r['id'] for r in records] == [['lines.txt:1', 'lines.txt:2'], ['lines.txt:3', 'lines.txt:4'], ['lines.txt:5']]
-assert sum((r['raw_text'] for r in records), []) == ['I loved it.', '', 'I', 'bad ?? ?!', 'no end']
+assert sum((r['raw_text'] for r in records), []) == ['I loved it.', '', 'I', 'bad ?? \ufffd!', 'no end']
 assert [(r['split'], r['step'], r['train']) for r in records] == [('test', i, False) for i in range(3)]
 first, empty = records[0]['tensors']['text_bert'][:, 0]
 want = next(case['uncased'] for case in golden['cases'] if case['text'] == 'I loved it.')
@@ -99,6 +99,58 @@ assert records[0]['id'] == ['1', '2', '3', '4', '5']"
     msa-tokenize --lines --vocab "$(vocab)" lines.txt | msa-tokenize --vocab "$(vocab)" --length 10 -o again.msa # its raw_text says the same
     msa-load --batch 2 again.msa -o again2.msa
     diff <(tokens again2.msa) <(tokens out.msa)
+}
+
+@test "zeros and U+FFFD are dropped as transformers do, from lines, kept streams and pickles" {
+    printf '%b\n' 'I lo\0ved it.' 'I lo\xef\xbf\xbdved\0 it.\0' '\0' '\xef\xbf\xbd' '[CL\0S] I' '\0[CLS]\0I' >lines.txt
+    want='[[2, 5, 1, 5, 295, 6, 3], [2, 5, 1, 5, 295, 6, 3], [2, 3], [2, 3], [2, 129, 1, 24, 5, 3], [2, 2, 5, 3]]' # BertTokenizer's
+    check() {
+        records "$1" "
+made = records[0]['tensors']['text_bert']
+found = [[i for i, there in zip(ids.tolist(), mask) if there] for ids, mask, _ in made]
+assert found == $want, found"
+    }
+    msa-tokenize --lines --vocab "$(vocab)" lines.txt -o out.msa
+    check out.msa
+    said "open('lines.txt').read().split('\n')[:-1]" >said.msa # whose zeros are zeros
+    msa-tokenize --vocab "$(vocab)" said.msa -o kept.msa
+    check kept.msa
+    msa-load kept.msa | msa-tokenize --vocab "$(vocab)" -o again.msa
+    check again.msa
+    "$PYTHON" - <<'END'
+import pickle
+import numpy as np
+texts = open("lines.txt").read().split("\n")[:-1]
+for name, texts in ("list", texts), ("array", np.array(texts)), ("objects", np.array(texts, object)):
+    part = {"id": [str(i) for i in range(len(texts))], "raw_text": texts, "regression_labels": np.zeros(len(texts), "f4"),
+            "text": np.zeros((len(texts), 2, 3), "f4")}
+    pickle.dump({"test": part}, open(name + ".pkl", "wb"))
+END
+    for kind in list array objects; do
+        msa-load $kind.pkl | msa-tokenize --vocab "$(vocab)" -o of.msa
+        check of.msa
+        msa-load of.msa | msa-tokenize --vocab "$(vocab)" --compare 9 -v 2>said
+        grep -q ': 0 of [56] samples' said # an array has no text that is a zero alone
+    done
+}
+
+@test "lines and vocabularies with a byte order mark, in CR LF, with empty lines at the end" {
+    printf 'I loved it.\nI\n\n' >lines.txt
+    msa-tokenize --lines --vocab "$(vocab)" --batch 1 lines.txt -o plain.msa
+    records plain.msa "assert [r['raw_text'] for r in records] == [['I loved it.'], ['I'], ['']]" # of lines the empty last one is one
+    { printf '\xef\xbb\xbf' && sed 's/$/\r/' lines.txt; } >marked.txt
+    { printf '\xef\xbb\xbf' && sed 's/$/\r/' "$(vocab)" && printf '\r\n\n'; } >vocab.txt
+    cp marked.txt lines.txt
+    msa-tokenize --lines --vocab vocab.txt --batch 1 lines.txt -o marked.msa
+    records marked.msa "assert [r['raw_text'] for r in records] == [['I loved it.'], ['I'], ['']]"
+    diff <(tokens plain.msa) <(tokens marked.msa)
+    iconv -t UTF-16 lines.txt >wide.txt
+    line "msa-tokenize --lines --vocab vocab.txt wide.txt >out"
+    failed 3 "wide.txt: text in UTF-16 but expected UTF-8"
+    line "msa-tokenize --lines --vocab vocab.txt <wide.txt >out"
+    failed 3 "stdin: text in UTF-16 but expected UTF-8"
+    line "msa-tokenize --lines --vocab wide.txt lines.txt >out"
+    failed 3 "wide.txt: text in UTF-16 but expected UTF-8"
 }
 
 @test "a line goes on when its record is full" {
@@ -180,7 +232,7 @@ assert (ids[1] == ids[2]).all() and (ids[1] == ids[3]).all() and (ids[:, 1].sum(
     line "msa-tokenize --vocab '$(vocab)' --lines nothing.txt >out"
     failed 1 "cannot read 'nothing.txt': No such file or directory"
     line "msa-tokenize --vocab '$(vocab)' --lines . >out"
-    failed 1 "cannot read '.': Is a directory"
+    failed 3 ".: a folder but expected text"
     line "head -c 2000000 /dev/zero | msa-tokenize --vocab '$(vocab)' --lines >out"
     failed 3 "stdin: line 1: longer than 1048576 bytes"
     line "yes | msa-tokenize --vocab '$(vocab)' --lines --length 1000 --max-frame 100000 >out"
@@ -191,6 +243,18 @@ assert (ids[1] == ids[2]).all() and (ids[1] == ids[3]).all() and (ids[:, 1].sum(
     printf '[PAD]\n[UNK]\n[CLS]\n' >short.txt
     line "echo one | msa-tokenize --vocab short.txt --lines >out"
     failed 3 "short.txt: none of its 3 lines is '[SEP]'"
+    msa-synth --samples 4,4,4 --bert bert -o data.pkl
+    expected=" but expected a vocabulary, a token a line, as BERT's vocab.txt"
+    for what in "bert=a folder" "bert/model.safetensors=a safetensors file" "data.pkl=a pickle"; do
+        line "echo one | msa-tokenize --vocab ${what%=*} --lines >out"
+        failed 3 "${what%=*}: ${what#*=}$expected"
+        line "msa-tokenize --vocab '$(vocab)' --lines ${what%=*} >out"
+        failed 3 "${what%=*}: ${what#*=} but expected text"
+    done
+    line "msa-tokenize --vocab '$(vocab)' --lines <data.pkl >out"
+    failed 3 "/dev/stdin: a pickle but expected text"
+    line "echo one | msa-tokenize --vocab bert/config.json --lines >out"
+    failed 3 "bert/config.json: none of its 1 lines is '[PAD]': JSON but expected a token a line"
 }
 
 @test "an endless text ends when nobody reads on" {

@@ -32,9 +32,6 @@ char *stream_set_text(struct dataset *d, enum split split, enum record_text whic
     const struct text_place *places = stream_set_of(d)->splits[split].texts[which];
     if (!places || !places[i].at)
         return NULL;
-    size_t length = places[i].length;
-    char *text = msa_alloc(d->m, length + 1);
-    memcpy(text, stream_set_of(d)->map.bytes + places[i].at, length);
-    utf8_clean(text, length); /* of zeros: all else is UTF-8 */
-    return text;
+    const uint8_t *text = stream_set_of(d)->map.bytes + places[i].at;
+    return utf8_said(d->m, (const char *)text, places[i].length);
 }

@@ -1,6 +1,8 @@
 /* BERT checkpoints. */
 #include "common/formats/bert_checkpoint.h"
+#include "common/run/content.h"
 #include "common/run/json.h"
+#include "common/run/line_reader.h"
 #include "common/run/text.h"
 #include <stdio.h>
 #include <string.h>
@@ -140,19 +142,30 @@ static struct bert_config read_config(struct msa *m, const char *path)
 {
     struct mapping map = file_map(m, path);
     size_t length = map.size < CONFIG_MAX + 1 ? map.size : CONFIG_MAX + 1;
-    char *text = msa_strndup(m, (const char *)map.bytes, length);
+    char *copy = msa_strndup(m, (const char *)map.bytes, length);
     file_unmap(map);
-    struct bert_config c = bert_config_parse(m, path, text, length);
-    msa_free(m, text);
+    size_t mark = lines_mark(m, path, copy, length);
+    struct bert_config c = bert_config_parse(m, path, copy + mark, length - mark);
+    msa_free(m, copy);
     return c;
+}
+
+static bool is_folder(struct msa *m, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
+    return S_ISDIR(status.st_mode);
 }
 
 struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *prefix)
 {
     struct bert_checkpoint b;
-    struct stat status;
-    bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    bool folder = is_folder(m, path);
     const char *weights = folder ? msa_format(m, "%s/model.safetensors", path) : path;
+    if (!folder)
+        content_expect(m, path, CONTENT_SAFETENSORS,
+                       "a BERT: a folder with config.json and model.safetensors, or that file");
     const char *slash = strrchr(weights, '/');
     int length = slash ? (int)(slash + 1 - weights) : 0;
     b.config = read_config(m, msa_format(m, "%.*sconfig.json", length, weights));

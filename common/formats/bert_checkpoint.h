@@ -31,7 +31,8 @@ struct bert_checkpoint {
 extern const char bert_files[];
 /* PATH is the directory, or the safetensors file with its config.json beside it. Weights get the
  * names "PREFIX.embeddings.word_embeddings.weight" and so on, whether they come with "bert." in
- * front or not, and `gamma` and `beta` of old files become `weight` and `bias`. */
+ * front or not, and `gamma` and `beta` of old files become `weight` and `bias`. Fails the run as
+ * content_expect where PATH is neither. */
 struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *prefix);
 
 #endif

@@ -2,10 +2,8 @@
 #include "common/formats/safetensors_header.h"
 #include "common/run/content.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static int compare_tensors(const void *a, const void *b)
 {
@@ -95,12 +93,7 @@ static void unmap(void *s)
 
 bool safetensors_resembles(struct msa *m, const char *path)
 {
-    struct stat status;
-    int *fd = file_hold(m, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    bool file = *fd >= 0 && fstat(*fd, &status) == 0 && S_ISREG(status.st_mode);
-    bool is = file && content_of(m, *fd, path).content == CONTENT_SAFETENSORS;
-    msa_free(m, fd);
-    return is;
+    return content_at(m, path).content == CONTENT_SAFETENSORS;
 }
 
 static struct safetensors *open_file(struct msa *m, const char *path, bool foreign)
@@ -109,6 +102,7 @@ static struct safetensors *open_file(struct msa *m, const char *path, bool forei
     struct reading r = {.m = m, .s = s, .foreign = foreign};
     msa_at_free(s, unmap);
     s->path = path;
+    content_expect(m, path, CONTENT_SAFETENSORS, "parameters, a safetensors file");
     s->map = file_map(m, path);
     if (s->map.size < SAFETENSORS_PREFIX)
         msa_fail(m, MSA_CORRUPT, "%s: %zu bytes are no safetensors file", path, s->map.size);

@@ -1,5 +1,6 @@
 /* Reading tab-separated files. */
 #include "common/formats/tsv.h"
+#include "common/run/text.h"
 #include "common/run/utf8.h"
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +31,20 @@ static void cut(char *text, char **cells)
         *cells++ = strsep(&text, "\t");
 }
 
+/* Columns without a name, of which nobody asks, may be many. */
+static void check_names(const struct tsv *t)
+{
+    const char **named = msa_calloc(t->m, (size_t)t->count, sizeof *named);
+    size_t count = 0;
+    for (int i = 0; i < t->count; i++)
+        if (*t->names[i])
+            named[count++] = t->names[i];
+    const char *twice = text_twice(named, count);
+    if (twice)
+        msa_fail(t->m, MSA_CORRUPT, "%s: line 1: two columns are called '%.40s'", t->path, twice);
+    msa_free(t->m, named);
+}
+
 struct tsv *tsv_open(struct msa *m, const char *path)
 {
     struct tsv *t = msa_alloc(m, sizeof *t);
@@ -43,6 +58,7 @@ struct tsv *tsv_open(struct msa *m, const char *path)
     t->names = msa_calloc(m, (size_t)t->count, sizeof *t->names);
     t->cells = msa_calloc(m, (size_t)t->count, sizeof *t->cells);
     cut(t->head, t->names);
+    check_names(t);
     return t;
 }
 

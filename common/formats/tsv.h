@@ -14,8 +14,9 @@ struct tsv {
     char **cells; /* [count], into the line */
 };
 
-/* Opens PATH (- is stdin) and reads the names. Fails the run, here and below: "cannot read 'PATH':
- * REASON", or with MSA_CORRUPT and a line that names file, line and column. Owned by the run. */
+/* Opens PATH (- is stdin) and reads the names, none of which may be there twice. Fails the run,
+ * here and below: "cannot read 'PATH': REASON", or with MSA_CORRUPT and a line that names file,
+ * line and column. Owned by the run. */
 struct tsv *tsv_open(struct msa *m, const char *path);
 /* Reads the next line that is not empty; false at the end. */
 bool tsv_next(struct tsv *t);

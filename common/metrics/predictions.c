@@ -2,9 +2,9 @@
 #include "common/metrics/predictions.h"
 #include "common/formats/tsv.h"
 #include "common/run/json.h"
+#include "common/run/text.h"
 #include "common/run/utf8.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- what is said of a sample: cells in the order of the columns --- */
@@ -167,23 +167,16 @@ static const char *part_name(const struct predictions *x, const struct schema_en
     return e->columns ? e->columns[i] : msa_format(x->m, "%s.%zu", e->name, i + 1);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Names of tensors are all different: of two that are the same one at least is the schema's of `u`.
  */
 static void check_names(const struct predictions *x)
 {
     const char **sorted = msa_calloc(x->m, x->count, sizeof *sorted);
     memcpy(sorted, x->names, x->count * sizeof *sorted);
-    qsort(sorted, x->count, sizeof *sorted, by_text);
-    for (size_t i = 1; i < x->count; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            msa_fail(x->m, MSA_CORRUPT,
-                     "header: 'u': a column is called '%s', as another column of predictions",
-                     sorted[i]);
+    const char *twice = text_twice(sorted, x->count);
+    if (twice)
+        msa_fail(x->m, MSA_CORRUPT,
+                 "header: 'u': a column is called '%s', as another column of predictions", twice);
     msa_free(x->m, sorted);
 }
 

@@ -1,7 +1,9 @@
 /* Kinds of files. */
 #include "common/run/content.h"
 #include "common/run/file.h"
+#include "common/run/utf8.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -175,11 +177,11 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
     size_t size = file_read_at(m, fd, path, start, START, 0);
     if (!size)
         return (struct content_kind){CONTENT_NONE, "an empty file"};
+    if (is_safetensors(start, size)) /* whose length may be another's first bytes */
+        return (struct content_kind){CONTENT_SAFETENSORS, "a safetensors file"};
     struct content_kind kind = judge_magic(m, fd, path, start, size);
     if (kind.content != CONTENT_OTHER)
         return kind;
-    if (is_safetensors(start, size))
-        return (struct content_kind){CONTENT_SAFETENSORS, "a safetensors file"};
     if (is_tar(start, size))
         return (struct content_kind){CONTENT_FOREIGN, "a tar archive"};
     uint64_t length = fstat(fd, &status) == 0 ? (uint64_t)status.st_size : size;
@@ -187,4 +189,71 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
     if (content_is_old_pickle(start, size, length, last))
         return (struct content_kind){CONTENT_PICKLE, "a pickle"};
     return kind;
+}
+
+/* ---- Files that are read ---- */
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* -1: it is no regular file, of which a FIFO's writer would notice that it is opened, or cannot be
+ * opened. */
+static int open_regular(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return -1;
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* UTF-8, whose last character may be cut off. */
+static bool is_utf8(const uint8_t *start, size_t size)
+{
+    size_t cut = 0;
+    while (cut < 3 && cut < size && !utf8_valid(start, size - cut))
+        cut++;
+    return utf8_valid(start, size - cut);
+}
+
+/* Does it begin with what text has? Other kinds have control characters early on. */
+static bool begins_as_text(struct msa *m, int fd, const char *path)
+{
+    uint8_t start[START];
+    size_t size = file_read_at(m, fd, path, start, START, 0), i = 0;
+    while (i < size && (start[i] >= ' ' || (start[i] >= '\t' && start[i] <= '\r')))
+        i++;
+    return size && i == size && is_utf8(start, size);
+}
+
+/* Also whether it begins as text. */
+static struct content_kind judge_file(struct msa *m, const char *path, bool *text)
+{
+    struct content_kind kind = {CONTENT_NONE, "no file"};
+    int *fd = file_hold(m, open_regular(path));
+    if (*fd >= 0)
+        kind = content_of(m, *fd, path);
+    *text = *fd >= 0 && begins_as_text(m, *fd, path);
+    msa_free(m, fd);
+    return kind;
+}
+
+struct content_kind content_at(struct msa *m, const char *path)
+{
+    bool text;
+    return judge_file(m, path, &text);
+}
+
+void content_expect(struct msa *m, const char *path, enum content expected, const char *what)
+{
+    bool text;
+    struct content_kind kind = judge_file(m, path, &text);
+    const char *found = is_folder(path)                ? "a folder"
+                        : text                         ? "text"
+                        : kind.content > CONTENT_OTHER ? kind.text
+                                                       : NULL;
+    if (found && (text ? CONTENT_OTHER : kind.content) != expected)
+        msa_fail(m, MSA_CORRUPT, "%s: %s but expected %s", path, found, what);
 }

@@ -21,6 +21,14 @@ struct content_kind {
 
 /* Of the regular file that is open as fd. Fails the run where it cannot be read. */
 struct content_kind content_of(struct msa *m, int fd, const char *path);
+/* Of the file at PATH; CONTENT_NONE where it cannot be read or is no regular file. */
+struct content_kind content_at(struct msa *m, const char *path);
+/* Fails the run, with MSA_CORRUPT, where what is at PATH is surely not the content that is
+ * expected, but a folder, text or of another kind that is known: "PATH: a pickle but expected
+ * WHAT". Text is CONTENT_OTHER; one that begins as another kind does is taken for text. All else is
+ * for the reader to judge. */
+void content_expect(struct msa *m, const char *path, enum content expected, const char *what);
+
 /* The header's length that a safetensors file begins with. */
 uint64_t content_safetensors_length(const uint8_t prefix[8]);
 /* Is it a pickle of protocol 0 or 1, which have no mark of their own? By its first `size` bytes,

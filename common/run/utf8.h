@@ -2,6 +2,7 @@
 #ifndef MSA_UTF8_H
 #define MSA_UTF8_H
 
+#include "common/run/run.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,9 @@ bool utf8_printable(const void *text, size_t length);
 /* Makes data UTF-8, and else leaves them as they are: puts '?' in the place of every byte that is
  * no part of a character, and of zeros. */
 void utf8_clean(char *text, size_t length);
+/* A copy of what was said: U+FFFD in the place of zeros, of which no token is made, and '?' in that
+ * of bytes that are no part of a character. Owned by the run; msa_free it. */
+char *utf8_said(struct msa *m, const char *text, size_t length);
 
 /* ---- Showing ----
  *

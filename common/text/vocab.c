@@ -1,5 +1,7 @@
 /* Vocabularies. */
 #include "common/text/vocab.h"
+#include "common/run/content.h"
+#include "common/run/line_reader.h"
 #include "common/run/utf8.h"
 
 #include <stdlib.h>
@@ -28,17 +30,19 @@ static int compare_lines(const void *a, const void *b)
     return order ? order : one->id < other->id ? -1 : 1;
 }
 
-/* A line, without its end, LF or CR LF. */
-static void take_token(struct msa *m, struct vocab *v, const char *path, const uint8_t *line,
-                       size_t length)
+/* The token of a line; empty lines are missed when one comes that is none: they may stand at the
+ * end. */
+static void take_token(struct msa *m, struct vocab *v, const char *path, const char *line,
+                       size_t length, size_t number)
 {
-    size_t id = v->count++;
-    length -= length && line[length - 1] == '\r';
     if (!length)
+        return;
+    size_t id = v->count++;
+    if (id + 1 != number)
         msa_fail(m, MSA_CORRUPT, "%s: line %zu: empty but expected a token", path, id + 1);
     if (!utf8_valid(line, length))
-        msa_fail(m, MSA_CORRUPT, "%s: line %zu: not text in UTF-8", path, id + 1);
-    v->tokens[id] = (struct vocab_token){line, length, id};
+        msa_fail(m, MSA_CORRUPT, "%s: line %zu: not text in UTF-8", path, number);
+    v->tokens[id] = (struct vocab_token){(const uint8_t *)line, length, id};
 }
 
 static size_t count_lines(struct mapping map)
@@ -51,14 +55,11 @@ static size_t count_lines(struct mapping map)
 
 static void read_lines(struct msa *m, struct vocab *v, const char *path)
 {
-    const uint8_t *at = v->map.bytes, *end = at + v->map.size;
+    struct lines_left left = lines_of(m, path, v->map.bytes, v->map.size);
+    size_t length;
     v->tokens = msa_calloc(m, count_lines(v->map), sizeof *v->tokens);
-    while (at < end) {
-        const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        take_token(m, v, path, at, (size_t)(stop - at));
-        at = stop + 1;
-    }
+    for (const char *line; (line = lines_cut(&left, &length));)
+        take_token(m, v, path, line, length, left.number);
 }
 
 static void check_unique(struct msa *m, const struct vocab *v, const char *path)
@@ -71,13 +72,19 @@ static void check_unique(struct msa *m, const struct vocab *v, const char *path)
     }
 }
 
+/* What else beside a BERT may be taken for its vocabulary. */
+static bool is_json(const struct vocab *v)
+{
+    return v->map.size && v->map.bytes[0] == '{';
+}
+
 static void find_specials(struct msa *m, struct vocab *v, const char *path)
 {
     for (int i = 0; i < TOKEN_SPECIALS; i++) {
         v->special[i] = vocab_find(v, vocab_specials[i], strlen(vocab_specials[i]));
         if (v->special[i] < 0 && i != TOKEN_MASK)
-            msa_fail(m, MSA_CORRUPT, "%s: none of its %zu lines is '%s'", path, v->count,
-                     vocab_specials[i]);
+            msa_fail(m, MSA_CORRUPT, "%s: none of its %zu lines is '%s'%s", path, v->count,
+                     vocab_specials[i], is_json(v) ? ": JSON but expected a token a line" : "");
     }
 }
 
@@ -85,13 +92,13 @@ struct vocab *vocab_open(struct msa *m, const char *path)
 {
     struct vocab *v = msa_alloc(m, sizeof *v);
     msa_at_free(v, unmap);
+    content_expect(m, path, CONTENT_OTHER, "a vocabulary, a token a line, as BERT's vocab.txt");
     v->map = file_map(m, path);
-    if (v->map.size)
-        read_lines(m, v, path);
+    read_lines(m, v, path);
     if (v->count)
         qsort(v->tokens, v->count, sizeof *v->tokens, compare_lines);
-    check_unique(m, v, path);
     find_specials(m, v, path);
+    check_unique(m, v, path);
     return v;
 }
 

@@ -21,7 +21,8 @@ struct vocab {
 };
 
 /* Reads PATH; owned by the run. Fails it with MSA_CORRUPT, naming file and line, where a token is
- * empty, not UTF-8 or there twice, or where a special one but [MASK] is missing. */
+ * empty, not UTF-8 or there twice, or where a special one but [MASK] is missing; empty lines at the
+ * end are none. Fails it as content_expect where PATH is no text. */
 struct vocab *vocab_open(struct msa *m, const char *path);
 /* The id of a token; -1: it is none. */
 int64_t vocab_find(const struct vocab *v, const void *text, size_t length);

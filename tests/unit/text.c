@@ -1,6 +1,7 @@
 /* Text for BERT, piece by piece: lines, vocabularies, words, WordPiece. (That whole texts give what
  * Hugging Face's tokenizer makes of them: tests/tokenize.bats.) */
 #include "common/run/line_reader.h"
+#include "common/run/utf8.h"
 #include "common/text/tokenizer.h"
 #include "common/text/words.h"
 
@@ -70,6 +71,12 @@ static void lines(void **state)
     assert_lines("a\r\n\r\nb\rc\r\r\n", 11, 3, "(1 a)(0 )(4 b\rc\r)");
     assert_lines("a\0b\n", 4, 1, "(3 a)");
     assert_lines("\n\n", 2, 2, "(0 )(0 )");
+    assert_lines("\xef\xbb\xbf", 3, 0, "");
+    assert_lines("\xef\xbb\xbf\r\n", 5, 1, "(0 )");
+    assert_lines("\xef\xbb\xbf"
+                 "a\n\xef\xbb\xbf",
+                 8, 2, "(1 a)(3 \xef\xbb\xbf)");
+    assert_lines("\xef\xbbz", 3, 1, "(3 \xef\xbbz)");
     char *large = calloc(1, LINE_MOST + 3);
     memset(large, 'x', LINE_MOST + 2);
     large[0] = '\n';
@@ -79,6 +86,53 @@ static void lines(void **state)
     struct job job = run_file(large, LINE_MOST + 2, read_lines);
     assert_refused(&job, "line 2: longer than 1048576 bytes");
     free(large);
+}
+
+static void read_vocab(struct msa *m);
+
+/* Text in another encoding, by its mark, and what is no text. */
+static void no_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *error;
+        size_t size;
+    } cases[] = {
+        {"\xff\xfe", "text in UTF-16 but expected UTF-8", 2},
+        {"\xff\xfe"
+         "a\0\n",
+         "text in UTF-16 but expected UTF-8", 6},
+        {"\xfe\xff\0a\0\n", "text in UTF-16 but expected UTF-8", 6},
+        {"\xff\xfe\0\0a\0\0", "text in UTF-32 but expected UTF-8", 8},
+        {"\0\0\xfe\xff\0\0\0a", "text in UTF-32 but expected UTF-8", 8},
+        {"\x80\4\x95\0.", "a pickle but expected ", 5},
+        {"\x1f\x8b\x8\0", "a gzip archive but expected ", 4},
+        {"\2\0\0\0\0\0\0\0{}", "a safetensors file but expected ", 10},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct job job = run_file(cases[i].bytes, cases[i].size, read_lines);
+        assert_refused(&job, cases[i].error);
+        job = run_file(cases[i].bytes, cases[i].size, read_vocab);
+        assert_refused(&job, cases[i].error);
+    }
+    assert_lines("BZh is no archive\n", 18, 1, "(17 BZh is no)");
+    assert_lines("N.", 2, 1, "(2 N.)"); /* but a pickle of None, too */
+}
+
+/* ---- What was said ---- */
+
+static void say(struct msa *m)
+{
+    assert_string_equal(utf8_said(m, "", 0), "");
+    assert_string_equal(utf8_said(m, "aä", 3), "aä");
+    assert_string_equal(utf8_said(m, "\0a\0\0b", 5), "\ufffda\ufffd\ufffdb");
+    assert_string_equal(utf8_said(m, "a\xff\xe4\0\ufffd", 7), "a??\ufffd\ufffd");
+}
+
+static void said(void **state)
+{
+    (void)state;
+    assert_int_equal(run_file("", 0, say).m.status, MSA_OK);
 }
 
 /* ---- Vocabularies ---- */
@@ -106,7 +160,13 @@ static void vocabularies(void **state)
         {SPECIALS "one\n##s\none\n", "line 7: 'one' again, as in line 5", 0},
         {SPECIALS "\x1b\n\x1b\n", "line 6: '?' again, as in line 5", 0},
         {SPECIALS "[CLS]\n", "line 5: '[CLS]' again, as in line 3", 0},
-        {SPECIALS "\n", "line 5: empty but expected a token", 0},
+        {"\xef\xbb\xbf" SPECIALS "word", NULL, 5},
+        {SPECIALS "\n", NULL, 4},
+        {SPECIALS "word\n\n\r\n\n", NULL, 5},
+        {SPECIALS "\n\nword\n", "line 5: empty but expected a token", 0},
+        {"\n" SPECIALS, "line 1: empty but expected a token", 0},
+        {"\xef\xbb\xbf", "none of its 0 lines is '[PAD]'", 0},
+        {"{\n}\n}\n", "none of its 3 lines is '[PAD]': JSON but expected a token a line", 0},
         {SPECIALS "a\n\r\nb", "line 6: empty but expected a token", 0},
         {SPECIALS "a\xff\n", "line 5: not text in UTF-8", 0},
     };
@@ -281,7 +341,8 @@ static void without_mask(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines),        cmocka_unit_test(vocabularies),
+        cmocka_unit_test(lines),        cmocka_unit_test(no_text),
+        cmocka_unit_test(said),         cmocka_unit_test(vocabularies),
         cmocka_unit_test(found_tokens), cmocka_unit_test(words),
         cmocka_unit_test(long_words),   cmocka_unit_test(rows),
         cmocka_unit_test(without_mask),
