@@ -181,11 +181,13 @@ static void initialize(struct params *p, const struct parameter *one, struct ini
 static void begin(struct params *p, struct parameter *one, struct init init)
 {
     const struct safetensor *found = find_source(p, one);
+    float *copy = NULL;
     one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
     one->var.wants = one->frozen == 0;
     if (!one->stack)
         one->var.data = params_floats(p, one->var.count, false);
-    initialize(p, one, found ? init_values(found->data) : init);
+    initialize(p, one, found ? init_values(safetensor_floats(p->m, found, &copy)) : init);
+    msa_free(p->m, copy);
 }
 
 struct var *params_add(struct params *p, const char *name, struct init init, int rank,
