@@ -83,14 +83,30 @@ static void unmap(void *s)
     file_unmap(((struct safetensors *)s)->map);
 }
 
-bool safetensors_resembles(struct msa *m, const char *path)
+/* What a regular file begins as; CONTENT_NONE: there is none. */
+static struct content_kind kind_of(struct msa *m, const char *path)
 {
     struct stat status;
+    struct content_kind kind = {0};
     int *fd = file_hold(m, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    bool file = *fd >= 0 && fstat(*fd, &status) == 0 && S_ISREG(status.st_mode);
-    bool is = file && content_of(m, *fd, path).content == CONTENT_SAFETENSORS;
+    if (*fd >= 0 && fstat(*fd, &status) == 0 && S_ISREG(status.st_mode))
+        kind = content_of(m, *fd, path);
     msa_free(m, fd);
-    return is;
+    return kind;
+}
+
+bool safetensors_resembles(struct msa *m, const char *path)
+{
+    return kind_of(m, path).content == CONTENT_SAFETENSORS;
+}
+
+/* A file of another kind is called by what it is; of others the header tells. */
+static void expect_kind(struct msa *m, const char *path)
+{
+    struct content_kind kind = kind_of(m, path);
+    if (kind.content != CONTENT_NONE && kind.content != CONTENT_OTHER &&
+        kind.content != CONTENT_SAFETENSORS)
+        msa_fail(m, MSA_CORRUPT, "%s: %s but expected a safetensors file", path, kind.text);
 }
 
 static struct safetensors *open_file(struct msa *m, const char *path, bool foreign)
@@ -100,6 +116,7 @@ static struct safetensors *open_file(struct msa *m, const char *path, bool forei
     msa_at_free(s, unmap);
     s->path = path;
     s->map = file_map(m, path);
+    expect_kind(m, path);
     if (s->map.size < SAFETENSORS_PREFIX)
         msa_fail(m, MSA_CORRUPT, "%s: %zu bytes are no safetensors file", path, s->map.size);
     r.header = content_safetensors_length(s->map.bytes);

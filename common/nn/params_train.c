@@ -60,7 +60,7 @@ void params_restore(struct params *p, const struct safetensors *file)
     for (int i = 0; i < p->count; i++) {
         struct parameter *one = p->list[i];
         if (!load_one(p, file, one))
-            params_missing(p, file->path, one);
+            params_missing(p, file, one);
         if (one->var.grad)
             restore_updates(p, file, one);
     }

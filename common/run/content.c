@@ -116,7 +116,8 @@ uint64_t content_safetensors_length(const uint8_t prefix[SAFETENSORS_LENGTH])
     return length;
 }
 
-/* A length that a header may have, and a '{'. */
+/* A length that a header may have, and a '{'. To be asked first: the length may begin as another
+ * kind does, 640 as a pickle, 19928 as a stream. */
 static bool is_safetensors(const uint8_t *start, size_t size)
 {
     return size > SAFETENSORS_LENGTH && content_safetensors_length(start) <= SAFETENSORS_MOST &&
@@ -175,11 +176,11 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
     size_t size = file_read_at(m, fd, path, start, START, 0);
     if (!size)
         return (struct content_kind){CONTENT_NONE, "an empty file"};
+    if (is_safetensors(start, size))
+        return (struct content_kind){CONTENT_SAFETENSORS, "a safetensors file"};
     struct content_kind kind = judge_magic(m, fd, path, start, size);
     if (kind.content != CONTENT_OTHER)
         return kind;
-    if (is_safetensors(start, size))
-        return (struct content_kind){CONTENT_SAFETENSORS, "a safetensors file"};
     if (is_tar(start, size))
         return (struct content_kind){CONTENT_FOREIGN, "a tar archive"};
     uint64_t length = fstat(fd, &status) == 0 ? (uint64_t)status.st_size : size;

@@ -38,6 +38,10 @@ static const struct {
     {CONTENT_OTHER, FILE_OF("(X" TEN(TEN("see there ")) ".")},
     {CONTENT_OTHER, FILE_OF("V" TEN(TEN("ery long ")) ".")},
     {CONTENT_OTHER, FILE_OF("{\"meta\":{\"a\":1}}")},
+    /* whose header's length begins as a pickle does, a stream, and gzip */
+    {CONTENT_SAFETENSORS, FILE_OF("\x80\2\0\0\0\0\0\0{")},
+    {CONTENT_SAFETENSORS, FILE_OF("\xd8M\0\0\0\0\0\0{")},
+    {CONTENT_SAFETENSORS, FILE_OF("\x1f\x8b\0\0\0\0\0\0{")},
     {CONTENT_STREAM, FILE_OF("\xd8M\1H")},
     {CONTENT_STREAM,
      FILE_OF("\x1f\x8b\x08\0\0\0\0\0\0\x03\xbb\xe1\xcb\xe8\x01\0\x1a\xa8\xfa\xdb\x04\0\0\0")},

@@ -339,6 +339,10 @@ static void lying_lengths(void **state)
     expect_corrupt("7 bytes");
     put("a", "", 0);
     expect_corrupt("0 bytes");
+    put("a", "\x80\4}\x94.", 5);
+    expect_corrupt("a pickle but expected a safetensors file");
+    put("a", "PK\3\4", 4);
+    expect_corrupt("a zip archive but expected a safetensors file");
     put("a", "\3\0\0\0\0\0\0\0{}", 10);
     expect_corrupt("header of 3 bytes in a file of 10");
     put("a", "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
