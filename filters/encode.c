@@ -150,7 +150,9 @@ static void check_any(const struct trainable *t)
         msa_fail(t->m, MSA_FAILED, "nothing to encode: no text, vision or audio arrives%s%s",
                  ((const struct encode *)t->self)->settings->only ? " of those that --only names"
                                                                   : "",
-                 t->given ? " that the parameters are for" : "");
+                 t->given ? msa_format(t->m, " that %s has parameters for%s", t->given->path,
+                                       params_stranger(&t->params, t->given))
+                          : "");
 }
 
 /* D of the networks without one of their own; `bert`: text goes through BERT, which says it. */

@@ -145,11 +145,36 @@ try() {
     exit "$status"
 }
 
-# find_bert PATH: a folder as transformers write it, or a file of weights with its config.json beside it.
+# files_of_weights FILE: the file, and if it is an index, those that it names, in order.
+files_of_weights() {
+    echo "$1"
+    [[ $1 == *.safetensors.index.json && -r $1 ]] || return 0
+    grep -oE -- ': *"[^"/]*\.safetensors"' "$1" | sed 's/.*"\(.*\)"/\1/' | sort -u | while IFS= read -r file; do
+        echo "$(dirname -- "$1")/$file"
+    done
+}
+
+# hash_of_weights FILE: of all these files, one after the other.
+hash_of_weights() {
+    local files
+    mapfile -t files < <(files_of_weights "$1")
+    cat "${files[@]}" | hash_of /dev/stdin
+}
+
+# find_bert PATH: a folder as transformers write it, or a file of weights, or an index of several, with its config.json beside
+# it. What is wrong with them otherwise the programs say.
 find_bert() {
     bert_dir=$1 bert_weights=$1/model.safetensors
     [ -d "$1" ] || bert_dir=$(dirname "$1") bert_weights=$1
-    [ -r "$bert_weights" ] || fail 1 "--bert: there is no '$bert_weights'"
+    [ -e "$bert_weights" ] || [ ! -e "$bert_weights.index.json" ] || bert_weights+=.index.json
+    local file
+    for file in "$bert_dir"/{pytorch_model.bin,pytorch_model.bin.index.json,tf_model.h5,flax_model.msgpack}; do
+        [ -e "$bert_weights" ] && [ ! "$bert_weights" -ef "$file" ] || [ ! -e "$file" ] ||
+            fail 3 "--bert: '$file' is not read: msa-encode(1), Text by BERT, says how it becomes model.safetensors"
+    done
+    while IFS= read -r file; do
+        [ -r "$file" ] || fail 1 "--bert: there is no '$file'"
+    done < <(files_of_weights "$bert_weights")
     [ -r "$bert_dir/config.json" ] ||
         fail 1 "--bert: '$1' has no config.json: expected a folder with config.json and model.safetensors, or the latter beside the former"
     expect_utf8 "$bert_dir/config.json"
@@ -162,7 +187,7 @@ number_in() {
 
 # from_bert: what about.tsv says of it, into `from`.
 from_bert() {
-    from+=(bert "$(hash_of "$bert_weights")" 'bert at' "$(realpath -- "$bert_weights")")
+    from+=(bert "$(hash_of_weights "$bert_weights")" 'bert at' "$(realpath -s -- "$bert_weights")")
 }
 
 no_option() {

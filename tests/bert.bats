@@ -3,6 +3,7 @@
 # a user meets on the way.
 # shellcheck disable=SC2154 # run sets stderr
 load helper
+load bert_set.bash
 
 setup_file() {
     export BERT=$BATS_TEST_DIRNAME/golden/bert
@@ -154,6 +155,14 @@ END
     check "bad/config.json: text in UTF-16 but expected UTF-8"
     jq '.hidden_act = "relu"' "$BERT/config.json" >bad/config.json
     check "'hidden_act' is \"relu\" but expected \"gelu\""
+    local wrong
+    for wrong in '.model_type = "roberta"' '.position_embedding_type = "relative_key"' '.is_decoder = true' \
+        '.add_cross_attention = true' '.pruned_heads = {"0":[1]}' '.quantization_config = {"bits":8}'; do
+        jq "$wrong" "$BERT/config.json" >bad/config.json
+        check "bad/config.json: '$(cut -d ' ' -f 1 <<<"${wrong#.}")' is $(jq -c "$wrong | ${wrong%% *}" "$BERT/config.json") but expected "
+    done
+    jq 'del(.model_type) | .architectures = ["RobertaForMaskedLM"]' "$BERT/config.json" >bad/config.json
+    check "bad/config.json: 'architectures' is [\"RobertaForMaskedLM\"] but expected one of BERT"
     jq 'del(.num_hidden_layers)' "$BERT/config.json" >bad/config.json
     check "'num_hidden_layers' is missing but expected a number from 1 to 48"
     jq '.num_attention_heads = 5' "$BERT/config.json" >bad/config.json
@@ -165,6 +174,20 @@ END
     jq '.max_position_embeddings = 11' "$BERT/config.json" >bad/config.json
     check "but expected [11,24]"
     rm bad/model.safetensors
+    check_other() {
+        touch "bad/$1"
+        for bert in bad "bad/$1"; do
+            run -3 --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert $bert -o x.msa"
+            [ "$stderr" = "msa-encode: bad/$1: $2 weights, which are not read: msa-encode(1), Text by BERT, says how they become \
+model.safetensors" ] || { echo "$stderr"; false; }
+        done
+        rm "bad/$1"
+    }
+    check_other pytorch_model.bin "PyTorch's pickled"
+    check_other pytorch_model.bin.index.json "PyTorch's pickled"
+    check_other tf_model.h5 "TensorFlow's"
+    check_other bert_model.ckpt.index "TensorFlow's"
+    check_other flax_model.msgpack "Flax's"
     run -1 --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert bad -o x.msa"
     [[ "$stderr" = *"cannot read 'bad/model.safetensors': No such file or directory"* ]]
 }
@@ -195,6 +218,79 @@ END
     [ "$stderr" = "pretrain: wide/config.json: text in UTF-16 but expected UTF-8" ]
 }
 
+@test "a BERT in several files gives what it gives in one" {
+    split_bert "$BERT" split
+    test_vectors pooler --bert "$BERT"
+    mv pooler.msa whole.msa
+    for bert in split split/ split/model.safetensors.index.json; do
+        test_vectors pooler --bert $bert
+        [ "$(vectors pooler.msa)" = "$(vectors whole.msa)" ]
+    done
+    (cd split && test_vectors pooler --bert model.safetensors.index.json)
+    [ "$(vectors split/pooler.msa)" = "$(vectors whole.msa)" ]
+    # with the old names, and numbers that are none of the network, which are in the index too
+    mkdir old
+    cp "$BERT/config.json" old
+    cp "$BERT/old.safetensors" old/model.safetensors
+    split_bert old oldsplit
+    test_vectors mean --bert old
+    mv mean.msa whole.msa
+    test_vectors mean --bert oldsplit
+    [ "$(vectors mean.msa)" = "$(vectors whole.msa)" ]
+}
+
+@test "none of these files is written over, and others beside them may be" {
+    split_bert "$BERT" split
+    msa-load --split test "$BERT/data.pkl" >in.msa
+    for file in model-0000{1,2}-of-00002.safetensors model.safetensors.index.json config.json; do
+        for bert in split split/model.safetensors.index.json; do
+            run -2 msa-encode --bert $bert -o "split/$file" in.msa
+            [ "$output" = "msa-encode: cannot write 'split/$file': it is what is being read" ]
+        done
+    done
+    msa-encode --bert split -o split/more.msa in.msa
+    msa-encode --bert split -o split/more.msa in.msa
+}
+
+@test "an index that lies, or leads elsewhere" {
+    split_bert "$BERT" whole
+    cp "$BERT/model.safetensors" elsewhere.safetensors
+    local index=model.safetensors.index.json one=model-00001-of-00002.safetensors two=model-00002-of-00002.safetensors
+    # $1: what jq makes of the index; $2: the status, $3: the line
+    check() {
+        rm -rf bad
+        cp -r whole bad
+        jq "$1" whole/$index >bad/$index
+        refused "$2" "$3"
+    }
+    refused() {
+        run "-$1" --separate-stderr bash -c "set -o pipefail; msa-load --split test $BERT/data.pkl | msa-encode --bert bad -o x.msa"
+        [ "$stderr" = "msa-encode: $2" ] || { echo "$stderr"; false; }
+        [ ! -e x.msa ]
+    }
+    local name=embeddings.LayerNorm.bias file
+    for file in '"../elsewhere.safetensors"' "\"$PWD/elsewhere.safetensors\"" '"more/../model.safetensors"' '"config.json"' '""' 3 null; do
+        check ".weight_map.\"$name\" = $file" 3 "bad/$index: tensor '$name' is in $file but expected a .safetensors file beside the index"
+    done
+    check ".weight_map.\"$name\" = \"more.safetensors\"" 1 "bad/$index: tensor '$name' is in 'bad/more.safetensors', which is not there"
+    check ".weight_map.\"$name\" = \"$two\"" 3 "bad/$two: no tensor '$name', which 'bad/$index' says is there"
+    check '.weight_map.more = "'$one'"' 3 "bad/$one: no tensor 'more', which 'bad/$index' says is there"
+    for map in '{}' '[]' 'null' '"x"'; do
+        check ".weight_map = $map" 3 "bad/$index: no 'weight_map' that says which tensor is in which file"
+    done
+    check '[.]' 3 "bad/$index: no JSON object of at most 1 MiB"
+    cp whole/$index bad
+    cp whole/$two bad/$one
+    refused 3 "bad/$one: no tensor '$name', which 'bad/$index' says is there"
+    cp whole/$one bad
+    cp whole/$one bad/more.safetensors # all of it is in two of the files
+    jq ".weight_map.\"$name\" = \"more.safetensors\"" whole/$index >bad/$index
+    refused 3 "bad/more.safetensors: tensor 'text_encoder.extractor.$name' is in 'bad/$one' too"
+    cp whole/$index bad
+    : >bad/$two
+    refused 3 "bad/$two: 0 bytes are no safetensors file"
+}
+
 # Where a training begins with someone's BERT, none of it is drawn in silence.
 @test "a BERT without a pooler is trained with another pool, and not with a pooler that is drawn" {
     mkdir part
@@ -215,7 +311,8 @@ END
     line "msa-load --train --epochs 1 $BERT/data.pkl | msa-encode --bert part -p text |
         $PYTHON $ROOT/tests/interop/scalar_stage.py h_text | msa-backprop"
     [ "$status" -ne 0 ]
-    [[ "$output" = *"msa-encode: part: no tensor 'text_encoder.extractor.pooler.dense.weight', expected with shape [24,24]"* ]]
+    [[ "$output" = *"msa-encode: part: no tensor 'text_encoder.extractor.pooler.dense.weight': this BERT has no pooler, \
+and needs --pool cls or --pool mean"* ]]
     [ ! -e text ]
     scalar "--bert part --pool cls"
 }

@@ -94,8 +94,44 @@ but there are s_vision,d_vision too" ]
     [ "$output" = "msa-decompose: two/decompose.safetensors: no tensor 'V_simi_proj.fc.0.weight', expected with shape [32]" ]
     [ "$(cut -d " " -f 4 statuses)" -eq 3 ]
     line "msa-load --split test --drop text,audio $GOLDEN/data.pkl | msa-encode -p two/encode.safetensors | msa-metrics"
-    [ "$output" = "msa-encode: nothing to encode: no text, vision or audio arrives that the parameters are for" ]
+    [ "$output" = "msa-encode: nothing to encode: no text, vision or audio arrives that two/encode.safetensors has parameters for" ]
     [ "$(cut -d " " -f 3 statuses)" -eq 1 ]
+}
+
+# What -p and --init name in haste: each is called what it is.
+@test "a file that is no file of parameters, or of another program's" {
+    local bert=$ROOT/tests/golden/bert/model.safetensors
+    train text run
+    bash -c "$(features)" >stream.msa
+    cp "$GOLDEN/data.pkl" .
+    printf 'PK\3\4and more' >pytorch_model.bin
+    named() { # OPTION FILE LINE
+        run -3 msa-predict "$1" "$2" stream.msa -o x.msa
+        [ "$output" = "msa-predict: $2: $3" ] || { echo "$output" && false; }
+    }
+    for option in -p --init; do
+        named $option stream.msa "a stream but expected a safetensors file"
+        named $option data.pkl "a pickle but expected a safetensors file"
+        named $option pytorch_model.bin "a zip archive but expected a safetensors file"
+        named $option "$bert" "no tensor 'TVA_decoder.MLP.0.weight', expected with shape [32,32]: its metadata do not say that \
+msa-predict wrote it"
+        named $option run/decompose.safetensors "no tensor 'TVA_decoder.MLP.0.weight', expected with shape [32,32]: \
+its metadata say that msa-decompose wrote it"
+        named $option "$ROOT/tests/golden/bert/old.safetensors" "tensor 'bert.embeddings.position_ids': dtype I64 but expected \
+F32, as parameters are"
+    done
+    run -1 msa-predict -p run stream.msa -o x.msa
+    [ "$output" = "msa-predict: cannot read 'run': Is a directory" ]
+    [ ! -e x.msa ]
+    line "msa-load --split test data.pkl | msa-encode -p '$bert' -o x.msa"
+    [ "$output" = "msa-encode: nothing to encode: no text, vision or audio arrives that $bert has parameters for: \
+its metadata do not say that msa-encode wrote it" ]
+    mkdir new
+    # a training may begin with what gives nothing, if it is of a program of the line: scripts give all files to all
+    line "msa-load --train --epochs 1 data.pkl | msa-encode --dim 16 --heads 2 -p new/encode --init '$bert' \
+        --init run/decompose.safetensors | msa-decompose -p new/decompose | msa-predict -p new/predict | msa-loss | msa-backprop"
+    [ "$output" = "msa-encode: warning: $bert has no parameter of these by name, and gives none its value: \
+its metadata do not say that msa-encode wrote it" ]
 }
 
 # The golden data without labels of any kind.

@@ -151,6 +151,36 @@ setting() {
     [ "$output" = "ablate: '$PWD/tiny/model.safetensors' is not the BERT any more that 'pre/text' began with (SHA-256 in pre/text/about.tsv)" ]
 }
 
+@test "a BERT in several files, and one in another format" {
+    bert_set
+    split_bert tiny split
+    cp tiny/vocab.txt split
+    local files=(split/model.safetensors.index.json split/model-0000{1,2}-of-00002.safetensors)
+    done_well pretrain bert.pkl pre --bert split --pool mean "${few[@]}" --quiet --only text
+    done_well pretrain bert.pkl whole --bert tiny --pool mean "${few[@]}" --quiet --only text
+    cmp pre/text/test.tsv whole/text/test.tsv
+    [ "$(setting pre/text bert)" = "$(cat "${files[@]}" | sha256sum | cut -d ' ' -f 1)" ]
+    done_well ablate bert.pkl --out out --encoders pre --seeds 1 --only without-pretraining --epochs 2 --batch 3 --quiet
+    cp "${files[1]}" kept
+    truncate -s +1 "${files[1]}"
+    pipeline ablate bert.pkl --out more --encoders pre --seeds 1 --only without-pretraining --quiet
+    [ "$status" -eq 1 ]
+    [ "$output" = "ablate: '$PWD/${files[0]}' is not the BERT any more that 'pre/text' began with (SHA-256 in pre/text/about.tsv)" ]
+    mv kept "${files[1]}"
+    rm "${files[2]}"
+    pipeline train bert.pkl new --bert split
+    [ "$status" -eq 1 ]
+    [ "$output" = "train: --bert: there is no '${files[2]}'" ]
+    rm split/model*
+    touch split/pytorch_model.bin
+    for bert in split split/pytorch_model.bin; do
+        pipeline train bert.pkl new --bert $bert
+        [ "$status" -eq 3 ]
+        [ "$output" = "train: --bert: 'split/pytorch_model.bin' is not read: msa-encode(1), Text by BERT, says how it becomes model.safetensors" ]
+    done
+    [ ! -e new ]
+}
+
 @test "standardized or not: encoders and what follows must agree" {
     msa-synth --samples 24,8,8 -o data.pkl
     done_well pretrain data.pkl pre "${small[@]}" --quiet --standardize

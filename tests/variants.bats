@@ -138,7 +138,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
         msa-predict --head unimodal -p run/predict | msa-loss --tasks msr | msa-metrics -q | msa-backprop"
     [ "$status" -eq 0 ]
     line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode -o x.msa >/dev/null"
-    [ "${lines[-1]}" = "msa-encode: nothing to encode: no text, vision or audio arrives that the parameters are for" ]
+    [ "${lines[-1]}" = "msa-encode: nothing to encode: no text, vision or audio arrives that run/encode has parameters for" ]
     line "msa-load --split test $bert/data.pkl | msa-encode -p run/encode --text bert --net text=transformer -o x.msa >/dev/null"
     [ "$output" = "msa-encode: --net text=transformer given but run/encode has bert" ]
     [ "$(cut -d ' ' -f 3 statuses)" -eq 2 ]

@@ -1,14 +1,14 @@
 /* BERT checkpoints. */
 #include "common/formats/bert_checkpoint.h"
+#include "common/formats/shards.h"
 #include "common/run/content.h"
 #include "common/run/json.h"
-#include "common/run/line_reader.h"
 #include "common/run/text.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CONFIG_MAX = 1 << 20, MOST_DIM = 65536, MOST_WORDS = 1 << 24 };
+enum { MOST_DIM = 65536, MOST_WORDS = 1 << 24 };
 
 /* ---- Config ---- */
 
@@ -69,30 +69,45 @@ static double read_rate(struct msa *m, const char *from, const json_t *config,
     return number;
 }
 
-/* A word that says what kind of network it is, where the file says it. */
-static void expect_word(struct msa *m, const char *from, const json_t *config, const char *name,
-                        const char *expected)
+/* What says what kind of network it is, where the file says it, and what it says of BERT; others
+ * would be computed as BERT in silence. */
+static const struct kind_key {
+    const char *name, *expected; /* as JSON */
+} kinds[] = {
+    {"model_type", "\"bert\""},
+    {"hidden_act", "\"gelu\""},
+    {"position_embedding_type", "\"absolute\""},
+    {"is_decoder", "false"}, /* no token looks at later ones */
+    {"add_cross_attention", "false"},
+    {"pruned_heads", "{}"},
+    {"quantization_config", "null"},
+};
+
+static void expect_kind(struct msa *m, const char *from, const json_t *config,
+                        const struct kind_key *key)
 {
-    const json_t *found = json_object_get(config, name);
-    const char *word = json_string_value(found);
-    if (found && (!word || strcmp(word, expected) != 0))
-        msa_fail(m, MSA_CORRUPT, "%s: '%s' is %s but expected \"%s\"", from, name,
-                 json_text(m, found), expected);
+    const json_t *found = json_object_get(config, key->name);
+    if (found && strcmp(json_text(m, found), key->expected) != 0)
+        msa_fail(m, MSA_CORRUPT, "%s: '%s' is %s but expected %s", from, key->name,
+                 json_text(m, found), key->expected);
 }
 
-struct bert_config bert_config_parse(struct msa *m, const char *from, const char *text,
-                                     size_t length)
+/* Old files have no model_type, but may name the network that was trained: "BertForMaskedLM". */
+static void expect_architecture(struct msa *m, const char *from, const json_t *config)
+{
+    const json_t *found = json_object_get(config, "architectures");
+    const char *first = json_string_value(json_array_get(found, 0));
+    if (first && !json_object_get(config, "model_type") && strncmp(first, "Bert", 4) != 0)
+        msa_fail(m, MSA_CORRUPT, "%s: 'architectures' is %s but expected one of BERT", from,
+                 json_text(m, found));
+}
+
+static struct bert_config config_of(struct msa *m, const char *from, const json_t *config)
 {
     struct bert_config c = {0};
-    struct json json = {0};
-    if (length <= CONFIG_MAX)
-        json = json_read(m, text, length);
-    const json_t *config = json.value;
-    if (!json_is_object(config))
-        msa_fail(m, MSA_CORRUPT, "%s: no JSON object of at most 1 MiB", from);
-    expect_word(m, from, config, "model_type", "bert");
-    expect_word(m, from, config, "hidden_act", "gelu");
-    expect_word(m, from, config, "position_embedding_type", "absolute");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        expect_kind(m, from, config, &kinds[i]);
+    expect_architecture(m, from, config);
     for (int i = 0; i < SIZES; i++)
         *size_in(&c, i) = read_size(m, from, config, &sizes[i]);
     for (int i = 0; i < RATES; i++)
@@ -101,6 +116,14 @@ struct bert_config bert_config_parse(struct msa *m, const char *from, const char
         msa_fail(m, MSA_CORRUPT,
                  "%s: 'hidden_size' %zu is no multiple of 'num_attention_heads' %zu", from, c.dim,
                  c.heads);
+    return c;
+}
+
+struct bert_config bert_config_parse(struct msa *m, const char *from, const char *text,
+                                     size_t length)
+{
+    struct json json = json_read_object(m, from, text, length);
+    struct bert_config c = config_of(m, from, json.value);
     json_free(m, &json);
     return c;
 }
@@ -136,42 +159,119 @@ static char *new_name(struct msa *m, const char *old, const char *prefix)
     return msa_format(m, "%s.%.*s%s", prefix, (int)length, name, end);
 }
 
-const char bert_files[] = "config.json,model.safetensors";
+/* Weights of BERT in other formats, as they are called. */
+static const struct {
+    const char *file, *what;
+} others[] = {
+    {"pytorch_model.bin", "PyTorch's pickled weights"},
+    {"pytorch_model.bin.index.json", "PyTorch's pickled weights"},
+    {"tf_model.h5", "TensorFlow's weights"},
+    {"bert_model.ckpt.index", "TensorFlow's weights"},
+    {"model.ckpt.index", "TensorFlow's weights"},
+    {"flax_model.msgpack", "Flax's weights"},
+};
+enum { OTHERS = sizeof others / sizeof *others };
 
-static struct bert_config read_config(struct msa *m, const char *path)
+static _Noreturn void fail_other(struct msa *m, const char *path, const char *what)
 {
-    struct mapping map = file_map(m, path);
-    size_t length = map.size < CONFIG_MAX + 1 ? map.size : CONFIG_MAX + 1;
-    char *copy = msa_strndup(m, (const char *)map.bytes, length);
-    file_unmap(map);
-    size_t mark = lines_mark(m, path, copy, length);
-    struct bert_config c = bert_config_parse(m, path, copy + mark, length - mark);
-    msa_free(m, copy);
-    return c;
+    msa_fail(m, MSA_CORRUPT,
+             "%s: %s, which are not read: msa-encode(1), Text by BERT, says how they become "
+             "model.safetensors",
+             path, what);
 }
 
-static bool is_folder(struct msa *m, const char *path)
+/* Of a file of weights: one beside it. */
+static const char *beside(struct msa *m, const char *path, const char *file)
+{
+    const char *slash = strrchr(path, '/');
+    return msa_format(m, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, file);
+}
+
+static const char *weights_in(struct msa *m, const char *folder)
+{
+    const char *whole = msa_format(m, "%s/model.safetensors", folder),
+               *index = msa_format(m, "%s/model.safetensors.index.json", folder);
+    if (file_exists(whole))
+        return whole;
+    if (file_exists(index))
+        return index;
+    for (int i = 0; i < OTHERS; i++) {
+        const char *other = msa_format(m, "%s/%s", folder, others[i].file);
+        if (file_exists(other))
+            fail_other(m, other, others[i].what);
+    }
+    return whole;
+}
+
+/* The file of weights, or the index of several, that a path stands for. */
+static const char *weights_of(struct msa *m, const char *path)
 {
     struct stat status;
-    if (stat(path, &status) != 0)
-        msa_fail_errno(m, "cannot read '%s'", path);
-    return S_ISDIR(status.st_mode);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return weights_in(m, path);
+    for (int i = 0; i < OTHERS; i++)
+        if (strcmp(name, others[i].file) == 0)
+            fail_other(m, path, others[i].what);
+    if (!shards_named(path))
+        content_expect(m, path, CONTENT_SAFETENSORS,
+                       "a BERT: a folder with config.json and model.safetensors, or that file");
+    return path;
+}
+
+void bert_each_file(struct msa *m, const char *path, void (*see)(struct msa *m, const char *path))
+{
+    const char *weights = weights_of(m, path);
+    see(m, beside(m, weights, "config.json"));
+    see(m, weights);
+    if (!shards_named(weights) || !file_exists(weights))
+        return;
+    struct shards s = shards_read(m, weights);
+    for (size_t i = 0; i < s.count; i++)
+        see(m, s.paths[i]);
+}
+
+/* Each tensor is in one file alone, by its new name too. */
+static void expect_once(struct msa *m, const struct bert_checkpoint *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < b->weights[i]->count; k++)
+            for (size_t j = 0; j < i; j++)
+                if (safetensors_names(b->weights[j], b->weights[i]->tensors[k].name))
+                    msa_fail(m, MSA_CORRUPT, "%s: tensor '%s' is in '%s' too", b->weights[i]->path,
+                             b->weights[i]->tensors[k].name, b->weights[j]->path);
+}
+
+static void rename_all(struct msa *m, struct safetensors *s, const char *prefix)
+{
+    for (size_t i = 0; i < s->count; i++)
+        s->tensors[i].name = new_name(m, s->tensors[i].name, prefix);
+    safetensors_sort(m, s);
+}
+
+static void open_weights(struct msa *m, struct bert_checkpoint *b, const char *path)
+{
+    if (shards_named(path)) {
+        struct shards s = shards_read(m, path);
+        b->count = s.count;
+        b->weights = shards_open(m, &s);
+        return;
+    }
+    b->count = 1;
+    b->weights = msa_alloc(m, sizeof(struct safetensors *));
+    b->weights[0] = safetensors_open_foreign(m, path);
 }
 
 struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *prefix)
 {
     struct bert_checkpoint b;
-    bool folder = is_folder(m, path);
-    const char *weights = folder ? msa_format(m, "%s/model.safetensors", path) : path;
-    if (!folder)
-        content_expect(m, path, CONTENT_SAFETENSORS,
-                       "a BERT: a folder with config.json and model.safetensors, or that file");
-    const char *slash = strrchr(weights, '/');
-    int length = slash ? (int)(slash + 1 - weights) : 0;
-    b.config = read_config(m, msa_format(m, "%.*sconfig.json", length, weights));
-    b.weights = safetensors_open_foreign(m, weights);
-    for (size_t i = 0; i < b.weights->count; i++)
-        b.weights->tensors[i].name = new_name(m, b.weights->tensors[i].name, prefix);
-    safetensors_sort(m, b.weights);
+    const char *weights = weights_of(m, path), *config = beside(m, weights, "config.json");
+    struct json json = json_read_file(m, config);
+    b.config = config_of(m, config, json.value);
+    json_free(m, &json);
+    open_weights(m, &b, weights);
+    for (size_t i = 0; i < b.count; i++)
+        rename_all(m, b.weights[i], prefix);
+    expect_once(m, &b);
     return b;
 }

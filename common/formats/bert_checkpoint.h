@@ -1,4 +1,5 @@
-/* A BERT on disk, as Hugging Face writes one: config.json and model.safetensors. */
+/* A BERT on disk, as Hugging Face writes one: config.json, and model.safetensors or, in several
+ * files, model.safetensors.index.json. */
 #ifndef MSA_BERT_CHECKPOINT_H
 #define MSA_BERT_CHECKPOINT_H
 
@@ -24,15 +25,18 @@ char *bert_config_text(struct msa *m, const struct bert_config *c);
 
 struct bert_checkpoint {
     struct bert_config config;
-    struct safetensors *weights;
+    size_t count; /* of files with weights; no tensor is in two of them */
+    struct safetensors **weights;
 };
 
-/* What is read in such a folder, with commas. */
-extern const char bert_files[];
-/* PATH is the directory, or the safetensors file with its config.json beside it. Weights get the
- * names "PREFIX.embeddings.word_embeddings.weight" and so on, whether they come with "bert." in
- * front or not, and `gamma` and `beta` of old files become `weight` and `bias`. Fails the run as
- * content_expect where PATH is neither. */
+/* PATH is the directory, or the safetensors file, or the index of several (shards.h), with its
+ * config.json beside it. Weights get the names "PREFIX.embeddings.word_embeddings.weight" and so
+ * on, whether they come with "bert." in front or not, and `gamma` and `beta` of old files become
+ * `weight` and `bias`. Fails the run with MSA_CORRUPT where there are weights of another format
+ * alone: "DIR/pytorch_model.bin: PyTorch's pickled weights, which are not read: ...". */
 struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *prefix);
+/* Calls see for each file that bert_open reads of PATH, whether it is there or not. Fails the run
+ * likewise, and where an index is none. */
+void bert_each_file(struct msa *m, const char *path, void (*see)(struct msa *m, const char *path));
 
 #endif

@@ -17,7 +17,7 @@ static int compare_pairs(const void *a, const void *b)
 
 /* ---- Reading ---- */
 
-static float as_float(const uint8_t *from, int dtype)
+static float as_float(const uint8_t *from, const struct safetensors_dtype *of)
 {
     union {
         uint32_t bits;
@@ -25,6 +25,7 @@ static float as_float(const uint8_t *from, int dtype)
     } shifted = {0};
     _Float16 half;
     double wide;
+    int dtype = (int)(of - safetensors_dtypes);
     switch (dtype) {
     case F16:
         memcpy(&half, from, sizeof half);
@@ -33,35 +34,25 @@ static float as_float(const uint8_t *from, int dtype)
         memcpy(&wide, from, sizeof wide);
         return (float)wide;
     default: /* F32, or its upper half */
-        memcpy((char *)&shifted.bits + (dtype == BF16 ? 2 : 0), from,
-               safetensors_dtypes[dtype].size);
+        memcpy((char *)&shifted.bits + (dtype == BF16 ? 2 : 0), from, of->size);
         return shifted.number;
     }
 }
 
-/* A tensor's numbers: where they are, or a copy where they are no floats or where no float may be;
- * none of a dtype that holds no reals. */
-static void place_one(struct reading *r, const struct span *span, const uint8_t *from)
+const float *safetensor_floats(struct msa *m, const struct safetensor *t, float **copy)
 {
-    struct safetensor *t = span->tensor;
-    int dtype = (int)(span->dtype - safetensors_dtypes);
-    t->data = (const void *)from;
-    if (dtype == F32 && (uintptr_t)from % sizeof(float) == 0)
-        return;
-    t->data = t->converted = span->dtype->real ? msa_calloc(r->m, t->count, sizeof(float)) : NULL;
-    for (size_t i = 0; t->converted && i < t->count; i++)
-        t->converted[i] = as_float(from + i * span->dtype->size, dtype);
+    *copy = t->dtype ? msa_calloc(m, t->count, sizeof **copy) : NULL;
+    for (size_t i = 0; *copy && i < t->count; i++)
+        (*copy)[i] = as_float((const uint8_t *)t->data + i * t->dtype->size, t->dtype);
+    return *copy ? *copy : t->data;
 }
 
-static void leave_out(struct reading *r)
+/* A tensor's numbers are not looked at before they are asked for. */
+static void place_one(const struct span *span, const uint8_t *from)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < r->s->count; i++)
-        if (r->s->tensors[i].data)
-            r->s->tensors[kept++] = r->s->tensors[i];
-        else
-            msa_free(r->m, (char *)r->s->tensors[i].name);
-    r->s->count = kept;
+    bool floats = span->dtype == &safetensors_dtypes[F32] && (uintptr_t)from % sizeof(float) == 0;
+    span->tensor->data = span->dtype->real ? from : NULL;
+    span->tensor->dtype = floats ? NULL : span->dtype;
 }
 
 /* Where each tensor's numbers are; then the order of all. */
@@ -69,8 +60,7 @@ static void place(struct reading *r)
 {
     const uint8_t *data = r->s->map.bytes + SAFETENSORS_PREFIX + r->header;
     for (size_t i = 0; i < r->s->count; i++)
-        place_one(r, &r->spans[i], data + r->spans[i].begin);
-    leave_out(r);
+        place_one(&r->spans[i], data + r->spans[i].begin);
     if (r->s->metadata_count)
         qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, compare_pairs);
     safetensors_sort(r->m, r->s);
@@ -131,10 +121,8 @@ struct safetensors *safetensors_open_foreign(struct msa *m, const char *path)
 
 void safetensors_close(struct msa *m, struct safetensors *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++)
         msa_free(m, (char *)s->tensors[i].name);
-        msa_free(m, s->tensors[i].converted);
-    }
     for (size_t i = 0; i < s->metadata_count; i++) {
         msa_free(m, (char *)s->metadata[i][0]);
         msa_free(m, (char *)s->metadata[i][1]);
@@ -144,10 +132,21 @@ void safetensors_close(struct msa *m, struct safetensors *s)
     msa_free(m, s);
 }
 
-const struct safetensor *safetensors_find(const struct safetensors *s, const char *name)
+static const struct safetensor *entry(const struct safetensors *s, const char *name)
 {
     struct safetensor key = {.name = name};
     return s->count ? bsearch(&key, s->tensors, s->count, sizeof key, compare_tensors) : NULL;
+}
+
+const struct safetensor *safetensors_find(const struct safetensors *s, const char *name)
+{
+    const struct safetensor *found = entry(s, name);
+    return found && found->data ? found : NULL;
+}
+
+bool safetensors_names(const struct safetensors *s, const char *name)
+{
+    return entry(s, name) != NULL;
 }
 
 const char *safetensors_metadata(const struct safetensors *s, const char *key)

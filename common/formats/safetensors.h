@@ -6,13 +6,16 @@
 #include "common/run/checksum.h"
 #include "common/run/file.h"
 
+struct safetensors_dtype;
+
 struct safetensor {
     const char *name;
     int rank; /* at most 8 */
     size_t shape[8];
     size_t count;
-    const float *data; /* into the mapped file, or the caller's */
-    float *converted;  /* what `data` is where the file has them in another form; else NULL */
+    const void *data; /* into the mapped file, or the caller's; NULL: no reals */
+    /* What `data` is, at any address; NULL: floats, where floats may be */
+    const struct safetensors_dtype *dtype;
 };
 
 struct safetensors {
@@ -34,8 +37,8 @@ char *safetensors_note(struct msa *m, int fd, const char *path, const char *key)
  * duplicate name. Fails the run with MSA_CORRUPT and a line that names file and tensor. Owned by
  * the run. */
 struct safetensors *safetensors_open(struct msa *m, const char *path);
-/* The same for a file that others wrote: halves (F16, BF16) and doubles (F64) are converted, and
- * tensors of other dtypes are left out. */
+/* The same for a file that others wrote: halves (F16, BF16) and doubles (F64) may be in it, and
+ * tensors of other dtypes, which are not found. */
 struct safetensors *safetensors_open_foreign(struct msa *m, const char *path);
 /* After names have been changed: puts the tensors in order. Fails the run with MSA_CORRUPT when two
  * have one name now. */
@@ -43,6 +46,12 @@ void safetensors_sort(struct msa *m, struct safetensors *s);
 void safetensors_close(struct msa *m, struct safetensors *s);
 const struct safetensor *safetensors_find(const struct safetensors *s,
                                           const char *name); /* NULL: not there */
+/* Is a tensor of that name in it, of whatever dtype? */
+bool safetensors_names(const struct safetensors *s, const char *name);
+/* A tensor's numbers, where they are or converted: then *copy is not NULL, and to be freed
+ * (msa_free). Pages of a file are first read here: a tensor that nobody asks for costs no memory.
+ */
+const float *safetensor_floats(struct msa *m, const struct safetensor *t, float **copy);
 const char *safetensors_metadata(const struct safetensors *s,
                                  const char *key); /* NULL: not there */
 

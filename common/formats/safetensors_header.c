@@ -62,9 +62,9 @@ static bool read_dtype(struct reading *r, const struct safetensor *t, struct spa
     for (int i = 0; dtype && i < (r->foreign ? SAFETENSORS_DTYPES : 1); i++)
         if (strcmp(dtype, safetensors_dtypes[i].name) == 0)
             span->dtype = &safetensors_dtypes[i];
-    return span->dtype ||
-           wrong(r, "tensor '%.160s': dtype %.16s but expected %s", t->name,
-                 dtype ? dtype : "missing", r->foreign ? "one of the format" : "F32");
+    return span->dtype || wrong(r, "tensor '%.160s': dtype %.16s but expected %s", t->name,
+                                dtype ? dtype : "missing",
+                                r->foreign ? "one of the format" : "F32, as parameters are");
 }
 
 static bool read_tensor(struct reading *r, struct safetensor *t, struct span *span,

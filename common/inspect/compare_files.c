@@ -4,24 +4,34 @@
 #include "common/run/option.h"
 #include <string.h>
 
+/* A parameter, as a tensor of a stream; what was converted for it is to be freed. */
+struct shown {
+    struct tensor tensor;
+    float *copy;
+};
+
 /* NULL stays NULL. The name is the spot's: those of parameters may be longer than those of a
  * stream. */
-static const struct tensor *as_tensor(struct tensor *t, const struct safetensor *s)
+static const struct tensor *as_tensor(struct msa *m, struct shown *to, const struct safetensor *s)
 {
+    to->copy = NULL;
     if (s)
-        *t = tensor_of("", F4, s->data, s->rank, s->shape);
-    return s ? t : NULL;
+        to->tensor = tensor_of("", F4, safetensor_floats(m, s, &to->copy), s->rank, s->shape);
+    return s ? &to->tensor : NULL;
 }
 
-static void compare_parameter(struct compare *c, const struct safetensor *a,
+static void compare_parameter(struct compare *c, struct msa *m, const struct safetensor *a,
                               const struct safetensor *b)
 {
-    struct tensor x, y;
+    struct shown x, y;
     struct spot at = {.kind = ""};
     const char *name = a ? a->name : b->name;
     snprintf(at.path, sizeof at.path, "tensor '%s'", name);
-    if (compare_wants(c, name))
-        compare_tensors(c, &at, as_tensor(&x, a), as_tensor(&y, b));
+    if (!compare_wants(c, name))
+        return;
+    compare_tensors(c, &at, as_tensor(m, &x, a), as_tensor(m, &y, b));
+    msa_free(m, x.copy);
+    msa_free(m, y.copy);
 }
 
 static void compare_metadata(struct compare *c, const char *key, const char *a, const char *b)
@@ -54,10 +64,10 @@ static void compare_params(struct compare *c, struct msa *m, const char *a, cons
     if (compare_wants(c, NULL))
         compare_all_metadata(c, x, y);
     for (size_t i = 0; i < x->count; i++)
-        compare_parameter(c, &x->tensors[i], safetensors_find(y, x->tensors[i].name));
+        compare_parameter(c, m, &x->tensors[i], safetensors_find(y, x->tensors[i].name));
     for (size_t i = 0; i < y->count; i++)
         if (!safetensors_find(x, y->tensors[i].name))
-            compare_parameter(c, NULL, &y->tensors[i]);
+            compare_parameter(c, m, NULL, &y->tensors[i]);
     safetensors_close(m, x);
     safetensors_close(m, y);
 }

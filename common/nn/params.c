@@ -53,11 +53,28 @@ const struct safetensor *params_find(const struct params *p, const struct safete
     return t;
 }
 
-_Noreturn void params_missing(struct params *p, const char *path, const struct parameter *one)
+const char *params_stranger(const struct params *p, const struct safetensors *file)
+{
+    const char *program = safetensors_metadata(file, "program");
+    if (!program)
+        return msa_format(p->m, ": its metadata do not say that %s wrote it", p->m->program);
+    return strcmp(program, p->m->program) == 0
+               ? ""
+               : msa_format(p->m, ": its metadata say that %.32s wrote it", program);
+}
+
+static _Noreturn void fail_missing(struct params *p, const char *path, const struct parameter *one,
+                                   const char *whose)
 {
     char shape[128];
-    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s', expected with shape %s", path, one->name,
-             tensor_shape_text(shape, one->var.rank, one->var.shape));
+    msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s', expected with shape %s%s", path, one->name,
+             tensor_shape_text(shape, one->var.rank, one->var.shape), whose);
+}
+
+_Noreturn void params_missing(struct params *p, const struct safetensors *file,
+                              const struct parameter *one)
+{
+    fail_missing(p, file->path, one, params_stranger(p, file));
 }
 
 const struct safetensor *params_given(const struct params *p, const struct parameter *one,
@@ -77,10 +94,18 @@ static const struct safetensor *find_source(struct params *p, const struct param
     const struct safetensors *from;
     const struct safetensor *found = params_given(p, one, &from);
     if (!found && p->required)
-        params_missing(p, p->required, one);
+        fail_missing(p, p->required, one, "");
     if (!found && p->fixed && p->source_count && one->presence == BUFFER_REQUIRED)
-        params_missing(p, p->sources[p->source_count - 1]->path, one);
+        params_missing(p, p->sources[p->source_count - 1], one);
     return found;
+}
+
+bool params_in(const struct params *p, const struct safetensors *file)
+{
+    for (int i = 0; i < p->count; i++)
+        if (safetensors_find(file, p->list[i]->name))
+            return true;
+    return false;
 }
 
 void params_source(struct params *p, const struct safetensors *file, bool first)
@@ -181,11 +206,13 @@ static void initialize(struct params *p, const struct parameter *one, struct ini
 static void begin(struct params *p, struct parameter *one, struct init init)
 {
     const struct safetensor *found = find_source(p, one);
+    float *copy = NULL;
     one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
     one->var.wants = one->frozen == 0;
     if (!one->stack)
         one->var.data = params_floats(p, one->var.count, false);
-    initialize(p, one, found ? init_values(found->data) : init);
+    initialize(p, one, found ? init_values(safetensor_floats(p->m, found, &copy)) : init);
+    msa_free(p->m, copy);
 }
 
 struct var *params_add(struct params *p, const char *name, struct init init, int rank,

@@ -66,6 +66,12 @@ char *params_name(struct params *p, const char *prefix, const char *name);
  * is to be the first, after them. */
 void params_source(struct params *p, const struct safetensors *file, bool first);
 
+/* What is to be said of a file in which something is missing: ": its metadata do not say that
+ * msa-predict wrote it"; "" where they do. Owned by the run. */
+const char *params_stranger(const struct params *p, const struct safetensors *file);
+/* Does this file have any of the parameters by name? */
+bool params_in(const struct params *p, const struct safetensors *file);
+
 /* Random initial values depend on the seed and the parameter's name alone. From now on those of
  * PREFIX.NAME are drawn by the name AS.NAME, so that layers of a stack start equal, as PyTorch's
  * copies of one layer do. Both texts must live as long as `p`. */

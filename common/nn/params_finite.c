@@ -29,30 +29,41 @@ bool params_finite(const struct params *p)
     return finite;
 }
 
+/* What is not finite in the files that have given parameters. */
+struct found {
+    const char *file; /* the first such; NULL: all are */
+    char first[512];  /* parameter, number and place */
+    size_t count, all;
+};
+
+static void look_at(struct found *n, const struct parameter *one, const float *floats,
+                    const char *path)
+{
+    char place[128];
+    struct tensor host = tensor_of("", F4, floats, one->var.rank, one->var.shape);
+    size_t at = tensor_nonfinite(&host);
+    n->all += host.count;
+    if (at == host.count)
+        return;
+    if (!n->file)
+        snprintf(n->first, sizeof n->first, "'%s' with %s at %s", one->name,
+                 nonfinite_called(tensor_value(&host, at)), tensor_place_text(place, &host, at));
+    n->file = n->file ? n->file : path;
+    n->count += stats_of(&host).non_finite;
+}
+
 void params_warn(const struct params *p)
 {
-    const char *file = NULL;
-    char first[512], place[128];
-    size_t count = 0, all = 0;
+    struct found n = {0};
     for (int i = 0; i < p->count; i++) {
-        const struct parameter *one = p->list[i];
         const struct safetensors *from;
-        const struct safetensor *t = params_given(p, one, &from);
-        if (!t)
-            continue;
-        struct tensor host = tensor_of("", F4, t->data, one->var.rank, one->var.shape);
-        size_t at = tensor_nonfinite(&host);
-        all += host.count;
-        if (at == host.count)
-            continue;
-        if (!file)
-            snprintf(first, sizeof first, "'%s' with %s at %s", one->name,
-                     nonfinite_called(tensor_value(&host, at)),
-                     tensor_place_text(place, &host, at));
-        file = file ? file : from->path;
-        count += stats_of(&host).non_finite;
+        const struct safetensor *t = params_given(p, p->list[i], &from);
+        float *copy = NULL;
+        if (t)
+            look_at(&n, p->list[i], safetensor_floats(p->m, t, &copy), from->path);
+        msa_free(p->m, copy);
     }
-    if (count)
-        msa_warn(p->m, "%s: %zu of %zu parameters are not finite, the first is %s", file, count,
-                 all, first);
+    if (n.count)
+        msa_warn(p->m, "%s: %zu of %zu parameters are not finite, the first is %s", n.file, n.count,
+                 n.all, n.first);
 }

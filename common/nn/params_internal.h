@@ -22,7 +22,8 @@ const struct safetensor *params_find(const struct params *p, const struct safete
 const struct safetensor *params_given(const struct params *p, const struct parameter *one,
                                       const struct safetensors **from);
 /* Fails the run with MSA_CORRUPT: that file lacks the parameter's tensor. */
-_Noreturn void params_missing(struct params *p, const char *path, const struct parameter *one);
+_Noreturn void params_missing(struct params *p, const struct safetensors *file,
+                              const struct parameter *one);
 /* For how many epochs options freeze a parameter; LONG_MAX: for all. */
 long params_frozen(const struct params *p, const char *name);
 

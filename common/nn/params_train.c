@@ -10,12 +10,29 @@
 #define STEP "step."
 enum { MOST_UPDATES = 1 << 24 };
 
+static void copy_in(struct params *p, float *to, const struct safetensor *t)
+{
+    float *copy;
+    const float *floats = safetensor_floats(p->m, t, &copy);
+    p->device->copy_in(p->device, to, floats, t->count * sizeof *floats);
+    msa_free(p->m, copy);
+}
+
 static bool load_one(struct params *p, const struct safetensors *file, struct parameter *one)
 {
     const struct safetensor *t = params_find(p, file, one->name, one);
     if (t)
-        p->device->copy_in(p->device, one->var.data, t->data, t->count * sizeof(float));
+        copy_in(p, one->var.data, t);
     return t != NULL;
+}
+
+/* A tensor's only number; -1: there is no such tensor. */
+static float number_of(struct params *p, const struct safetensor *t)
+{
+    float *copy = NULL;
+    float number = t && t->count == 1 ? *safetensor_floats(p->m, t, &copy) : -1;
+    msa_free(p->m, copy);
+    return number;
 }
 
 /* Loads the count of updates, which must be there, and the moments that are. */
@@ -24,16 +41,17 @@ static void restore_updates(struct params *p, const struct safetensors *file, st
     char name[320];
     snprintf(name, sizeof name, STEP "%s", one->name);
     const struct safetensor *t = safetensors_find(file, name);
-    if (!t || t->count != 1 || !(*t->data >= 0 && *t->data <= MOST_UPDATES))
+    float updates = number_of(p, t);
+    if (!(updates >= 0 && updates <= MOST_UPDATES))
         msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s' with a number from 0 to %d", file->path,
                  name, MOST_UPDATES);
-    one->t = (long)*t->data;
+    one->t = (long)updates;
     for (int i = 0; i < MOMENTS; i++) {
         snprintf(name, sizeof name, "%s%s", moment_names[i], one->name);
         if (!(t = params_find(p, file, name, one)))
             continue;
         one->moments[i] = params_floats(p, one->var.count, false);
-        p->device->copy_in(p->device, one->moments[i], t->data, t->count * sizeof(float));
+        copy_in(p, one->moments[i], t);
     }
 }
 
@@ -42,7 +60,7 @@ void params_restore(struct params *p, const struct safetensors *file)
     for (int i = 0; i < p->count; i++) {
         struct parameter *one = p->list[i];
         if (!load_one(p, file, one))
-            params_missing(p, file->path, one);
+            params_missing(p, file, one);
         if (one->var.grad)
             restore_updates(p, file, one);
     }

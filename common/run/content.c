@@ -118,7 +118,8 @@ uint64_t content_safetensors_length(const uint8_t prefix[SAFETENSORS_LENGTH])
     return length;
 }
 
-/* A length that a header may have, and a '{'. */
+/* A length that a header may have, and a '{'. To be asked first: the length may begin as another
+ * kind does, 640 as a pickle, 19928 as a stream. */
 static bool is_safetensors(const uint8_t *start, size_t size)
 {
     return size > SAFETENSORS_LENGTH && content_safetensors_length(start) <= SAFETENSORS_MOST &&

@@ -1,9 +1,12 @@
 /* JSON values, owned and as text. */
 #include "common/run/json.h"
+#include "common/run/file.h"
+#include "common/run/line_reader.h"
 #include "common/run/utf8.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void release(void *memory)
 {
@@ -81,6 +84,32 @@ struct json json_read(struct msa *m, const char *text, size_t length)
     json.value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &json.error);
     json.memory = reading.chunks;
     msa_free(m, guard);
+    return json;
+}
+
+enum { OBJECT_MAX = 1 << 20 };
+
+struct json json_read_object(struct msa *m, const char *from, const char *text, size_t length)
+{
+    struct json json = {0};
+    if (length <= OBJECT_MAX)
+        json = json_read(m, text, length);
+    if (!json_is_object(json.value))
+        msa_fail(m, MSA_CORRUPT, "%s: no JSON object of at most 1 MiB", from);
+    return json;
+}
+
+struct json json_read_file(struct msa *m, const char *path)
+{
+    struct mapping map = file_map(m, path);
+    size_t length = map.size < OBJECT_MAX + 1 ? map.size : OBJECT_MAX + 1;
+    char *text = msa_alloc(m, length + 1);
+    if (length)
+        memcpy(text, map.bytes, length);
+    file_unmap(map);
+    size_t mark = lines_mark(m, path, text, length);
+    struct json json = json_read_object(m, path, text + mark, length - mark);
+    msa_free(m, text);
     return json;
 }
 

@@ -15,6 +15,11 @@ struct json {
 };
 /* Refuses a key that is twice in an object. Fails the run when there is no memory. */
 struct json json_read(struct msa *m, const char *text, size_t length);
+/* The object that a text is. Fails the run with MSA_CORRUPT, "FROM: no JSON object of at most 1
+ * MiB", where it is none, or longer. */
+struct json json_read_object(struct msa *m, const char *from, const char *text, size_t length);
+/* The same of a file. */
+struct json json_read_file(struct msa *m, const char *path);
 void json_free(struct msa *m, struct json *json);
 /* The value as a line of text for people and programs, as json_dumpf writes it, but characters that
  * are not shown (utf8.h) are escaped; false: it has text that is not UTF-8, or something failed. */

@@ -48,7 +48,9 @@ struct option {
      * field is an array of the kind's type, in this order, at most OPTION_KEYS; NULL: one value */
     const char *keys;
     const struct written *written; /* OPTION_WRITES: what it may take the place of */
-    const char *folder; /* OPTION_READS: the files that are read in a folder, comma-separated */
+    /* OPTION_READS: calls see for each file that is read where the value is the name of several, as
+     * a folder is; NULL: the file itself */
+    void (*files)(struct msa *m, const char *path, void (*see)(struct msa *m, const char *path));
 };
 enum { OPTION_KEYS = 31, OPTION_ARG = 512 /* bytes */ };
 

@@ -53,20 +53,6 @@ static void add_read(struct msa *m, const char *path)
     add(m, &outputs_of(m)->read, t);
 }
 
-/* Of a folder, the files in it that are read; a file in it stands for the folder. */
-static void add_read_folder(struct msa *m, const char *path, const char *files)
-{
-    struct stat status;
-    bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-    char *before = folder ? msa_format(m, "%s/", path) : file_folder(m, path);
-    char *rest = msa_strndup(m, files, strlen(files));
-    if (!folder)
-        add_read(m, path);
-    while (rest)
-        add_read(m,
-                 msa_format(m, strchr(before, '/') ? "%s%s" : "%s/%s", before, strsep(&rest, ",")));
-}
-
 static void add_operands(struct msa *m)
 {
     for (int i = 0; i < m->operand_count; i++)
@@ -216,8 +202,8 @@ static void see_read(struct msa *m, const struct option *o, const void *field)
     const char *path = one ? *(const char *const *)field : NULL;
     if (path && o->kind == OPTION_PARAMETERS)
         add(m, &outputs_of(m)->either, target_of(m, path));
-    else if (path && o->folder)
-        add_read_folder(m, path, o->folder);
+    else if (path && o->files)
+        o->files(m, path, add_read);
     else if (path)
         add_read(m, path);
     for (int i = 0; o->kind == OPTION_READS_LIST && i < list->count; i++)

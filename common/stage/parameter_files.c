@@ -121,6 +121,24 @@ static void compare_notes(struct trainable *t)
         compare_checkpoint(t, strtol(checkpoint, NULL, 10));
 }
 
+/* The files of --init are the first sources but for those of trainable_initial, which come before;
+ * behind them is FILE. */
+static const struct safetensors *initial_file(const struct trainable *t, int i)
+{
+    int behind = t->settings->init.count + (t->given != NULL) - i;
+    return t->params.sources[t->params.source_count - behind];
+}
+
+void parameter_files_warn(struct trainable *t)
+{
+    for (int i = 0; i < t->settings->init.count; i++) {
+        const struct safetensors *file = initial_file(t, i);
+        if (!safetensors_metadata(file, "program") && !params_in(&t->params, file))
+            msa_warn(t->m, "%s has no parameter of these by name, and gives none its value%s",
+                     file->path, params_stranger(&t->params, file));
+    }
+}
+
 void parameter_files_open(struct trainable *t)
 {
     const struct trainable_settings *set = t->settings;

@@ -195,6 +195,7 @@ static void on_header(struct stage *s)
         msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
     if (!training(t) || resume_checkpoint(s->header) < 1) /* else they come from a checkpoint */
         params_warn(&t->params);
+    parameter_files_warn(t);
 }
 
 /* --- records and gradients --- */

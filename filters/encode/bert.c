@@ -19,8 +19,8 @@ static const struct option options[] = {
     {0, "bert", "DIR", OPTION_READS, FIELD(bert), NULL, 0, 0,
      .help =
          "a BERT as Hugging Face writes it, which gives initial values: a folder with config.json "
-         "and model.safetensors, or the latter beside the former",
-     .folder = bert_files},
+         "and model.safetensors, in one file or several, or the latter beside the former",
+     .files = bert_each_file},
     {0, "pool", "pooler|cls|mean|none|auto", OPTION_CHOICE, FIELD(pool), "auto", 0, 0,
      .help = "the vector that BERT makes of a text: by its pooler, of the first token, or the mean "
              "over "
@@ -62,7 +62,8 @@ static bool find_config(struct trainable *t, const char *path, struct bert_confi
 {
     if (path) {
         struct bert_checkpoint found = bert_open(t->m, path, prefix_of(t));
-        trainable_initial(t, found.weights);
+        for (size_t i = 0; i < found.count; i++)
+            trainable_initial(t, found.weights[i]);
         check_noted(t, &found.config);
         *config = found.config;
         return true;
@@ -124,6 +125,18 @@ static enum bert_pool find_pool(struct trainable *t, int given)
     return (enum bert_pool)pool;
 }
 
+/* Many a BERT comes without a pooler, and one that is drawn is none of its own. */
+static void expect_pooler(struct trainable *t, const char *bert)
+{
+    const char *name = msa_format(t->m, "%s.pooler.dense.weight", prefix_of(t));
+    for (int i = 0; i < t->params.source_count; i++)
+        if (safetensors_find(t->params.sources[i], name))
+            return;
+    msa_fail(t->m, MSA_CORRUPT,
+             "%s: no tensor '%s': this BERT has no pooler, and needs --pool cls or --pool mean",
+             bert, name);
+}
+
 static void check_tokens(const struct trainable *t)
 {
     const struct schema_entry *entry = trainable_arrives(t, encode_tokens);
@@ -159,6 +172,8 @@ static void build(struct part *p)
         msa_fail(t->m, MSA_USAGE, "--net: bert is for text, not for %s",
                  modality_names[p->modality]);
     check_tokens(t);
+    if (s->bert && pool == POOL_POOLER)
+        expect_pooler(t, s->bert);
     trainable_note(t, "bert", bert_config_text(t->m, config));
     trainable_note(t, "pool", pools[pool]);
     t->params.required = s->bert;

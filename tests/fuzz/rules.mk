@@ -1,6 +1,6 @@
 # Fuzz targets: tests/fuzz/NAME.c. `make fuzz` links them with libFuzzer; otherwise each has a main that replays the inputs
 # kept for it, and is a test like the others.
-FUZZED      := frames back kept pickle safetensors options tokenize
+FUZZED      := frames back kept pickle safetensors bert options tokenize
 FUZZERS     := $(FUZZED:%=$(OBJ)/fuzz/%)
 FUZZ_SHARED := $(patsubst %,$(OBJ)/tests/fuzz/%.o,fuzz sets frames_mutate $(if $(FUZZING),,replay))
 

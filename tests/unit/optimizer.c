@@ -39,16 +39,23 @@ static struct optimizer settings_of(const char *text)
     return o;
 }
 
+/* A tensor's numbers, in a file that has floats where floats may be. */
+static const float *floats_in(const struct safetensors *file, const char *name, size_t count)
+{
+    const struct safetensor *t = safetensors_find(file, name);
+    assert_non_null(t);
+    assert_int_equal(t->count, count);
+    assert_null(t->dtype);
+    return t->data;
+}
+
 /* Row `step` of a tensor [STEPS,N] of the file. */
 static const float *row(const struct safetensors *golden, const char *group, const char *name,
                         int step)
 {
     char full[64];
     snprintf(full, sizeof full, "%s.%s", group, name);
-    const struct safetensor *t = safetensors_find(golden, full);
-    assert_non_null(t);
-    assert_int_equal(t->count, STEPS * N);
-    return t->data + step * N;
+    return floats_in(golden, full, (size_t)STEPS * N) + step * N;
 }
 
 static void step_once(struct params *p, const struct safetensors *golden, struct optimizer *o,
@@ -119,7 +126,7 @@ static void check_names(const struct safetensors *file, const struct optimizer *
         moments += optimizer_keeps(o, (enum moment)k);
     }
     assert_int_equal(file->count, ONES + ONES + updated * moments);
-    assert_true(*safetensors_find(file, "step.layer.bias")->data > 0);
+    assert_true(*floats_in(file, "step.layer.bias", 1) > 0);
 }
 
 /* Saved after `at` steps, when the late parameter was updated or not yet, and restored. */
@@ -131,9 +138,8 @@ static struct params reload(struct msa *m, struct params *p, const struct safete
     params_save(p, path, true, NULL, 0);
     struct safetensors *file = safetensors_open(m, path);
     check_names(file, o, at > FROZEN ? ONES : ONES - 1);
-    assert_true(*safetensors_find(file, "step.layer.weight")->data == (float)at);
-    assert_true(*safetensors_find(file, "step.late.weight")->data ==
-                (float)(at > FROZEN ? at - FROZEN : 0));
+    assert_true(*floats_in(file, "step.layer.weight", 1) == (float)at);
+    assert_true(*floats_in(file, "step.late.weight", 1) == (float)(at > FROZEN ? at - FROZEN : 0));
     struct params again = parameters(m, p->device, golden);
     params_restore(&again, file);
     safetensors_close(m, file);

@@ -38,6 +38,10 @@ static const struct {
     {CONTENT_OTHER, FILE_OF("(X" TEN(TEN("see there ")) ".")},
     {CONTENT_OTHER, FILE_OF("V" TEN(TEN("ery long ")) ".")},
     {CONTENT_OTHER, FILE_OF("{\"meta\":{\"a\":1}}")},
+    /* whose header's length begins as a pickle does, a stream, and gzip */
+    {CONTENT_SAFETENSORS, FILE_OF("\x80\2\0\0\0\0\0\0{")},
+    {CONTENT_SAFETENSORS, FILE_OF("\xd8M\0\0\0\0\0\0{")},
+    {CONTENT_SAFETENSORS, FILE_OF("\x1f\x8b\0\0\0\0\0\0{")},
     {CONTENT_STREAM, FILE_OF("\xd8M\1H")},
     {CONTENT_STREAM,
      FILE_OF("\x1f\x8b\x08\0\0\0\0\0\0\x03\xbb\xe1\xcb\xe8\x01\0\x1a\xa8\xfa\xdb\x04\0\0\0")},
@@ -161,10 +165,17 @@ static const struct written a_log = {.what = "a log",
                                           .content = CONTENT_SAFETENSORS,
                                           .parameters = true};
 
+/* What is read in a folder. */
+static void files_in(struct msa *m, const char *path, void (*see)(struct msa *m, const char *path))
+{
+    see(m, msa_format(m, "%s/config", path));
+    see(m, msa_format(m, "%s/model", path));
+}
+
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "in", "FILE", OPTION_READS, FIELD(in), .help = "read"},
-    {0, "folder", "DIR", OPTION_READS, FIELD(folder), .help = "read", .folder = "config,model"},
+    {0, "folder", "DIR", OPTION_READS, FIELD(folder), .help = "read", .files = files_in},
     {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), .help = "read"},
     {0, "log", "FILE", OPTION_WRITES, FIELD(log), .help = "written", .written = &a_log},
     {0, "copy", "FILE", OPTION_WRITES, FIELD(copy), .help = "written"},
@@ -245,10 +256,6 @@ static void inputs_are_not_written(void **state)
     refuses("cannot write 'folder/model': it is what is being read");
     output = "folder/more";
     passes();
-    given.folder = "folder/more"; /* and what is beside it */
-    refuses("cannot write 'folder/more': it is what is being read");
-    output = "folder/model";
-    refuses("cannot write 'folder/model': it is what is being read");
     unlink("folder/model");
     unlink("folder/more");
 }
