@@ -180,12 +180,33 @@ static void make_schema(struct dataset *d)
             add_tensor(d, FIELD_LABELS + i, name_label(name, i), F4, 1, (size_t[]){0});
 }
 
+/* Splits and their keys, by the names that they have or are given. Anything else is described and
+ * warned of, but not read. */
+static bool is_used(void *closure, const uint8_t *key, size_t length)
+{
+    struct dataset *d = closure;
+    char name[BODY_KEY + 1];
+    if (length > BODY_KEY)
+        return false;
+    memcpy(name, key, length);
+    name[length] = '\0';
+    if (naming_from(d->naming, name, NAME_ANY))
+        return true;
+    for (int i = 0; i < SPLITS; i++)
+        if (strcmp(name, split_names[i]) == 0)
+            return true;
+    for (int field = 0; field < FIELDS; field++)
+        if (strcmp(name, pickle_field_key(field)) == 0)
+            return true;
+    return false;
+}
+
 static void open_set(struct dataset *d)
 {
     struct pickle_set *set = msa_alloc(d->m, sizeof *set);
     d->own = set;
     d->header = header_new(d->m);
-    set->pickle = pickle_open(d->m, d->path);
+    set->pickle = pickle_open(d->m, d->path, is_used, d);
     if (set->pickle->root->kind != PICKLE_DICT)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: the pickle is %s but expected dict, with 'train', 'valid' and 'test'",

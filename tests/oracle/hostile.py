@@ -113,7 +113,7 @@ def lying():
             put(f"long-{name}-{size}", b"\x80\x04" + head + struct.pack("<Q", size) + b"abc.", "cut off")
     put("long-integer", b"\x80\x02\x8b\xff\xff\xff\x7fabc.", "integer of 2147483647 bytes")
     put("long-name", b"\x80\x02c" + b"a" * 100000 + b"\nb\n.", "global 'aaaa")
-    put("memo-far", b"\x80\x02Nr\xff\xff\xff\x7f.", "memo entry 2147483647")
+    put("memo-far", b"\x80\x02Nr\xff\xff\xff\x7fj\xfe\xff\xff\x7f.", "memo entry 2147483646")
     put("memo-missing", b"\x80\x02j\x05\0\0\0.", "memo entry 5")
     put("no-stop", b"\x80\x04N", "cut off")
     put("no-value", b"\x80\x04.", "missing on the stack")

@@ -82,8 +82,9 @@ static void set_objects(struct pickle_machine *m, struct pickle_array *a,
 {
     if (list->kind != PICKLE_LIST || list->length != a->count)
         pickle_fail(m, "array of %zu objects but found no list of as many", a->count);
-    a->objects = pickle_take(m, a->count * sizeof *a->objects);
-    for (size_t i = 0; i < a->count; i++)
+    size_t kept = pickle_kept(list);
+    a->objects = pickle_take(m, kept * sizeof *a->objects);
+    for (size_t i = 0; i < kept; i++)
         a->objects[i] = *list->items[i];
 }
 
@@ -194,7 +195,7 @@ static struct pickle_value *make_scalar(struct pickle_machine *m, const struct p
 {
     struct pickle_array a = {.count = 1};
     const struct pickle_dtype *dtype = &pickle_item_other(m, args, 0, OTHER_DTYPE, "scalar")->dtype;
-    if (args->length != 2)
+    if (pickle_kept(args) != 2)
         pickle_fail(m, "scalar with %zu values but expected 2", args->length);
     if (dtype->kind == 'O')
         return args->items[1];
