@@ -2,6 +2,7 @@
 """Writes data sets that no reader must trust into a directory: NAME.pkl, and in NAME.line a part of what msa-load must say of it.
 What is wrong is in the pickle itself or in the set that it holds. None is ever loaded here, and some would do harm if one was:
 they would leave a file called `executed` in that directory."""
+import collections
 import os
 import pickle
 import struct
@@ -67,7 +68,12 @@ def executing():
     broken("set", "'train' is list but expected dict", {"train": {1, 2, 3}})
     broken("bytearray", "'train' is bytes but expected dict", {"train": bytearray(5)}, 5)
     broken("complex", "global 'builtins.complex'", {"train": 1j})
-    broken("ordered", "global 'collections.OrderedDict'", __import__("collections").OrderedDict(train=1))
+    broken("ordered", "'train' is int but expected dict", collections.OrderedDict(train=1))
+    broken("counter", "global 'collections.Counter'", collections.Counter(train=1))
+    broken("factory", "cannot be called", Call(list, (1, 2)))
+    put("ordered-of-text", b"\x80\x02ccollections\nOrderedDict\nX\x01\x00\x00\x00aR.", "OrderedDict without arguments")
+    put("ordered-of-items", b"\x80\x02ccollections\nOrderedDict\n]K\x01a\x85R.", "OrderedDict: value 1 is missing or of a wrong type")
+    put("ordered-of-triples", b"\x80\x02ccollections\nOrderedDict\n]](K\x01K\x02K\x03ea\x85R.", "OrderedDict: value 1 is no pair")
     put("instance", b"\x80\x02(S'" + touch.encode() + b"'\nios\nsystem\n.", "opcode")
     put("object", b"\x80\x02(cos\nsystem\nX\x02\x00\x00\x00idtR.", "global 'os.system'")
     put("obj", b"\x80\x02(cnumpy\nndarray\nX\x02\x00\x00\x00ido.", "opcode OBJ")
@@ -184,7 +190,7 @@ def objects():
     broken("float-id", "'id' is <f8 but expected an array of texts or integers", id=np.zeros(N))
     broken("list-id", "train: sample 0, 'id': list but expected text or an integer", id=[[1]] * N)
     broken("none-id", "train: sample 0, 'id': None but expected text or an integer", id=[None] * N)
-    broken("float-bert", "'text_bert' is <f8 but expected an array of integers", text_bert=np.zeros((N, 3, 5)))
+    broken("text-bert", "'text_bert' is <U1 but expected an array of integers", text_bert=np.full((N, 3, 5), "1"))
     for what, value in (("list", [1, 2]), ("int", 5), ("None", None), ("ndarray", np.zeros(3)), ("str", "data")):
         put("root-" + what, pickle.dumps(value, 4), f"the pickle is {what} but expected dict")
         if value is not None:

@@ -18,7 +18,10 @@ enum pickle_global {
     GLOBAL_NDARRAY,
     GLOBAL_DTYPE,
     GLOBAL_FROMBUFFER,
-    GLOBAL_ENCODE
+    GLOBAL_ENCODE,
+    GLOBAL_ORDERED_DICT,
+    GLOBAL_DEFAULT_DICT,
+    GLOBAL_TYPE /* what a defaultdict makes of its own; never called */
 };
 
 struct pickle_dtype {

@@ -95,6 +95,9 @@ void pickle_numbers(struct pickle *p, const struct pickle_array *a, size_t first
 /* The same as int64, for integer arrays; those above INT64_MAX have the bits of a uint64_t. */
 void pickle_integers(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
                      int64_t *out);
+/* The same as double, for arrays of floating-point numbers. */
+void pickle_doubles(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
+                    double *out);
 /* Element i of an array of text or integers (U, S, i, u, b, or objects as pickle_text takes them)
  * as UTF-8; owned by the run. */
 char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i);
