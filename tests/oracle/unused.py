@@ -32,7 +32,7 @@ def unused(n, part):
     if KIND == "scalars":
         return [[np.int64(j) for j in range(WORDS)] for _ in range(n)]
     if KIND == "arrays":
-        return [[np.arange(3), np.str_("x")] for _ in range(n)]
+        return [[np.arange(3), np.arange(2, dtype=">f4"), np.str_("x")] for _ in range(n)]
     # the same list under a key that is used, and in what is not
     return part["regression_labels"]
 
@@ -41,7 +41,7 @@ def split(n, at, other):
     rng = np.random.default_rng(at)
     part = {"id": [f"{at}${i}" for i in range(n)], "raw_text": [f"words {i}" for i in range(n)],
             "text": rng.normal(size=(n, 2, 3)).astype("f4"), "vision": rng.normal(size=(n, 1, 2)),
-            "audio": rng.normal(size=(n, 1, 2)), "regression_labels": [float(i % 7) - 3 for i in range(n)]}
+            "audio": rng.normal(size=(n, 1, 2)).astype(">f4"), "regression_labels": [float(i % 7) - 3 for i in range(n)]}
     return {**({"align": unused(n, part)} if other else {}), **part}
 
 

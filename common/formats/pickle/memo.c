@@ -108,10 +108,15 @@ static struct pickle_value *lasting(struct pickle_machine *m, struct pickle_valu
 
 static void put(struct pickle_machine *m, uint64_t index)
 {
-    struct pickle_value *value = pickle_top(m), **to = slot(&m->memo, index);
+    struct pickle_value **to = slot(&m->memo, index), *value = pickle_top(m);
     m->memo.puts++;
-    if (to)
-        *to = lasting(m, value);
+    if (!to)
+        return;
+    *to = lasting(m, value);
+    if (*to != &m->passed_over.value) { /* a dtype is put before it is complete */
+        pickle_pop(m);
+        pickle_push(m, *to);
+    }
 }
 
 void pickle_op_memo_put(struct pickle_machine *m, size_t width)

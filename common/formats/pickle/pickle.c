@@ -72,36 +72,50 @@ static void read_all(void *closure)
     forget(machine);
 }
 
-/* What is fetched by what is used may be in what was passed over; then nothing is. */
-static void read_again(struct pickle_machine *machine)
+static void begin_again(struct pickle_machine *machine, pickle_used_fn *used)
 {
     forget(machine);
     pickle_arenas_free(machine);
     machine->value_count = machine->floor = 0;
-    machine->used = NULL;
+    machine->used = used;
     machine->passing = false;
     msa_forgive(machine->pickle.m);
+}
+
+/* What was passed over is fetched elsewhere: nothing is passed over, or, where there is too much of
+ * it and what is used does not need it, the same again. */
+static void read_again(struct pickle_machine *machine, bool needed)
+{
+    struct msa *m = machine->pickle.m;
+    pickle_used_fn *used = machine->used;
+    begin_again(machine, NULL);
+    if (msa_try(m, read_all, machine))
+        return;
+    if (needed)
+        msa_fail(m, m->status, "%s", m->error);
+    begin_again(machine, used);
     read_all(machine);
 }
 
-struct pickle *pickle_open(struct msa *m, const char *path, pickle_used_fn *used, void *closure)
+struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
+                           pickle_used_fn *used, void *closure)
 {
     struct pickle_machine *machine = msa_alloc(m, sizeof *machine);
     struct pickle *p = &machine->pickle;
     msa_at_free(machine, unmap);
     p->m = m;
     p->path = path;
-    p->map = file_map(m, path);
+    p->map = map;
     if (p->map.size == 0)
         msa_fail(m, MSA_CORRUPT, "%s: the file is empty", path);
     machine->used = used;
     machine->closure = closure;
     machine->passed_over = (struct pickle_other){.value.kind = PICKLE_OTHER, .what = OTHER_PASSED};
-    if (msa_try(m, read_all, machine))
-        return p;
-    if (!machine->missed)
+    bool read = msa_try(m, read_all, machine);
+    if (machine->missed)
+        read_again(machine, !read);
+    else if (!read)
         msa_fail(m, m->status, "%s", m->error);
-    read_again(machine);
     return p;
 }
 
