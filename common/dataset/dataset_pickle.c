@@ -1,6 +1,7 @@
 /* Data sets in MMSA's layout (msa-model(7), Data): a pickle of a dict of splits, or of one sample's
  * arrays. Finds the splits and their fields, and makes the schema of them. */
 #include "common/dataset/dataset_pickle.h"
+#include "common/dataset/inflated.h"
 #include "common/dataset/tensor_names.h"
 
 #include <stdio.h>
@@ -201,12 +202,23 @@ static bool is_used(void *closure, const uint8_t *key, size_t length)
     return false;
 }
 
+/* Its bytes, inflated where they are gzipped. */
+static struct mapping map_set(struct dataset *d)
+{
+    struct mapping map = file_map(d->m, d->path);
+    if (!is_gzip(map))
+        return map;
+    struct mapping inflated = inflate_map(d->m, map, d->path);
+    file_unmap(map);
+    return inflated;
+}
+
 static void open_set(struct dataset *d)
 {
     struct pickle_set *set = msa_alloc(d->m, sizeof *set);
     d->own = set;
     d->header = header_new(d->m);
-    set->pickle = pickle_open(d->m, d->path, is_used, d);
+    set->pickle = pickle_open(d->m, d->path, map_set(d), is_used, d);
     if (set->pickle->root->kind != PICKLE_DICT)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: the pickle is %s but expected dict, with 'train', 'valid' and 'test'",

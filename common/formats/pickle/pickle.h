@@ -76,8 +76,10 @@ struct pickle {
 /* Is what stands under this key used, in the pickle's dict or in a dict in that? */
 typedef bool pickle_used_fn(void *closure, const uint8_t *key, size_t length);
 
-/* Maps and reads PATH. `used`: NULL: all is. Fails the run; owned by the run. */
-struct pickle *pickle_open(struct msa *m, const char *path, pickle_used_fn *used, void *closure);
+/* Reads the bytes of PATH, which are the pickle's from now on, to be unmapped. `used`: NULL: all
+ * is. Fails the run; owned by the run. */
+struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
+                           pickle_used_fn *used, void *closure);
 void pickle_close(struct pickle *p);
 
 /* What Python calls it: "None", "list" … */
