@@ -76,3 +76,83 @@ d = Old((name, Old(s.items())) for name, s in d.items())" 2
     loaded other
     cmp plain/data.msa other/data.msa
 }
+
+@test "a gzipped data set is what it is inflated, in one member or more" {
+    changed plain '' 4
+    loaded plain
+    mkdir gzipped
+    gzip -c plain/data.pkl >gzipped/data.pkl
+    loaded gzipped
+    cmp plain/data.msa gzipped/data.msa
+    { head -c 5000 plain/data.pkl | gzip && tail -c +5001 plain/data.pkl | gzip; } >gzipped/data.pkl
+    loaded gzipped
+    cmp plain/data.msa gzipped/data.msa
+    cp gzipped/data.pkl data.pkl.gz
+    msa-load --info data.pkl.gz | grep -q '^data.pkl.gz: a pickle, family sims'
+    run -2 msa-load data.pkl.gz -o data.pkl.gz
+    [ "$output" = "msa-load: cannot write 'data.pkl.gz': it is what is being read" ]
+    cmp gzipped/data.pkl data.pkl.gz
+}
+
+@test "what stands behind gzip, and is none, is damage, and an early end is a cut" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    msa-load data.pkl -o data.msa
+    gzip data.pkl data.msa
+    local behind file
+    for behind in 'x' 'garbage, and more of it' '\0' '\0\0\0\0\0\0\0\0'; do
+        for file in data.pkl.gz data.msa.gz; do
+            { cat $file && printf '%b' "$behind"; } >longer.gz
+            run -3 --separate-stderr bash -c 'msa-load longer.gz >/dev/null'
+            [[ $stderr == "msa-load: longer.gz: "*"gzip: bytes behind its end" ]] || { echo "$stderr" && false; }
+        done
+        run -3 --separate-stderr msa-dump longer.gz
+        run -3 --separate-stderr bash -c 'msa-dump <longer.gz'
+        [[ $stderr == "msa-dump: "*"gzip: bytes behind its end" ]]
+    done
+    for size in 5 20 1000 $(($(stat -c %s data.pkl.gz) - 1)); do
+        head -c "$size" data.pkl.gz >cut.gz
+        run -4 --separate-stderr bash -c 'msa-load cut.gz >/dev/null'
+        [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+    gzip -dc data.pkl.gz | head -c 9000 | gzip >short.gz
+    run -3 --separate-stderr bash -c 'msa-load short.gz >/dev/null'
+    [[ $stderr == *"short.gz: byte "*"cut off"* ]]
+}
+
+@test "a gzipped data set for which there is no room: what was free, and what to do" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    gzip data.pkl
+    mkdir full
+    run -1 --separate-stderr bash -c "ulimit -f 1; trap '' XFSZ; TMPDIR=$PWD/full msa-load data.pkl.gz >/dev/null"
+    [[ $stderr =~ ^"msa-load: cannot write a temporary file in '$PWD/full': File too large ("[0-9]+" bytes were free; TMPDIR names another folder)"$ ]]
+    [ -z "$(ls full)" ]
+}
+
+@test "scripts take a gzipped data set" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    gzip -k data.pkl
+    "$ROOT/pipelines/train" data.pkl.gz run --epochs 1 --dim 16 --heads 2 --quiet >/dev/null
+    "$ROOT/pipelines/evaluate" run data.pkl.gz test >gzipped
+    "$ROOT/pipelines/evaluate" run data.pkl test >plain
+    cmp gzipped plain
+    "$ROOT/pipelines/predict" run data.pkl.gz >gzipped
+    "$ROOT/pipelines/predict" run data.pkl >plain
+    cmp gzipped plain
+    "$ROOT/pipelines/train" data.pkl.gz run --epochs 1 --dim 16 --heads 2 --resume --quiet
+}
+
+@test "a split that is not there: the line says which are" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    "$ROOT/pipelines/train" data.pkl run --epochs 1 --dim 16 --heads 2 --quiet >/dev/null
+    run -2 --separate-stderr "$ROOT/pipelines/evaluate" run data.pkl dev
+    [ "$stderr" = "evaluate: 'dev' is no split: 'data.pkl' has train, valid, test, and all is all of them" ]
+    changed part 'del d["test"]'
+    run -2 --separate-stderr "$ROOT/pipelines/evaluate" run part/data.pkl dev --json
+    [ "$stderr" = "evaluate: 'dev' is no split: 'part/data.pkl' has train, valid, and all is all of them" ]
+    run -3 --separate-stderr "$ROOT/pipelines/evaluate" run part/data.pkl test
+    [[ $stderr == *"msa-load: part/data.pkl: no samples in split 'test', only in train, valid"* ]]
+    run -3 --separate-stderr bash -c "msa-load --split test part/data.pkl >/dev/null"
+    [ "$stderr" = "msa-load: part/data.pkl: no samples in split 'test', only in train, valid" ]
+    run -2 --separate-stderr msa-load --split dev data.pkl
+    [[ $stderr == *dev*"train, valid, test"* || $stderr == *dev*"train|valid|test|all"* ]]
+}
