@@ -156,3 +156,31 @@ d = Old((name, Old(s.items())) for name, s in d.items())" 2
     run -2 --separate-stderr msa-load --split dev data.pkl
     [[ $stderr == *dev*"train, valid, test"* || $stderr == *dev*"train|valid|test|all"* ]]
 }
+
+@test "what is mistaken for data is named, as a data set and as a stream" {
+    local bytes what
+    while IFS='|' read -r bytes what; do
+        printf '%b%050d' "$bytes" 0 >odd
+        run -3 --separate-stderr bash -c "msa-load odd >/dev/null"
+        [[ $stderr == "msa-load: odd: $what"* && ${#stderr_lines[@]} -eq 1 ]] || { echo "$stderr" && false; }
+        run -3 --separate-stderr bash -c "msa-dump <odd"
+        [[ $stderr == *"not a stream, but $what"* && ${#stderr_lines[@]} -eq 1 ]] || { echo "$stderr" && false; }
+    done <<'END'
+version https://git-lfs.github.com/spec/v1\n|a Git LFS pointer, not the data (git lfs pull)
+<!DOCTYPE html>|an HTML page, not the data
+\xef\xbb\xbfid|text with a byte order mark (UTF-8)
+{"train": 1|JSON
+PK\x03\x04|a zip archive
+Rar!\x1a\x07|a RAR archive
+7z\xbc\xaf\x27\x1c|a 7z archive
+\x28\xb5\x2f\xfd|a zstd archive
+\xfd7zXZ|an xz archive
+BZh9|a bzip2 archive
+\x04\x22\x4d\x18|an lz4 archive
+\x89HDF\r\n\x1a\n|an HDF5 file
+END
+    changed plain '' 2
+    sed 's/$/\r/' plain/data.pkl >odd
+    run -3 --separate-stderr bash -c "msa-load odd >/dev/null"
+    [[ $stderr == *"seems to have been copied as text)" ]] || { echo "$stderr" && false; }
+}

@@ -3,6 +3,7 @@
 #include "common/dataset/dataset_pickle.h"
 #include "common/dataset/inflated.h"
 #include "common/dataset/tensor_names.h"
+#include "common/run/content.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -202,14 +203,26 @@ static bool is_used(void *closure, const uint8_t *key, size_t length)
     return false;
 }
 
+/* Is it something else that is known? A pickle begins with its protocol. */
+static void refuse_others(struct dataset *d, struct mapping map)
+{
+    const char *what = content_guess(map.bytes, map.size);
+    if (!map.size || map.bytes[0] == 0x80 || is_gzip(map) || !what)
+        return;
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s%s", d->path, what,
+             strstr(what, "not the data") ? "" : ", but expected a pickle or a stream");
+}
+
 /* Its bytes, inflated where they are gzipped. */
 static struct mapping map_set(struct dataset *d)
 {
     struct mapping map = file_map(d->m, d->path);
+    refuse_others(d, map);
     if (!is_gzip(map))
         return map;
     struct mapping inflated = inflate_map(d->m, map, d->path);
     file_unmap(map);
+    refuse_others(d, inflated);
     return inflated;
 }
 

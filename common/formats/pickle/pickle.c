@@ -97,6 +97,22 @@ static void read_again(struct pickle_machine *machine, bool needed)
     read_all(machine);
 }
 
+static const char as_text[] =
+    " (each line feed in it follows a carriage return: it seems to have been copied as text)";
+
+/* Did something put a carriage return before each line feed at its beginning? */
+static bool copied_as_text(struct mapping map)
+{
+    enum { START = 1 << 16, LINES = 4 };
+    size_t lines = 0, size = map.size < START ? map.size : START;
+    for (size_t i = 1; i < size; i++) {
+        if (map.bytes[i] == '\n' && map.bytes[i - 1] != '\r')
+            return false;
+        lines += map.bytes[i] == '\n';
+    }
+    return lines >= LINES;
+}
+
 struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
                            pickle_used_fn *used, void *closure)
 {
@@ -115,7 +131,7 @@ struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
     if (machine->missed)
         read_again(machine, !read);
     else if (!read)
-        msa_fail(m, m->status, "%s", m->error);
+        msa_fail(m, m->status, "%s%s", m->error, copied_as_text(p->map) ? as_text : "");
     return p;
 }
 
