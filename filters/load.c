@@ -212,23 +212,27 @@ static void check_options(const struct load *l)
         msa_fail(l->m, MSA_USAGE, "--info loads nothing: leave --train out");
 }
 
-/* Nothing is there by the name that is needed: by another, perhaps, one that is read `where`. */
-static _Noreturn void lacking(struct load *l, const char *what, const char *name, int where)
+/* Nothing is there by the name that is needed: by another, perhaps, one that is read `where`.
+ * `others`: what is there instead, for the line. */
+static _Noreturn void lacking(struct load *l, const char *what, const char *name, int where,
+                              const char *others)
 {
     const char *remedy = l->data->format->remedy(l->data, where);
     if (!remedy[0])
         l->data->format->warn(l->data);
-    msa_fail(l->m, MSA_CORRUPT, "%s: no %s '%s'%s", l->data->path, what, name, remedy);
+    msa_fail(l->m, MSA_CORRUPT, "%s: no %s '%s'%s%s", l->data->path, what, name, others, remedy);
 }
 
 static void check_there(struct load *l)
 {
     const struct settings *s = l->settings;
     int wanted = s->train ? TRAIN : s->split;
+    char others[SPLITS_TEXT];
     if (wanted != SPLIT_ALL && !l->data->split[wanted].count)
-        lacking(l, "samples in split", split_names[wanted], NAME_SPLIT);
+        lacking(l, "samples in split", split_names[wanted], NAME_SPLIT,
+                dataset_splits(l->data, ", only in ", others));
     if (s->train && l->data->labels[LABEL_JOINT] < 0)
-        lacking(l, "labels to train on:", l->data->format->label_key, NAME_ANY);
+        lacking(l, "labels to train on:", l->data->format->label_key, NAME_ANY, "");
 }
 
 /* What is trained will be tested. */

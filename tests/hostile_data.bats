@@ -101,6 +101,30 @@ pickle.dump(d, open('changed.pkl', 'wb'), 4)"
     grep -q '^train *2457$' out
 }
 
+@test "what no stage uses is passed over, whatever there is of it; what else there is is as without it" {
+    for kind in "lists 2" "lists 3" "lists 4" "lists 5" "tuples 4" "dicts 4" "words 2" "objects 4" "scalars 4" "arrays 2" \
+        "shared 2" "shared 5"; do
+        # shellcheck disable=SC2086 # two arguments
+        "$PYTHON" "$ROOT/tests/oracle/unused.py" $kind
+        (cd with && bounded 60 msa-load data.pkl -o data.msa 2>err)
+        [ ! -s with/err ]
+        (cd without && msa-load data.pkl -o data.msa)
+        cmp with/data.msa without/data.msa || { echo "$kind" && false; }
+    done
+    "$PYTHON" "$ROOT/tests/oracle/unused.py" lists 4
+    bounded 60 msa-load --info with/data.pkl >out
+    grep -q "^align  *list  *\[24000\]" out || { cat out && false; }
+}
+
+@test "too many values of what is used: the line says where" {
+    msa-synth --samples 12,6,6 -o data.pkl
+    change_data 'd["valid"]["raw_text"] = [list(range(1000, 201000)) for i in range(6)]'
+    wrong "more than 1048576 values" msa-load changed.pkl
+    grep -qE "^msa-load: changed.pkl: byte [0-9]+: valid: sample 5, 'raw_text': more than 1048576 values\$" err || { cat err && false; }
+    change_data 'd["test"]["id"] = tuple(range(1100000))'
+    wrong "test: 'id': more than 1048576 values" msa-load changed.pkl
+}
+
 @test "the first batch comes before the rest is read: of its file the program has seen a little" {
     for protocol in 4 2; do
         "$PYTHON" "$ROOT/tests/oracle/large.py" large.pkl 600 $protocol

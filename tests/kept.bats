@@ -304,6 +304,6 @@ if kind == "D": tensors["label"] = tensors["label"][:, None]'
     failed 1 "cannot write a temporary file in '$PWD/nowhere': No such file or directory"
     mkdir full
     line "(ulimit -f 1; trap '' XFSZ; TMPDIR=$PWD/full msa-load kept.gz >/dev/null)"
-    failed 1 "cannot write a temporary file in '$PWD/full': File too large"
+    failed 1 "cannot write a temporary file in '$PWD/full': File too large ("
     [ -z "$(ls full)" ]
 }

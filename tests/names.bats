@@ -141,7 +141,7 @@ tuples|'val' of 8 samples is not read: $dict
 odd|'vvvvvvvvvvvvvvvvvvvvvvvv...' (129 bytes) of 8 samples is not read: $text
 END
     run -3 --separate-stderr msa-load --split valid tuples.pkl
-    [[ $stderr == *"'val' of 8 samples is not read"*"no samples in split 'valid'" ]]
+    [[ $stderr == *"'val' of 8 samples is not read"*"no samples in split 'valid', only in train, test" ]]
     run -0 --separate-stderr msa-load -o out.msa keys.pkl
     warned "'kkkkkkkkkkkkkkkkkkkkkkkk...' (300 bytes) (<f4 [24,4,5] in train) is not read: $text
 'e?f' (<f4 [24,4,5] in train) is not read: $text
@@ -171,7 +171,7 @@ write("labels.pkl", rename({"regression_labels": "Labels "}))'
     run -3 --separate-stderr msa-load joint.pkl
     [ "$stderr" = "msa-load: joint.pkl: test: 'regression_labels' is not there but train has it (msa-load --rename labels=regression_labels)" ]
     run -3 --separate-stderr msa-load -q --split valid odd.pkl # names of keys would not mend it
-    [ "$stderr" = "msa-load: odd.pkl: no samples in split 'valid' (msa-load --rename val=valid)" ]
+    [ "$stderr" = "msa-load: odd.pkl: no samples in split 'valid', only in train, test (msa-load --rename val=valid)" ]
     run -3 --separate-stderr msa-load --train labels.pkl
     [ "$stderr" = "msa-load: labels.pkl: no labels to train on: 'regression_labels' (msa-load --rename 'Labels =regression_labels')" ]
     run -0 --separate-stderr msa-load labels.pkl -o out.msa
@@ -293,7 +293,7 @@ for map in (body.get(\"schema\", {}), body.get(\"tensors\", {})):
     [ "$stderr" = "msa-load: kept.msa: no labels to train on: 'label' (msa-load --rename h_acoustic=h_audio --rename s_visual=s_vision --rename labels=label)" ]
     msa-load -q --split test kept.msa -o part.msa
     run -3 --separate-stderr msa-load -q --split valid part.msa
-    [ "$stderr" = "msa-load: part.msa: no samples in split 'valid'" ]
+    [ "$stderr" = "msa-load: part.msa: no samples in split 'valid', only in test" ]
     run -0 --separate-stderr msa-load kept.msa -o out.msa
     [ "$(grep -c "^msa-load: warning: kept.msa: no stage reads tensor '.*' by this name (msa-load --rename .*=.*)" <<<"$stderr")" -eq 3 ]
     run -3 --separate-stderr msa-load odd.msa

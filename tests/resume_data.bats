@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, sys.argv[1])
 from read_stream import Writer, frames
 
+opened = gzip.open if sys.argv[3].endswith(".gz") else open
 path, to, split, row = sys.argv[2], sys.argv[3], *(sys.argv[4:] or ("", 0))
 
 
@@ -37,9 +38,9 @@ if path.endswith(".pkl"):
     data = pickle.load(open(path, "rb"))
     if split:
         data[split]["audio"] = change(data[split]["audio"], int(row))
-    pickle.dump(data, open(to, "wb"), 4)
+    pickle.dump(data, opened(to, "wb"), 4)
     sys.exit()
-out = Writer((gzip.open if to.endswith(".gz") else open)(to, "wb"))
+out = Writer(opened(to, "wb"))
 seen = {}
 for kind, body in frames(open(path, "rb")):
     if kind == "D":
@@ -52,19 +53,21 @@ out.file.close()
 END
 }
 
-# kinds: data.pkl, data.msa and data.msa.gz, each as changed() writes it; and the names of these.
+# kinds: data.pkl, data.msa, and both gzipped, each as changed() writes it; and the names of these.
 kinds() {
     cp "$BATS_FILE_TMPDIR/data.msa" original.msa
     cp "$GOLDEN/data.pkl" original.pkl
     changed original.pkl data.pkl
+    changed original.pkl data.pkl.gz
     changed original.msa data.msa
     changed original.msa data.msa.gz
-    echo "data.pkl data.msa data.msa.gz"
+    echo "data.pkl data.pkl.gz data.msa data.msa.gz"
 }
 
 # other FILE SPLIT ROW: into other-FILE.
 other() {
-    changed "original.${1#data.}" "other-$1" "${@:2}" 2>/dev/null || changed original.msa "other-$1" "${@:2}"
+    local from=${1%.gz}
+    changed "original.${from#data.}" "other-$1" "${@:2}"
 }
 
 # refused LINE STATUS: again/ cannot go on with $DATA, and nothing is touched.

@@ -128,7 +128,7 @@ END
     msa-load whole.pkl >whole.msa
     for file in above turned; do
         run -3 --separate-stderr bash -c "msa-load $file.pkl >/dev/null"
-        [ "$stderr" = "msa-load: $file.pkl: train: sample 1, 'text_bert', element 2: 9223372036854775808 but expected at most 9223372036854775807" ]
+        [ "$stderr" = "msa-load: $file.pkl: train: sample 1, 'text_bert', element 2: 9223372036854775808 but expected a whole number from 0 to 9223372036854775807" ]
     done
 }
 

@@ -1,9 +1,11 @@
 /* What data sets of all formats share: opening, families, samples. */
 #include "common/dataset/dataset.h"
 #include "common/dataset/tensor_names.h"
+#include "common/run/content.h"
 #include "common/run/file.h"
 #include "common/stream/stats.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +43,16 @@ size_t dataset_largest(const struct dataset *d)
     return most;
 }
 
+const char *dataset_splits(const struct dataset *d, const char *before, char text[SPLITS_TEXT])
+{
+    text[0] = '\0';
+    for (int i = 0; i < SPLITS; i++)
+        if (d->split[i].count)
+            snprintf(text + strlen(text), SPLITS_TEXT - strlen(text), "%s%s",
+                     text[0] ? ", " : before, split_names[i]);
+    return text;
+}
+
 void dataset_warn_of_zeroed(struct dataset *d)
 {
     if (d->zeroed)
@@ -59,14 +71,19 @@ int dataset_family(const struct dataset *d)
 
 /* ---- Opening ---- */
 
-/* A stream, plain or gzipped, shows in its first byte; all else is for the reader of pickles to
- * judge. */
+/* A stream shows in its first byte, inflated where it is gzipped; all else is for the reader of
+ * pickles to judge. */
 static const struct dataset_format *format_of(struct msa *m, const char *path)
 {
-    struct mapping map = file_map(m, path);
-    bool stream = map.size && (map.bytes[0] == 0xd8 || map.bytes[0] == 0x1f);
-    file_unmap(map);
-    return stream ? &dataset_stream : &dataset_pickle;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
+    int *held = file_hold(m, fd);
+    uint8_t first = 0;
+    file_unmap(file_map(m, path)); /* it can be */
+    content_start(m, fd, path, &first, 1);
+    msa_free(m, held);
+    return first == 0xd8 ? &dataset_stream : &dataset_pickle;
 }
 
 struct dataset *dataset_open(struct msa *m, const char *path, struct naming *naming)

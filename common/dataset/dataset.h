@@ -76,7 +76,7 @@ struct dataset_format {
 };
 extern const struct dataset_format dataset_pickle, dataset_stream;
 
-/* Opens a data set: a stream where the file begins as one or as gzip, else a pickle. Fails the run:
+/* Opens a data set, gzipped or not: a stream where it begins as one, else a pickle. Fails the run:
  * "PATH: train: 'audio' has 1367 samples but expected 1368, as 'text' has". `naming`
  * (NULL: nothing is renamed) must outlive the data set. Names that are neither known nor renamed
  * are warned of by the format's `warn` alone. */
@@ -88,6 +88,10 @@ size_t dataset_elements(const struct dataset *d, int tensor); /* of one sample *
 size_t dataset_bytes(const struct dataset *d, int tensor);    /* of one sample */
 bool dataset_is_label(const struct dataset *d, int tensor);
 size_t dataset_largest(const struct dataset *d); /* samples of its largest split */
+/* The splits that have samples, behind `before`: ", only in train, test"; "" where none has.
+ * Returns text. */
+enum { SPLITS_TEXT = 64 };
+const char *dataset_splits(const struct dataset *d, const char *before, char text[SPLITS_TEXT]);
 /* A line on stderr where values became 0, once for those so far. */
 void dataset_warn_of_zeroed(struct dataset *d);
 /* By the header, else by the labels; -1: nothing tells. */

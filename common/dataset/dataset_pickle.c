@@ -1,7 +1,9 @@
 /* Data sets in MMSA's layout (msa-model(7), Data): a pickle of a dict of splits, or of one sample's
  * arrays. Finds the splits and their fields, and makes the schema of them. */
 #include "common/dataset/dataset_pickle.h"
+#include "common/dataset/inflated.h"
 #include "common/dataset/tensor_names.h"
+#include "common/run/content.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,12 +182,56 @@ static void make_schema(struct dataset *d)
             add_tensor(d, FIELD_LABELS + i, name_label(name, i), F4, 1, (size_t[]){0});
 }
 
+/* Splits and their keys, by the names that they have or are given. Anything else is described and
+ * warned of, but not read. */
+static bool is_used(void *closure, const uint8_t *key, size_t length)
+{
+    struct dataset *d = closure;
+    char name[BODY_KEY + 1];
+    if (length > BODY_KEY)
+        return false;
+    memcpy(name, key, length);
+    name[length] = '\0';
+    if (naming_from(d->naming, name, NAME_ANY))
+        return true;
+    for (int i = 0; i < SPLITS; i++)
+        if (strcmp(name, split_names[i]) == 0)
+            return true;
+    for (int field = 0; field < FIELDS; field++)
+        if (strcmp(name, pickle_field_key(field)) == 0)
+            return true;
+    return false;
+}
+
+/* Is it something else that is known? A pickle begins with its protocol. */
+static void refuse_others(struct dataset *d, struct mapping map)
+{
+    const char *what = content_guess(map.bytes, map.size);
+    if (!map.size || map.bytes[0] == 0x80 || is_gzip(map) || !what)
+        return;
+    msa_fail(d->m, MSA_CORRUPT, "%s: %s%s", d->path, what,
+             strstr(what, "not the data") ? "" : ", but expected a pickle or a stream");
+}
+
+/* Its bytes, inflated where they are gzipped. */
+static struct mapping map_set(struct dataset *d)
+{
+    struct mapping map = file_map(d->m, d->path);
+    refuse_others(d, map);
+    if (!is_gzip(map))
+        return map;
+    struct mapping inflated = inflate_map(d->m, map, d->path);
+    file_unmap(map);
+    refuse_others(d, inflated);
+    return inflated;
+}
+
 static void open_set(struct dataset *d)
 {
     struct pickle_set *set = msa_alloc(d->m, sizeof *set);
     d->own = set;
     d->header = header_new(d->m);
-    set->pickle = pickle_open(d->m, d->path);
+    set->pickle = pickle_open(d->m, d->path, map_set(d), is_used, d);
     if (set->pickle->root->kind != PICKLE_DICT)
         msa_fail(d->m, MSA_CORRUPT,
                  "%s: the pickle is %s but expected dict, with 'train', 'valid' and 'test'",

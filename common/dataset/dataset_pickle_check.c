@@ -43,7 +43,7 @@ static void check_features(struct dataset *d, enum split at, int modality)
 static void check_text_bert(struct dataset *d, enum split at)
 {
     struct pickle_set *set = pickle_set_of(d);
-    const struct pickle_array *a = array_of(d, at, FIELD_BERT, "iub", "integers");
+    const struct pickle_array *a = array_of(d, at, FIELD_BERT, "iubf", "integers");
     const size_t *axes = a->shape + !set->flat;
     char shape[128];
     if (a->rank - !set->flat != 2 || a->count == 0 || (axes[0] != 3 && axes[1] != 3))

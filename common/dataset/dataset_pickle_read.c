@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Item i of a list, or of an array of objects; the value itself when it is neither. */
@@ -75,34 +76,90 @@ static int64_t read_length(struct dataset *d, enum split split, int field, size_
     return (int64_t)fmin(pickle_set_length(d, split, field, i), frames);
 }
 
-/* What was read of an array of uint64 and does not fit into int64. */
-static void check_tokens(struct dataset *d, enum split split, const struct pickle_array *a,
-                         size_t i, const int64_t *tokens)
+/* [L,3] instead of [3,L] */
+static bool by_token(const struct pickle_array *a)
 {
-    for (size_t k = 0; k < 3 * pickle_set_of(d)->tokens; k++)
-        if (a->kind == 'u' && tokens[k] < 0)
-            msa_fail(d->m, MSA_CORRUPT,
-                     "%s: %s: sample %zu, 'text_bert', element %zu: %" PRIu64
-                     " but expected at most %" PRId64,
-                     d->path, split_names[split], i, k, (uint64_t)tokens[k], INT64_MAX);
+    return a->shape[a->rank - 2] != 3;
+}
+
+/* Element k of the file's; a line names that of the record. */
+static _Noreturn void wrong_token(struct dataset *d, enum split split, const struct pickle_array *a,
+                                  size_t i, size_t k, const char *found, int64_t most)
+{
+    if (by_token(a))
+        k = k % 3 * pickle_set_of(d)->tokens + k / 3;
+    msa_fail(d->m, MSA_CORRUPT,
+             "%s: %s: sample %zu, 'text_bert', element %zu: %s but expected a whole number from 0 "
+             "to %" PRId64,
+             d->path, split_names[split], i, k, found, most);
+}
+
+/* What was read of an array of integers: one of uint64 that does not fit is negative too. */
+static void check_tokens(struct dataset *d, enum split split, const struct pickle_array *a,
+                         size_t i, size_t first, size_t count, const int64_t *tokens)
+{
+    char found[24];
+    for (size_t k = 0; k < count; k++) {
+        if (tokens[k] >= 0)
+            continue;
+        if (a->kind == 'u')
+            snprintf(found, sizeof found, "%" PRIu64, (uint64_t)tokens[k]);
+        else
+            snprintf(found, sizeof found, "%" PRId64, tokens[k]);
+        wrong_token(d, split, a, i, first + k, found, INT64_MAX);
+    }
+}
+
+/* Whole numbers of an array of reals, of which all up to the largest are exact. */
+static void take_tokens(struct dataset *d, enum split split, const struct pickle_array *a, size_t i,
+                        size_t first, size_t count, const double *reals, int64_t *tokens)
+{
+    const int64_t most = (int64_t)1 << (a->item == 2 ? 11 : a->item == 4 ? 24 : 53);
+    char found[32];
+    for (size_t k = 0; k < count; k++) {
+        if (!(reals[k] >= 0 && reals[k] <= (double)most && reals[k] == trunc(reals[k]))) {
+            snprintf(found, sizeof found, "%g", reals[k]);
+            wrong_token(d, split, a, i, first + k, found, most);
+        }
+        tokens[k] = (int64_t)reals[k];
+    }
+}
+
+/* Elements of sample i, as they come in the file; MMSA-FET writes them as reals. */
+static void read_tokens(struct dataset *d, enum split split, const struct pickle_array *a, size_t i,
+                        size_t first, size_t count, int64_t *tokens)
+{
+    struct pickle *p = pickle_set_of(d)->pickle;
+    size_t at = i * 3 * pickle_set_of(d)->tokens + first;
+    enum { PIECE = 256 };
+    double reals[PIECE];
+    if (a->kind != 'f') {
+        pickle_integers(p, a, at, count, tokens);
+        check_tokens(d, split, a, i, first, count, tokens);
+        return;
+    }
+    for (size_t done = 0, n; done < count; done += n) {
+        n = count - done < PIECE ? count - done : PIECE;
+        pickle_doubles(p, a, at + done, n, reals);
+        take_tokens(d, split, a, i, first + done, n, reals, tokens + done);
+    }
 }
 
 /* [3,L], whether the file has that or [L,3]. */
 static void read_text_bert(struct dataset *d, enum split split, const struct pickle_array *a,
                            size_t i, int64_t *out)
 {
-    struct pickle *p = pickle_set_of(d)->pickle;
-    size_t tokens = pickle_set_of(d)->tokens, n = 3 * tokens;
+    size_t tokens = pickle_set_of(d)->tokens;
     int64_t row[3];
-    if (a->shape[a->rank - 2] == 3)
-        pickle_integers(p, a, i * n, n, out);
-    else
-        for (size_t token = 0; token < tokens; token++) {
-            pickle_integers(p, a, i * n + 3 * token, 3, row);
-            for (size_t k = 0; k < 3; k++)
-                out[k * tokens + token] = row[k];
-        }
-    check_tokens(d, split, a, i, out);
+    if (!by_token(a)) {
+        read_tokens(d, split, a, i, 0, 3 * tokens, out);
+        return;
+    }
+    for (size_t token = 0; token < tokens; token++) {
+        read_tokens(d, split, a, i, 3 * token, 3, row);
+        for (size_t k = 0; k < 3; k++)
+            out[k * tokens + token] = row[k];
+    }
 }
 
 void pickle_set_read(struct dataset *d, enum split split, int tensor, size_t i, void *out)

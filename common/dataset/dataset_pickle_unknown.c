@@ -221,7 +221,7 @@ static void tell_of_keys(struct unknown *u, enum split split)
 static size_t samples_in(struct dataset *d, const struct pickle_value *dict)
 {
     size_t samples = 0;
-    for (size_t i = 0; dict->kind == PICKLE_DICT && i < dict->length && !samples; i++) {
+    for (size_t i = 0; dict->kind == PICKLE_DICT && i < pickle_kept(dict) && !samples; i++) {
         const struct pickle_value *v = dict->items[2 * i + 1];
         char *name = name_of(d, dict, i);
         if ((name && v->kind != PICKLE_DICT &&

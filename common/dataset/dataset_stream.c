@@ -5,6 +5,7 @@
  * name on the way. What is of a batch and not of its samples is left out: loss, weight, NAME@TASK;
  * and `index`, for the place of a sample is that in this file now. */
 #include "common/dataset/dataset_stream.h"
+#include "common/dataset/inflated.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -174,11 +175,6 @@ static const char *remedy(struct dataset *d, int where)
                                  naming_remedy(d->m, d->schema.entries[i].name, likely));
     }
     return options ? msa_format(d->m, " (msa-load%s)", options) : "";
-}
-
-static bool is_gzip(struct mapping map)
-{
-    return map.size && map.bytes[0] == 0x1f;
 }
 
 static struct reader *open_gzip(struct dataset *d)

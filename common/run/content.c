@@ -153,6 +153,15 @@ static bool is_zlib(struct msa *m, int fd, const char *path)
     return sound;
 }
 
+const char *content_magic(const uint8_t *start, size_t size)
+{
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (size >= magics[i].length && memcmp(start, magics[i].bytes, magics[i].length) == 0 &&
+            magics[i].bytes[0] != 'x') /* which needs more than its mark */
+            return magics[i].kind.text;
+    return is_safetensors(start, size) ? "a safetensors file" : NULL;
+}
+
 static struct content_kind judge_magic(struct msa *m, int fd, const char *path,
                                        const uint8_t *start, size_t size)
 {

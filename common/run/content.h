@@ -1,5 +1,5 @@
 /* What a file is, by its first bytes: whether an output may take its place. content_pickle.c knows
- * pickles. */
+ * pickles, content_guess.c what is often mistaken for data. */
 #ifndef MSA_CONTENT_H
 #define MSA_CONTENT_H
 
@@ -38,5 +38,11 @@ bool content_is_old_pickle(const uint8_t *start, size_t size, uint64_t length, u
 /* The first bytes of the file, at most `size`, inflated where it is gzipped; returns how many there
  * are. Fails the run where it cannot be read. */
 size_t content_start(struct msa *m, int fd, const char *path, uint8_t *to, size_t size);
+
+/* What bytes are that begin so, by these alone: "a zip archive", "a Git LFS pointer, not the data
+ * (git lfs pull)"; NULL: nothing that is known. */
+const char *content_guess(const uint8_t *start, size_t size);
+/* The same, of what has a mark in bytes. */
+const char *content_magic(const uint8_t *start, size_t size);
 
 #endif

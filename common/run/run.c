@@ -76,6 +76,12 @@ bool msa_try(struct msa *m, void (*body)(void *), void *closure)
     return true;
 }
 
+void msa_forgive(struct msa *m)
+{
+    m->status = MSA_OK;
+    m->error[0] = '\0';
+}
+
 /* Names come from files and streams. */
 static void format_line(char *line, size_t size, const char *format, va_list arguments)
 {

@@ -87,6 +87,8 @@ void msa_tell(struct msa *m);
 /* Calls body(closure) within a run, which goes on where that fails: returns false, and m->error and
  * m->status say why until the next failure. What it has allocated stays until the run ends. */
 bool msa_try(struct msa *m, void (*body)(void *closure), void *closure);
+/* The run has got over what msa_try has caught: it is not how it ends. */
+void msa_forgive(struct msa *m);
 
 /* Ends the run. The line has no program name, no capital, no full stop:
  * "frame 17, tensor 'audio': shape [32,50,6] but expected [*,*,5]". */

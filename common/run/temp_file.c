@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static _Noreturn void cannot_write(struct msa *m, const char *directory)
@@ -33,13 +36,24 @@ struct spool *spool_open(struct msa *m)
 {
     const char *directory = getenv("TMPDIR");
     struct spool *s = msa_alloc(m, sizeof *s);
+    struct statvfs room;
     s->directory = directory && *directory ? directory : "/tmp";
     s->fd = -1;
     msa_at_free(s, spool_release);
     s->fd = open(s->directory, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (s->fd < 0)
         open_named(m, s);
+    if (fstatvfs(s->fd, &room) == 0)
+        s->free = (uint64_t)room.f_bavail * room.f_frsize;
     return s;
+}
+
+static _Noreturn void no_room(struct msa *m, const struct spool *s)
+{
+    msa_fail(m, MSA_FAILED,
+             "cannot write a temporary file in '%s': %s (%" PRIu64
+             " bytes were free; TMPDIR names another folder)",
+             s->directory, strerror(errno), s->free);
 }
 
 void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
@@ -47,6 +61,8 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
     const uint8_t *at = bytes;
     while (size) {
         ssize_t put = write(s->fd, at, size);
+        if (put < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+            no_room(m, s);
         if (put < 0 && errno != EINTR)
             cannot_write(m, s->directory);
         if (put > 0) {

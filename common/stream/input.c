@@ -13,11 +13,6 @@ static void input_release(void *memory)
         close(((struct input *)memory)->fd);
 }
 
-static void gzip_release(void *memory)
-{
-    inflateEnd(&((struct input_gzip *)memory)->z);
-}
-
 struct input *input_open(struct msa *m, int fd, const char *name)
 {
     struct input *in = msa_alloc(m, sizeof *in);
@@ -72,27 +67,17 @@ static size_t read_raw(struct input *in, uint8_t *to, size_t size)
 
 /* ---- gzip ---- */
 
-/* Inflates what there is of compressed bytes; may give nothing. */
 static size_t inflate_step(struct input *in, uint8_t *to, size_t size)
 {
-    struct input_gzip *gzip = in->gzip;
-    if (gzip->member_ended && gzip->z.avail_in) {
-        inflateReset(&gzip->z);
-        gzip->member_ended = false;
-    }
-    gzip->z.next_out = to;
-    gzip->z.avail_out = (uInt)size;
-    int status = inflate(&gzip->z, Z_NO_FLUSH);
-    if (status == Z_STREAM_END)
-        gzip->member_ended = true;
-    else if (status != Z_OK && status != Z_BUF_ERROR)
-        INPUT_CORRUPT(in, "gzip: %s", gzip->z.msg ? gzip->z.msg : zError(status));
-    return size - gzip->z.avail_out;
+    size_t got = gunzip_step(in->gzip, to, size);
+    if (in->gzip->wrong)
+        INPUT_CORRUPT(in, "gzip: %s", in->gzip->wrong);
+    return got;
 }
 
 static size_t read_gzip(struct input *in, uint8_t *to, size_t size)
 {
-    struct input_gzip *gzip = in->gzip;
+    struct gunzip *gzip = in->gzip;
     for (;;) {
         size_t got = inflate_step(in, to, size);
         if (got)
@@ -102,7 +87,7 @@ static size_t read_gzip(struct input *in, uint8_t *to, size_t size)
         if (gzip->member_ended && in->ended && !in->regular)
             return 0;
         gzip->z.next_in = gzip->packed;
-        gzip->z.avail_in = (uInt)read_raw(in, gzip->packed, INPUT_BUFFER);
+        gzip->z.avail_in = (uInt)read_raw(in, gzip->packed, GUNZIP_BUFFER);
         if (!gzip->z.avail_in && gzip->member_ended)
             return 0;
         if (!gzip->z.avail_in)
@@ -112,12 +97,8 @@ static size_t read_gzip(struct input *in, uint8_t *to, size_t size)
 
 static void start_gzip(struct input *in)
 {
-    struct input_gzip *gzip = msa_alloc(in->m, sizeof *gzip);
-    if (inflateInit2(&gzip->z, 15 + 16) != Z_OK)
-        msa_fail(in->m, MSA_FAILED, "out of memory");
-    msa_at_free(gzip, gzip_release);
+    struct gunzip *gzip = gunzip_open(in->m);
     memcpy(gzip->packed, in->buffer, in->filled);
-    gzip->z.next_in = gzip->packed;
     gzip->z.avail_in = (uInt)in->filled;
     in->filled = 0;
     in->gzip = gzip;

@@ -4,28 +4,22 @@
 #define MSA_INPUT_H
 
 #include "common/run/file.h"
+#include "common/run/gunzip.h"
 #include "common/stream/frame.h"
-#include <zlib.h>
 
-enum { INPUT_BUFFER = 1 << 16 };
-
-struct input_gzip {
-    z_stream z;
-    bool member_ended;
-    uint8_t packed[INPUT_BUFFER];
-};
+enum { INPUT_BUFFER = GUNZIP_BUFFER };
 
 struct input {
     struct msa *m;
     int fd; /* -1: in memory */
     const char *name;
-    bool regular;            /* it is a file */
-    bool started;            /* something has been read */
-    bool ended;              /* the last frame has been read: set by the reader */
-    uint32_t count;          /* frames read: set by the reader */
-    const uint8_t *bytes;    /* plain ones: the buffer, or the memory */
-    size_t at, filled;       /* those of them that are waiting */
-    struct input_gzip *gzip; /* NULL: not compressed */
+    bool regular;         /* it is a file */
+    bool started;         /* something has been read */
+    bool ended;           /* the last frame has been read: set by the reader */
+    uint32_t count;       /* frames read: set by the reader */
+    const uint8_t *bytes; /* plain ones: the buffer, or the memory */
+    size_t at, filled;    /* those of them that are waiting */
+    struct gunzip *gzip;  /* NULL: not compressed */
     void (*cut)(void *closure);
     void *closure;
     uint8_t buffer[INPUT_BUFFER];

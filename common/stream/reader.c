@@ -1,5 +1,6 @@
 /* Frames in: each checked before anything believes it. */
 #include "common/stream/reader.h"
+#include "common/run/content.h"
 #include "common/stream/body_validate.h"
 #include "common/stream/input.h"
 #include "common/stream/prefix.h"
@@ -114,11 +115,18 @@ static bool kind_fits(const struct reader *r, uint8_t kind)
     return kind && strchr("DCMGEX", kind);
 }
 
+static _Noreturn void refuse_magic(struct reader *r, const struct prefix *p)
+{
+    const char *what = r->in->count ? NULL : content_guess((const uint8_t *)p, sizeof *p);
+    INPUT_CORRUPT(r->in, "%s%s%s%sbegins with %02x %02x but expected d8 4d",
+                  r->in->count ? "" : "not a stream", what ? ", but " : "", what ? what : "",
+                  r->in->count ? "" : ": ", p->magic[0], p->magic[1]);
+}
+
 static void check_prefix(struct reader *r, const struct prefix *p)
 {
     if (p->magic[0] != PREFIX_MAGIC_0 || p->magic[1] != PREFIX_MAGIC_1)
-        INPUT_CORRUPT(r->in, "%sbegins with %02x %02x but expected d8 4d",
-                      r->in->count ? "" : "not a stream: ", p->magic[0], p->magic[1]);
+        refuse_magic(r, p);
     if (p->version != FRAME_VERSION)
         INPUT_CORRUPT(r->in, "version %u of the format but expected %d", p->version, FRAME_VERSION);
     if (!kind_fits(r, p->kind))

@@ -2,6 +2,7 @@
 """Writes data sets that no reader must trust into a directory: NAME.pkl, and in NAME.line a part of what msa-load must say of it.
 What is wrong is in the pickle itself or in the set that it holds. None is ever loaded here, and some would do harm if one was:
 they would leave a file called `executed` in that directory."""
+import collections
 import os
 import pickle
 import struct
@@ -67,7 +68,12 @@ def executing():
     broken("set", "'train' is list but expected dict", {"train": {1, 2, 3}})
     broken("bytearray", "'train' is bytes but expected dict", {"train": bytearray(5)}, 5)
     broken("complex", "global 'builtins.complex'", {"train": 1j})
-    broken("ordered", "global 'collections.OrderedDict'", __import__("collections").OrderedDict(train=1))
+    broken("ordered", "'train' is int but expected dict", collections.OrderedDict(train=1))
+    broken("counter", "global 'collections.Counter'", collections.Counter(train=1))
+    broken("factory", "cannot be called", Call(list, (1, 2)))
+    put("ordered-of-text", b"\x80\x02ccollections\nOrderedDict\nX\x01\x00\x00\x00aR.", "OrderedDict without arguments")
+    put("ordered-of-items", b"\x80\x02ccollections\nOrderedDict\n]K\x01a\x85R.", "OrderedDict: value 1 is missing or of a wrong type")
+    put("ordered-of-triples", b"\x80\x02ccollections\nOrderedDict\n]](K\x01K\x02K\x03ea\x85R.", "OrderedDict: value 1 is no pair")
     put("instance", b"\x80\x02(S'" + touch.encode() + b"'\nios\nsystem\n.", "opcode")
     put("object", b"\x80\x02(cos\nsystem\nX\x02\x00\x00\x00idtR.", "global 'os.system'")
     put("obj", b"\x80\x02(cnumpy\nndarray\nX\x02\x00\x00\x00ido.", "opcode OBJ")
@@ -80,8 +86,8 @@ def executing():
     put("codecs", b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.", "latin1")
     put("codecs-dotted", b"\x80\x04\x8c\x07_codecs\x8c\x0flookup.__self__\x93.", "global '_codecs.lookup.__self__'")
     put("dotted", b"\x80\x04\x8c\x05numpy\x8c\x0edtype.__base__\x93.", "global 'numpy.dtype.__base__'")
-    put("zip", b"PK\x03\x04" + b"\0" * 60, "no pickle")
-    put("safetensors", b"\x08\0\0\0\0\0\0\0{}      ", "no pickle")
+    put("zip", b"PK\x03\x04" + b"\0" * 60, "a zip archive, but expected a pickle or a stream")
+    put("safetensors", b"\x08\0\0\0\0\0\0\0{}      ", "a safetensors file, but expected a pickle")
 
 
 def cut():
@@ -113,7 +119,7 @@ def lying():
             put(f"long-{name}-{size}", b"\x80\x04" + head + struct.pack("<Q", size) + b"abc.", "cut off")
     put("long-integer", b"\x80\x02\x8b\xff\xff\xff\x7fabc.", "integer of 2147483647 bytes")
     put("long-name", b"\x80\x02c" + b"a" * 100000 + b"\nb\n.", "global 'aaaa")
-    put("memo-far", b"\x80\x02Nr\xff\xff\xff\x7f.", "memo entry 2147483647")
+    put("memo-far", b"\x80\x02Nr\xff\xff\xff\x7fj\xfe\xff\xff\x7f.", "memo entry 2147483646")
     put("memo-missing", b"\x80\x02j\x05\0\0\0.", "memo entry 5")
     put("no-stop", b"\x80\x04N", "cut off")
     put("no-value", b"\x80\x04.", "missing on the stack")
@@ -184,7 +190,7 @@ def objects():
     broken("float-id", "'id' is <f8 but expected an array of texts or integers", id=np.zeros(N))
     broken("list-id", "train: sample 0, 'id': list but expected text or an integer", id=[[1]] * N)
     broken("none-id", "train: sample 0, 'id': None but expected text or an integer", id=[None] * N)
-    broken("float-bert", "'text_bert' is <f8 but expected an array of integers", text_bert=np.zeros((N, 3, 5)))
+    broken("text-bert", "'text_bert' is <U1 but expected an array of integers", text_bert=np.full((N, 3, 5), "1"))
     for what, value in (("list", [1, 2]), ("int", 5), ("None", None), ("ndarray", np.zeros(3)), ("str", "data")):
         put("root-" + what, pickle.dumps(value, 4), f"the pickle is {what} but expected dict")
         if value is not None:

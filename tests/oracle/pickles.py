@@ -179,7 +179,7 @@ def limits():
     bad("no-mark", b"\x80\x04t.", "mark is missing")
     bad("below-mark", b"\x80\x04](a.", "missing on the stack")
     bad("no-memo", b"\x80\x04h\x07.", "memo entry 7")
-    bad("far-memo", b"\x80\x04Nr\xff\xff\xff\xff.", "memo entry 4294967295")
+    bad("far-memo", b"\x80\x04Nr\xff\xff\xff\xffj\xfe\xff\xff\xff.", "memo entry 4294967294 is not there")
     bad("odd-dict", b"\x80\x04}(Nu.", "no value")
     bad("append-to-dict", b"\x80\x04}Na.", "no list")
     bad("frame", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7fN.", "cut off")

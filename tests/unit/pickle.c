@@ -11,15 +11,20 @@ struct job {
     const char *path, *stem;
 };
 
+static struct pickle *open_pickle(struct msa *m)
+{
+    const char *path = ((struct job *)m)->path;
+    return pickle_open(m, path, file_map(m, path), NULL, NULL);
+}
+
 static void load(struct msa *m)
 {
-    struct job *job = (struct job *)m;
-    pickle_close(pickle_open(m, job->path));
+    pickle_close(open_pickle(m));
 }
 
 static void read_last(struct msa *m)
 {
-    struct pickle *p = pickle_open(m, ((struct job *)m)->path);
+    struct pickle *p = open_pickle(m);
     const struct pickle_array *a = pickle_get(p->root, "a")->array;
     float last;
     pickle_numbers(p, a, a->count - 1, 1, &last);
@@ -87,7 +92,7 @@ static void compare_texts(struct job *job, struct pickle *p, const struct pickle
 static void compare(struct msa *m)
 {
     struct job *job = (struct job *)m;
-    struct pickle *p = pickle_open(m, job->path);
+    struct pickle *p = open_pickle(m);
     const struct pickle_value *value = pickle_get(p->root, "a");
     assert_non_null(value);
     assert_int_equal(value->kind, PICKLE_ARRAY);
@@ -239,7 +244,7 @@ static const struct pickle_value *get(const struct pickle *p, const char *key,
 
 static void read_scalars(struct msa *m)
 {
-    struct pickle *p = pickle_open(m, ((struct job *)m)->path);
+    struct pickle *p = open_pickle(m);
     assert_true(get(p, "f", PICKLE_REAL)->real == 0.1);
     assert_true(get(p, "h", PICKLE_REAL)->real == 1.5);
     assert_true(get(p, "r", PICKLE_REAL)->real == -2.5);
@@ -273,7 +278,7 @@ static void scalars(void **state)
 static void read_misfits(struct msa *m)
 {
     struct job *job = (struct job *)m;
-    struct pickle *p = pickle_open(m, job->path);
+    struct pickle *p = open_pickle(m);
     const struct pickle_array *a = pickle_get(p->root, "a")->array;
     float one;
     int64_t whole;

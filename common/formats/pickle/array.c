@@ -135,6 +135,13 @@ void pickle_integers(struct pickle *p, const struct pickle_array *a, size_t firs
                 sizeof *out);
 }
 
+void pickle_doubles(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
+                    double *out)
+{
+    convert_all(p, a, first, count, find_convert(p, to_double, a, "reals"), (uint8_t *)out,
+                sizeof *out);
+}
+
 struct pickle_value *pickle_scalar(struct pickle_machine *m, const struct pickle_array *a)
 {
     struct pickle *p = &m->pickle;

@@ -11,7 +11,7 @@ const struct pickle_value *pickle_item(const struct pickle_machine *m,
                                        const struct pickle_value *tuple, size_t i,
                                        enum pickle_kind kind, const char *what)
 {
-    if (tuple->kind != PICKLE_LIST || i >= tuple->length || tuple->items[i]->kind != kind)
+    if (tuple->kind != PICKLE_LIST || i >= pickle_kept(tuple) || tuple->items[i]->kind != kind)
         pickle_fail(m, "%s: value %zu is missing or of a wrong type", what, i + 1);
     return tuple->items[i];
 }

@@ -1,7 +1,6 @@
-/* What the parts of the pickle reader share: pickle.c (the file, memory, looking into values),
- * stack.c (bytes, stack and memo), ops.c (the opcodes), numpy.c (what the
- * allowed globals make), array.c, dtype.c, text.c and
- * latin1.c (what is in arrays). */
+/* What the parts of the pickle reader share: pickle.c (the file, looking into values), memory.c,
+ * stack.c (bytes and stack), memo.c, pass.c (what is not used), ops.c (the opcodes), numpy.c (what
+ * the allowed globals make), array.c, dtype.c, text.c and latin1.c (what is in arrays). */
 #ifndef MSA_PICKLE_MACHINE_H
 #define MSA_PICKLE_MACHINE_H
 
@@ -19,7 +18,10 @@ enum pickle_global {
     GLOBAL_NDARRAY,
     GLOBAL_DTYPE,
     GLOBAL_FROMBUFFER,
-    GLOBAL_ENCODE
+    GLOBAL_ENCODE,
+    GLOBAL_ORDERED_DICT,
+    GLOBAL_DEFAULT_DICT,
+    GLOBAL_TYPE /* what a defaultdict makes of its own; never called */
 };
 
 struct pickle_dtype {
@@ -31,7 +33,7 @@ struct pickle_dtype {
 /* A value of kind PICKLE_OTHER. */
 struct pickle_other {
     struct pickle_value value; /* first: its address is that of both */
-    enum { OTHER_GLOBAL, OTHER_DTYPE, OTHER_LATIN1 } what;
+    enum { OTHER_GLOBAL, OTHER_DTYPE, OTHER_LATIN1, OTHER_PASSED } what;
     union {
         enum pickle_global global;
         struct pickle_dtype dtype;
@@ -50,30 +52,59 @@ struct pickle_stack {
 
 struct pickle_chunk;
 
+/* Memory that is taken in order; `taken`: bytes so far. */
+struct pickle_arena {
+    struct pickle_chunk *chunks; /* the newest first */
+    size_t taken;
+};
+
+/* The entries that are fetched, by what the opcodes call them. */
+struct pickle_memo {
+    uint32_t *indexes;            /* sorted */
+    struct pickle_value **values; /* NULL: not put yet */
+    size_t count, room;
+    uint64_t puts; /* entries put so far, fetched or not */
+    bool numbered; /* some had their index beside them */
+};
+
 struct pickle_machine {
-    struct pickle pickle;        /* first: what pickle_open returns */
-    const uint8_t *at, *end;     /* what is left of the file */
-    size_t offset;               /* of the opcode being run, for errors */
-    struct pickle_stack values;  /* struct pickle_value * */
-    struct pickle_stack marks;   /* size_t: depth of `values` at each mark */
-    struct pickle_stack memo;    /* struct pickle_value *; NULL: not set */
-    size_t memoized;             /* entries of memo that are set */
-    size_t value_count, memory;  /* taken so far, against the limits */
-    struct pickle_chunk *chunks; /* all of the pickle's memory */
-    size_t chunk_used, chunk_size;
+    struct pickle pickle;       /* first: what pickle_open returns */
+    const uint8_t *at, *end;    /* what is left of the file */
+    size_t offset;              /* of the opcode being run, for errors */
+    struct pickle_stack values; /* struct pickle_value * */
+    struct pickle_stack places; /* size_t: what was taken of scratch with each of them */
+    struct pickle_stack marks;  /* size_t: depth of `values` at each mark */
+    struct pickle_memo memo;
+    size_t value_count;          /* so far, against the limit */
+    struct pickle_arena kept;    /* lives as long as the pickle */
+    struct pickle_arena scratch; /* what is passed over; taken back as it is dropped */
+    size_t floor;                /* of scratch, what is below stays */
+    pickle_used_fn *used;        /* NULL: everything is */
+    void *closure;
+    bool passing;                    /* what is made now is not used */
+    bool missed;                     /* something was asked for that was passed over */
+    struct pickle_other passed_over; /* stands in the memo for a list or array that was */
 };
 
 /* Fails the run with MSA_CORRUPT: "PATH: byte OFFSET: …". */
 _Noreturn void pickle_fail(const struct pickle_machine *m, const char *format, ...)
     MSA_PRINTF(2, 3);
+/* The same for what exceeds a limit, with the place: "PATH: byte OFFSET: train: sample 17,
+ * 'raw_text': …". */
+_Noreturn void pickle_fail_limit(const struct pickle_machine *m, const char *format, ...)
+    MSA_PRINTF(2, 3);
 /* Text of a file for an error: what is not printable ASCII is '?', and what is too long is cut.
  * Returns `text`. */
 const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length);
 
-/* Zeroed memory that lives as long as the pickle; `free`: outside the limit, for what the file's
- * size bounds. */
+/* Zeroed memory that lives as long as the pickle, or, of what is passed over, as what it is part
+ * of; `free`: outside the limit, for what the file's size bounds; `kept`: never passed over. */
 void *pickle_take(struct pickle_machine *m, size_t bytes);
 void *pickle_take_free(struct pickle_machine *m, size_t bytes);
+void *pickle_take_kept(struct pickle_machine *m, size_t bytes);
+/* Takes scratch back that was taken behind this place. */
+void pickle_take_back(struct pickle_machine *m, size_t place);
+void pickle_arenas_free(struct pickle_machine *m);
 struct pickle_value *pickle_new(struct pickle_machine *m, enum pickle_kind kind);
 struct pickle_other *pickle_new_other(struct pickle_machine *m, int what);
 /* Appends n pointers to the items of a list, or n / 2 pairs to a dict. */
@@ -93,6 +124,33 @@ struct pickle_value *pickle_pop(struct pickle_machine *m);
 /* Takes the values above the last mark, and the mark, off the stack; they stay readable until the
  * next push. */
 struct pickle_value **pickle_pop_mark(struct pickle_machine *m, size_t *n);
+/* What was taken of scratch when entry i of the stack, or one that was just popped, was on top. */
+size_t pickle_place(const struct pickle_machine *m, size_t i);
+void pickle_note_place(struct pickle_machine *m);
+
+/* ---- What is passed over ---- */
+
+/* Says whether what comes next is used: after each opcode. */
+void pickle_decide(struct pickle_machine *m);
+/* Where the next value belongs, for an error: "train: sample 17, 'raw_text': "; "" where that is
+ * not known. */
+enum { PICKLE_WHERE = 192 };
+void pickle_where(const struct pickle_machine *m, char text[PICKLE_WHERE]);
+/* A list or dict of n popped items, or of n / 2 popped pairs. */
+struct pickle_value *pickle_collect(struct pickle_machine *m, enum pickle_kind kind,
+                                    struct pickle_value *const *items, size_t n);
+/* Adds popped items to what is passed over, on top of the stack: the first are kept, the others
+ * dropped. */
+void pickle_drop(struct pickle_machine *m, struct pickle_value *to,
+                 struct pickle_value *const *items, size_t n);
+/* Ends this reading, which is begun again with nothing passed over. */
+_Noreturn void pickle_missed(struct pickle_machine *m);
+
+/* ---- The memo ---- */
+
+/* Finds the entries that are fetched. */
+void pickle_memo_find(struct pickle_machine *m);
+void pickle_memo_free(struct pickle_machine *m);
 
 /* Opcodes of the stack and the memo; the number is the width in bytes of the memo's index where
  * there is one. */
@@ -106,6 +164,9 @@ void pickle_op_memoize(struct pickle_machine *m, size_t unused);
 
 /* Runs the opcodes up to STOP; the value they leave. */
 struct pickle_value *pickle_run(struct pickle_machine *m);
+/* Goes over an opcode and what belongs to it, at *at; its code, and what it has for a number. -1:
+ * the bytes end in it, or it is none. */
+int pickle_next_op(const uint8_t **at, const uint8_t *end, uint64_t *number);
 
 /* GLOBAL: the value for a name, refused when it is not allowed. */
 struct pickle_value *pickle_find_global(struct pickle_machine *m, const uint8_t *module,

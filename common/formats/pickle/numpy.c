@@ -16,6 +16,12 @@ static const struct {
     {"numpy.core.numeric", "_frombuffer", GLOBAL_FROMBUFFER},
     {"numpy._core.numeric", "_frombuffer", GLOBAL_FROMBUFFER},
     {"_codecs", "encode", GLOBAL_ENCODE},
+    {"collections", "OrderedDict", GLOBAL_ORDERED_DICT},
+    {"collections", "defaultdict", GLOBAL_DEFAULT_DICT},
+    {"builtins", "list", GLOBAL_TYPE},
+    {"builtins", "dict", GLOBAL_TYPE},
+    {"__builtin__", "list", GLOBAL_TYPE},
+    {"__builtin__", "dict", GLOBAL_TYPE},
 };
 
 static bool equal(const uint8_t *bytes, size_t length, const char *text)
@@ -37,7 +43,7 @@ struct pickle_value *pickle_find_global(struct pickle_machine *m, const uint8_t 
     char module_text[64], name_text[64];
     pickle_fail(m,
                 "global '%s.%s' but expected one of NumPy's _reconstruct, scalar, ndarray, dtype, "
-                "_frombuffer, or _codecs.encode",
+                "_frombuffer, _codecs.encode, or a dict of collections",
                 pickle_printable(module_text, module, module_length),
                 pickle_printable(name_text, name, name_length));
 }
@@ -82,8 +88,9 @@ static void set_objects(struct pickle_machine *m, struct pickle_array *a,
 {
     if (list->kind != PICKLE_LIST || list->length != a->count)
         pickle_fail(m, "array of %zu objects but found no list of as many", a->count);
-    a->objects = pickle_take(m, a->count * sizeof *a->objects);
-    for (size_t i = 0; i < a->count; i++)
+    size_t kept = pickle_kept(list);
+    a->objects = pickle_take(m, kept * sizeof *a->objects);
+    for (size_t i = 0; i < kept; i++)
         a->objects[i] = *list->items[i];
 }
 
@@ -194,7 +201,7 @@ static struct pickle_value *make_scalar(struct pickle_machine *m, const struct p
 {
     struct pickle_array a = {.count = 1};
     const struct pickle_dtype *dtype = &pickle_item_other(m, args, 0, OTHER_DTYPE, "scalar")->dtype;
-    if (args->length != 2)
+    if (pickle_kept(args) != 2)
         pickle_fail(m, "scalar with %zu values but expected 2", args->length);
     if (dtype->kind == 'O')
         return args->items[1];
@@ -214,6 +221,24 @@ static struct pickle_value *make_bytes(struct pickle_machine *m, const struct pi
     return &other->value;
 }
 
+/* OrderedDict(), which is filled like any other, or OrderedDict([[key, value], …]), of Python 2. */
+static struct pickle_value *make_ordered(struct pickle_machine *m, const struct pickle_value *args)
+{
+    struct pickle_value *dict = pickle_collect(m, PICKLE_DICT, NULL, 0);
+    if (args->kind != PICKLE_LIST)
+        pickle_fail(m, "OrderedDict without arguments");
+    if (!args->length || m->passing)
+        return dict;
+    const struct pickle_value *pairs = pickle_item(m, args, 0, PICKLE_LIST, "OrderedDict");
+    for (size_t i = 0; i < pickle_kept(pairs); i++) {
+        const struct pickle_value *pair = pickle_item(m, pairs, i, PICKLE_LIST, "OrderedDict");
+        if (pickle_kept(pair) != 2)
+            pickle_fail(m, "OrderedDict: value %zu is no pair", i + 1);
+        pickle_append(m, dict, pair->items, 2);
+    }
+    return dict;
+}
+
 struct pickle_value *pickle_call(struct pickle_machine *m, struct pickle_value *global,
                                  const struct pickle_value *args)
 {
@@ -230,7 +255,12 @@ struct pickle_value *pickle_call(struct pickle_machine *m, struct pickle_value *
             return make_from_buffer(m, args);
         case GLOBAL_ENCODE:
             return make_bytes(m, args);
+        case GLOBAL_ORDERED_DICT:
+            return make_ordered(m, args);
+        case GLOBAL_DEFAULT_DICT: /* what it makes of keys that are not there does not matter */
+            return pickle_collect(m, PICKLE_DICT, NULL, 0);
         case GLOBAL_NDARRAY:
+        case GLOBAL_TYPE:
             break;
         }
     pickle_fail(m, "what is called cannot be called");

@@ -115,25 +115,28 @@ static void op_bytes(struct pickle_machine *m, size_t width)
 
 static void op_empty(struct pickle_machine *m, size_t kind)
 {
-    pickle_push(m, pickle_new(m, (enum pickle_kind)kind));
+    pickle_push(m, pickle_collect(m, (enum pickle_kind)kind, NULL, 0));
+}
+
+static void op_none(struct pickle_machine *m, size_t unused)
+{
+    (void)unused;
+    pickle_push(m, pickle_new(m, PICKLE_NONE));
 }
 
 static void op_collect(struct pickle_machine *m, size_t kind)
 {
     size_t n;
-    struct pickle_value **items = pickle_pop_mark(m, &n),
-                        *made = pickle_new(m, (enum pickle_kind)kind);
-    pickle_append(m, made, items, n);
-    pickle_push(m, made);
+    struct pickle_value **items = pickle_pop_mark(m, &n);
+    pickle_push(m, pickle_collect(m, (enum pickle_kind)kind, items, n));
 }
 
 static void op_tuple(struct pickle_machine *m, size_t n)
 {
-    struct pickle_value *items[3], *tuple = pickle_new(m, PICKLE_LIST);
+    struct pickle_value *items[3];
     for (size_t i = n; i-- > 0;)
         items[i] = pickle_pop(m);
-    pickle_append(m, tuple, items, n);
-    pickle_push(m, tuple);
+    pickle_push(m, pickle_collect(m, PICKLE_LIST, items, n));
 }
 
 /* Adds to the list or dict that is on top. */
@@ -143,7 +146,10 @@ static void extend(struct pickle_machine *m, size_t kind, struct pickle_value *c
     struct pickle_value *value = pickle_top(m);
     if (value->kind != (enum pickle_kind)kind)
         pickle_fail(m, "what is to be filled is no %s", kind == PICKLE_DICT ? "dict" : "list");
-    pickle_append(m, value, items, n);
+    if (value->passed)
+        pickle_drop(m, value, items, n);
+    else
+        pickle_append(m, value, items, n);
 }
 
 static void op_add_marked(struct pickle_machine *m, size_t kind)
@@ -216,8 +222,12 @@ static void op_frame(struct pickle_machine *m, size_t width)
     m->at -= length;
 }
 
+/* What stands behind an opcode: `number` bytes, a length in as many and those bytes, lines. */
+enum argument { NOTHING, BYTES, COUNTED, LINE, LINES };
+
 struct op {
     const char *name;
+    enum argument argument;
     void (*run)(struct pickle_machine *m, size_t number);
     size_t number;
     const char *refused; /* why it has no function */
@@ -233,29 +243,29 @@ static const struct op ops[256] = {
     ['1'] = {"POP_MARK", .run = pickle_op_pop_mark},
     ['2'] = {"DUP", .run = pickle_op_dup},
     [0x94] = {"MEMOIZE", .run = pickle_op_memoize},
-    ['q'] = {"BINPUT", .run = pickle_op_memo_put, .number = 1},
-    ['r'] = {"LONG_BINPUT", .run = pickle_op_memo_put, .number = 4},
-    ['h'] = {"BINGET", .run = pickle_op_memo_get, .number = 1},
-    ['j'] = {"LONG_BINGET", .run = pickle_op_memo_get, .number = 4},
-    ['N'] = {"NONE", .run = op_empty, .number = PICKLE_NONE},
+    ['q'] = {"BINPUT", BYTES, .run = pickle_op_memo_put, .number = 1},
+    ['r'] = {"LONG_BINPUT", BYTES, .run = pickle_op_memo_put, .number = 4},
+    ['h'] = {"BINGET", BYTES, .run = pickle_op_memo_get, .number = 1},
+    ['j'] = {"LONG_BINGET", BYTES, .run = pickle_op_memo_get, .number = 4},
+    ['N'] = {"NONE", .run = op_none},
     [0x88] = {"NEWTRUE", .run = op_bool, .number = true},
     [0x89] = {"NEWFALSE", .run = op_bool, .number = false},
-    ['I'] = {"INT", .run = op_int},
-    ['J'] = {"BININT", .run = op_signed, .number = 4},
-    ['K'] = {"BININT1", .run = op_unsigned, .number = 1},
-    ['M'] = {"BININT2", .run = op_unsigned, .number = 2},
-    [0x8a] = {"LONG1", .run = op_long, .number = 1},
-    [0x8b] = {"LONG4", .run = op_long, .number = 4},
-    ['G'] = {"BINFLOAT", .run = op_real, .number = 8},
-    [0x8c] = {"SHORT_BINUNICODE", .run = op_text, .number = 1},
-    ['X'] = {"BINUNICODE", .run = op_text, .number = 4},
-    [0x8d] = {"BINUNICODE8", .run = op_text, .number = 8},
-    ['U'] = {"SHORT_BINSTRING", .run = op_bytes, .number = 1},
-    ['T'] = {"BINSTRING", .run = op_bytes, .number = 4},
-    ['C'] = {"SHORT_BINBYTES", .run = op_bytes, .number = 1},
-    ['B'] = {"BINBYTES", .run = op_bytes, .number = 4},
-    [0x8e] = {"BINBYTES8", .run = op_bytes, .number = 8},
-    [0x96] = {"BYTEARRAY8", .run = op_bytes, .number = 8},
+    ['I'] = {"INT", LINE, .run = op_int},
+    ['J'] = {"BININT", BYTES, .run = op_signed, .number = 4},
+    ['K'] = {"BININT1", BYTES, .run = op_unsigned, .number = 1},
+    ['M'] = {"BININT2", BYTES, .run = op_unsigned, .number = 2},
+    [0x8a] = {"LONG1", COUNTED, .run = op_long, .number = 1},
+    [0x8b] = {"LONG4", COUNTED, .run = op_long, .number = 4},
+    ['G'] = {"BINFLOAT", BYTES, .run = op_real, .number = 8},
+    [0x8c] = {"SHORT_BINUNICODE", COUNTED, .run = op_text, .number = 1},
+    ['X'] = {"BINUNICODE", COUNTED, .run = op_text, .number = 4},
+    [0x8d] = {"BINUNICODE8", COUNTED, .run = op_text, .number = 8},
+    ['U'] = {"SHORT_BINSTRING", COUNTED, .run = op_bytes, .number = 1},
+    ['T'] = {"BINSTRING", COUNTED, .run = op_bytes, .number = 4},
+    ['C'] = {"SHORT_BINBYTES", COUNTED, .run = op_bytes, .number = 1},
+    ['B'] = {"BINBYTES", COUNTED, .run = op_bytes, .number = 4},
+    [0x8e] = {"BINBYTES8", COUNTED, .run = op_bytes, .number = 8},
+    [0x96] = {"BYTEARRAY8", COUNTED, .run = op_bytes, .number = 8},
     [']'] = {"EMPTY_LIST", .run = op_empty, .number = PICKLE_LIST},
     [')'] = {"EMPTY_TUPLE", .run = op_empty, .number = PICKLE_LIST},
     [0x8f] = {"EMPTY_SET", .run = op_empty, .number = PICKLE_LIST},
@@ -272,12 +282,12 @@ static const struct op ops[256] = {
     [0x90] = {"ADDITEMS", .run = op_add_marked, .number = PICKLE_LIST},
     ['s'] = {"SETITEM", .run = op_setitem, .number = PICKLE_DICT},
     ['u'] = {"SETITEMS", .run = op_add_marked, .number = PICKLE_DICT},
-    ['c'] = {"GLOBAL", .run = op_global},
+    ['c'] = {"GLOBAL", LINES, .run = op_global},
     [0x93] = {"STACK_GLOBAL", .run = op_stack_global, .number = PICKLE_TEXT},
     ['R'] = {"REDUCE", .run = op_reduce},
     ['b'] = {"BUILD", .run = op_build},
-    [0x80] = {"PROTO", .run = op_proto, .number = 1},
-    [0x95] = {"FRAME", .run = op_frame, .number = 8},
+    [0x80] = {"PROTO", BYTES, .run = op_proto, .number = 1},
+    [0x95] = {"FRAME", BYTES, .run = op_frame, .number = 8},
     ['o'] = {"OBJ", .refused = makes_object},
     ['i'] = {"INST", .refused = makes_object},
     [0x81] = {"NEWOBJ", .refused = makes_object},
@@ -297,6 +307,8 @@ static const struct op ops[256] = {
     ['g'] = {"GET", .refused = too_old},
 };
 
+/* ---- Running ---- */
+
 static void run_op(struct pickle_machine *m, uint8_t code)
 {
     const struct op *op = &ops[code];
@@ -312,16 +324,63 @@ struct pickle_value *pickle_run(struct pickle_machine *m)
     size_t size = (size_t)(m->end - m->at);
     if (size == 0 || *m->at != 0x80)
         pickle_fail(m, "no pickle of protocol 2 to 5%s", size ? "" : ": the file is empty");
+    pickle_memo_find(m);
     for (;;) {
         m->offset = size - (size_t)(m->end - m->at);
         uint8_t code = *pickle_read(m, 1);
         if (code == '.')
             break;
         run_op(m, code);
+        pickle_decide(m);
     }
-    struct pickle_value *root = pickle_pop(m);
-    msa_free(m->pickle.m, m->values.items);
-    msa_free(m->pickle.m, m->marks.items);
-    msa_free(m->pickle.m, m->memo.items);
-    return root;
+    return pickle_pop(m);
+}
+
+/* A little-endian number; false: the bytes end in it. */
+static bool pass_number(const uint8_t **at, const uint8_t *end, size_t width, uint64_t *number)
+{
+    if ((size_t)(end - *at) < width)
+        return false;
+    *number = 0;
+    for (size_t i = width; i-- > 0;)
+        *number = *number << 8 | (*at)[i];
+    *at += width;
+    return true;
+}
+
+static bool pass_line(const uint8_t **at, const uint8_t *end)
+{
+    const uint8_t *line_end = memchr(*at, '\n', (size_t)(end - *at));
+    if (line_end)
+        *at = line_end + 1;
+    return line_end;
+}
+
+static bool pass_argument(const struct op *op, const uint8_t **at, const uint8_t *end,
+                          uint64_t *number)
+{
+    switch (op->argument) {
+    case BYTES:
+        return pass_number(at, end, op->number, number);
+    case COUNTED:
+        if (!pass_number(at, end, op->number, number) || *number > (uint64_t)(end - *at))
+            return false;
+        *at += *number;
+        return true;
+    case LINE:
+        return pass_line(at, end);
+    case LINES:
+        return pass_line(at, end) && pass_line(at, end);
+    default:
+        return true;
+    }
+}
+
+int pickle_next_op(const uint8_t **at, const uint8_t *end, uint64_t *number)
+{
+    if (*at == end)
+        return -1;
+    uint8_t code = *(*at)++;
+    const struct op *op = &ops[code];
+    return op->run && pass_argument(op, at, end, number) ? code : -1;
 }

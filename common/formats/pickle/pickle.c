@@ -1,4 +1,4 @@
-/* The file of a pickle, the memory of its values, and looking into them. */
+/* The file of a pickle, and looking into its values. */
 #include "common/formats/pickle/machine.h"
 #include "common/run/utf8.h"
 
@@ -6,23 +6,35 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 1 << 16, CHUNK_HEAD = 64 };
-
-/* A piece of memory; values are cut from the newest one. */
-struct pickle_chunk {
-    struct pickle_chunk *next;
-};
-
 /* ---- Errors ---- */
+
+enum { LINE = 512 };
+
+static _Noreturn void fail_at(const struct pickle_machine *m, const char *where, const char *line)
+{
+    msa_fail(m->pickle.m, MSA_CORRUPT, "%s: byte %zu: %s%s", m->pickle.path, m->offset, where,
+             line);
+}
 
 _Noreturn void pickle_fail(const struct pickle_machine *m, const char *format, ...)
 {
-    char line[512];
+    char line[LINE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    msa_fail(m->pickle.m, MSA_CORRUPT, "%s: byte %zu: %s", m->pickle.path, m->offset, line);
+    fail_at(m, "", line);
+}
+
+_Noreturn void pickle_fail_limit(const struct pickle_machine *m, const char *format, ...)
+{
+    char line[LINE], where[PICKLE_WHERE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    pickle_where(m, where);
+    fail_at(m, where, line);
 }
 
 const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length)
@@ -35,80 +47,6 @@ const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length)
     return text;
 }
 
-/* ---- Memory ---- */
-
-void *pickle_take_free(struct pickle_machine *m, size_t bytes)
-{
-    bytes = (bytes + 15) & ~(size_t)15;
-    if (bytes > m->chunk_size - m->chunk_used) {
-        size_t size = CHUNK_HEAD + (bytes > CHUNK ? bytes : CHUNK);
-        struct pickle_chunk *chunk = msa_alloc(m->pickle.m, size);
-        chunk->next = m->chunks;
-        m->chunks = chunk;
-        m->chunk_size = size;
-        m->chunk_used = CHUNK_HEAD;
-    }
-    void *taken = (uint8_t *)m->chunks + m->chunk_used;
-    m->chunk_used += bytes;
-    return taken;
-}
-
-void *pickle_take(struct pickle_machine *m, size_t bytes)
-{
-    if (bytes > PICKLE_MEMORY - m->memory)
-        pickle_fail(m, "its values need more than %d MiB", PICKLE_MEMORY >> 20);
-    m->memory += bytes;
-    return pickle_take_free(m, bytes);
-}
-
-static void *take_value(struct pickle_machine *m, size_t bytes, enum pickle_kind kind)
-{
-    if (m->value_count++ == PICKLE_VALUES)
-        pickle_fail(m, "more than %d values", PICKLE_VALUES);
-    struct pickle_value *v = pickle_take(m, bytes);
-    v->kind = kind;
-    return v;
-}
-
-struct pickle_value *pickle_new(struct pickle_machine *m, enum pickle_kind kind)
-{
-    return take_value(m, sizeof(struct pickle_value), kind);
-}
-
-struct pickle_other *pickle_new_other(struct pickle_machine *m, int what)
-{
-    struct pickle_other *other = take_value(m, sizeof *other, PICKLE_OTHER);
-    other->what = what;
-    return other;
-}
-
-/* Room for items follows from their number alone: the next power of two. */
-static size_t room_for(size_t items)
-{
-    size_t room = items != 0;
-    while (room < items)
-        room *= 2;
-    return room;
-}
-
-void pickle_append(struct pickle_machine *m, struct pickle_value *to,
-                   struct pickle_value *const *items, size_t n)
-{
-    size_t per_length = to->kind == PICKLE_DICT ? 2 : 1, used = to->length * per_length;
-    if (n % per_length)
-        pickle_fail(m, "a key of a dict has no value");
-    if (n == 0)
-        return;
-    if (used + n > room_for(used)) {
-        struct pickle_value **more = pickle_take(m, room_for(used + n) * sizeof *more);
-        if (used)
-            memcpy(more, to->items, used * sizeof *more);
-        to->items = more;
-    }
-    memcpy(to->items + used, items, n * sizeof *items);
-    to->length += n / per_length;
-}
-
 /* ---- The file ---- */
 
 static void unmap(void *machine)
@@ -116,29 +54,93 @@ static void unmap(void *machine)
     file_unmap(((struct pickle_machine *)machine)->pickle.map);
 }
 
-struct pickle *pickle_open(struct msa *m, const char *path)
+static void forget(struct pickle_machine *machine)
+{
+    struct msa *m = machine->pickle.m;
+    msa_free(m, machine->values.items);
+    msa_free(m, machine->places.items);
+    msa_free(m, machine->marks.items);
+    pickle_memo_free(machine);
+    machine->values = machine->places = machine->marks = (struct pickle_stack){0};
+}
+
+static void read_all(void *closure)
+{
+    struct pickle_machine *machine = closure;
+    struct pickle *p = &machine->pickle;
+    machine->at = p->map.bytes;
+    machine->end = p->map.bytes + p->map.size;
+    p->root = pickle_run(machine);
+    forget(machine);
+}
+
+static void begin_again(struct pickle_machine *machine, pickle_used_fn *used)
+{
+    forget(machine);
+    pickle_arenas_free(machine);
+    machine->value_count = machine->floor = 0;
+    machine->used = used;
+    machine->passing = false;
+    msa_forgive(machine->pickle.m);
+}
+
+/* What was passed over is fetched elsewhere: nothing is passed over, or, where there is too much of
+ * it and what is used does not need it, the same again. */
+static void read_again(struct pickle_machine *machine, bool needed)
+{
+    struct msa *m = machine->pickle.m;
+    pickle_used_fn *used = machine->used;
+    begin_again(machine, NULL);
+    if (msa_try(m, read_all, machine))
+        return;
+    if (needed)
+        msa_fail(m, m->status, "%s", m->error);
+    begin_again(machine, used);
+    read_all(machine);
+}
+
+static const char as_text[] =
+    " (each line feed in it follows a carriage return: it seems to have been copied as text)";
+
+/* Did something put a carriage return before each line feed at its beginning? */
+static bool copied_as_text(struct mapping map)
+{
+    enum { START = 1 << 16, LINES = 4 };
+    size_t lines = 0, size = map.size < START ? map.size : START;
+    for (size_t i = 1; i < size; i++) {
+        if (map.bytes[i] == '\n' && map.bytes[i - 1] != '\r')
+            return false;
+        lines += map.bytes[i] == '\n';
+    }
+    return lines >= LINES;
+}
+
+struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
+                           pickle_used_fn *used, void *closure)
 {
     struct pickle_machine *machine = msa_alloc(m, sizeof *machine);
     struct pickle *p = &machine->pickle;
     msa_at_free(machine, unmap);
     p->m = m;
     p->path = path;
-    p->map = file_map(m, path);
+    p->map = map;
     if (p->map.size == 0)
         msa_fail(m, MSA_CORRUPT, "%s: the file is empty", path);
-    machine->at = p->map.bytes;
-    machine->end = p->map.bytes + p->map.size;
-    p->root = pickle_run(machine);
+    machine->used = used;
+    machine->closure = closure;
+    machine->passed_over = (struct pickle_other){.value.kind = PICKLE_OTHER, .what = OTHER_PASSED};
+    bool read = msa_try(m, read_all, machine);
+    if (machine->missed)
+        read_again(machine, !read);
+    else if (!read)
+        msa_fail(m, m->status, "%s%s", m->error, copied_as_text(p->map) ? as_text : "");
     return p;
 }
 
 void pickle_close(struct pickle *p)
 {
     struct pickle_machine *machine = (struct pickle_machine *)p;
-    for (struct pickle_chunk *chunk = machine->chunks, *next; chunk; chunk = next) {
-        next = chunk->next;
-        msa_free(p->m, chunk);
-    }
+    pickle_arenas_free(machine);
     msa_free(p->m, machine);
 }
 
@@ -173,7 +175,7 @@ const struct pickle_value *pickle_get(const struct pickle_value *dict, const cha
     if (!dict || dict->kind != PICKLE_DICT)
         return NULL;
     size_t length = strlen(key);
-    for (size_t i = dict->length; i-- > 0;) /* as in Python, the last of equal keys counts */
+    for (size_t i = pickle_kept(dict); i-- > 0;) /* as in Python, the last of equal keys counts */
         if (is_text(dict->items[2 * i], key, length))
             return dict->items[2 * i + 1];
     return NULL;

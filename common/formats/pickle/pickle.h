@@ -5,7 +5,10 @@
  * never without bound. Globals other than those msa-model(7), Data, allows fail the run with
  * MSA_CORRUPT and one line that names the file, the offset, what was found and what is allowed.
  * Anonymous memory is bounded by the number of values (at most PICKLE_VALUES), not by the size of
- * arrays; in protocol 2, where their bytes are text, an index of 1/128 of their size is kept. */
+ * arrays; in protocol 2, where their bytes are text, an index of 1/128 of their size is kept.
+ *
+ * What is under a key that the caller does not use is passed over: only the first items of its
+ * lists and dicts are kept, which show what it is, and there may be any number of them. */
 #ifndef MSA_PICKLE_H
 #define MSA_PICKLE_H
 
@@ -45,12 +48,14 @@ struct pickle_array {
     size_t *latin1_index;  /* where each piece of the bytes starts in the text; made as far as it is
                               needed */
     size_t latin1_indexed; /* pieces behind the first that have been found */
-    struct pickle_value *objects; /* kind 'O': count values, in C order */
+    struct pickle_value *objects; /* kind 'O': count values, in C order; passed over, the first */
 };
 
 struct pickle_value {
     enum pickle_kind kind;
-    bool above; /* PICKLE_INT: above INT64_MAX, and `integer` has the bits of a uint64_t */
+    bool above;   /* PICKLE_INT: above INT64_MAX, and `integer` has the bits of a uint64_t */
+    bool passed;  /* PICKLE_LIST, PICKLE_DICT: not all items may be there (pickle_kept) */
+    bool scratch; /* for the reader: of memory that is taken back */
     size_t length;
     union {
         int64_t integer;
@@ -68,14 +73,21 @@ struct pickle {
     struct pickle_value *root;
 };
 
-/* Maps and reads PATH. Fails the run; owned by the run. */
-struct pickle *pickle_open(struct msa *m, const char *path);
+/* Is what stands under this key used, in the pickle's dict or in a dict in that? */
+typedef bool pickle_used_fn(void *closure, const uint8_t *key, size_t length);
+
+/* Reads the bytes of PATH, which are the pickle's from now on, to be unmapped. `used`: NULL: all
+ * is. Fails the run; owned by the run. */
+struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
+                           pickle_used_fn *used, void *closure);
 void pickle_close(struct pickle *p);
 
 /* What Python calls it: "None", "list" … */
 const char *pickle_kind_name(enum pickle_kind kind);
 /* A number of kind REAL, INT or BOOL. */
 double pickle_real(const struct pickle_value *v);
+/* Of a list the items that are there, of a dict the pairs: the first of `length`. */
+size_t pickle_kept(const struct pickle_value *v);
 /* The value of a str key in a dict; NULL when there is none, or `dict` is no dict. */
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key);
 /* Elements first..first+count of an array in C order as float32 (from f2 f4 f8
@@ -85,6 +97,9 @@ void pickle_numbers(struct pickle *p, const struct pickle_array *a, size_t first
 /* The same as int64, for integer arrays; those above INT64_MAX have the bits of a uint64_t. */
 void pickle_integers(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
                      int64_t *out);
+/* The same as double, for arrays of floating-point numbers. */
+void pickle_doubles(struct pickle *p, const struct pickle_array *a, size_t first, size_t count,
+                    double *out);
 /* Element i of an array of text or integers (U, S, i, u, b, or objects as pickle_text takes them)
  * as UTF-8; owned by the run. */
 char *pickle_string(struct pickle *p, const struct pickle_array *a, size_t i);

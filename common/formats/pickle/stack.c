@@ -1,5 +1,4 @@
-/* What the opcodes of a pickle work on: the bytes of the file, the stack with its
- * marks, the memo. */
+/* What the opcodes of a pickle work on: the bytes of the file, and the stack with its marks. */
 #include "common/formats/pickle/machine.h"
 
 #include <string.h>
@@ -43,7 +42,7 @@ static void *grow(struct pickle_machine *m, struct pickle_stack *stack, size_t s
 {
     if (stack->count == stack->room) {
         if (stack->room == PICKLE_VALUES)
-            pickle_fail(m, "more than %d values at a time", PICKLE_VALUES);
+            pickle_fail_limit(m, "more than %d values at a time", PICKLE_VALUES);
         stack->room = stack->room ? 2 * stack->room : 256;
         stack->items = msa_realloc(m->pickle.m, stack->items, stack->room * size);
     }
@@ -57,7 +56,20 @@ static struct pickle_value **values(const struct pickle_stack *stack)
 
 void pickle_push(struct pickle_machine *m, struct pickle_value *value)
 {
+    m->places.count = m->values.count;
     *(struct pickle_value **)grow(m, &m->values, sizeof value) = value;
+    *(size_t *)grow(m, &m->places, sizeof(size_t)) = m->scratch.taken;
+}
+
+size_t pickle_place(const struct pickle_machine *m, size_t i)
+{
+    return ((const size_t *)m->places.items)[i];
+}
+
+void pickle_note_place(struct pickle_machine *m)
+{
+    if (m->values.count)
+        ((size_t *)m->places.items)[m->values.count - 1] = m->scratch.taken;
 }
 
 /* Where the values above the last mark begin. */
@@ -114,39 +126,7 @@ void pickle_op_pop_mark(struct pickle_machine *m, size_t unused)
 void pickle_op_dup(struct pickle_machine *m, size_t unused)
 {
     (void)unused;
+    if (m->passing) /* what is dropped by one of the two would be gone for the other */
+        pickle_missed(m);
     pickle_push(m, pickle_top(m));
-}
-
-/* ---- The memo ---- */
-
-static void memo_put(struct pickle_machine *m, uint64_t at)
-{
-    struct pickle_value *value = pickle_top(m);
-    if (at >= PICKLE_VALUES)
-        pickle_fail(m, "memo entry %llu but expected one below %d", (unsigned long long)at,
-                    PICKLE_VALUES);
-    while (m->memo.count <= at)
-        *(struct pickle_value **)grow(m, &m->memo, sizeof value) = NULL;
-    m->memoized += values(&m->memo)[at] == NULL;
-    values(&m->memo)[at] = value;
-}
-
-void pickle_op_memo_put(struct pickle_machine *m, size_t width)
-{
-    memo_put(m, pickle_read_unsigned(m, width));
-}
-
-void pickle_op_memoize(struct pickle_machine *m, size_t unused)
-{
-    (void)unused;
-    memo_put(m, m->memoized);
-}
-
-void pickle_op_memo_get(struct pickle_machine *m, size_t width)
-{
-    uint64_t at = pickle_read_unsigned(m, width);
-    struct pickle_value *value = at < m->memo.count ? values(&m->memo)[at] : NULL;
-    if (!value)
-        pickle_fail(m, "memo entry %llu is not there", (unsigned long long)at);
-    pickle_push(m, value);
 }

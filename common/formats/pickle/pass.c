@@ -1,0 +1,157 @@
+/* What is not used of a pickle. It is made like everything else, since an array may need it, but of
+ * memory that is taken back: lists and dicts drop all but their first items as they are filled. So
+ * it takes no more than what is on the stack at a time, whatever there is of it.
+ *
+ * Memory is taken in order, and each entry of the stack knows how much had been taken when it was
+ * new. What is taken behind the last item that is kept belongs to those that are dropped. */
+#include "common/formats/pickle/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEPT_ITEMS = 1, KEPT_PAIRS = 64, WHOLE = 16 /* items of a tuple that arrays may need */ };
+
+/* ---- Where ---- */
+
+/* Where the next value belongs: the keys of the dicts that are being filled, the outermost first,
+ * and the place in a list. */
+struct place {
+    const struct pickle_value *keys[2];
+    size_t depth; /* keys that are known */
+    bool listed;
+    size_t item;
+};
+
+static struct pickle_value *entry(const struct pickle_machine *m, size_t i)
+{
+    return ((struct pickle_value **)m->values.items)[i];
+}
+
+static size_t mark(const struct pickle_machine *m, size_t i)
+{
+    return i < m->marks.count ? ((const size_t *)m->marks.items)[i] : m->values.count;
+}
+
+/* Entries [first, end) of the stack are to be filled into a dict: pairs behind a mark, or one pair.
+ * The key of the last, and where its value is (the end of the stack: nowhere yet). */
+static const struct pickle_value *key_of(const struct pickle_machine *m, size_t first, size_t end,
+                                         bool marked, size_t *value)
+{
+    size_t key = marked ? first + (end - first - 1) / 2 * 2 : first;
+    *value = key + 1 < end ? key + 1 : m->values.count;
+    return entry(m, key);
+}
+
+static struct place find(const struct pickle_machine *m)
+{
+    struct place p = {0};
+    size_t at = 0, marks = 0;
+    while (at < m->values.count) {
+        const struct pickle_value *container = entry(m, at);
+        size_t first = at + 1;
+        bool marked = marks < m->marks.count && mark(m, marks) == first;
+        marks += marked;
+        size_t end = mark(m, marks);
+        if (container->kind == PICKLE_LIST && p.depth) {
+            bool nested = marks < m->marks.count;
+            p.listed = true;
+            p.item = container->length + (marked && end > first ? end - first - nested : 0);
+        }
+        if (container->kind != PICKLE_DICT || end <= first || p.depth == 2)
+            break;
+        const struct pickle_value *key = key_of(m, first, end, marked, &at);
+        if (key->kind != PICKLE_TEXT && key->kind != PICKLE_BYTES)
+            break;
+        p.keys[p.depth++] = key;
+    }
+    return p;
+}
+
+void pickle_decide(struct pickle_machine *m)
+{
+    enum { MARKS = 2 }; /* of the dict of all, and of a split */
+    if (m->used && m->marks.count <= MARKS) {
+        struct place p = find(m);
+        m->passing = false;
+        for (size_t i = 0; i < p.depth; i++)
+            m->passing |= !m->used(m->closure, p.keys[i]->bytes, p.keys[i]->length);
+    }
+    if (!m->passing)
+        m->floor = m->scratch.taken;
+    pickle_note_place(m);
+}
+
+void pickle_where(const struct pickle_machine *m, char text[PICKLE_WHERE])
+{
+    struct place p = find(m);
+    char keys[2][64], sample[32] = "";
+    for (size_t i = 0; i < p.depth; i++)
+        pickle_printable(keys[i], p.keys[i]->bytes, p.keys[i]->length);
+    if (p.listed)
+        snprintf(sample, sizeof sample, "sample %zu, ", p.item);
+    text[0] = '\0';
+    if (p.depth == 2)
+        snprintf(text, PICKLE_WHERE, "%s: %s'%s': ", keys[0], sample, keys[1]);
+    else if (p.depth)
+        snprintf(text, PICKLE_WHERE, "%s'%s': ", sample, keys[0]);
+}
+
+_Noreturn void pickle_missed(struct pickle_machine *m)
+{
+    m->missed = true;
+    pickle_fail(m, "a value that was passed over is used");
+}
+
+/* ---- Lists and dicts ---- */
+
+static size_t most(enum pickle_kind kind)
+{
+    return kind == PICKLE_DICT ? 2 * KEPT_PAIRS : KEPT_ITEMS;
+}
+
+size_t pickle_kept(const struct pickle_value *v)
+{
+    size_t kept = v->kind == PICKLE_DICT ? KEPT_PAIRS : KEPT_ITEMS;
+    return v->passed && v->length > kept ? kept : v->length;
+}
+
+void pickle_drop(struct pickle_machine *m, struct pickle_value *to,
+                 struct pickle_value *const *items, size_t n)
+{
+    size_t each = to->kind == PICKLE_DICT ? 2 : 1, used = pickle_kept(to) * each,
+           room = most(to->kind) - used, kept = n < room ? n : room;
+    if (n % each)
+        pickle_fail(m, "a key of a dict has no value");
+    if (kept)
+        memcpy(to->items + used, items, kept * sizeof *items);
+    to->length += n / each;
+    pickle_take_back(m, pickle_place(m, m->values.count - 1 + kept));
+}
+
+/* Of items that are on top of nothing yet. */
+static struct pickle_value *collect_passed(struct pickle_machine *m, enum pickle_kind kind,
+                                           struct pickle_value *const *items, size_t n)
+{
+    size_t each = kind == PICKLE_DICT ? 2 : 1, kept = n < most(kind) ? n : most(kind);
+    if (n % each)
+        pickle_fail(m, "a key of a dict has no value");
+    if (kept)
+        pickle_take_back(m, pickle_place(m, m->values.count + kept - 1));
+    struct pickle_value *made = pickle_new(m, kind);
+    made->passed = true;
+    made->items = pickle_take(m, most(kind) * sizeof *items);
+    made->length = n / each;
+    if (kept)
+        memcpy(made->items, items, kept * sizeof *items);
+    return made;
+}
+
+struct pickle_value *pickle_collect(struct pickle_machine *m, enum pickle_kind kind,
+                                    struct pickle_value *const *items, size_t n)
+{
+    if (m->passing && (n == 0 || n > WHOLE))
+        return collect_passed(m, kind, items, n);
+    struct pickle_value *made = pickle_new(m, kind);
+    pickle_append(m, made, items, n);
+    return made;
+}
