@@ -177,7 +177,7 @@ END_OF_CASES
     done
     run msa-dump --diff p.safetensors "$GOLDEN/data.pkl"
     [ "$status" -eq 3 ]
-    [[ $output == "msa-dump: $GOLDEN/data.pkl: frame 0: not a stream: "* ]] || { echo "$output" && false; }
+    [[ $output == "msa-dump: $GOLDEN/data.pkl: frame 0: not a stream, but a pickle: "* ]] || { echo "$output" && false; }
     head -c 100 p.safetensors >short.safetensors
     run msa-dump --diff p.safetensors short.safetensors
     [ "$status" -eq 3 ]

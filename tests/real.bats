@@ -109,7 +109,7 @@ d = Old((name, Old(s.items())) for name, s in d.items())" 2
         run -3 --separate-stderr bash -c 'msa-dump <longer.gz'
         [[ $stderr == "msa-dump: "*"gzip: bytes behind its end" ]]
     done
-    for size in 5 20 1000 $(($(stat -c %s data.pkl.gz) - 1)); do
+    for size in 1 2 5 20 1000 $(($(stat -c %s data.pkl.gz) - 1)); do
         head -c "$size" data.pkl.gz >cut.gz
         run -4 --separate-stderr bash -c 'msa-load cut.gz >/dev/null'
         [ "${#stderr_lines[@]}" -eq 1 ]

@@ -5,7 +5,7 @@
 
 bool is_gzip(struct mapping map)
 {
-    return map.size >= 2 && map.bytes[0] == 0x1f && map.bytes[1] == 0x8b;
+    return map.size && map.bytes[0] == 0x1f && (map.size == 1 || map.bytes[1] == 0x8b);
 }
 
 struct mapping inflate_map(struct msa *m, struct mapping map, const char *path)

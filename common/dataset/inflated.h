@@ -4,7 +4,7 @@
 
 #include "common/run/file.h"
 
-/* Does it begin as gzip? */
+/* Does it begin as gzip, as far as there is any of it? */
 bool is_gzip(struct mapping map);
 /* All of a gzipped file, whose bytes these are, inflated into a temporary file (temp_file.h). Fails
  * the run: "PATH: gzip: REASON" with MSA_CORRUPT, or MSA_CUT where it ends early. Not owned by the
