@@ -50,14 +50,16 @@ take_options() {
     done
 }
 
-# by_bert alone|beside: text goes through BERT, alone or beside other modalities. BERT has sizes and dropout of its own: what
-# `encode` says of these is for the others.
+# by_bert alone|beside|before: text goes through BERT, alone or beside other modalities, or has been through it before, and
+# nothing is left to encode. BERT has sizes and dropout of its own: what `encode` says of these is for the others; before, the
+# dropout of all is that of what stands behind.
 by_bert() {
     local told=("${encode[@]}") value i
     encode=()
     for ((i = 0; i < ${#told[@]}; i += 2)); do
         value=${told[i + 1]}
         case ${told[i]}-$1 in
+        --dropout-before) [[ $value == *=* ]] || continue ;;
         --heads-alone | --layers-alone | --dropout-alone | --net-alone) continue ;;
         --layers-beside | --dropout-beside | --net-beside)
             [[ $value == *=* ]] || value=vision=$value,audio=$value

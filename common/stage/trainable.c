@@ -334,7 +334,6 @@ static const char *part_name(const struct part *p)
 static void on_save(struct stage *s, struct control *c, value *state)
 {
     struct trainable *t = s->self;
-    value own = value_map();
     checkpoints_save(t, c, state);
     for (int i = 0; i < t->part_count; i++) {
         struct part *p = &t->parts[i];
@@ -342,10 +341,8 @@ static void on_save(struct stage *s, struct control *c, value *state)
         if (!p->model->save)
             continue;
         p->model->save(p, c, &one);
-        value_set(t->m, c->zone, &own, part_name(p), one);
+        control_add_own(t->m, c, state, part_name(p), one);
     }
-    if (own.via.map.size)
-        value_set(t->m, c->zone, state, "own", own);
 }
 
 static void on_restore(struct stage *s, const value *state)
@@ -355,7 +352,7 @@ static void on_restore(struct stage *s, const value *state)
     for (int i = 0; i < t->part_count; i++) {
         struct part *p = &t->parts[i];
         if (p->model->restore)
-            p->model->restore(p, resume_map(t->m, resume_map(t->m, state, "own"), part_name(p)));
+            p->model->restore(p, resume_own(t->m, state, part_name(p)));
     }
 }
 

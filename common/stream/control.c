@@ -35,12 +35,24 @@ void control_free(struct control *c)
     c->zone = NULL;
 }
 
+/* Into the map `key` of `map`, which may not be there yet. */
+static void add(struct msa *m, struct control *c, value *map, const char *key, const char *name,
+                value v)
+{
+    const value *found = value_get(map, key);
+    value all = found ? *found : value_map();
+    value_set(m, c->zone, &all, name, v);
+    value_set(m, c->zone, map, key, all);
+}
+
 void control_add_state(struct msa *m, struct control *c, int position, value state)
 {
-    const value *found = value_get(&c->map, "state");
-    value all = found ? *found : value_map();
-    char key[80];
-    snprintf(key, sizeof key, "%d:%s", position, m->program);
-    value_set(m, c->zone, &all, key, state);
-    value_set(m, c->zone, &c->map, "state", all);
+    char name[80];
+    snprintf(name, sizeof name, "%d:%s", position, m->program);
+    add(m, c, &c->map, "state", name, state);
+}
+
+void control_add_own(struct msa *m, struct control *c, value *state, const char *name, value own)
+{
+    add(m, c, state, "own", name, own);
 }

@@ -24,5 +24,7 @@ void control_write(const struct control *c, struct writer *w, enum frame_kind ki
 void control_free(struct control *c);
 /* Adds `state` under the stage's own key, "NUMBER:PROGRAM". */
 void control_add_state(struct msa *m, struct control *c, int position, value state);
+/* Adds to a stage's `state`, under `own`, that of one of its parts: a network, a task. */
+void control_add_own(struct msa *m, struct control *c, value *state, const char *name, value own);
 
 #endif

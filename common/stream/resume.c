@@ -51,6 +51,11 @@ const value *resume_map(struct msa *m, const value *state, const char *key)
     return typed(m, state, key, MSGPACK_OBJECT_MAP, "map");
 }
 
+const value *resume_own(struct msa *m, const value *state, const char *name)
+{
+    return resume_map(m, resume_map(m, state, "own"), name);
+}
+
 uint32_t resume_crc32(struct msa *m, const value *state, const char *key)
 {
     int64_t i = value_int(state, key, -1);

@@ -33,6 +33,8 @@ double resume_number(struct msa *m, const value *state, const char *key);
 int64_t resume_int(struct msa *m, const value *state, const char *key); /* from 0 to 2^53 */
 bool resume_bool(struct msa *m, const value *state, const char *key);
 const value *resume_map(struct msa *m, const value *state, const char *key);
+/* What control_add_own has put there. */
+const value *resume_own(struct msa *m, const value *state, const char *name);
 uint32_t resume_crc32(struct msa *m, const value *state, const char *key);
 const char *resume_text(struct msa *m, const value *state, const char *key); /* the run's */
 /* A tensor of one dimension, of that dtype and number of elements (RESUME_ANY: of any). Its bytes

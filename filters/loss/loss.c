@@ -225,22 +225,19 @@ static void on_record(struct stage *s, struct record *r)
     value_set(l->m, r->zone, &r->map, "weight", weights);
 }
 
-/* --- its state: `own`, a map of what each task keeps --- */
+/* --- its state: what tasks keep --- */
 
 static void on_save(struct stage *s, struct control *c, value *state)
 {
     struct loss *l = s->self;
-    value own = value_map();
     for (int i = 0; i < l->count; i++) {
         struct loss_part *p = l->part = &l->parts[i];
         value one = value_map();
         if (!p->computed || !p->task->save)
             continue;
         p->task->save(l, p->self, c, &one);
-        value_set(l->m, c->zone, &own, p->task->is.name, one);
+        control_add_own(l->m, c, state, p->task->is.name, one);
     }
-    if (own.via.map.size)
-        value_set(l->m, c->zone, state, "own", own);
 }
 
 static void on_restore(struct stage *s, const value *state)
@@ -248,10 +245,8 @@ static void on_restore(struct stage *s, const value *state)
     struct loss *l = s->self;
     for (int i = 0; i < l->count; i++) {
         struct loss_part *p = l->part = &l->parts[i];
-        if (!p->computed || !p->task->restore)
-            continue;
-        const value *own = resume_map(l->m, state, "own");
-        p->task->restore(l, p->self, resume_map(l->m, own, p->task->is.name));
+        if (p->computed && p->task->restore)
+            p->task->restore(l, p->self, resume_own(l->m, state, p->task->is.name));
     }
 }
 

@@ -68,7 +68,7 @@ struct loss {
     struct loss_part parts[LOSS_TASKS];
 };
 
-/* The run function of a program whose variants are tasks, with loss_options. */
+/* The run function of a program whose variants are tasks, LOSS_TASKS at most, with loss_options. */
 void loss_run(struct msa *m);
 
 /* The options of a task's own. */

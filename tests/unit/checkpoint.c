@@ -316,8 +316,7 @@ static void look(struct msa *m)
     const value *states = resume_map(m, &commit->control.map, "state");
     const value *state = resume_map(m, states, l->program);
     l->settings = value_get(state, "settings");
-    l->count =
-        resume_int(m, l->key ? resume_map(m, resume_map(m, state, "own"), l->key) : state, "count");
+    l->count = resume_int(m, l->key ? resume_own(m, state, l->key) : state, "count");
 }
 
 static struct looking in_commit(const char *program, const char *key)
