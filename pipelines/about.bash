@@ -134,5 +134,3 @@ told() {
     value=$(awk -F '\t' -v key="$2" '$1 == key { print $2 }' "$1/about.tsv")
     [ -z "$value" ] || uncell "$value"
 }
-
-[[ ${1-} == @(-h|--help) ]] || have_all

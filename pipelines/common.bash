@@ -280,3 +280,5 @@ keep_words() {
         fi
     done
 }
+
+[[ ${1-} == @(-h|--help) ]] || have_all
