@@ -110,9 +110,9 @@ but there are s_vision,d_vision too" ]
         [ "$output" = "msa-predict: $2: $3" ] || { echo "$output" && false; }
     }
     for option in -p --init; do
-        named $option stream.msa "a stream but expected a safetensors file"
-        named $option data.pkl "a pickle but expected a safetensors file"
-        named $option pytorch_model.bin "a zip archive but expected a safetensors file"
+        named $option stream.msa "a stream but expected parameters, a safetensors file"
+        named $option data.pkl "a pickle but expected parameters, a safetensors file"
+        named $option pytorch_model.bin "a zip archive but expected parameters, a safetensors file"
         named $option "$bert" "no tensor 'TVA_decoder.MLP.0.weight', expected with shape [32,32]: its metadata do not say that \
 msa-predict wrote it"
         named $option run/decompose.safetensors "no tensor 'TVA_decoder.MLP.0.weight', expected with shape [32,32]: \
@@ -120,8 +120,8 @@ its metadata say that msa-decompose wrote it"
         named $option "$ROOT/tests/golden/bert/old.safetensors" "tensor 'bert.embeddings.position_ids': dtype I64 but expected \
 F32, as parameters are"
     done
-    run -1 msa-predict -p run stream.msa -o x.msa
-    [ "$output" = "msa-predict: cannot read 'run': Is a directory" ]
+    run -3 msa-predict -p run stream.msa -o x.msa
+    [ "$output" = "msa-predict: run: a folder but expected parameters, a safetensors file" ]
     [ ! -e x.msa ]
     line "msa-load --split test data.pkl | msa-encode -p '$bert' -o x.msa"
     [ "$output" = "msa-encode: nothing to encode: no text, vision or audio arrives that $bert has parameters for: \

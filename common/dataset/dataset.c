@@ -80,7 +80,7 @@ static const struct dataset_format *format_of(struct msa *m, const char *path)
         msa_fail_errno(m, "cannot read '%s'", path);
     int *held = file_hold(m, fd);
     uint8_t first = 0;
-    file_unmap(file_map(m, path)); /* it can be */
+    mapping_close(m, mapping_of(m, path)); /* it can be */
     content_start(m, fd, path, &first, 1);
     msa_free(m, held);
     return first == 0xd8 ? &dataset_stream : &dataset_pickle;

@@ -216,12 +216,12 @@ static void refuse_others(struct dataset *d, struct mapping map)
 /* Its bytes, inflated where they are gzipped. */
 static struct mapping map_set(struct dataset *d)
 {
-    struct mapping map = file_map(d->m, d->path);
+    struct mapping map = mapping_of(d->m, d->path);
     refuse_others(d, map);
     if (!is_gzip(map))
         return map;
     struct mapping inflated = inflate_map(d->m, map, d->path);
-    file_unmap(map);
+    mapping_close(d->m, map);
     refuse_others(d, inflated);
     return inflated;
 }

@@ -186,25 +186,18 @@ static struct reader *open_gzip(struct dataset *d)
     return reader_open(d->m, fd, d->path);
 }
 
-static void unmap(void *set)
-{
-    file_unmap(((struct stream_set *)set)->map);
-}
-
 static void open_set(struct dataset *d)
 {
     struct stream_set *set = msa_alloc(d->m, sizeof *set);
-    msa_at_free(set, unmap);
     d->own = set;
-    set->map = file_map(d->m, d->path);
+    set->map = mapping_of(d->m, d->path);
     struct reader *in =
         is_gzip(set->map) ? open_gzip(d) : reader_open_mapped(d->m, set->map, d->path);
     read_frames(d, in);
     reader_close(in);
     naming_check(d->naming, d->path, NAME_STREAM);
     if (set->spool) {
-        file_unmap(set->map);
-        set->map = (struct mapping){0};
+        mapping_close(d->m, set->map);
         set->map = spool_map(d->m, set->spool);
     }
     if (!d->split[TRAIN].count && !d->split[VALID].count && !d->split[TEST].count)
@@ -219,6 +212,7 @@ static void close_set(struct dataset *d)
         for (int text = 0; text < RECORD_TEXTS; text++)
             msa_free(d->m, set->splits[i].texts[text]);
     }
+    mapping_close(d->m, set->map);
     msa_free(d->m, set->spool);
     msa_free(d->m, set);
 }

@@ -2,7 +2,7 @@
 #ifndef MSA_INFLATED_H
 #define MSA_INFLATED_H
 
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 
 /* Does it begin as gzip, as far as there is any of it? */
 bool is_gzip(struct mapping map);

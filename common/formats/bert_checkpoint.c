@@ -2,6 +2,7 @@
 #include "common/formats/bert_checkpoint.h"
 #include "common/formats/shards.h"
 #include "common/run/content.h"
+#include "common/run/file.h"
 #include "common/run/json.h"
 #include "common/run/text.h"
 #include <stdio.h>
@@ -208,7 +209,9 @@ static const char *weights_of(struct msa *m, const char *path)
 {
     struct stat status;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+    if (stat(path, &status) != 0)
+        msa_fail_errno(m, "cannot read '%s'", path);
+    if (S_ISDIR(status.st_mode))
         return weights_in(m, path);
     for (int i = 0; i < OTHERS; i++)
         if (strcmp(name, others[i].file) == 0)

@@ -76,11 +76,6 @@ void safetensors_sort(struct msa *m, struct safetensors *s)
                      s->tensors[i].name);
 }
 
-static void unmap(void *s)
-{
-    file_unmap(((struct safetensors *)s)->map);
-}
-
 bool safetensors_resembles(struct msa *m, const char *path)
 {
     return content_at(m, path).content == CONTENT_SAFETENSORS;
@@ -90,10 +85,9 @@ static struct safetensors *open_file(struct msa *m, const char *path, bool forei
 {
     struct safetensors *s = msa_alloc(m, sizeof *s);
     struct reading r = {.m = m, .s = s, .foreign = foreign};
-    msa_at_free(s, unmap);
     s->path = path;
     content_expect(m, path, CONTENT_SAFETENSORS, "parameters, a safetensors file");
-    s->map = file_map(m, path);
+    s->map = mapping_of(m, path);
     if (s->map.size < SAFETENSORS_PREFIX)
         msa_fail(m, MSA_CORRUPT, "%s: %zu bytes are no safetensors file", path, s->map.size);
     r.header = content_safetensors_length(s->map.bytes);
@@ -129,6 +123,7 @@ void safetensors_close(struct msa *m, struct safetensors *s)
     }
     msa_free(m, s->tensors);
     msa_free(m, s->metadata);
+    mapping_close(m, s->map);
     msa_free(m, s);
 }
 

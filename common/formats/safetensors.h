@@ -4,7 +4,7 @@
 #define MSA_SAFETENSORS_H
 
 #include "common/run/checksum.h"
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 
 struct safetensors_dtype;
 

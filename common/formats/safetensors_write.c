@@ -1,5 +1,6 @@
 /* Writing safetensors files: equal contents are equal bytes. */
 #include "common/formats/safetensors_header.h"
+#include "common/run/file.h"
 #include "common/run/json.h"
 
 #include <stdlib.h>

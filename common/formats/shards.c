@@ -1,5 +1,6 @@
 /* Weights in several safetensors files. */
 #include "common/formats/shards.h"
+#include "common/run/file.h"
 #include "common/run/text.h"
 
 #include <stdlib.h>

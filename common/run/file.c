@@ -1,13 +1,12 @@
-/* Files on disk: replaced whole, written in place, mapped. */
+/* Files on disk: replaced whole, written in place. */
 #include "common/run/file.h"
-#include "common/run/cut.h"
+#include "common/run/mapping.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,7 +124,7 @@ static void name_nameless(struct msa *m, struct file *f)
 static void commit(struct msa *m, struct file *f, bool lasting)
 {
     bool sync = f->whole && lasting;
-    cut_check(m);
+    mapping_check(m);
     errno = EIO; /* of an earlier write, whose reason is gone */
     if (f->stream && (fflush(f->stream) != 0 || ferror(f->stream)))
         cannot_write(m, f->path);
@@ -214,39 +213,6 @@ void file_expect(struct msa *m, const struct target *t, int fd, int64_t length)
         msa_fail(m, MSA_FAILED,
                  "'%s' was changed while it was being written: it has %jd bytes but expected %jd",
                  t->given, (intmax_t)status.st_size, (intmax_t)length);
-}
-
-/* ---- Mapping ---- */
-
-struct mapping file_map(struct msa *m, const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
-    struct stat status = {0};
-    if (fd < 0 || fstat(fd, &status) != 0)
-        cannot_read(m, path);
-    struct mapping map = {.size = (size_t)status.st_size};
-    void *bytes = NULL;
-    if (S_ISREG(status.st_mode) && map.size)
-        bytes = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
-    int reason = errno;
-    close(fd);
-    errno = S_ISDIR(status.st_mode) ? EISDIR : reason;
-    if (bytes == MAP_FAILED || S_ISDIR(status.st_mode))
-        cannot_read(m, path);
-    if (!S_ISREG(status.st_mode))
-        msa_fail(m, MSA_FAILED, "cannot read '%s': not a regular file", path);
-    map.bytes = bytes;
-    if (bytes)
-        cut_add(m, bytes, map.size, path);
-    return map;
-}
-
-void file_unmap(struct mapping map)
-{
-    if (!map.bytes)
-        return;
-    cut_remove(map.bytes);
-    munmap((void *)map.bytes, map.size);
 }
 
 void file_remove(struct msa *m, const char *path)

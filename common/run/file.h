@@ -58,16 +58,6 @@ void file_expect(struct msa *m, const struct target *t, int fd, int64_t length);
  * is beside it while it is written; looks at nothing else. */
 void file_check_name(struct msa *m, const char *path);
 
-/* A whole file mapped read-only. An empty file has bytes == NULL. Fails the run: "cannot read
- * 'PATH': REASON"; a directory or an unmappable file likewise. Not owned by the run: whoever keeps
- * it unmaps it (msa_at_free). */
-struct mapping {
-    const uint8_t *bytes;
-    size_t size;
-};
-struct mapping file_map(struct msa *m, const char *path);
-void file_unmap(struct mapping map);
-
 /* Bytes from an offset of an open file on: `size`, or fewer where it ends before; their number.
  * Fails the run: "cannot read 'PATH': REASON". */
 size_t file_read_at(struct msa *m, int fd, const char *path, uint8_t *to, size_t size, off_t at);

@@ -1,7 +1,7 @@
 /* JSON values, owned and as text. */
 #include "common/run/json.h"
-#include "common/run/file.h"
 #include "common/run/line_reader.h"
+#include "common/run/mapping.h"
 #include "common/run/utf8.h"
 
 #include <stdalign.h>
@@ -101,12 +101,12 @@ struct json json_read_object(struct msa *m, const char *from, const char *text, 
 
 struct json json_read_file(struct msa *m, const char *path)
 {
-    struct mapping map = file_map(m, path);
+    struct mapping map = mapping_of(m, path);
     size_t length = map.size < OBJECT_MAX + 1 ? map.size : OBJECT_MAX + 1;
     char *text = msa_alloc(m, length + 1);
     if (length)
         memcpy(text, map.bytes, length);
-    file_unmap(map);
+    mapping_close(m, map);
     size_t mark = lines_mark(m, path, text, length);
     struct json json = json_read_object(m, path, text + mark, length - mark);
     msa_free(m, text);

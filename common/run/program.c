@@ -1,6 +1,6 @@
 /* main() of every program. */
 #include "common/run/abrupt.h"
-#include "common/run/cut.h"
+#include "common/run/mapping.h"
 #include "common/run/output_rules.h"
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static void job_body(struct msa *m)
         outputs_check(m);
         program->run(m);
     }
-    cut_check(m);
+    mapping_check(m);
     msa_flush(m, stdout, "stdout"); /* what could not be written shows here at the latest */
 }
 
@@ -72,7 +72,7 @@ int program_main(const struct program *program, int argc, char **argv)
     end_with_parent();
     hold_descriptors();
     signal(SIGXFSZ, SIG_IGN); /* so does one to a file that may not grow, with EFBIG */
-    cut_watch();
+    mapping_watch();
     abrupt_watch(&job.m);
     enum msa_status status = msa_run(&job.m, job_body);
     abrupt_watch(NULL);

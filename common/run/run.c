@@ -1,7 +1,7 @@
 /* A run: where failures land, what is said on stderr, and the memory that goes when
  * the run ends. */
 #include "common/run/run.h"
-#include "common/run/cut.h"
+#include "common/run/mapping.h"
 #include "common/run/utf8.h"
 
 #include <assert.h>
@@ -54,7 +54,7 @@ enum msa_status msa_run(struct msa *m, void (*body)(struct msa *))
     if (setjmp(trap) == 0)
         body(m);
     else {
-        cut_explain(m);
+        mapping_explain(m);
         msa_tell(m);
     }
     m->trap = NULL;

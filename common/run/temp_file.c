@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -75,10 +74,5 @@ void spool_write(struct msa *m, struct spool *s, const void *bytes, size_t size)
 
 struct mapping spool_map(struct msa *m, const struct spool *s)
 {
-    struct mapping map = {.size = s->size};
-    void *bytes = s->size ? mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0) : NULL;
-    if (bytes == MAP_FAILED)
-        msa_fail_errno(m, "cannot map a temporary file in '%s'", s->directory);
-    map.bytes = bytes;
-    return map;
+    return mapping_open(m, s->fd, s->size, "a temporary file");
 }

@@ -2,7 +2,7 @@
 #ifndef MSA_TEMP_FILE_H
 #define MSA_TEMP_FILE_H
 
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 
 /* A new file without a name, in TMPDIR or /tmp: it is gone when it is closed, however the run ends.
  * Fails the run: "cannot write a temporary file in '/tmp': REASON", and where there is no room: "…

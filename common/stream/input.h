@@ -3,8 +3,8 @@
 #ifndef MSA_INPUT_H
 #define MSA_INPUT_H
 
-#include "common/run/file.h"
 #include "common/run/gunzip.h"
+#include "common/run/mapping.h"
 #include "common/stream/frame.h"
 
 enum { INPUT_BUFFER = GUNZIP_BUFFER };

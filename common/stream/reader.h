@@ -3,7 +3,7 @@
 #ifndef MSA_READER_H
 #define MSA_READER_H
 
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 #include "common/stream/frame.h"
 
 struct reader;

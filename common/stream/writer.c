@@ -1,6 +1,6 @@
 /* Frames out: each one whole, at once, its payloads straight from where they lie. */
 #include "common/stream/writer.h"
-#include "common/run/cut.h"
+#include "common/run/mapping.h"
 #include "common/run/utf8.h"
 #include "common/stream/body.h"
 #include "common/stream/output.h"
@@ -122,7 +122,7 @@ void body_write(struct writer *w, struct body *b, enum frame_kind kind)
     struct iovec *v = b->buffer.array;
     size_t n = msgpack_vrefbuffer_veclen(&b->buffer);
     write_prefix(w, kind, b->length, v, n);
-    cut_check(w->m); /* the CRC has read what is in a mapped file */
+    mapping_check(w->m); /* the CRC has read what is in a mapped file */
     w->partial = true;
     output_send(w->out, v, n);
     w->partial = false;

@@ -9,11 +9,6 @@
 
 const char *const vocab_specials[TOKEN_SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
-static void unmap(void *vocab)
-{
-    file_unmap(((struct vocab *)vocab)->map);
-}
-
 static int compare_tokens(const void *a, const void *b)
 {
     const struct vocab_token *one = a, *other = b;
@@ -91,9 +86,8 @@ static void find_specials(struct msa *m, struct vocab *v, const char *path)
 struct vocab *vocab_open(struct msa *m, const char *path)
 {
     struct vocab *v = msa_alloc(m, sizeof *v);
-    msa_at_free(v, unmap);
     content_expect(m, path, CONTENT_OTHER, "a vocabulary, a token a line, as BERT's vocab.txt");
-    v->map = file_map(m, path);
+    v->map = mapping_of(m, path);
     read_lines(m, v, path);
     if (v->count)
         qsort(v->tokens, v->count, sizeof *v->tokens, compare_lines);

@@ -2,7 +2,7 @@
 #ifndef MSA_VOCAB_H
 #define MSA_VOCAB_H
 
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 
 /* Tokens that are no words. */
 enum vocab_special { TOKEN_PAD, TOKEN_UNK, TOKEN_CLS, TOKEN_SEP, TOKEN_MASK, TOKEN_SPECIALS };

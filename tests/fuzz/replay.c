@@ -1,6 +1,6 @@
 /* Feeds a fuzz target the inputs that are kept for it, or those that are named: a test of its own,
  * with the compiler and the sanitizers of all others. */
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -25,9 +25,9 @@ struct input {
 
 static void replay(struct msa *m)
 {
-    struct mapping map = file_map(m, ((struct input *)m)->path);
+    struct mapping map = mapping_of(m, ((struct input *)m)->path);
     LLVMFuzzerTestOneInput(map.bytes, map.size);
-    file_unmap(map);
+    mapping_close(m, map);
 }
 
 static int visible(const struct dirent *e)

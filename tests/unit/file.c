@@ -1,6 +1,7 @@
 /* Files that are whole or not there, and mappings (file.h). */
 #include "common/run/checksum.h"
 #include "common/run/log.h"
+#include "common/run/mapping.h"
 #include "tests/unit/files.h"
 
 #include <dirent.h>
@@ -333,29 +334,29 @@ static void checksums(void **state)
 
 static void map_files(struct msa *m)
 {
-    struct mapping map = file_map(m, "text");
+    struct mapping map = mapping_of(m, "text");
     assert_int_equal(map.size, 4);
     assert_memory_equal(map.bytes, "text", 4);
-    file_unmap(map);
-    map = file_map(m, "empty");
+    mapping_close(m, map);
+    map = mapping_of(m, "empty");
     assert_int_equal(map.size, 0);
     assert_null(map.bytes);
-    file_unmap(map);
+    mapping_close(m, map);
 }
 
 static void map_missing(struct msa *m)
 {
-    file_map(m, "missing");
+    mapping_of(m, "missing");
 }
 
 static void map_directory(struct msa *m)
 {
-    file_map(m, ".");
+    mapping_of(m, ".");
 }
 
 static void map_fifo(struct msa *m)
 {
-    file_map(m, "fifo");
+    mapping_of(m, "fifo");
 }
 
 static void files_are_mapped_whole(void **state)

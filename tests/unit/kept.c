@@ -148,7 +148,7 @@ static void spool_some(struct msa *m)
     assert_int_equal(map.size, sizeof first + sizeof second);
     assert_memory_equal(map.bytes, first, sizeof first);
     assert_memory_equal(map.bytes + sizeof first, second, sizeof second);
-    file_unmap(map);
+    mapping_close(m, map);
 }
 
 static void spools(void **state)

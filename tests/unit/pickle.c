@@ -14,7 +14,7 @@ struct job {
 static struct pickle *open_pickle(struct msa *m)
 {
     const char *path = ((struct job *)m)->path;
-    return pickle_open(m, path, file_map(m, path), NULL, NULL);
+    return pickle_open(m, path, mapping_of(m, path), NULL, NULL);
 }
 
 static void load(struct msa *m)

@@ -49,11 +49,6 @@ const char *pickle_printable(char text[64], const uint8_t *bytes, size_t length)
 
 /* ---- The file ---- */
 
-static void unmap(void *machine)
-{
-    file_unmap(((struct pickle_machine *)machine)->pickle.map);
-}
-
 static void forget(struct pickle_machine *machine)
 {
     struct msa *m = machine->pickle.m;
@@ -120,7 +115,6 @@ struct pickle *pickle_open(struct msa *m, const char *path, struct mapping map,
 {
     struct pickle_machine *machine = msa_alloc(m, sizeof *machine);
     struct pickle *p = &machine->pickle;
-    msa_at_free(machine, unmap);
     p->m = m;
     p->path = path;
     p->map = map;
@@ -141,6 +135,7 @@ void pickle_close(struct pickle *p)
 {
     struct pickle_machine *machine = (struct pickle_machine *)p;
     pickle_arenas_free(machine);
+    mapping_close(p->m, p->map);
     msa_free(p->m, machine);
 }
 

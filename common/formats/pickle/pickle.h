@@ -12,7 +12,7 @@
 #ifndef MSA_PICKLE_H
 #define MSA_PICKLE_H
 
-#include "common/run/file.h"
+#include "common/run/mapping.h"
 
 enum { PICKLE_VALUES = 1 << 20 };
 enum { PICKLE_LETTERS = 1 << 14 }; /* of a text that is read: longer ones are refused */
