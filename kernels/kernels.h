@@ -40,6 +40,27 @@ struct update {
     float step;
 };
 
+/* How the rows of a matrix belong to the samples of a batch: `length` rows each, one sample behind
+ * the other; or, with spans [batch,2], at most so many: sample b has the rows from spans[b,0] to
+ * before spans[b,1]. pad (NULL: none) marks with not 0 the rows that are padding, one number a row.
+ */
+struct sequences {
+    size_t batch, length;
+    const uint8_t *pad;
+    const int32_t *spans;
+};
+
+/* Attention of `heads` heads of `size` values each. Row r of the queries is q + r q_stride, its
+ * heads side by side; keys and values likewise. A query that sees no key gets zeros, and so does
+ * one that is padding. */
+struct attention {
+    size_t heads, size;
+    struct sequences queries, keys;      /* of one batch */
+    size_t q_stride, k_stride, v_stride; /* floats; of the gradients dq, dk, dv too */
+    bool masked;                         /* query i of a sample sees key j only where */
+    size_t offset;                       /* j <= i + offset */
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

@@ -17,21 +17,20 @@ enum {
     MOST_SIZE = 128 /* of a head */
 };
 
-struct attention {
-    size_t batch, length, dim, heads, size; /* size: of a head */
-    float scale;                            /* of the scores */
+struct work {
+    struct attention shape;
+    size_t dim;  /* of y's rows: all heads */
+    float scale; /* of the scores */
     struct mask mask;
-    const float *qkv;
-    const uint8_t *pad;   /* NULL: nothing is padding */
-    const int32_t *spans; /* NULL: all samples are `length` long */
+    const float *q, *k, *v;
 };
 
 /* One head of one sample. */
 struct head {
-    size_t task;          /* b heads + h */
-    size_t first, length; /* the sample's rows, its queries */
-    size_t keys;          /* all of them, until keys_of has looked */
-    size_t column;        /* of its queries in qkv, and of y */
+    size_t task;           /* b heads + h */
+    size_t query, queries; /* its first row of q, and their number */
+    size_t key, keys;      /* of k and v; all of them, until keys_of has looked */
+    size_t column;         /* of its queries in q, of its keys in k, of its values in v, and of y */
 };
 
 /* Where this thread stands. A warp has two rows, and neighbours in it are of one column: vectors
@@ -69,30 +68,63 @@ template <class F> static __device__ float over_row(float value, F f)
     return over_warp(value, f, 2);
 }
 
-static __device__ inline struct head head_of(const struct attention &a, size_t task)
+static __device__ inline size_t first_of(const struct sequences &s, size_t b)
 {
+    return s.spans ? (size_t)s.spans[2 * b] : b * s.length;
+}
+
+static __device__ inline size_t length_of(const struct sequences &s, size_t b)
+{
+    return s.spans ? (size_t)(s.spans[2 * b + 1] - s.spans[2 * b]) : s.length;
+}
+
+static __device__ inline struct head head_of(const struct work &w, size_t task)
+{
+    const struct attention &a = w.shape;
     size_t b = task / a.heads, column = task % a.heads * a.size;
-    if (!a.spans)
-        return {task, b * a.length, a.length, a.length, column};
-    size_t first = (size_t)a.spans[2 * b], length = (size_t)a.spans[2 * b + 1] - first;
-    return {task, first, length, length, column};
+    return {task,
+            first_of(a.queries, b),
+            length_of(a.queries, b),
+            first_of(a.keys, b),
+            length_of(a.keys, b),
+            column};
 }
 
 /* How many keys there are up to the last that is not padding: the threads of a warp look together.
  */
-static __device__ inline size_t keys_of(const struct attention &a, const struct head &head)
+static __device__ inline size_t keys_of(const struct work &w, const struct head &head)
 {
-    if (!a.pad)
-        return head.length;
+    const uint8_t *pad = w.shape.keys.pad;
+    if (!pad)
+        return head.keys;
     unsigned long long keys = 1;
-    each_in_warp(head.length, [&](size_t j) { keys = a.pad[head.first + j] ? keys : j + 1; });
+    each_in_warp(head.keys, [&](size_t j) { keys = pad[head.key + j] ? keys : j + 1; });
     return over_warp(keys, [](auto one, auto other) { return other > one ? other : one; });
 }
 
-static __device__ inline bool visible(const struct attention &a, const struct head &head,
-                                      size_t key)
+/* Is this key there, and no padding? */
+static __device__ inline bool visible(const struct work &w, const struct head &head, size_t key)
 {
-    return key < head.keys && !(a.pad && a.pad[head.first + key]);
+    return key < head.keys && !(w.shape.keys.pad && w.shape.keys.pad[head.key + key]);
+}
+
+/* How many keys, from the first on, a query sees, where not all see all (MASKED). */
+static __device__ inline size_t keys_seen(const struct work &w, const struct head &head,
+                                          size_t query)
+{
+    const struct attention &a = w.shape;
+    if (query >= head.queries || (a.queries.pad && a.queries.pad[head.query + query]))
+        return 0;
+    size_t most = a.masked ? query + a.offset + 1 : head.keys;
+    return most < head.keys ? most : head.keys;
+}
+
+/* The same of all queries up to that one, padding among them. */
+template <bool MASKED>
+static __device__ size_t keys_end(const struct work &w, const struct head &head, size_t last)
+{
+    size_t most = MASKED && w.shape.masked ? last + w.shape.offset + 1 : head.keys;
+    return most < head.keys ? most : head.keys;
 }
 
 /* tile[ROWS,D] = the first `size` columns of from's rows, as vectors of type V; what there is not
@@ -231,14 +263,14 @@ static __device__ inline uint32_t draw_word(const struct mask &mask, uint64_t el
 
 /* Draws them for the tile whose first element is that of `query` and `key`. */
 template <int QUERIES, int KEYS>
-static __device__ void draw(kept_row<KEYS> *kept, const struct attention &a,
-                            const struct head &head, size_t query, size_t key)
+static __device__ void draw(kept_row<KEYS> *kept, const struct work &w, const struct head &head,
+                            size_t query, size_t key)
 {
     constexpr unsigned WORDS = KEYS / 32;
     for (unsigned i = threadIdx.x; i < QUERIES * WORDS; i += BLOCK) {
-        size_t row = (head.task * a.length + query + i / WORDS) * a.length;
+        size_t row = (head.task * w.shape.queries.length + query + i / WORDS) * w.shape.keys.length;
         kept[i / WORDS][i % WORDS] =
-            a.mask.threshold ? draw_word(a.mask, row + key + i % WORDS * 32) : 0xffffffff;
+            w.mask.threshold ? draw_word(w.mask, row + key + i % WORDS * 32) : 0xffffffff;
     }
 }
 

@@ -86,16 +86,28 @@ static void from_project(struct rates *r)
                             false);
 }
 
+/* Queries, keys and values side by side. */
+static struct attention self_attention(const struct rates *r)
+{
+    struct sequences rows = {r->batch, r->length, NULL, NULL};
+    return (struct attention){r->heads,   r->dim / r->heads, rows,       rows,
+                              3 * r->dim, 3 * r->dim,        3 * r->dim, .masked = false};
+}
+
 static void attend(struct rates *r)
 {
-    r->d->k.attention_forward(r->d, r->y, r->kept, r->qkv, NULL, NULL, r->batch, r->length, r->dim,
-                              r->heads, &r->drop);
+    struct attention shape = self_attention(r);
+    r->d->k.attention_forward(r->d, r->y, r->kept, r->qkv, r->qkv + r->dim, r->qkv + 2 * r->dim,
+                              &shape, &r->drop);
 }
 
 static void from_attend(struct rates *r)
 {
-    r->d->k.attention_backward(r->d, r->dqkv, r->z, r->y, r->kept, r->qkv, NULL, NULL, r->batch,
-                               r->length, r->dim, r->heads, &r->drop, false);
+    struct attention shape = self_attention(r);
+    size_t dim = r->dim;
+    r->d->k.attention_backward(r->d, r->dqkv, r->dqkv + dim, r->dqkv + 2 * dim, r->z, r->y, r->kept,
+                               r->qkv, r->qkv + dim, r->qkv + 2 * dim, &shape, &r->drop, false,
+                               false, false);
 }
 
 static void norm(struct rates *r)

@@ -201,13 +201,21 @@ static void test_device_locks_its_memory(void **state)
 
 /* --- kernels that cannot do their work */
 
+/* Attention of a sequence to itself, of one head. */
+static struct attention one_head(size_t batch, size_t length, size_t size)
+{
+    struct sequences rows = {batch, length, NULL, NULL};
+    return (struct attention){1, size, rows, rows, size, size, size, .masked = false};
+}
+
 /* A block of scores has 130 rows: with these positions it takes almost SIZE_MAX bytes. */
 static void too_long(struct msa *m)
 {
     const size_t length = SIZE_MAX / (130 * sizeof(float)) - 64;
     struct device *d = device_open(m, m->settings, 1);
     assert_null(d->failed);
-    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, length, 1, 1, NULL);
+    struct attention shape = one_head(1, length, 1);
+    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, &shape, NULL);
     assert_non_null(d->failed);
     device_wait(m, d);
 }
@@ -243,15 +251,17 @@ static void too_much_for_a_kernel(struct msa *m)
 {
     struct device *d = device_open(m, "emulated", 0);
     float number;
-    d->k.attention_backward(d, &number, NULL, NULL, NULL, NULL, NULL, NULL, 1 << 20, 1 << 20, 64, 1,
-                            NULL, false);
+    struct attention shape = one_head(1 << 20, 1 << 20, 64);
+    d->k.attention_backward(d, &number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &shape,
+                            NULL, false, false, false);
     device_wait(m, d);
 }
 
 static void too_wide(struct msa *m)
 {
     struct device *d = device_open(m, "emulated", 0);
-    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, 1, 1, 129, 1, NULL);
+    struct attention shape = one_head(1, 1, 129);
+    d->k.attention_forward(d, NULL, NULL, NULL, NULL, NULL, &shape, NULL);
     device_wait(m, d);
 }
 

@@ -28,7 +28,7 @@ static void make_spans(struct problem *p)
     int32_t at = 0;
     for (size_t b = 0; p->n[1] && b < p->n[0]; b++) {
         p->spans[2 * b] = at;
-        p->spans[2 * b + 1] = at += (int32_t)span_length(p, b);
+        p->spans[2 * b + 1] = at += (int32_t)span_length(p, b, p->n[1]);
     }
 }
 
@@ -39,7 +39,7 @@ static void make_problem(struct problem *p)
     p->factors = calloc(p->masked + 1, sizeof *p->factors);
     for (size_t i = 0; i < p->masked; i++)
         p->factors[i] = p->rate > 0 ? dropout_factor(&drop, i) : 1;
-    size_t rows = p->n[0] * p->n[1] + p->n[0];
+    size_t rows = p->rows = p->rows ? p->rows : p->n[0] * p->n[1] + p->n[0];
     p->pad = calloc(rows, sizeof *p->pad);
     p->classes = calloc(rows, sizeof *p->classes);
     p->words = calloc(rows, sizeof *p->words);
@@ -55,6 +55,8 @@ static void make_problem(struct problem *p)
         p->target[i] = (float)draw(900, i);
     }
     make_spans(p);
+    if (p->pair->place)
+        p->pair->place(p);
 }
 
 static void free_problem(struct problem *p)

@@ -16,14 +16,15 @@ struct pair;
 struct problem {
     const struct pair *pair;
     size_t n[5]; /* sizes, in the order of the kernel's */
-    int kind;    /* of loss; norm: 1 without z; mean, attention: 1 with spans */
-    float real;  /* phi, tau, eps */
-    float rate;  /* of dropout */
+    int kind;   /* of loss; norm: 1 without z; mean: 1 with spans; attention: kernels_attention.h */
+    float real; /* phi, tau, eps */
+    float rate; /* of dropout */
     /* Filled in by the pair's shape function and the harness: */
     size_t counts[INPUTS], out; /* elements of inputs and output */
     size_t saved[SAVED];        /* elements of what the forward pass keeps */
     size_t masked;              /* elements that dropout counts */
     double *factors;            /* [masked] of dropout */
+    size_t rows;                /* that what follows has; 0: as many as n[0] and n[1] ask for */
     uint8_t *pad;               /* [batch,length] of attention */
     int32_t *classes;           /* [rows] of the cross-entropy */
     int32_t *words, *types;     /* [rows] of the embedding; its places are the classes */
@@ -51,6 +52,7 @@ struct pair {
     /* bit i of add: the gradient by input i is added */
     void (*backward)(struct device *d, const struct problem *p, const struct memory *m,
                      const struct dropout *drop, unsigned add);
+    void (*place)(struct problem *p); /* fills in what is its own; may be NULL */
 };
 
 /* The same numbers for the same place, from -1 to 1, that a float holds exactly. */
@@ -242,17 +244,9 @@ static void positions_backward(struct device *d, const struct problem *p, const 
 
 /* With spans samples are of different lengths, one behind the other; the last is as long as it may
  * be. */
-static size_t span_length(const struct problem *p, size_t b)
+static size_t span_length(const struct problem *p, size_t b, size_t most)
 {
-    return b + 1 == p->n[0] ? p->n[1] : 1 + b % p->n[1];
-}
-
-static size_t rows_in_all(const struct problem *p)
-{
-    size_t rows = 0;
-    for (size_t b = 0; b < p->n[0]; b++)
-        rows += p->kind ? span_length(p, b) : p->n[1];
-    return rows;
+    return b + 1 == p->n[0] ? most : 1 + b % most;
 }
 
 /* The rows of sample b. */
@@ -260,66 +254,6 @@ static void rows_of_sample(const struct problem *p, size_t b, size_t *first, siz
 {
     *first = p->kind ? (size_t)p->spans[2 * b] : b * p->n[1];
     *end = p->kind ? (size_t)p->spans[2 * b + 1] : *first + p->n[1];
-}
-
-/* --- attention: qkv */
-static void attention_shape(struct problem *p)
-{
-    p->counts[0] = 3 * rows_in_all(p) * p->n[2];
-    p->out = rows_in_all(p) * p->n[2];
-    p->saved[0] = p->n[0] * p->n[1] * p->n[3];
-    p->masked = p->saved[0] * p->n[1];
-}
-
-static double attention_score(const struct problem *p, const double *qkv, size_t b, size_t h,
-                              size_t query, size_t key)
-{
-    size_t dim = p->n[2], size = dim / p->n[3], first, end;
-    rows_of_sample(p, b, &first, &end);
-    const double *q = qkv + (first + query) * 3 * dim + h * size;
-    const double *k = qkv + (first + key) * 3 * dim + dim + h * size;
-    double sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum += q[i] * k[i];
-    return !p->kind && p->pad[first + key] ? -INFINITY : sum / sqrt((double)size);
-}
-
-static void attention_reference(const struct problem *p, double *out, double *const in[])
-{
-    size_t length = p->n[1], dim = p->n[2], heads = p->n[3], size = dim / heads;
-    for (size_t i = 0; i < p->out; i++)
-        out[i] = 0;
-    for (size_t t = 0; t < p->n[0] * heads * length; t++) {
-        size_t b = t / length / heads, h = t / length % heads, query = t % length, first, end;
-        rows_of_sample(p, b, &first, &end);
-        if (query >= end - first)
-            continue;
-        double *y = out + (first + query) * dim + h * size, sum = 0;
-        for (size_t key = 0; key < end - first; key++) {
-            double e = exp(attention_score(p, in[0], b, h, query, key));
-            const double *v = in[0] + (first + key) * 3 * dim + 2 * dim + h * size;
-            sum += e;
-            for (size_t i = 0; i < size; i++)
-                y[i] += e * p->factors[t * length + key] * v[i];
-        }
-        for (size_t i = 0; i < size; i++)
-            y[i] /= sum;
-    }
-}
-
-static void attention_forward(struct device *d, const struct problem *p, const struct memory *m,
-                              const struct dropout *drop)
-{
-    d->k.attention_forward(d, m->out, m->saved[0], m->in[0], p->kind ? NULL : m->pad,
-                           p->kind ? m->spans : NULL, p->n[0], p->n[1], p->n[2], p->n[3], drop);
-}
-
-static void attention_backward(struct device *d, const struct problem *p, const struct memory *m,
-                               const struct dropout *drop, unsigned add)
-{
-    d->k.attention_backward(d, m->din[0], m->dout, m->out, m->saved[0], m->in[0],
-                            p->kind ? NULL : m->pad, p->kind ? m->spans : NULL, p->n[0], p->n[1],
-                            p->n[2], p->n[3], drop, add & 1);
 }
 
 /* --- mean, columns: x; mean of kind 1 takes spans */

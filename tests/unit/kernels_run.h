@@ -3,13 +3,14 @@
 #define KERNELS_RUN_H
 
 #include "tests/unit/devices.h"
+#include "tests/unit/kernels_attention.h"
 #include "tests/unit/kernels_expected.h"
 #include "tests/unit/kernels_losses.h"
 
 #define PAIR(name, shape, inputs, parameters, partial)                                             \
-    static const struct pair name##_pair = {#name,          inputs,         parameters,            \
-                                            partial,        shape##_shape,  name##_reference,      \
-                                            name##_forward, name##_backward}
+    static const struct pair name##_pair = {#name,          inputs,          parameters,           \
+                                            partial,        shape##_shape,   name##_reference,     \
+                                            name##_forward, name##_backward, NULL}
 PAIR(linear, linear, 3, 6, false);
 PAIR(gelu, elementwise, 1, 0, false);
 PAIR(tanh, elementwise, 1, 0, false);
@@ -18,6 +19,9 @@ PAIR(norm, norm, 4, 6, false);
 PAIR(positions, positions, 3, 6, false);
 PAIR(embedding, embedding, 3, 7, false);
 PAIR(attention, attention, 1, 0, false);
+static const struct pair cross_pair = {
+    "cross attention", 3,          0, false, cross_shape, cross_reference, cross_forward,
+    cross_backward,    cross_place};
 PAIR(mean, mean, 1, 0, false);
 PAIR(columns, columns, 1, 0, true);
 PAIR(regression, regression, 1, 0, false);
@@ -64,7 +68,7 @@ static float *fetched(struct device *d, const float *x, size_t n)
 
 static struct memory memory_of(struct device *d, const struct problem *p, const struct expected *e)
 {
-    size_t rows = p->n[0] * p->n[1] + p->n[0];
+    size_t rows = p->rows;
     struct memory m = {.out = place_numbers(d, NULL, p->out, p->pair->partial ? 0 : NAN),
                        .dout = place_numbers(d, e->dout, p->out, 0),
                        .pad = place_bytes(d, p->pad, rows * sizeof *p->pad),

@@ -199,7 +199,9 @@ static void check_attention(struct device *d)
         qkv[3 + part] = NAN;
         float *on_qkv = place(d, qkv, 9), *on_y = d->allocate(d, sizeof y),
               *lse = d->allocate(d, sizeof y);
-        d->k.attention_forward(d, on_y, lse, on_qkv, pad, NULL, 1, 3, 1, 1, NULL);
+        struct sequences rows = {1, 3, pad, NULL};
+        struct attention shape = {1, 1, rows, rows, 3, 3, 3, .masked = false};
+        d->k.attention_forward(d, on_y, lse, on_qkv, on_qkv + 1, on_qkv + 2, &shape, NULL);
         fetch(d, y, on_y, 3);
         assert_true(isnan(y[1]));
         assert_int_equal(isnan(y[0]) != 0, part == 2);

@@ -5,8 +5,8 @@ static struct var *layer_apply(struct tape *t, const struct transformer *s,
                                const struct transformer_layer *l, struct var *x,
                                struct sequences samples)
 {
-    struct var *a = op_attention(t, linear_apply(t, &l->qkv, x), samples, s->heads,
-                                 dropout_at(t, s->attention, l->name, "self_attn"));
+    struct var *a = op_self_attention(t, linear_apply(t, &l->qkv, x), samples, s->heads,
+                                      dropout_at(t, s->attention, l->name, "self_attn"));
     a = linear_apply(t, &l->out, a);
     struct var *h = op_norm(t, x, a, l->norm1.gain, l->norm1.bias, s->eps,
                             dropout_at(t, s->hidden, l->name, "dropout1"));

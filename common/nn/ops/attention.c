@@ -1,36 +1,88 @@
-/* Attention of the rows of a sequence to one another. */
+/* Attention of the rows of sequences to those of others, or to one another. */
 #include "common/nn/ops/ops_internal.h"
 
-struct attention {
+enum { QUERY, KEY, VALUE, PARTS };
+
+struct attention_node {
     struct node node;
-    struct var *y, *qkv;
-    struct sequences samples;
-    size_t heads;
+    struct var *y;
+    struct columns parts[PARTS];
+    struct attention shape;
     float *lse;
     struct dropout drop;
 };
 
-static void attention_backward(struct tape *t, struct node *node)
-{
-    struct attention *n = (struct attention *)node;
-    const struct sequences *s = &n->samples;
-    const float *dy = tape_gradient(n->y);
+/* A gradient by columns, NULL when nobody wants it, and whether one is there already. */
+struct slot {
+    float *to;
     bool add;
-    float *dqkv = dy ? tape_into(t, n->qkv, &add) : NULL;
-    if (dqkv)
-        K.attention_backward(t->device, dqkv, dy, n->y->data, n->lse, n->qkv->data, s->pad,
-                             s->spans, s->batch, s->length, last_of(n->y), n->heads, &n->drop, add);
+};
+
+/* How many columns of x the parts read. */
+static size_t width_read(const struct attention_node *n, const struct var *x)
+{
+    size_t width = 0;
+    for (int i = 0; i < PARTS; i++)
+        width += n->parts[i].x == x ? last_of(n->y) : 0;
+    return width;
 }
 
-struct var *op_attention(struct tape *t, struct var *qkv, struct sequences s, size_t heads,
-                         struct dropout drop)
+/* Parts of one variable fill its gradient together; where they leave columns out, those are 0. */
+static struct slot slot_of(struct tape *t, const struct attention_node *n, int part,
+                           const struct slot *before)
 {
-    struct attention *n = tape_node(t, sizeof *n, attention_backward);
-    size_t dim = last_of(qkv) / 3;
-    n->qkv = qkv, n->samples = s, n->heads = heads, n->drop = drop;
-    n->y = like(t, qkv, dim, qkv->wants);
-    n->lse = tape_take(t, s.batch * heads * s.length * sizeof(float));
-    K.attention_forward(t->device, n->y->data, n->lse, qkv->data, s.pad, s.spans, s.batch, s.length,
-                        dim, heads, &n->drop);
+    const struct columns *own = &n->parts[part];
+    for (int i = 0; i < part; i++)
+        if (n->parts[i].x == own->x && before[i].to)
+            return (struct slot){before[i].to - n->parts[i].at + own->at, before[i].add};
+    struct slot slot;
+    slot.to = tape_into(t, own->x, &slot.add);
+    if (!slot.to)
+        return slot;
+    if (!slot.add && width_read(n, own->x) < last_of(own->x)) {
+        K.fill(t->device, slot.to, 0, own->x->count);
+        slot.add = true;
+    }
+    slot.to += own->at;
+    return slot;
+}
+
+static void attention_backward(struct tape *t, struct node *node)
+{
+    struct attention_node *n = (struct attention_node *)node;
+    const float *dy = tape_gradient(n->y), *data[PARTS];
+    struct slot slots[PARTS];
+    if (!dy)
+        return;
+    for (int i = 0; i < PARTS; i++) {
+        slots[i] = slot_of(t, n, i, slots);
+        data[i] = n->parts[i].x->data + n->parts[i].at;
+    }
+    K.attention_backward(t->device, slots[QUERY].to, slots[KEY].to, slots[VALUE].to, dy, n->y->data,
+                         n->lse, data[QUERY], data[KEY], data[VALUE], &n->shape, &n->drop,
+                         slots[QUERY].add, slots[KEY].add, slots[VALUE].add);
+}
+
+struct var *op_attention(struct tape *t, struct columns q, struct columns k, struct columns v,
+                         struct attention shape, struct dropout drop)
+{
+    struct attention_node *n = tape_node(t, sizeof *n, attention_backward);
+    shape.q_stride = last_of(q.x), shape.k_stride = last_of(k.x), shape.v_stride = last_of(v.x);
+    n->parts[QUERY] = q, n->parts[KEY] = k, n->parts[VALUE] = v;
+    n->shape = shape, n->drop = drop;
+    n->y = like(t, q.x, shape.heads * shape.size, q.x->wants || k.x->wants || v.x->wants);
+    n->lse = tape_take(t, shape.queries.batch * shape.heads * shape.queries.length * sizeof(float));
+    K.attention_forward(t->device, n->y->data, n->lse, q.x->data + q.at, k.x->data + k.at,
+                        v.x->data + v.at, &n->shape, &n->drop);
     return n->y;
+}
+
+struct var *op_self_attention(struct tape *t, struct var *qkv, struct sequences samples,
+                              size_t heads, struct dropout drop)
+{
+    size_t dim = last_of(qkv) / 3;
+    struct attention shape = {heads, dim / heads, .queries = samples, .keys = samples};
+    shape.queries.pad = NULL; /* its results are there, as PyTorch's are, though nobody looks */
+    return op_attention(t, (struct columns){qkv, 0}, (struct columns){qkv, dim},
+                        (struct columns){qkv, 2 * dim}, shape, drop);
 }

@@ -2,7 +2,7 @@
 #include "common/nn/ops/ops_internal.h"
 
 /* One part of a concatenation: columns `at` and on of y. */
-struct columns {
+struct part {
     struct node node;
     struct var *y, *x;
     size_t at;
@@ -10,7 +10,7 @@ struct columns {
 
 static void columns_backward(struct tape *t, struct node *node)
 {
-    struct columns *n = (struct columns *)node;
+    struct part *n = (struct part *)node;
     const float *dy = tape_gradient(n->y);
     bool add;
     float *dx = dy ? tape_into(t, n->x, &add) : NULL;
@@ -29,7 +29,7 @@ struct var *op_concat(struct tape *t, int count, struct var *const *parts)
     }
     struct var *y = like(t, parts[0], total, wants);
     for (int i = 0; i < count; at += last_of(parts[i++])) {
-        struct columns *n = tape_node(t, sizeof *n, columns_backward);
+        struct part *n = tape_node(t, sizeof *n, columns_backward);
         n->y = y, n->x = parts[i], n->at = at;
         K.columns_forward(t->device, y->data, n->x->data, rows_of(y), total, at, last_of(n->x));
     }

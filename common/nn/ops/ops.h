@@ -32,16 +32,18 @@ struct tokens {
 /* Tables [*,D] -> [rows,D] */
 struct var *op_embedding(struct tape *t, struct tokens tokens, struct var *words,
                          struct var *positions, struct var *types);
-/* How rows belong to samples: `length` each, of which pad [B,length] marks some (NULL: none), or at
- * most so many, those of spans [B,2]. Both are on the device (kernels/table.def). */
-struct sequences {
-    size_t batch, length;
-    const uint8_t *pad;
-    const int32_t *spans;
+/* Columns of x from `at` on, as many as who reads them takes. */
+struct columns {
+    struct var *x;
+    size_t at;
 };
-/* qkv [R,3D] -> [R,D] */
-struct var *op_attention(struct tape *t, struct var *qkv, struct sequences samples, size_t heads,
-                         struct dropout drop);
+/* Queries [Q,heads size], keys and values [K,heads size] -> [Q,heads size]; strides of the shape
+ * are filled in (kernels.h). */
+struct var *op_attention(struct tape *t, struct columns q, struct columns k, struct columns v,
+                         struct attention shape, struct dropout drop);
+/* qkv [R,3D] -> [R,D]: the rows of each sample to one another; padding is looked at by none. */
+struct var *op_self_attention(struct tape *t, struct var *qkv, struct sequences samples,
+                              size_t heads, struct dropout drop);
 /* [R,D] -> [B,D]: the mean of each sample's rows, be they padding or not; with spans of those. */
 struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
 struct var *op_concat(struct tape *t, int count,
