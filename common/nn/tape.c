@@ -116,30 +116,55 @@ struct var *tape_input(struct tape *t, const struct tensor *host, bool wants)
     return v;
 }
 
-struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *shape)
-{
-    struct var *v = describe(t, rank, shape);
-    v->wants = x->wants;
-    v->data = x->data;
-    v->base = x->base ? x->base : x;
-    return v;
-}
-
 static struct var *owner(struct var *x)
 {
     return x->base ? x->base : x;
 }
 
-void tape_seed(struct tape *t, struct var *x, const float *host)
+/* Where x's own part of its variable's gradient is, or will be. */
+static float *own_part(const struct var *x, float *grad)
+{
+    return x->base ? grad + (x->data - x->base->data) : grad;
+}
+
+/* Takes memory for the gradient by x's variable; zeros where x is a part of it. */
+static void begin_gradient(struct tape *t, struct var *x)
 {
     struct var *v = owner(x);
-    if (v->grad)
-        msa_fail(t->m, MSA_FAILED, "two gradients of one variable: outputs cannot share memory");
     v->grad = tape_take(t, v->count * sizeof(float));
+    if (x->count < v->count)
+        t->device->k.fill(t->device, v->grad, 0, v->count);
+}
+
+struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *shape)
+{
+    struct var *v = describe(t, rank, shape);
+    v->wants = x->wants;
+    v->data = x->data;
+    v->base = owner(x);
+    return v;
+}
+
+struct var *tape_slice(struct tape *t, struct var *x, size_t at, int rank, const size_t *shape)
+{
+    struct var *v = tape_view(t, x, rank, shape);
+    if (at > x->count || v->count > x->count - at)
+        msa_fail(t->m, MSA_FAILED, "a slice of %zu elements from %zu on, but there are %zu",
+                 v->count, at, x->count);
+    v->data += at;
+    return v;
+}
+
+void tape_seed(struct tape *t, struct var *x, const float *host)
+{
+    if (owner(x)->grad)
+        msa_fail(t->m, MSA_FAILED, "two gradients of one variable: outputs cannot share memory");
+    begin_gradient(t, x);
+    float *grad = tape_gradient(x);
     if (host)
-        copy_in(t, v->grad, host, v->count * sizeof(float));
+        copy_in(t, grad, host, x->count * sizeof(float));
     else
-        t->device->k.fill(t->device, v->grad, 1, v->count);
+        t->device->k.fill(t->device, grad, 1, x->count);
 }
 
 const float *tape_copy_out(struct tape *t, struct host_copy *to, const float *from, size_t count)
@@ -189,14 +214,14 @@ float *tape_into(struct tape *t, struct var *x, bool *add)
     *add = false;
     if (!x || !x->wants)
         return NULL;
-    struct var *v = owner(x);
-    *add = v->grad != NULL;
-    if (!v->grad)
-        v->grad = tape_take(t, v->count * sizeof(float));
-    return v->grad;
+    *add = owner(x)->grad || x->count < owner(x)->count;
+    if (!owner(x)->grad)
+        begin_gradient(t, x);
+    return tape_gradient(x);
 }
 
 float *tape_gradient(struct var *y)
 {
-    return owner(y)->grad;
+    float *grad = owner(y)->grad;
+    return grad ? own_part(y, grad) : NULL;
 }

@@ -22,7 +22,7 @@ struct var {
     int rank;
     size_t shape[VAR_RANK];
     size_t count;
-    struct var *base; /* a view's: whose data and gradient it shares; else NULL */
+    struct var *base; /* a view's or slice's: whose data and gradient it shares; else NULL */
 };
 
 /* What an operation leaves for the backward pass; the first member of each operation's own record.
@@ -77,6 +77,9 @@ struct var *tape_zeros(struct tape *t, int rank, const size_t *shape);
 struct var *tape_input(struct tape *t, const struct tensor *host, bool wants);
 /* The same numbers in another shape of as many elements; no operation, shares the gradient. */
 struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *shape);
+/* Likewise those of x from element `at` on, as many as the shape has; what is outside of x's last
+ * one fails the run. Columns of rows are no slice: op_attention takes such where they stand. */
+struct var *tape_slice(struct tape *t, struct var *x, size_t at, int rank, const size_t *shape);
 /* Puts a gradient there from the host (a second one is an error of the caller), count floats; or
  * the scalar 1. */
 void tape_seed(struct tape *t, struct var *x, const float *host);
@@ -97,7 +100,8 @@ void tape_wait(struct tape *t);
 /* For operations: a node of `size` bytes, put on the tape with its backward function. */
 void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, struct node *));
 /* For backward functions: where the gradient by x goes, NULL when nobody wants it; *add tells
- * whether one is there already (first use takes undefined memory). */
+ * whether one is there already (first use takes undefined memory, but zeros for a slice: what else
+ * its variable has may get no gradient). */
 float *tape_into(struct tape *t, struct var *x, bool *add);
 /* The gradient that has reached y; NULL: none has. */
 float *tape_gradient(struct var *y);

@@ -6,6 +6,13 @@
 #include "common/stage/trainable.h"
 #include "tests/unit/devices.h"
 
+static void fails(void (*body)(struct msa *m), const char *line)
+{
+    struct msa m = {.program = "ops"};
+    assert_int_equal(msa_run(&m, body), MSA_FAILED);
+    assert_string_equal(m.error, line);
+}
+
 /* --- a product without a bias */
 
 enum { ROWS = 3, IN = 2, OUT = 2 };
@@ -61,14 +68,68 @@ static void a_linear_layer_needs_no_bias(void **state)
     run_on_devices(linear_alone);
 }
 
-/* --- limits */
+/* --- slices: the rows of a weight as two layers, and those of x as two inputs */
 
-static void fails(void (*body)(struct msa *m), const char *line)
+static void sliced(struct msa *m)
 {
-    struct msa m = {.program = "ops"};
-    assert_int_equal(msa_run(&m, body), MSA_FAILED);
-    assert_string_equal(m.error, line);
+    struct tape t = tape_new(m, device_open(m, m->settings, 2), 1);
+    struct tensor hosts[] = {tensor_of("x", F4, x, 2, (size_t[]){ROWS, IN}),
+                             tensor_of("w", F4, w, 2, (size_t[]){OUT, IN})};
+    tape_reset(&t, true, 0);
+    struct var *in = tape_input(&t, &hosts[0], true), *weight = tape_input(&t, &hosts[1], true);
+    struct var *last = tape_slice(&t, in, IN, 2, (size_t[]){ROWS - 1, IN});
+    struct var *second =
+        tape_slice(&t, tape_view(&t, weight, 1, (size_t[]){OUT * IN}), IN, 2, (size_t[]){1, IN});
+    struct var *y = op_linear(&t, last, second, NULL);
+    float want[ROWS * IN] = {0};
+    product(want, x + IN, IN, 1, w + IN, 1, 1, ROWS - 1, IN, 1);
+    check(&t, "y", y->data, want, ROWS - 1);
+    tape_seed(&t, y, dy);
+    tape_backward(&t);
+    memset(want, 0, sizeof want);
+    product(want + IN, dy, 1, 1, w + IN, IN, 1, ROWS - 1, 1, IN);
+    check(&t, "dx", tape_gradient(in), want, ROWS * IN);
+    check(&t, "dx of the slice", tape_gradient(last), want + IN, (ROWS - 1) * IN);
+    memset(want, 0, sizeof want);
+    product(want + IN, dy, 1, 1, x + IN, IN, 1, 1, ROWS - 1, IN);
+    check(&t, "dw", tape_gradient(weight), want, OUT * IN);
 }
+
+/* Both halves, and then the whole, have a gradient: they add up. */
+static void sliced_twice(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, m->settings, 2), 1);
+    struct tensor host = tensor_of("x", F4, x, 1, (size_t[]){4});
+    const float ones[] = {1, 1, 1, 1}, want[] = {2, 2, 2, 2};
+    tape_reset(&t, true, 0);
+    struct var *in = tape_input(&t, &host, true), *parts[3];
+    for (size_t i = 0; i < 2; i++)
+        parts[i] = tape_slice(&t, in, 2 * i, 2, (size_t[]){1, 2});
+    parts[2] = tape_view(&t, in, 2, (size_t[]){1, 4});
+    struct var *y = op_concat(&t, 3, parts);
+    struct var *half = tape_slice(&t, y, 0, 1, (size_t[]){4});
+    check(&t, "y", half->data, x, 4);
+    tape_seed(&t, y, (const float[]){1, 1, 1, 1, 1, 1, 1, 1});
+    check(&t, "dy", tape_gradient(half), ones, 4);
+    tape_backward(&t);
+    check(&t, "dx", tape_gradient(in), want, 4);
+}
+
+static void slice_past_the_end(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    tape_slice(&t, tape_var(&t, false, 1, (size_t[]){6}), 4, 1, (size_t[]){3});
+}
+
+static void slices_are_parts_of_a_variable(void **state)
+{
+    (void)state;
+    run_on_devices(sliced);
+    run_on_devices(sliced_twice);
+    fails(slice_past_the_end, "a slice of 3 elements from 4 on, but there are 6");
+}
+
+/* --- limits */
 
 static void variable_of_rank_5(struct msa *m)
 {
@@ -197,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linear_layer_needs_no_bias),
+        cmocka_unit_test(slices_are_parts_of_a_variable),
         cmocka_unit_test(dimensions_are_counted),
         cmocka_unit_test(ends_of_a_stage_are_counted),
         cmocka_unit_test(copies_are_made_in_the_first_lane),
