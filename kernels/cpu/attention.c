@@ -22,7 +22,8 @@ struct work {
 /* What one thread works in. */
 struct room {
     float *scores, *dscores; /* [QUERIES,width]; dscores in the backward pass only */
-    float *bias, *factors;   /* [width]: minus infinity for padding, dropout of one row */
+    float *bias;             /* [width]: minus infinity for padding */
+    struct factors factors;  /* of the dropout */
 };
 
 /* One head of one sample. */
@@ -55,18 +56,32 @@ static size_t width_of(size_t keys)
     return ((keys + VECTOR - 1) / VECTOR | 1) * VECTOR;
 }
 
+/* Factors of dropout that are drawn at a time: those of a row at least. */
+static size_t drawn_at_once(size_t width)
+{
+    return width > CHUNK ? width : CHUNK;
+}
+
 /* Floats that a thread needs for so many blocks of scores. */
 static size_t room_size(const struct attention *shape, size_t blocks)
 {
-    return (blocks * QUERIES + 2) * width_of(shape->keys.length);
+    size_t width = width_of(shape->keys.length);
+    return (blocks * QUERIES + 1) * width + drawn_at_once(width);
 }
 
-static struct room room_of(float *scratch, const struct attention *shape, size_t blocks)
+static struct room room_of(float *scratch, const struct work *w, size_t blocks)
 {
-    size_t width = width_of(shape->keys.length);
-    float *own = scratch + (size_t)omp_get_thread_num() * room_size(shape, blocks);
+    const struct attention *a = w->shape;
+    size_t width = width_of(a->keys.length);
+    float *own = scratch + (size_t)omp_get_thread_num() * room_size(a, blocks);
     float *rest = own + blocks * QUERIES * width;
-    return (struct room){own, own + (blocks - 1) * QUERIES * width, rest, rest + width};
+    return (struct room){
+        .scores = own,
+        .dscores = own + (blocks - 1) * QUERIES * width,
+        .bias = rest,
+        .factors = {&w->mask,
+                    (uint64_t)a->queries.batch * a->heads * a->queries.length * a->keys.length,
+                    rest + width, drawn_at_once(width), 0, 0}};
 }
 
 /* The rows of sample b: the first, and how many there are. */
@@ -117,11 +132,11 @@ static struct block block_of(const struct attention *a, const struct head *head,
 }
 
 /* Dropout factors of one query's row. */
-static void row_factors(float *factors, const struct work *w, const struct head *head, size_t query,
-                        size_t width)
+static const float *row_factors(struct room *room, const struct work *w, const struct head *head,
+                                size_t query, size_t width)
 {
     uint64_t row = (uint64_t)head->task * w->shape->queries.length + query;
-    mask_factors(factors, &w->mask, row * w->shape->keys.length, width);
+    return factors_at(&room->factors, row * w->shape->keys.length, width);
 }
 
 /* What the product leaves there is no score: it is of keys that are not seen, or was there before.
@@ -157,8 +172,7 @@ static float softmax_row(float *scores, float *total, const float *bias, const f
 
 /* y and lse of a block's queries; both point to the first of them. */
 static void block_forward(const struct device *d, float *y, float *lse, const struct work *w,
-                          const struct head *head, const struct room *room,
-                          const struct block *block)
+                          const struct head *head, struct room *room, const struct block *block)
 {
     const struct attention *a = w->shape;
     float totals[QUERIES] = {0};
@@ -168,8 +182,9 @@ static void block_forward(const struct device *d, float *y, float *lse, const st
     for (size_t i = 0; i < block->rows; i++) {
         float *scores = room->scores + i * head->width;
         hide(scores, keys_seen(a, head, block->first + i), block->width);
-        row_factors(room->factors, w, head, block->first + i, block->width);
-        lse[i] = softmax_row(scores, totals + i, room->bias, room->factors, block->width);
+        lse[i] =
+            softmax_row(scores, totals + i, room->bias,
+                        row_factors(room, w, head, block->first + i, block->width), block->width);
     }
     cpu_product(d, 'N', 'N', block->rows, a->size, block->keys, 1, room->scores, head->width,
                 head->v, a->v_stride, 0, y, w->dim);
@@ -209,7 +224,7 @@ void cpu_attention_forward(struct device *d, float *y, float *lse, const float *
         return;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
-        struct room room = room_of(scratch, a, 1);
+        struct room room = room_of(scratch, &w, 1);
         struct head head = head_of(&w, task, room.bias);
         for (size_t query = 0; query < head.queries; query += QUERIES) {
             struct block block = block_of(a, &head, query);
@@ -270,7 +285,7 @@ static float dot(const float *a, const float *b, size_t n)
 
 /* Both for each query of a block. */
 static void block_slopes(const struct gradients *g, const struct work *w, const struct head *head,
-                         const struct room *room, const struct block *block)
+                         struct room *room, const struct block *block)
 {
     const struct attention *a = w->shape;
     for (size_t i = 0; i < block->rows; i++) {
@@ -280,8 +295,8 @@ static void block_slopes(const struct gradients *g, const struct work *w, const 
             seen = 0;
         hide(scores, seen, block->width);
         memset(dscores + seen, 0, (block->width - seen) * sizeof *dscores);
-        row_factors(room->factors, w, head, query, block->width);
-        backward_row(scores, dscores, room->bias, room->factors, seen ? g->lse[query] : 0,
+        backward_row(scores, dscores, room->bias, row_factors(room, w, head, query, block->width),
+                     seen ? g->lse[query] : 0,
                      dot(g->dy + query * w->dim, g->y + query * w->dim, a->size), block->width);
     }
 }
@@ -289,8 +304,7 @@ static void block_slopes(const struct gradients *g, const struct work *w, const 
 /* Puts the queries' dq in its place, and adds what they give to dk and dv: the first of a head
  * overwrites, unless that is to be added too. */
 static void block_backward(const struct device *d, const struct gradients *g, const struct work *w,
-                           const struct head *head, const struct room *room,
-                           const struct block *block)
+                           const struct head *head, struct room *room, const struct block *block)
 {
     const struct attention *a = w->shape;
     size_t rows = block->rows, keys = block->keys, width = head->width;
@@ -323,7 +337,7 @@ static void clear_keys(const struct gradients *g, const struct attention *a,
 }
 
 static void head_backward(const struct device *d, const struct gradients *g, const struct work *w,
-                          const struct head *head, const struct room *room)
+                          const struct head *head, struct room *room)
 {
     const struct attention *a = w->shape;
     for (size_t query = 0; query < head->queries; query += QUERIES) {
@@ -350,7 +364,7 @@ void cpu_attention_backward(struct device *d, float *dq, float *dk, float *dv, c
         return;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
-        struct room room = room_of(scratch, a, 2);
+        struct room room = room_of(scratch, &w, 2);
         struct head head = head_of(&w, task, room.bias);
         struct gradients own = of_head(&all, &w, &head);
         head_backward(d, &own, &w, &head, &room);

@@ -89,6 +89,27 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
 /* factors[n] of the elements from `first` on: 0 for the dropped, `scale` for the others */
 void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n);
 
+/* The same for rows that follow one another: few are drawn as fast as hundreds, so they are drawn
+ * ahead. One thread's. */
+struct factors {
+    const struct mask *mask;
+    uint64_t end; /* of the elements; no more are drawn ahead */
+    float *ahead; /* [room]: those of `count` elements from `first` on */
+    size_t room, count;
+    uint64_t first;
+};
+
+/* factors[n], n <= room, of the elements from `first` on; good until the next call */
+static inline const float *factors_at(struct factors *f, uint64_t first, size_t n)
+{
+    if (first < f->first || first + n > f->first + f->count) {
+        f->first = first;
+        f->count = first + n < f->end ? least(f->room, f->end - first) : n;
+        mask_factors(f->ahead, f->mask, first, f->count);
+    }
+    return f->ahead + (first - f->first);
+}
+
 // clang-format off
 /* Does a statement for each element `i` of n, `factor` being that of its dropout. */
 #define EACH_ELEMENT(d, n, drop, i, factor, statement)                      \

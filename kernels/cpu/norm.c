@@ -5,12 +5,11 @@
 enum { ROWS = 64 };
 
 static void add_dropped(float *sum, const float *x, const float *z, size_t n,
-                        const struct mask *mask, uint64_t first)
+                        struct factors *dropout, uint64_t first)
 {
     for (size_t at = 0; at < n; at += CHUNK) {
-        float factors[CHUNK];
         size_t count = least(CHUNK, n - at);
-        mask_factors(factors, mask, first + at, count);
+        const float *factors = factors_at(dropout, first + at, count);
 #pragma omp simd
         for (size_t i = 0; i < count; i++)
             sum[at + i] = x[at + i] + factors[i] * z[at + i];
@@ -41,17 +40,23 @@ void cpu_norm_forward(struct device *d, float *y, float *sum, float *mean, float
 {
     struct mask mask = mask_of(drop);
     int threads = workers(d, rows * dim);
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (size_t r = 0; r < rows; r++) {
-        const float *row = (z ? sum : x) + r * dim;
-        if (z)
-            add_dropped(sum + r * dim, x + r * dim, z + r * dim, dim, &mask, (uint64_t)r * dim);
-        float m = row_mean(row, dim), s = 1 / sqrtf(row_variance(row, m, dim) + eps);
+#pragma omp parallel num_threads(threads)
+    {
+        float ahead[CHUNK];
+        struct factors dropout = {&mask, (uint64_t)rows * dim, ahead, CHUNK, 0, 0};
+#pragma omp for schedule(static)
+        for (size_t r = 0; r < rows; r++) {
+            const float *row = (z ? sum : x) + r * dim;
+            if (z)
+                add_dropped(sum + r * dim, x + r * dim, z + r * dim, dim, &dropout,
+                            (uint64_t)r * dim);
+            float m = row_mean(row, dim), s = 1 / sqrtf(row_variance(row, m, dim) + eps);
 #pragma omp simd
-        for (size_t i = 0; i < dim; i++)
-            y[r * dim + i] = (row[i] - m) * s * gain[i] + bias[i];
-        mean[r] = m;
-        rstd[r] = s;
+            for (size_t i = 0; i < dim; i++)
+                y[r * dim + i] = (row[i] - m) * s * gain[i] + bias[i];
+            mean[r] = m;
+            rstd[r] = s;
+        }
     }
 }
 
@@ -85,10 +90,10 @@ static void row_parameters(float *dgain, float *dbias, float *mean_g, float *mea
 /* dx = rstd (g - mean g - xhat mean(g xhat)), and its share dz through the dropout; either may be
  * NULL */
 static void row_inputs(float *dx, float *dz, const struct row *row, float mean_g, float mean_gx,
-                       const struct mask *mask, uint64_t first, bool add_x, bool add_z)
+                       struct factors *dropout, uint64_t first, bool add_x, bool add_z)
 {
     for (size_t at = 0; at < row->dim; at += CHUNK) {
-        float by_sum[CHUNK], factors[CHUNK];
+        float by_sum[CHUNK];
         size_t count = least(CHUNK, row->dim - at);
         const float *dy = row->dy + at, *sum = row->sum + at, *gain = row->gain + at;
         float mean = row->mean, rstd = row->rstd;
@@ -101,7 +106,7 @@ static void row_inputs(float *dx, float *dz, const struct row *row, float mean_g
                 put(dx + at + i, by_sum[i], add_x);
         if (!dz)
             continue;
-        mask_factors(factors, mask, first + at, count);
+        const float *factors = factors_at(dropout, first + at, count);
 #pragma omp simd
         for (size_t i = 0; i < count; i++)
             put(dz + at + i, by_sum[i] * factors[i], add_z);
@@ -134,13 +139,16 @@ void cpu_norm_backward(struct device *d, float *dx, float *dz, float *dgain, flo
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (size_t block = 0; block < blocks; block++) {
         float *gains = parts + block * 2 * dim, *biases = gains + dim, mean_g, mean_gx;
+        float ahead[CHUNK];
+        size_t end = least(rows, (block + 1) * ROWS);
+        struct factors dropout = {&mask, (uint64_t)end * dim, ahead, CHUNK, 0, 0};
         for (size_t i = 0; i < 2 * dim; i++)
             gains[i] = 0;
-        for (size_t r = block * ROWS; r < least(rows, (block + 1) * ROWS); r++) {
+        for (size_t r = block * ROWS; r < end; r++) {
             struct row row = {dy + r * dim, sum + r * dim, gain, mean[r], rstd[r], dim};
             row_parameters(gains, biases, &mean_g, &mean_gx, &row);
             row_inputs(dx ? dx + r * dim : NULL, dz ? dz + r * dim : NULL, &row, mean_g, mean_gx,
-                       &mask, (uint64_t)r * dim, add_x, add_z);
+                       &dropout, (uint64_t)r * dim, add_x, add_z);
         }
     }
     sum_parts(dgain, parts, blocks, dim, 0);
