@@ -39,6 +39,14 @@ dies() {
     [ "$(cat statuses)" = "5 5 6 5 5 5 5 5 5" ]
 }
 
+@test "threads that have begun stay, in loops long and short" {
+    [ "$BUILD" = "$ROOT" ] || skip "the sanitizer begins threads of its own"
+    msa-synth --samples 40,8,8 -o data.pkl
+    training "MSA_FAULT=thread:1000 MSA_FAULT_LOG=log LD_PRELOAD=$BUILD/build/obj/fault.so" '--threads 5 --dim 128 --layers 1'
+    [ "$status" -eq 0 ]
+    grep -qx "calls 8" log # four to try, and those of the loops
+}
+
 @test "variables of OpenMP do not change bytes, or the program says so" {
     msa-synth --samples 40,8,8 -o data.pkl
     training '' '--threads 2'
