@@ -57,9 +57,9 @@ dies() {
     }
     encode NONE=1
     mv out.msa plain.msa
-    for variable in OMP_DYNAMIC=true OMP_NUM_THREADS=1 OMP_MAX_ACTIVE_LEVELS=0 OMP_NESTED=true OMP_STACKSIZE=64K; do
+    for variable in OMP_DYNAMIC=true OMP_NUM_THREADS=1 OMP_MAX_ACTIVE_LEVELS=0 OMP_NESTED=true OMP_STACKSIZE=1B OMP_STACKSIZE=9999G; do
         encode "$variable"
-        [ "$status" -eq 0 ]
+        [ "$status $stderr" = "0 " ]
         cmp out.msa plain.msa
     done
     encode OMP_THREAD_LIMIT=1
