@@ -90,6 +90,14 @@ dies() {
     [ "$(ls -A)" = $'before.msa\ndata.pkl\nkept.msa\nrun' ]
 }
 
+@test "no processor time left: one line, its signal, and the neighbours are told" {
+    [ "$BUILD" = "$ROOT" ] || skip "the sanitizer takes signals"
+    msa-synth --samples 40,8,8 -o data.pkl
+    EPOCHS=1000 training "bash -c 'ulimit -S -t 1 && exec \"\$@\"' bash"
+    [ "$output" = "msa-encode: the processor time that it may take is used up (ulimit -t)" ] || { echo "$output" && false; }
+    [ "$(cat statuses)" = "5 5 152 5 5 5 5 5 5" ] || { cat statuses && false; }
+}
+
 @test "too many open files: the line says so" {
     msa-synth --samples 8,8,8 -o data.pkl
     msa-load --split test -o test.msa data.pkl
