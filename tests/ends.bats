@@ -156,7 +156,7 @@ P
 # cut FILE COMMAND: FILE is emptied while COMMAND reads it, whose stream another program reads.
 cut_short() {
     line "$2 | { head -c 200000; : >$1; cat; } | msa-dump -q >/dev/null"
-    [ "$output" = "${2%% *}: $1: became shorter while it was read" ] || { echo "$2: $output" && false; }
+    [ "$output" = "${2%% *}: ${1//$'\u202e'/?}: became shorter while it was read" ] || { echo "$2: $output" && false; }
     [ "$(cat statuses)" = "5 3 0 5" ] || { cat statuses && false; }
 }
 
@@ -167,6 +167,18 @@ cut_short() {
     cut_short live.pkl "msa-load --split test --batch 8 live.pkl"
     cp kept.msa live.msa
     cut_short live.msa "msa-load --batch 4 live.msa"
+    cp kept.msa live.msa
+    cut_short live.msa "msa-load --no-crc --batch 4 live.msa"
+    mv data.pkl $'li\u202eve.pkl'
+    cut_short $'li\u202eve.pkl' $'msa-load --split test --batch 8 li\u202eve.pkl'
+}
+
+@test "a vocabulary that becomes shorter: likewise" {
+    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' word >vocab.txt
+    line "{ yes word | head -n 40000; : >vocab.txt; yes word | head -n 40000; } | msa-tokenize --lines --vocab vocab.txt -o out.msa"
+    [ "$output" = "msa-tokenize: vocab.txt: became shorter while it was read" ]
+    [ "$status" -eq 3 ]
+    [ ! -e out.msa ]
 }
 
 # begin_training DIR: pipelines/train in the background, until it has made some steps; its process goes to `script`.
