@@ -2,6 +2,7 @@
 # Each end of a program has its line, whoever brings it about: a library, a signal, a limit of the process, another program.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own, and run sets stderr
 load helper
+load bert_set.bash
 
 # A training line whose msa-encode is begun as said.
 training() {
@@ -227,4 +228,43 @@ working() {
         [ "$status" -eq $((128 + $(kill -l $signal))) ]
         grep -q "^train: msa-predict was killed by SIG$signal" said
     done
+}
+
+# named SCRIPT PROGRAM PATTERN ARGUMENT...: this program of the script's line, one with such arguments, is killed.
+named() {
+    rm -rf killing
+    mkdir killing
+    ln -s "$BUILD"/bin/* killing
+    rm "killing/$2"
+    # shellcheck disable=SC2016 # that shell expands it
+    printf '#!/bin/sh\ncase "$*" in %s) kill -KILL $$ ;; esac\nexec "%s" "$@"\n' "$3" "$BUILD/bin/$2" >"killing/$2"
+    chmod +x "killing/$2"
+    run env MSA_BIN="$PWD/killing" timeout -k 5 200 "$ROOT/pipelines/$1" "${@:4}"
+    [ "$status" -eq 137 ]
+    [ "$(grep -c "^$1: .* was killed" <<<"$output")" -eq 1 ] || { echo "$*: $output" && false; }
+    [[ $output = *"$1: $2 was killed by SIGKILL, as the kernel does where memory is short"* ]]
+}
+
+@test "and so it is in the lines of all scripts" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    done_well train data.pkl run --dim 16 --heads 2 --epochs 2 --batch 8 --quiet
+    named evaluate msa-load '*' run data.pkl
+    named evaluate msa-decompose '*-p*' run data.pkl
+    named predict msa-load '*' run data.pkl
+    named predict msa-encode '*-p*' run data.pkl
+    named predict msa-metrics '*' run data.pkl
+    named pretrain msa-loss '*--tasks*' data.pkl pre --dim 16 --heads 2 --epochs 1 --quiet
+    named pretrain msa-metrics '*--tsv*' data.pkl pre --dim 16 --heads 2 --epochs 1 --quiet -f
+}
+
+@test "and where text goes through BERT" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny --heads 2 --epochs 1 --quiet
+    named pretrain msa-load '*--no-crc*' bert.pkl other --bert tiny --heads 2 --epochs 1 --only text
+    done_well train bert.pkl run --encoders pre --epochs 1 --batch 3 --quiet
+    named evaluate msa-encode '*--only?text*' run bert.pkl
+    named evaluate msa-tokenize '*--compare*' run bert.pkl
+    echo 'i loved it' >lines.txt
+    named predict msa-tokenize '*' run --text lines.txt
+    named predict msa-encode '*--only?text*' run --text lines.txt
 }
