@@ -75,6 +75,26 @@ END
 d = Old((name, Old(s.items())) for name, s in d.items())" 2
     loaded other
     cmp plain/data.msa other/data.msa
+    changed other "class Old(dict):
+    def __reduce__(self): return collections.OrderedDict, ([list(item) for item in self.items()],)
+for s in d.values(): s['more'] = Old(a=1, b=[2, 3], c='4')
+d = {name: Old(s) for name, s in d.items()}" 2
+    loaded other
+    cmp plain/data.msa other/data.msa
+    msa-load -q --info other/data.pkl | grep -x 'more  *dict \[3\]  *dict \[3\]  *dict \[3\]  *-'
+    sed 's/test/exam/' other/data.pkl >odd # one that is not used
+    run -0 --separate-stderr msa-load --info odd
+    [[ $stderr == "msa-load: warning: odd: split 'exam' of 6 samples is not read: "* ]] || { echo "$stderr" && false; }
+}
+
+@test "what a function that is not used has behind it is read" {
+    changed plain ''
+    loaded plain
+    for protocol in 2 4; do
+        changed other "d = {name: {'kind': list, **s} for name, s in d.items()}" $protocol
+        loaded other
+        cmp plain/data.msa other/data.msa
+    done
 }
 
 @test "a gzipped data set is what it is inflated, in one member or more" {
