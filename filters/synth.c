@@ -134,8 +134,6 @@ static void run(struct msa *m)
 {
     const struct settings *settings = m->settings;
     bool to_stdout = !m->common.output || strcmp(m->common.output, "-") == 0;
-    if (m->common.gzip)
-        msa_fail(m, MSA_USAGE, "--gzip: what reads a pickle maps it, so it is not compressed");
     if (to_stdout && isatty(STDOUT_FILENO))
         msa_fail(m, MSA_USAGE, "a pickle is not written to a terminal");
     struct synth s = read_settings(m);

@@ -90,7 +90,7 @@ run_script() {
 
 # For use behind a pipeline, `a | b || cause "${PIPESTATUS[@]}"`: ends the script with the status of the program that
 # failed, not of those that stopped because it did (4: input cut off, 5: another failed, 141: nobody reads). One that a
-# signal has ended could not say so: it is named where `stages` has the programs' names.
+# signal has ended could not say so: it is named, from `stages`, which has nothing for a function that names its own.
 cause() {
     local status other=1 number=0
     for status; do
@@ -154,7 +154,8 @@ has_split() {
 # look_at DATASET [options of msa-load]: says at once what there is to say of it, of all its splits and values, and ends the
 # script where one of them cannot be read.
 look_at() {
-    msa-load ${quiet:+-q} --no-crc "${said[@]}" "${@:2}" "$1" >/dev/null || exit # which nothing reads
+    local stages=(msa-load)
+    msa-load ${quiet:+-q} --no-crc "${said[@]}" "${@:2}" "$1" >/dev/null || cause $? # which nothing reads
 }
 
 # said_once: from standard input to standard error, each line as soon as it comes, but none twice. (An awk may wait for more.)
@@ -170,7 +171,7 @@ said_once() {
 # compare_words BERT_DIR DATASET [options of msa-load]: warns where its text_bert is mostly not what the vocabulary beside BERT
 # gives.
 compare_words() {
-    local cased=() status
+    local cased=() status stages=(msa-{load,tokenize})
     [ -z "${quiet:+-q}" ] && [ -e "$1/vocab.txt" ] && has "${@:2:1}" text_bert "${@:3}" || return 0
     ! is_cased "$1" || cased=(--cased)
     msa-load -q --batch 20 --drop vision,audio "${said[@]}" "${@:2}" |
@@ -251,8 +252,9 @@ model() {
 # encode_text RUN_DIR DATASET [options of msa-load]: what goes before the model where it was trained on the vectors that
 # BERT had made of text, unless the data set has these already, or no text.
 encode_text() {
+    local stages=(msa-encode)
     if [ -e "$1/text.safetensors" ] && has "$2" text_bert "${@:3}"; then
-        msa-encode ${quiet:+-q} --only text -p "$1/text.safetensors" "${compute[@]}"
+        msa-encode ${quiet:+-q} --only text -p "$1/text.safetensors" "${compute[@]}" || cause $?
     else
         cat
     fi

@@ -218,7 +218,7 @@ encoders_for() {
 }
 
 # begin COMMAND...: beside others, of which -j says how many there may be. Each has a process group, so that all that
-# belongs to it ends with this script, however that ends.
+# belongs to it ends with this script, however that ends but by SIGKILL.
 working=()
 begin() {
     [ ${#working[@]} -lt "$jobs" ] || finish_one

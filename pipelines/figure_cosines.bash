@@ -1,10 +1,10 @@
 # How alike features are: Figure 5. For figures, which sources it behind plots.bash.
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # what is set there
+# shellcheck disable=SC2034,SC2154 # what is used and set there
 
 # cosines RUN DATASET: mean cosine of each pair of features over the test split, a row a feature.
 cosines() {
-    local features
+    local features stages=(msa-load '' msa-{encode,decompose,dump} awk)
     features=$(note "$1/predict.safetensors" features) || fail 1 "'$1' has noted no features"
     msa-load -q --split test "${said[@]}" "$2" |
         encode_text "$1" "$2" |

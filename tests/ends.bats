@@ -2,6 +2,7 @@
 # Each end of a program has its line, whoever brings it about: a library, a signal, a limit of the process, another program.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own, and run sets stderr
 load helper
+load bert_set.bash
 
 # A training line whose msa-encode is begun as said.
 training() {
@@ -39,6 +40,14 @@ dies() {
     [ "$(cat statuses)" = "5 5 6 5 5 5 5 5 5" ]
 }
 
+@test "threads that have begun stay, in loops long and short" {
+    [ "$BUILD" = "$ROOT" ] || skip "the sanitizer begins threads of its own"
+    msa-synth --samples 40,8,8 -o data.pkl
+    training "MSA_FAULT=thread:1000 MSA_FAULT_LOG=log LD_PRELOAD=$BUILD/build/obj/fault.so" '--threads 5 --dim 128 --layers 1'
+    [ "$status" -eq 0 ]
+    grep -qx "calls 8" log # four to try, and those of the loops
+}
+
 @test "variables of OpenMP do not change bytes, or the program says so" {
     msa-synth --samples 40,8,8 -o data.pkl
     training '' '--threads 2'
@@ -49,9 +58,9 @@ dies() {
     }
     encode NONE=1
     mv out.msa plain.msa
-    for variable in OMP_DYNAMIC=true OMP_NUM_THREADS=1 OMP_MAX_ACTIVE_LEVELS=0 OMP_NESTED=true OMP_STACKSIZE=64K; do
+    for variable in OMP_DYNAMIC=true OMP_NUM_THREADS=1 OMP_MAX_ACTIVE_LEVELS=0 OMP_NESTED=true OMP_STACKSIZE=1B OMP_STACKSIZE=9999G; do
         encode "$variable"
-        [ "$status" -eq 0 ]
+        [ "$status $stderr" = "0 " ]
         cmp out.msa plain.msa
     done
     encode OMP_THREAD_LIMIT=1
@@ -80,6 +89,14 @@ dies() {
     [ "$output" = "msa-load: cannot write kept.msa: File too large" ]
     cmp kept.msa before.msa
     [ "$(ls -A)" = $'before.msa\ndata.pkl\nkept.msa\nrun' ]
+}
+
+@test "no processor time left: one line, its signal, and the neighbours are told" {
+    [ "$BUILD" = "$ROOT" ] || skip "the sanitizer takes signals"
+    msa-synth --samples 40,8,8 -o data.pkl
+    EPOCHS=1000 training "bash -c 'ulimit -S -t 1 && exec \"\$@\"' bash"
+    [ "$output" = "msa-encode: the processor time that it may take is used up (ulimit -t)" ] || { echo "$output" && false; }
+    [ "$(cat statuses)" = "5 5 152 5 5 5 5 5 5" ] || { cat statuses && false; }
 }
 
 @test "too many open files: the line says so" {
@@ -140,7 +157,7 @@ P
 # cut FILE COMMAND: FILE is emptied while COMMAND reads it, whose stream another program reads.
 cut_short() {
     line "$2 | { head -c 200000; : >$1; cat; } | msa-dump -q >/dev/null"
-    [ "$output" = "${2%% *}: $1: became shorter while it was read" ] || { echo "$2: $output" && false; }
+    [ "$output" = "${2%% *}: ${1//$'\u202e'/?}: became shorter while it was read" ] || { echo "$2: $output" && false; }
     [ "$(cat statuses)" = "5 3 0 5" ] || { cat statuses && false; }
 }
 
@@ -151,6 +168,18 @@ cut_short() {
     cut_short live.pkl "msa-load --split test --batch 8 live.pkl"
     cp kept.msa live.msa
     cut_short live.msa "msa-load --batch 4 live.msa"
+    cp kept.msa live.msa
+    cut_short live.msa "msa-load --no-crc --batch 4 live.msa"
+    mv data.pkl $'li\u202eve.pkl'
+    cut_short $'li\u202eve.pkl' $'msa-load --split test --batch 8 li\u202eve.pkl'
+}
+
+@test "a vocabulary that becomes shorter: likewise" {
+    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' word >vocab.txt
+    line "{ yes word | head -n 40000; : >vocab.txt; yes word | head -n 40000; } | msa-tokenize --lines --vocab vocab.txt -o out.msa"
+    [ "$output" = "msa-tokenize: vocab.txt: became shorter while it was read" ]
+    [ "$status" -eq 3 ]
+    [ ! -e out.msa ]
 }
 
 # begin_training DIR: pipelines/train in the background, until it has made some steps; its process goes to `script`.
@@ -199,4 +228,43 @@ working() {
         [ "$status" -eq $((128 + $(kill -l $signal))) ]
         grep -q "^train: msa-predict was killed by SIG$signal" said
     done
+}
+
+# named SCRIPT PROGRAM PATTERN ARGUMENT...: this program of the script's line, one with such arguments, is killed.
+named() {
+    rm -rf killing
+    mkdir killing
+    ln -s "$BUILD"/bin/* killing
+    rm "killing/$2"
+    # shellcheck disable=SC2016 # that shell expands it
+    printf '#!/bin/sh\ncase "$*" in %s) kill -KILL $$ ;; esac\nexec "%s" "$@"\n' "$3" "$BUILD/bin/$2" >"killing/$2"
+    chmod +x "killing/$2"
+    run env MSA_BIN="$PWD/killing" timeout -k 5 200 "$ROOT/pipelines/$1" "${@:4}"
+    [ "$status" -eq 137 ]
+    [ "$(grep -c "^$1: .* was killed" <<<"$output")" -eq 1 ] || { echo "$*: $output" && false; }
+    [[ $output = *"$1: $2 was killed by SIGKILL, as the kernel does where memory is short"* ]]
+}
+
+@test "and so it is in the lines of all scripts" {
+    msa-synth --samples 24,8,8 -o data.pkl
+    done_well train data.pkl run --dim 16 --heads 2 --epochs 2 --batch 8 --quiet
+    named evaluate msa-load '*' run data.pkl
+    named evaluate msa-decompose '*-p*' run data.pkl
+    named predict msa-load '*' run data.pkl
+    named predict msa-encode '*-p*' run data.pkl
+    named predict msa-metrics '*' run data.pkl
+    named pretrain msa-loss '*--tasks*' data.pkl pre --dim 16 --heads 2 --epochs 1 --quiet
+    named pretrain msa-metrics '*--tsv*' data.pkl pre --dim 16 --heads 2 --epochs 1 --quiet -f
+}
+
+@test "and where text goes through BERT" {
+    bert_set
+    done_well pretrain bert.pkl pre --bert tiny --heads 2 --epochs 1 --quiet
+    named pretrain msa-load '*--no-crc*' bert.pkl other --bert tiny --heads 2 --epochs 1 --only text
+    done_well train bert.pkl run --encoders pre --epochs 1 --batch 3 --quiet
+    named evaluate msa-encode '*--only?text*' run bert.pkl
+    named evaluate msa-tokenize '*--compare*' run bert.pkl
+    echo 'i loved it' >lines.txt
+    named predict msa-tokenize '*' run --text lines.txt
+    named predict msa-encode '*--only?text*' run --text lines.txt
 }

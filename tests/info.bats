@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # msa-load --info: what it says of a data set is what Python finds in it.
+# shellcheck disable=SC2154 # run sets stderr
 load helper
 
 # A set with all that there is to count, in set.pkl.
@@ -189,4 +190,19 @@ assert i["splits"]["valid"]["keys"]["audio"]["shape"] == [0, 3, 2], i'
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     [ -s table ]
+}
+
+@test "--gzip where no stream is written is refused" {
+    local command
+    msa-load --split test "$GOLDEN/data.pkl" -o test.msa
+    printf 'label\tprediction\n1\t1\n' >predictions.tsv
+    for command in "msa-load --info '$GOLDEN/data.pkl'" "msa-load --info --json '$GOLDEN/data.pkl' -o out" "msa-dump test.msa" \
+        "msa-dump --npy out test.msa" "msa-metrics --family sims --from-tsv predictions.tsv" "msa-synth -o out"; do
+        run -2 --separate-stderr bash -c "$command -z"
+        [ "$stderr" = "${command%% *}: --gzip: no stream is written, and nothing else is compressed" ] || { echo "$stderr" && false; }
+        [ ! -e out ]
+    done
+    msa-dump -t -z test.msa | gzip -t
+    msa-dump -t -z --record kept.msa test.msa -o /dev/null
+    msa-dump --replay kept.msa -z | gzip -t
 }

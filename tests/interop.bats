@@ -136,6 +136,14 @@ learn() {
     [ "$(cut -d " " -f 5 statuses)" -eq 141 ]
 }
 
+@test "a stage in Python refuses an address of the old form, without a token, with one line" {
+    line "$(golden_load) | $(golden_encode) | $(golden_decompose) |
+        $(forge_old_address) | $(predict_stage) | msa-loss | msa-backprop"
+    [ "$(cut -d " " -f 6 statuses)" -eq 1 ]
+    [[ $output == "predict_stage.py: RuntimeError: @"*" is not an address with a token" ]]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+}
+
 @test "a stage in Python that keeps a file of its own: not gone on from where it was damaged (3)" {
     cat >keeper.py <<'END'
 import os, sys

@@ -4,7 +4,7 @@ load helper
 
 # As a user calls it, with nothing of the make that runs the tests.
 make_in() {
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory -C "$@"
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SAN make --no-print-directory -C "$@"
 }
 
 @test "make help lists all targets, and those that the documents name are among them" {

@@ -75,6 +75,26 @@ END
 d = Old((name, Old(s.items())) for name, s in d.items())" 2
     loaded other
     cmp plain/data.msa other/data.msa
+    changed other "class Old(dict):
+    def __reduce__(self): return collections.OrderedDict, ([list(item) for item in self.items()],)
+for s in d.values(): s['more'] = Old(a=1, b=[2, 3], c='4')
+d = {name: Old(s) for name, s in d.items()}" 2
+    loaded other
+    cmp plain/data.msa other/data.msa
+    msa-load -q --info other/data.pkl | grep -x 'more  *dict \[3\]  *dict \[3\]  *dict \[3\]  *-'
+    sed 's/test/exam/' other/data.pkl >odd # one that is not used
+    run -0 --separate-stderr msa-load --info odd
+    [[ $stderr == "msa-load: warning: odd: split 'exam' of 6 samples is not read: "* ]] || { echo "$stderr" && false; }
+}
+
+@test "what a function that is not used has behind it is read" {
+    changed plain ''
+    loaded plain
+    for protocol in 2 4; do
+        changed other "d = {name: {'kind': list, **s} for name, s in d.items()}" $protocol
+        loaded other
+        cmp plain/data.msa other/data.msa
+    done
 }
 
 @test "a gzipped data set is what it is inflated, in one member or more" {
@@ -166,8 +186,11 @@ d = Old((name, Old(s.items())) for name, s in d.items())" 2
         run -3 --separate-stderr bash -c "msa-dump <odd"
         [[ $stderr == *"not a stream, but $what"* && ${#stderr_lines[@]} -eq 1 ]] || { echo "$stderr" && false; }
     done <<'END'
-version https://git-lfs.github.com/spec/v1\n|a Git LFS pointer, not the data (git lfs pull)
-<!DOCTYPE html>|an HTML page, not the data
+version https://git-lfs.github.com/spec/v1\n|a Git LFS pointer (git lfs pull gets the data)
+<!DOCTYPE html>|an HTML page (a login or an error, perhaps)
+\n <!Doctype HTML>|an HTML page
+<?xml version=|an XML page
+{\n "train": 1|JSON
 \xef\xbb\xbfid|text with a byte order mark (UTF-8)
 {"train": 1|JSON
 PK\x03\x04|a zip archive
@@ -183,4 +206,53 @@ END
     sed 's/$/\r/' plain/data.pkl >odd
     run -3 --separate-stderr bash -c "msa-load odd >/dev/null"
     [[ $stderr == *"seems to have been copied as text)" ]] || { echo "$stderr" && false; }
+}
+
+@test "what came in the place of a file is named wherever one is read" {
+    local bytes what expected command
+    msa-synth --samples 4,4,4 --bert bert -o data.pkl
+    msa-load --split test data.pkl -o test.msa
+    cp -r bert bare
+    rm bare/model.safetensors
+    while IFS='|' read -r bytes what; do
+        printf '%b%050d' "$bytes" 0 >odd
+        cp -r bert weights
+        cp odd weights/model.safetensors
+        cp -r bert config
+        cp odd config/config.json
+        cp -r bare index
+        cp odd index/model.safetensors.index.json
+        while IFS='|' read -r expected command; do
+            run -3 --separate-stderr bash -c "$command >out"
+            [[ $stderr == "msa-"*": $what but expected $expected"* && ${#stderr_lines[@]} -eq 1 ]] || { echo "$command: $stderr" && false; }
+        done <<'END'
+parameters|msa-encode -p odd test.msa
+parameters|msa-encode --init odd test.msa
+parameters|msa-encode --bert weights --only text test.msa
+text|msa-encode --bert config --only text test.msa
+text|msa-encode --bert index --only text test.msa
+a BERT|msa-encode --bert odd --only text test.msa
+a vocabulary|msa-tokenize --lines --vocab odd </dev/null
+text|msa-tokenize --lines --vocab bert/vocab.txt odd
+text|msa-tokenize --lines --vocab bert/vocab.txt <odd
+text|cat odd | msa-tokenize --lines --vocab bert/vocab.txt
+text|msa-metrics --family sims --from-tsv odd
+END
+        rm -r weights config index
+    done <<'END'
+version https://git-lfs.github.com/spec/v1|a Git LFS pointer (git lfs pull gets the data)
+<html lang="en">|an HTML page (a login or an error, perhaps)
+\x1f\x8b\x08\x00|a gzip archive
+PK\x03\x04|a zip archive
+\x28\xb5\x2f\xfd|a zstd archive
+\xfd7zXZ|an xz archive
+END
+    for command in "msa-encode -p odd" "msa-encode --bert odd --only text"; do
+        iconv -t UTF-16 bert/vocab.txt >odd
+        run -3 --separate-stderr bash -c "$command test.msa"
+        [[ $stderr == "msa-encode: odd: text with a byte order mark (UTF-16) but expected "* ]] || { echo "$stderr" && false; }
+    done
+    gzip -c data.pkl | gzip >odd
+    run -3 --separate-stderr msa-load --info odd
+    [ "$stderr" = "msa-load: odd: a gzip archive but expected a pickle or a stream" ]
 }

@@ -163,3 +163,32 @@ one_line() {
     [ "$status" -eq 141 ]
     [ -z "$output" ]
 }
+
+@test "an address of the old form, without a token, is refused with one line" {
+    line "$(golden_load) | $(forge_old_address) | $(golden_encode) |
+        $(golden_decompose) | $(golden_predict) | msa-loss | msa-backprop"
+    [ "$(cut -d " " -f 4 statuses)" -eq 1 ]
+    [[ $output == "msa-encode: cannot reach the stage before at @"*": not an address with a token (is that stage of version 0.1.0?)"* ]]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+}
+
+@test "strangers on the way back are counted, not said one by one; errors do not tell the token" {
+    cat >strangers.py <<'END'
+import os, re, socket, sys
+name = re.search(rb"@([0-9a-f]+):", os.read(0, 65536))[1]
+for _ in range(20):
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(b"\0" + name)
+        stranger.send(b"G" * 18)
+sys.stdin.buffer.read()
+END
+    line "$(golden_load) --wait 2 | $PYTHON strangers.py"
+    [ "$(cut -d " " -f 2 statuses)" -eq 1 ]
+    [ "${lines[0]}" = "msa-load: warning: a program that does not know its token was refused on the way back" ]
+    [ "${lines[1]}" = "msa-load: warning: 20 programs were refused on the way back" ]
+    [[ ${lines[2]} == "msa-load: nobody takes gradients back"* ]]
+    [ "${#lines[@]}" -eq 3 ]
+    line "$(forge 'if kind == "H": body["back"] = "@gone:secret"' | sed "s|^|$(golden_load) --wait 2 \| |") | $(golden_encode)"
+    [[ $output == *"msa-encode: cannot reach the stage before at @gone: Connection refused"* ]]
+    [[ $output != *secret* ]]
+}

@@ -207,23 +207,21 @@ static bool is_used(void *closure, const uint8_t *key, size_t length)
 static void refuse_others(struct dataset *d, struct mapping map)
 {
     const char *what = content_guess(map.bytes, map.size);
-    if (!map.size || map.bytes[0] == 0x80 || is_gzip(map) || !what)
-        return;
-    msa_fail(d->m, MSA_CORRUPT, "%s: %s%s", d->path, what,
-             strstr(what, "not the data") ? "" : ", but expected a pickle or a stream");
+    if (what && map.bytes[0] != 0x80)
+        msa_fail(d->m, MSA_CORRUPT, "%s: %s but expected a pickle or a stream", d->path, what);
 }
 
 /* Its bytes, inflated where they are gzipped. */
 static struct mapping map_set(struct dataset *d)
 {
     struct mapping map = mapping_of(d->m, d->path);
+    if (is_gzip(map)) {
+        struct mapping packed = map;
+        map = inflate_map(d->m, packed, d->path);
+        mapping_close(d->m, packed);
+    }
     refuse_others(d, map);
-    if (!is_gzip(map))
-        return map;
-    struct mapping inflated = inflate_map(d->m, map, d->path);
-    mapping_close(d->m, map);
-    refuse_others(d, inflated);
-    return inflated;
+    return map;
 }
 
 static void open_set(struct dataset *d)

@@ -10,10 +10,8 @@ bool is_gzip(struct mapping map)
 
 struct mapping inflate_map(struct msa *m, struct mapping map, const char *path)
 {
-    enum {
-        PIECE = 1 << 30,
-        /* of compressed bytes, whose number zlib keeps in 32 bits */ BLOCK = 1 << 18
-    };
+    enum { PIECE = 1 << 30 }; /* compressed bytes, whose number zlib keeps in 32 bits */
+    enum { BLOCK = 1 << 18 }; /* inflated bytes */
     struct gunzip *g = gunzip_open(m);
     struct spool *s = spool_open(m);
     uint8_t *block = msa_alloc(m, BLOCK);

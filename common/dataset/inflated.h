@@ -7,8 +7,7 @@
 /* Does it begin as gzip, as far as there is any of it? */
 bool is_gzip(struct mapping map);
 /* All of a gzipped file, whose bytes these are, inflated into a temporary file (temp_file.h). Fails
- * the run: "PATH: gzip: REASON" with MSA_CORRUPT, or MSA_CUT where it ends early. Not owned by the
- * run, as that of file_map. */
+ * the run: "PATH: gzip: REASON" with MSA_CORRUPT, or MSA_CUT where it ends early. */
 struct mapping inflate_map(struct msa *m, struct mapping map, const char *path);
 
 #endif

@@ -37,12 +37,21 @@ static void device_close(void *owner)
         d->close(d);
 }
 
+/* For libgomp, which reads them when it is loaded. The stack of a thread is for the kernels to say:
+ * with another size it might not begin, or not be enough. */
+static void set_variables(void)
+{
+    setenv("OMP_WAIT_POLICY", "passive", 0);
+    unsetenv("OMP_STACKSIZE");
+    unsetenv("GOMP_STACKSIZE");
+}
+
 /* A device of an object, which stays open until the process ends: its threads may wait in it. NULL,
  * with a line in `error`, when it cannot be used. */
 static struct device *open_object(struct msa *m, const char *path, int index, long threads,
                                   char *error, size_t size)
 {
-    setenv("OMP_WAIT_POLICY", "passive", 0);
+    set_variables();
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     msa_device_open_fn *open =
         object ? (msa_device_open_fn *)dlsym(object, "msa_device_open") : NULL;

@@ -64,6 +64,20 @@ static void on_exit_of_process(void)
     end_now(0);
 }
 
+/* When the handler has returned; it leaves a core file where that is wanted. */
+static void end_by(int number)
+{
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* The soft limit; at the hard one the kernel kills without a word. */
+static void on_time_limit(int number)
+{
+    last_words("the processor time that it may take is used up (ulimit -t)");
+    end_by(number);
+}
+
 void abrupt_crash(int number)
 {
     const char *name = sigabbrev_np(number);
@@ -73,8 +87,7 @@ void abrupt_crash(int number)
              "stack",
              name ? name : "?");
     last_words(line);
-    signal(number, SIG_DFL);
-    raise(number); /* when this has returned; it leaves a core file where that is wanted */
+    end_by(number);
 }
 
 /* Unless somebody else handles it: a sanitizer has more to say. */
@@ -96,6 +109,7 @@ void abrupt_watch(struct msa *m)
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     atexit(on_exit_of_process);
     handle(SIGABRT, on_abort);
+    handle(SIGXCPU, on_time_limit);
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         handle(crashes[i], abrupt_crash);
 }

@@ -1,7 +1,6 @@
 /* Kinds of files. */
 #include "common/run/content.h"
 #include "common/run/file.h"
-#include "common/run/utf8.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -219,51 +218,43 @@ static int open_regular(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* UTF-8, whose last character may be cut off. */
-static bool is_utf8(const uint8_t *start, size_t size)
-{
-    size_t cut = 0;
-    while (cut < 3 && cut < size && !utf8_valid(start, size - cut))
-        cut++;
-    return utf8_valid(start, size - cut);
-}
-
-/* Does it begin with what text has? Other kinds have control characters early on. */
-static bool begins_as_text(struct msa *m, int fd, const char *path)
+/* Says what is surely there, and which content that is; NULL: nothing is known of it. */
+static const char *known_at(struct msa *m, const char *path, enum content *content)
 {
     uint8_t start[START];
-    size_t size = file_read_at(m, fd, path, start, START, 0), i = 0;
-    while (i < size && (start[i] >= ' ' || (start[i] >= '\t' && start[i] <= '\r')))
-        i++;
-    return size && i == size && is_utf8(start, size);
+    int *fd = file_hold(m, open_regular(path));
+    size_t size = *fd < 0 ? 0 : file_read_at(m, *fd, path, start, START, 0);
+    struct content_kind kind = size ? content_of(m, *fd, path) : (struct content_kind){0};
+    const char *page = content_page(start, size);
+    msa_free(m, fd);
+    bool folder = is_folder(path);
+    *content = folder || page ? CONTENT_FOREIGN : CONTENT_OTHER;
+    if (folder)
+        return "a folder";
+    if (page)
+        return page;
+    if (content_is_text(start, size))
+        return "text";
+    if (kind.content <= CONTENT_OTHER)
+        return content_guess(start, size);
+    *content = kind.content;
+    return kind.text;
 }
 
-/* Also whether it begins as text. */
-static struct content_kind judge_file(struct msa *m, const char *path, bool *text)
+struct content_kind content_at(struct msa *m, const char *path)
 {
     struct content_kind kind = {CONTENT_NONE, "no file"};
     int *fd = file_hold(m, open_regular(path));
     if (*fd >= 0)
         kind = content_of(m, *fd, path);
-    *text = *fd >= 0 && begins_as_text(m, *fd, path);
     msa_free(m, fd);
     return kind;
 }
 
-struct content_kind content_at(struct msa *m, const char *path)
-{
-    bool text;
-    return judge_file(m, path, &text);
-}
-
 void content_expect(struct msa *m, const char *path, enum content expected, const char *what)
 {
-    bool text;
-    struct content_kind kind = judge_file(m, path, &text);
-    const char *found = is_folder(path)                ? "a folder"
-                        : text                         ? "text"
-                        : kind.content > CONTENT_OTHER ? kind.text
-                                                       : NULL;
-    if (found && (text ? CONTENT_OTHER : kind.content) != expected)
+    enum content content;
+    const char *found = known_at(m, path, &content);
+    if (found && content != expected)
         msa_fail(m, MSA_CORRUPT, "%s: %s but expected %s", path, found, what);
 }

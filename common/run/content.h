@@ -25,8 +25,8 @@ struct content_kind content_of(struct msa *m, int fd, const char *path);
 struct content_kind content_at(struct msa *m, const char *path);
 /* Fails the run, with MSA_CORRUPT, where what is at PATH is surely not the content that is
  * expected, but a folder, text or of another kind that is known: "PATH: a pickle but expected
- * WHAT". Text is CONTENT_OTHER; one that begins as another kind does is taken for text. All else is
- * for the reader to judge. */
+ * WHAT". Text is CONTENT_OTHER, unless it is a page (content_page); one that begins as another kind
+ * does is taken for text. All else is for the reader to judge. */
 void content_expect(struct msa *m, const char *path, enum content expected, const char *what);
 
 /* The header's length that a safetensors file begins with. */
@@ -39,9 +39,16 @@ bool content_is_old_pickle(const uint8_t *start, size_t size, uint64_t length, u
  * are. Fails the run where it cannot be read. */
 size_t content_start(struct msa *m, int fd, const char *path, uint8_t *to, size_t size);
 
-/* What bytes are that begin so, by these alone: "a zip archive", "a Git LFS pointer, not the data
- * (git lfs pull)"; NULL: nothing that is known. */
+/* What bytes are that begin so, by these alone: "a zip archive", "JSON"; NULL: nothing that is
+ * known. */
 const char *content_guess(const uint8_t *start, size_t size);
+/* The same, of text that came in the place of a file: "a Git LFS pointer (git lfs pull gets the
+ * data)". */
+const char *content_page(const uint8_t *start, size_t size);
+/* The same, of what is no text to be read: such a page, or what has a mark and is no text. */
+const char *content_no_text(const uint8_t *start, size_t size);
+/* Does it begin with what text has? */
+bool content_is_text(const uint8_t *start, size_t size);
 /* The same, of what has a mark in bytes. */
 const char *content_magic(const uint8_t *start, size_t size);
 

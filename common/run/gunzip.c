@@ -1,10 +1,8 @@
 /* Inflating gzip. */
 #include "common/run/gunzip.h"
 
-enum {
-    OF_GZIP = 15 + 16,
-    /* what inflateInit2 is to expect */ FIRST = 0x1f /* byte of a member */
-};
+enum { OF_GZIP = 15 + 16 }; /* what inflateInit2 is to expect */
+enum { FIRST = 0x1f };      /* byte of a member */
 
 static void release(void *memory)
 {

@@ -16,6 +16,9 @@ size_t lines_mark(struct msa *m, const char *path, const void *text, size_t leng
         {NULL, 3, "\xef\xbb\xbf"},     {"UTF-32", 4, "\xff\xfe\0"}, /* with the literal's own 0 */
         {"UTF-32", 4, "\0\0\xfe\xff"}, {"UTF-16", 2, "\xff\xfe"},   {"UTF-16", 2, "\xfe\xff"},
     };
+    const char *other = content_no_text(text, length);
+    if (other)
+        msa_fail(m, MSA_CORRUPT, "%s: %s but expected text", path, other);
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         if (length < marks[i].length || memcmp(text, marks[i].bytes, marks[i].length) != 0)
             continue;

@@ -8,8 +8,9 @@
 
 enum { LINE_MOST = 1 << 20 }; /* bytes, with its mark */
 
-/* Bytes of the mark that a text begins with, which is none of it. Fails the run with MSA_CORRUPT
- * where it is that of another encoding: "PATH: text in UTF-16 but expected UTF-8". */
+/* Bytes of the mark that a text begins with, which is none of it; `length` bytes of it are known.
+ * Fails the run with MSA_CORRUPT where the mark is that of another encoding, "PATH: text in UTF-16
+ * but expected UTF-8", or what begins so is no text: "PATH: a gzip archive but expected text". */
 size_t lines_mark(struct msa *m, const char *path, const void *text, size_t length);
 
 struct lines {

@@ -5,6 +5,7 @@
 #include "common/run/mapping.h"
 #include "common/run/abrupt.h"
 #include "common/run/file.h"
+#include "common/run/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,6 +88,7 @@ void mapping_explain(struct msa *m)
         return;
     m->status = MSA_CORRUPT;
     snprintf(m->error, sizeof m->error, line, one->path);
+    utf8_show(m->error);
 }
 
 /* ---- Mapping ---- */

@@ -20,7 +20,7 @@ const struct option common_options[] = {
     {'v', "verbose", NULL, OPTION_FLAG, FIELD(verbose), .help = "say what is being done"},
     {'o', "output", "FILE", OPTION_WRITES, FIELD(output),
      .help = "write to FILE; - is standard output, as is leaving the option out"},
-    {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress what is written"},
+    {'z', "gzip", NULL, OPTION_FLAG, FIELD(gzip), .help = "compress the stream that is written"},
     {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_DEVICE, FIELD(device), "auto",
      .help = "where to compute; auto is a GPU if one is found"},
     {0, "precision", "f32|tf32|bf16", OPTION_CHOICE, FIELD(precision), "f32",

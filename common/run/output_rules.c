@@ -18,6 +18,7 @@ struct end {
 struct outputs {
     struct end *read, *written;
     struct end *either; /* read or written: only the header of the stream tells */
+    bool stream;        /* one is written, to a file or standard output */
 };
 
 const struct written written_stream = {.what = "a stream", .content = CONTENT_STREAM},
@@ -217,6 +218,8 @@ static void see_written(struct msa *m, const struct option *o, const void *field
     const struct written *kind = o->written      ? o->written
                                  : m->of->output ? m->of->output(m)
                                                  : &written_stream;
+    if (o->kind == OPTION_WRITES && kind == &written_stream && (path || !o->written))
+        outputs_of(m)->stream = true;
     if (path && strcmp(path, "-") != 0)
         output_check(m, path, kind);
 }
@@ -231,10 +234,18 @@ static void see_dash(struct msa *m, const struct option *o, const void *field)
         msa_fail(m, MSA_USAGE, "--%s: '-' is no file here (./- is one of that name)", o->name);
 }
 
+/* Nothing but streams is compressed. */
+static void check_gzip(struct msa *m)
+{
+    if (m->common.gzip && !outputs_of(m)->stream)
+        msa_fail(m, MSA_USAGE, "--gzip: no stream is written, and nothing else is compressed");
+}
+
 void outputs_check(struct msa *m)
 {
     each_option(m, see_dash);
     add_operands(m);
     each_option(m, see_read);
     each_option(m, see_written);
+    check_gzip(m);
 }

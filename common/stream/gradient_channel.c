@@ -18,10 +18,9 @@ static const char nobody[] =
     "nobody takes gradients back: does the line end in msa-backprop? to look: "
     "msa-dump -t, or msa-load --split train";
 
-enum { STEP = 1 /* s: at least so often it is asked how long has been waited */ };
 static const char unnamed[] = "the next program";
 
-enum { RETRY = 10 /* ms */ };
+enum { STEP = 1 /* s: at least so often it is asked how long has been waited */ };
 
 struct back {
     struct msa *m;
@@ -95,9 +94,24 @@ static void greet(struct back *b)
     frame_free(&f);
 }
 
+/* Is part of the header still in the pipe, or, of a long one, still to be written? */
 static bool is_unread(const struct back *b)
 {
-    return b->forward && writer_unread(b->forward) > writer_sent(b->forward) - b->announced;
+    return b->forward &&
+           (!b->announced || writer_unread(b->forward) > writer_sent(b->forward) - b->announced);
+}
+
+/* The first has been said already. */
+static void tell_refused(const struct back *b)
+{
+    if (peers_refused(b->peers) > 1)
+        msa_warn(b->m, "%ld programs were refused on the way back", peers_refused(b->peers));
+}
+
+static _Noreturn void give_up(struct back *b)
+{
+    tell_refused(b);
+    msa_fail(b->m, MSA_FAILED, "%s", nobody);
 }
 
 /* How long there is to wait before something is to be said, in ms; says it when it is time. While
@@ -119,7 +133,7 @@ static int mind(struct back *b)
     }
     b->waited += since;
     if (b->waited >= (double)wait)
-        msa_fail(b->m, MSA_FAILED, "%s", nobody);
+        give_up(b);
     if (b->waited >= BACK_NOTICE && !b->noticed) {
         msa_warn(b->m, "%s", nobody);
         b->noticed = true;
@@ -136,8 +150,7 @@ static bool meet(struct back *b)
     int fd = peers_admit(b->peers);
     if (fd < 0)
         return false;
-    if (peers_refused(b->peers) > 1)
-        msa_warn(b->m, "%ld programs were refused on the way back", peers_refused(b->peers));
+    tell_refused(b);
     b->reader = reader_open(b->m, fd, "way back");
     reader_on_cut(b->reader, gone, b);
     greet(b);
@@ -205,40 +218,43 @@ static void listen_for_failure(struct msa *m, struct reader *forward)
     }
 }
 
-static _Noreturn void unreachable(struct msa *m, const char *address, struct reader *forward,
+/* `where`: an address without its token, for the line may be kept. */
+static _Noreturn void unreachable(struct msa *m, const char *where, struct reader *forward,
                                   const char *reason)
 {
     listen_for_failure(m, forward);
     msa_fail(m, MSA_FAILED,
              "cannot reach the stage before at %s: %s (all stages of a training line share host, "
              "user and network namespace, and each has one successor)",
-             address, reason);
+             where, reason);
 }
 
-/* The queue of those who have come may be full for a moment. */
-static void connect_patiently(struct msa *m, int fd, const char *address, const char *socket_name,
-                              struct reader *forward)
+enum { RETRY = 10 /* ms */ };
+
+/* The queue of those who have come may be full for a moment. Time in which this process is stopped
+ * does not count. */
+static void connect_patiently(struct msa *m, int fd, const char *where, struct reader *forward)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    size_t size = strlen(socket_name);
+    size_t size = strlen(where + 1);
     if (size >= sizeof name.sun_path)
-        unreachable(m, address, forward, "not an address");
-    memcpy(name.sun_path + 1, socket_name, size);
+        unreachable(m, where, forward, "not an address");
+    memcpy(name.sun_path + 1, where + 1, size);
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
-    double end = seconds() + (double)m->common.wait;
+    long tries = m->common.wait * 1000 / RETRY;
     while (connect(fd, (struct sockaddr *)&name, length) < 0) {
-        if (errno == EAGAIN && seconds() > end)
-            unreachable(m, address, forward, "others have been waiting there");
+        if (errno == EAGAIN && tries-- == 0)
+            unreachable(m, where, forward, "others have been waiting there");
         if (errno != EAGAIN && errno != EINTR)
-            unreachable(m, address, forward, strerror(errno));
+            unreachable(m, where, forward, strerror(errno));
         poll(NULL, 0, RETRY);
     }
 }
 
 struct writer *back_connect(struct msa *m, const char *address, bool last, struct reader *forward)
 {
-    char name[BACK_ADDRESS], token[BACK_ADDRESS];
-    if (!peers_address(address, name, token))
+    char where[BACK_ADDRESS], token[BACK_ADDRESS];
+    if (!peers_address(address, where, token))
         unreachable(m, address, forward,
                     "not an address with a token (is that stage of version 0.1.0?)");
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -246,10 +262,10 @@ struct writer *back_connect(struct msa *m, const char *address, bool last, struc
         msa_fail_errno(m, "cannot open a way back");
     struct writer *w = writer_open(m, fd, "way back");
     writer_forgive(w);
-    connect_patiently(m, fd, address, name, forward);
+    connect_patiently(m, fd, where, forward);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     if (!peers_same_user(fd))
-        unreachable(m, address, forward, "it belongs to another user");
+        unreachable(m, where, forward, "it belongs to another user");
     struct header *h = header_new(m);
     h->back = true;
     header_sign_name(h);

@@ -24,13 +24,13 @@ void back_announced(struct back *b);
  * well before another has connected, and `forward` tells nothing any more. */
 void back_await_peer(struct back *b);
 /* The next frame from the stage that connected. The first call waits until its H is there, with the
- * token (peers_admit): one line on stderr after BACK_NOTICE seconds, failure with MSA_FAILED after
- * --wait, both counted from when the next program has read the header, before which a line is said
- * each minute: "nobody takes gradients back: does the line end in msa-backprop? to look: msa-dump
- * -t, or msa-load --split train". Then the listening socket is closed. A peer
- * that goes without E or X ends the run: MSA_OTHER (silent) where there are stages behind the peer
- * to report it, else MSA_CUT with a line that names the peer; an X frame from it: MSA_OTHER. After
- * E has been returned f->kind is 0. */
+ * token (peers_admit), and fails with MSA_FAILED when that takes longer than --wait, counted from
+ * when the next program has read the header: "nobody takes gradients back: does the line end in
+ * msa-backprop? to look: msa-dump -t, or msa-load --split train". The same is a warning after
+ * BACK_NOTICE seconds, and that the header has not been read is one each minute. A peer that goes
+ * without E or X ends the run: MSA_OTHER (silent) where there are stages behind the peer to report
+ * it, else MSA_CUT with a line that names the peer; an X frame from it: MSA_OTHER. After E has been
+ * returned f->kind is 0. */
 void back_next(struct back *b, struct frame *f);
 /* Is a frame or the peer's end there, so that back_next need not wait? Lets a peer in that has
  * come, and minds BACK_NOTICE and --wait: who waits with poll calls it when back_fd is

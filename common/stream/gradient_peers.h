@@ -27,8 +27,8 @@ long peers_refused(const struct peers *p);
 
 /* Is who is at the other end of a socket of the same user? */
 bool peers_same_user(int fd);
-/* The parts of an address, of at most BACK_ADDRESS - 1 bytes: the socket's name without '@', and
- * the token. False: it is not one. */
+/* The parts of an address, of at most BACK_ADDRESS - 1 bytes: the socket's name with '@', which may
+ * be shown, and the token, which may not. False: it is not one. */
 bool peers_address(const char *address, char name[BACK_ADDRESS], char token[BACK_ADDRESS]);
 
 #endif

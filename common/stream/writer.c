@@ -122,7 +122,7 @@ void body_write(struct writer *w, struct body *b, enum frame_kind kind)
     struct iovec *v = b->buffer.array;
     size_t n = msgpack_vrefbuffer_veclen(&b->buffer);
     write_prefix(w, kind, b->length, v, n);
-    mapping_check(w->m); /* the CRC has read what is in a mapped file */
+    mapping_check(w->m); /* what it was made of has been read by now */
     w->partial = true;
     output_send(w->out, v, n);
     w->partial = false;

@@ -39,11 +39,13 @@ static inline size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* As many threads as are worth waking for so much work, in elements that cost about a nanosecond
- * each. */
+/* Threads for so much work, in elements that cost about a nanosecond each: one where others are not
+ * worth waking, else all. With fewer than before libgomp would end the others, and begin them anew
+ * for the next loop, which may fail. */
 static inline int workers(const struct device *d, size_t work)
 {
-    return (int)least((size_t)d->threads, 1 + work / 32768);
+    enum { LEAST = 1 << 15 };
+    return work < LEAST ? 1 : d->threads;
 }
 
 /* A gradient by an input goes to its place: added to what is there, or over it. */

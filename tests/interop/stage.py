@@ -31,6 +31,7 @@ from read_stream import Writer, frames
 # is looked.
 NOTICE, PATIENCE, TICK = 5, 60, 0.02
 MOST, HELLO = 16, 65536  # who have come and are not known, at a time; bytes of their first frame
+TOKEN_IS = b"\xa5token\xd9 "  # as MessagePack has the key, and that 32 bytes follow
 NOBODY = "nobody takes gradients back: does the line end in msa-backprop?"
 
 
@@ -69,6 +70,8 @@ class WayBack:
         if not header.get("back"):
             raise RuntimeError("a training stream without a return address: was it kept in a file?")
         address, _, token = header["back"][1:].rpartition(":")
+        if not address:
+            raise RuntimeError(f"{header['back']} is not an address with a token")
         before = socket.socket(socket.AF_UNIX)
         before.connect("\0" + address)
         if not own_user(before):
@@ -93,7 +96,7 @@ class WayBack:
         length = struct.unpack_from("<I", start, 10)[0] + 18 if len(start) >= 18 else 18
         if start[:2] != b"\xd8M"[:len(start)] or not start or length > HELLO:
             return False
-        return None if len(start) < length else self.token in start
+        return None if len(start) < length else secrets.compare_digest(start.partition(TOKEN_IS)[2][: len(self.token)], self.token)
 
     def admit(self):
         """The peer, if it has come: it knows the token. Others are sent away."""

@@ -86,8 +86,8 @@ def executing():
     put("codecs", b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.", "latin1")
     put("codecs-dotted", b"\x80\x04\x8c\x07_codecs\x8c\x0flookup.__self__\x93.", "global '_codecs.lookup.__self__'")
     put("dotted", b"\x80\x04\x8c\x05numpy\x8c\x0edtype.__base__\x93.", "global 'numpy.dtype.__base__'")
-    put("zip", b"PK\x03\x04" + b"\0" * 60, "a zip archive, but expected a pickle or a stream")
-    put("safetensors", b"\x08\0\0\0\0\0\0\0{}      ", "a safetensors file, but expected a pickle")
+    put("zip", b"PK\x03\x04" + b"\0" * 60, "a zip archive but expected a pickle or a stream")
+    put("safetensors", b"\x08\0\0\0\0\0\0\0{}      ", "a safetensors file but expected a pickle")
 
 
 def cut():

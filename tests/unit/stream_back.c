@@ -232,8 +232,8 @@ static int connect_plainly(const char *address)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (!peers_address(address, plain, token))
         return -1;
-    memcpy(name.sun_path + 1, plain, strlen(plain));
-    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(plain));
+    memcpy(name.sun_path + 1, plain + 1, strlen(plain + 1));
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(plain));
     return connect(fd, (struct sockaddr *)&name, length) == 0 ? fd : -1;
 }
 
@@ -270,10 +270,11 @@ static void another_user_is_sent_away(void **state)
     assert_int_equal(listening(NULL, true, another_user).m.status, MSA_OK);
 }
 
-/* The first frame of a peer that says this token. */
-static size_t hello(uint8_t *bytes, const char *token)
+/* The first frame of a peer that says this token, under a key of 5 letters. */
+static size_t hello(uint8_t *bytes, const char *key, const char *token)
 {
-    uint8_t body[128] = {0x81, 0xa5, 't', 'o', 'k', 'e', 'n', 0xd9, BACK_TOKEN};
+    uint8_t body[128] = {0x81, 0xa5, [7] = 0xd9, BACK_TOKEN};
+    memcpy(body + 2, key, 5);
     memcpy(body + 9, token, BACK_TOKEN);
     struct prefix p = {.magic = {PREFIX_MAGIC_0, PREFIX_MAGIC_1},
                        .version = FRAME_VERSION,
@@ -285,12 +286,42 @@ static size_t hello(uint8_t *bytes, const char *token)
     return sizeof p + p.length;
 }
 
+static void those_who_nearly_know(struct msa *m, struct back *b)
+{
+    uint8_t frame[256];
+    const char *token = strrchr(address_of(m), ':') + 1;
+    for (int i = 0; i <= BACK_TOKEN; i++) {
+        char near[BACK_TOKEN];
+        memcpy(near, token, BACK_TOKEN);
+        if (i < BACK_TOKEN)
+            near[i] ^= 1;
+        size_t size = hello(frame, i < BACK_TOKEN ? "token" : "other", near);
+        int fd = connect_plainly(address_of(m));
+        assert_int_equal(write(fd, frame, size), size);
+        assert_false(back_ready(b));
+        assert_true(is_sent_away(fd));
+        close(fd);
+    }
+    int fd = connect_plainly(address_of(m));
+    size_t size = hello(frame, "token", token);
+    assert_int_equal(write(fd, frame, size), size);
+    back_ready(b); /* it knows the token, but sends no header that can be read */
+    fail();
+}
+
+static void every_digit_of_the_token_counts(void **state)
+{
+    (void)state;
+    struct listening l = listening(NULL, true, those_who_nearly_know);
+    assert_fails(&l.m, MSA_CORRUPT, "way back: frame 0");
+}
+
 /* Each is sent away, or waited for, and the right one still comes through. */
 static void strangers(struct msa *m, struct back *b)
 {
     static const uint8_t noise[64] = "GET / HTTP/1.1";
     uint8_t frame[256];
-    size_t size = hello(frame, "0123456789abcdef0123456789abcdef");
+    size_t size = hello(frame, "token", "0123456789abcdef0123456789abcdef");
     int loud = connect_plainly(address_of(m)), wrong = connect_plainly(address_of(m)),
         half = connect_plainly(address_of(m)), huge = connect_plainly(address_of(m));
     assert_int_equal(write(loud, noise, sizeof noise), sizeof noise);
@@ -336,7 +367,7 @@ static void nobody_listens(void **state)
     struct msa m = {.program = "msa-test", .settings = none};
     msa_run(&m, connect_nowhere);
     assert_fails(&m, MSA_FAILED,
-                 "cannot reach the stage before at @zzzzz:0: Connection refused (all stages");
+                 "cannot reach the stage before at @zzzzz: Connection refused (all stages");
     m.settings = path;
     msa_run(&m, connect_nowhere);
     assert_fails(&m, MSA_FAILED, "not an address");
@@ -404,8 +435,12 @@ static void header_unread(struct msa *m)
     assert_int_equal(pipe(ends), 0);
     struct writer *w = writer_open(m, ends[1], "pipe");
     struct back *b = back_listen(m, w, address);
+    b->looked -= 1; /* a header that the pipe does not take as a whole */
+    assert_false(back_ready(b));
+    assert_true(b->unread > .9 && b->waited < .1);
     header_write(header_new(m), w);
     back_announced(b);
+    b->unread = 0;
     size_t size = writer_sent(w);
     writer_end(w); /* what comes behind it does not count */
     b->waited = WAIT - .1;
@@ -447,6 +482,7 @@ int main(void)
         cmocka_unit_test(wrong_frames),
         cmocka_unit_test(a_second_peer_is_refused),
         cmocka_unit_test(strangers_do_not_keep_it_from_its_peer),
+        cmocka_unit_test(every_digit_of_the_token_counts),
         cmocka_unit_test(another_user_is_sent_away),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(nobody_comes),

@@ -129,8 +129,11 @@ void pickle_append(struct pickle_machine *m, struct pickle_value *to,
             memcpy(more, to->items, used * sizeof *more);
         to->items = more;
     }
-    if (!to->scratch) /* what it has stays */
+    if (!to->scratch) { /* what it has stays */
         m->floor = m->scratch.taken;
+        if (to->kind == PICKLE_DICT)
+            pickle_expect_whole(m, items, n);
+    }
     memcpy(to->items + used, items, n * sizeof *items);
     to->length += n / per_length;
 }

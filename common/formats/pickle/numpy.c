@@ -89,6 +89,8 @@ static void set_objects(struct pickle_machine *m, struct pickle_array *a,
     if (list->kind != PICKLE_LIST || list->length != a->count)
         pickle_fail(m, "array of %zu objects but found no list of as many", a->count);
     size_t kept = pickle_kept(list);
+    if (kept < list->length && !m->passing)
+        pickle_missed(m);
     a->objects = pickle_take(m, kept * sizeof *a->objects);
     for (size_t i = 0; i < kept; i++)
         a->objects[i] = *list->items[i];
@@ -227,10 +229,16 @@ static struct pickle_value *make_ordered(struct pickle_machine *m, const struct 
     struct pickle_value *dict = pickle_collect(m, PICKLE_DICT, NULL, 0);
     if (args->kind != PICKLE_LIST)
         pickle_fail(m, "OrderedDict without arguments");
-    if (!args->length || m->passing)
+    if (!args->length)
         return dict;
+    if (m->passing) { /* what there is of it is known when all has been read */
+        m->missed = true;
+        return dict;
+    }
     const struct pickle_value *pairs = pickle_item(m, args, 0, PICKLE_LIST, "OrderedDict");
-    for (size_t i = 0; i < pickle_kept(pairs); i++) {
+    if (pickle_kept(pairs) < pairs->length)
+        pickle_missed(m);
+    for (size_t i = 0; i < pairs->length; i++) {
         const struct pickle_value *pair = pickle_item(m, pairs, i, PICKLE_LIST, "OrderedDict");
         if (pickle_kept(pair) != 2)
             pickle_fail(m, "OrderedDict: value %zu is no pair", i + 1);

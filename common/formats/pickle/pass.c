@@ -32,12 +32,28 @@ static size_t mark(const struct pickle_machine *m, size_t i)
     return i < m->marks.count ? ((const size_t *)m->marks.items)[i] : m->values.count;
 }
 
+static bool is_text(const struct pickle_value *v)
+{
+    return v->kind == PICKLE_TEXT || v->kind == PICKLE_BYTES;
+}
+
+static bool is_function(const struct pickle_value *v)
+{
+    return v->kind == PICKLE_OTHER && ((const struct pickle_other *)v)->what == OTHER_GLOBAL;
+}
+
 /* Entries [first, end) of the stack are to be filled into a dict: pairs behind a mark, or one pair.
- * The key of the last, and where its value is (the end of the stack: nowhere yet). */
+ * The key of the last, and where its value is (the end of the stack: nowhere yet). A value that is
+ * a function has its arguments above it until it is called, and an array its state, which is no
+ * text, until it is built. */
 static const struct pickle_value *key_of(const struct pickle_machine *m, size_t first, size_t end,
                                          bool marked, size_t *value)
 {
-    size_t key = marked ? first + (end - first - 1) / 2 * 2 : first;
+    enum { ARGUMENTS = 8 }; /* entries, at most; what has more is behind a mark of its own */
+    size_t last = marked ? first + (end - first - 1) / 2 * 2 : first, key = last;
+    for (size_t i = last; i > first && last - i < ARGUMENTS; i -= 2)
+        if (is_function(entry(m, i - 1)) || (key == i && !is_text(entry(m, i))))
+            key = i - 2;
     *value = key + 1 < end ? key + 1 : m->values.count;
     return entry(m, key);
 }
@@ -60,11 +76,16 @@ static struct place find(const struct pickle_machine *m)
         if (container->kind != PICKLE_DICT || end <= first || p.depth == 2)
             break;
         const struct pickle_value *key = key_of(m, first, end, marked, &at);
-        if (key->kind != PICKLE_TEXT && key->kind != PICKLE_BYTES)
+        if (!is_text(key))
             break;
         p.keys[p.depth++] = key;
     }
     return p;
+}
+
+static bool is_used(const struct pickle_machine *m, const struct pickle_value *key)
+{
+    return is_text(key) && m->used(m->closure, key->bytes, key->length);
 }
 
 void pickle_decide(struct pickle_machine *m)
@@ -74,7 +95,7 @@ void pickle_decide(struct pickle_machine *m)
         struct place p = find(m);
         m->passing = false;
         for (size_t i = 0; i < p.depth; i++)
-            m->passing |= !m->used(m->closure, p.keys[i]->bytes, p.keys[i]->length);
+            m->passing |= !is_used(m, p.keys[i]);
     }
     if (!m->passing)
         m->floor = m->scratch.taken;
@@ -100,6 +121,15 @@ _Noreturn void pickle_missed(struct pickle_machine *m)
 {
     m->missed = true;
     pickle_fail(m, "a value that was passed over is used");
+}
+
+void pickle_expect_whole(struct pickle_machine *m, struct pickle_value *const *pairs, size_t n)
+{
+    for (size_t i = 0; i < n; i += 2) {
+        const struct pickle_value *v = pairs[i + 1];
+        if (v->scratch && (v->passed || v->kind == PICKLE_ARRAY) && is_used(m, pairs[i]))
+            pickle_missed(m);
+    }
 }
 
 /* ---- Lists and dicts ---- */
