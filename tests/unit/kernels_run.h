@@ -76,7 +76,8 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
                        .words = place_bytes(d, p->words, rows * sizeof *p->words),
                        .types = place_bytes(d, p->types, rows * sizeof *p->types),
                        .spans = place_bytes(d, p->spans, 2 * rows * sizeof *p->spans),
-                       .target = place_bytes(d, p->target, rows * sizeof *p->target)};
+                       .target = place_bytes(d, p->target, rows * sizeof *p->target),
+                       .weight = place_bytes(d, p->weight, rows * sizeof *p->weight)};
     for (int i = 0; i < p->pair->inputs; i++)
         m.in[i] = place_numbers(d, e->in[i], p->counts[i], 0);
     for (int i = 0; i < SAVED; i++)
@@ -86,9 +87,9 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
 
 static void free_memory(struct device *d, struct memory *m)
 {
-    void *all[] = {m->in[0],    m->in[1],    m->in[2], m->in[3], m->saved[0],
-                   m->saved[1], m->saved[2], m->out,   m->dout,  m->pad,
-                   m->classes,  m->words,    m->types, m->spans, m->target};
+    void *all[] = {m->in[0],    m->in[1], m->in[2],  m->in[3], m->saved[0], m->saved[1],
+                   m->saved[2], m->out,   m->dout,   m->pad,   m->classes,  m->words,
+                   m->types,    m->spans, m->target, m->weight};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         d->release(d, all[i]);
 }

@@ -50,8 +50,9 @@ struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
 
 /* Losses: scalars [1], means over the batch. */
-struct var *op_regression(struct tape *t, struct var *y, const float *target, enum regression kind,
-                          float phi);
+/* target and weight are on the device, as many as y has numbers; weight NULL: all are 1. */
+struct var *op_regression(struct tape *t, struct var *y, const float *target, const float *weight,
+                          enum regression kind, float phi);
 struct var *op_cross_entropy(struct tape *t, struct var *logits, const int32_t *class_of);
 struct var *op_cosines(struct tape *t, struct var *anchor, int count,
                        struct var *const *others); /* -> [B,count] */
