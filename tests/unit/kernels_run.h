@@ -6,6 +6,7 @@
 #include "tests/unit/kernels_attention.h"
 #include "tests/unit/kernels_expected.h"
 #include "tests/unit/kernels_losses.h"
+#include "tests/unit/kernels_rows.h"
 
 #define PAIR(name, shape, inputs, parameters, partial)                                             \
     static const struct pair name##_pair = {#name,          inputs,          parameters,           \
@@ -29,10 +30,18 @@ PAIR(cross_entropy, cross_entropy, 1, 0, false);
 PAIR(cosine, cosine, 2, 0, true);
 PAIR(contrast, contrast, 1, 0, false);
 
+PAIR(relu, elementwise, 1, 0, false);
+PAIR(sigmoid, elementwise, 1, 0, false);
+PAIR(affine, elementwise, 1, 0, false);
+PAIR(arithmetic, arithmetic, 2, 0, false);
+PAIR(softmax, softmax, 1, 0, false);
+PAIR(euclidean, euclidean, 1, 0, false);
+PAIR(matmul, matmul, 2, 0, false);
+
 static struct device *devices[1 + DEVICES];
 static int device_count;
 
-static void open_devices(struct msa *m)
+static inline void open_devices(struct msa *m)
 {
     for (int i = 0; i < DEVICES; i++)
         if (device_tested(device_names[i]))
@@ -111,6 +120,38 @@ static void run_backward(struct device *d, const struct problem *p, struct memor
         gradients[i] = m->din[i] ? fetched(d, m->din[i], p->counts[i]) : NULL;
         d->release(d, m->din[i]);
     }
+}
+
+/* What a device gives. */
+struct given {
+    float *out, *gradients[INPUTS];
+};
+
+static inline struct given given_by(struct device *d, const struct problem *p,
+                                    const struct expected *e)
+{
+    struct dropout drop = dropout_of(p);
+    struct memory m = memory_of(d, p, e);
+    struct given given = {0};
+    p->pair->forward(d, p, &m, p->rate > 0 ? &drop : NULL);
+    given.out = fetched(d, m.out, p->out);
+    run_backward(d, p, &m, 0, 0, given.gradients);
+    free_memory(d, &m);
+    return given;
+}
+
+static inline void free_given(struct given *given)
+{
+    free(given->out);
+    for (int i = 0; i < INPUTS; i++)
+        free(given->gradients[i]);
+}
+
+/* A problem's name as a test. */
+static inline char *name_of(struct msa *m, const struct problem *p)
+{
+    return msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0], p->n[1],
+                      p->n[2], p->n[3], p->kind, (double)p->rate);
 }
 
 #endif
