@@ -29,7 +29,7 @@ static void check(struct tape *t, const char *what, const float *got, const floa
     float host[ROWS * OUT + ROWS * IN];
     device_copy_out(t->m, t->device, host, got, n * sizeof *host);
     for (size_t i = 0; i < n; i++)
-        if (fabsf(host[i] - want[i]) > 1e-5f)
+        if (!(fabsf(host[i] - want[i]) <= 1e-5f))
             fail_msg("%s, %s[%zu]: %g but expected %g", t->device->name, what, i, (double)host[i],
                      (double)want[i]);
 }
