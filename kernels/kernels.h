@@ -61,6 +61,24 @@ struct attention {
     size_t offset;                       /* j <= i + offset */
 };
 
+/* Arithmetic of a[rows,cols] and b, which has as many numbers, one row for all of a's, a number
+ * for each row, or one for all. */
+enum operation { OPERATION_ADD, OPERATION_MULTIPLY, OPERATION_DIVIDE };
+enum broadcast { BROADCAST_NONE, BROADCAST_ROW, BROADCAST_COLUMN, BROADCAST_NUMBER };
+struct arithmetic {
+    size_t rows, cols;
+    enum operation kind;
+    enum broadcast b;
+    float eps; /* of a quotient: what is added to b */
+};
+
+/* Products of op(a)[m,k] and op(b)[k,n], `batch` of them: a's matrices lie one behind the other,
+ * b's likewise; op transposes what is stored where it is to be turned. */
+struct matmul {
+    size_t batch, m, n, k;
+    bool turn_a, turn_b;
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

@@ -17,6 +17,12 @@ SCALAR double regression_loss(double e, enum regression kind, double phi)
     return fabs(e) < phi ? e * e / (2 * phi) : fabs(e) - phi / 2;
 }
 
+/* A sample's loss, or slope, by its weight; weight may be NULL. */
+SCALAR double weighted(double value, const float *weight, size_t i)
+{
+    return weight ? weight[i] * value : value;
+}
+
 SCALAR double regression_slope(double e, enum regression kind, double phi)
 {
     double sign = e > 0 ? 1 : e < 0 ? -1 : e; /* 0 of 0, and what is not a number stays that */

@@ -11,7 +11,7 @@ static struct var *compute(struct loss *l, void *self)
 {
     struct var *y = loss_operand(l, "y");
     (void)self;
-    return op_regression(&l->tape, y, loss_upload(l, loss_label(l, LABEL_JOINT), y->count),
+    return op_regression(&l->tape, y, loss_upload(l, loss_label(l, LABEL_JOINT), y->count), NULL,
                          (enum regression)l->settings->regression, (float)l->settings->phi);
 }
 

@@ -38,7 +38,7 @@ static struct var *compute(struct loss *l, void *self)
         for (size_t i = 0; i < batch; i++)
             memcpy(&target[i * columns + j], label + i, sizeof *target);
     }
-    return op_regression(&l->tape, u, loss_upload(l, target, u->count),
+    return op_regression(&l->tape, u, loss_upload(l, target, u->count), NULL,
                          (enum regression)l->settings->regression, (float)l->settings->phi);
 }
 

@@ -12,10 +12,12 @@
 
 #define SCALAR static __device__ inline
 extern "C" {
+#include "kernels/arithmetic.h"
 #include "kernels/kernels.h"
 #include "kernels/losses.h"
 #include "kernels/mask.h"
 #include "kernels/philox.h"
+#include "kernels/products.h"
 
 #define KERNEL(name, parameters, arguments) void cuda_##name parameters;
 #include "kernels/table.def"
@@ -48,6 +50,8 @@ void cuda_copy_in(struct device *d, void *to, const void *from_host, size_t byte
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
                   const float *a, size_t lda, const float *b, size_t ldb, const float *bias,
                   float beta, float *c, size_t ldc);
+/* c = the product + beta c; all matrices of a batch lie one behind the other. */
+void cuda_products(struct device *d, const struct product *product, float beta, float *c);
 /* Blocks for so much work of which one does `each` before it looks for more; no more of them than
  * keep the device busy. */
 size_t cuda_blocks(const struct device *d, size_t work, size_t each);

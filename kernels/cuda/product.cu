@@ -26,10 +26,11 @@ enum {
 /* What a plan depends on, as it is told to cuBLAS: it has columns where we have rows, so what it
  * computes is c^T = op(b)^T op(a)^T, and its a is our b. Every byte counts. */
 struct shape {
+    uint64_t batch; /* of matrices that lie one behind the other */
     uint64_t m, n, k, lda, ldb, ldc;
     uint32_t turn_a, turn_b, bias;
     enum precision precision;
-    uint64_t aligned; /* bytes, all matrices are */
+    uint64_t aligned; /* bytes, all matrices are, of a batch too */
 };
 
 struct plan {
@@ -53,7 +54,8 @@ struct plan {
     DO(cublasLtMatmulPreferenceDestroy)                                                            \
     DO(cublasLtMatmulPreferenceSetAttribute)                                                       \
     DO(cublasLtMatrixLayoutCreate)                                                                 \
-    DO(cublasLtMatrixLayoutDestroy)
+    DO(cublasLtMatrixLayoutDestroy)                                                                \
+    DO(cublasLtMatrixLayoutSetAttribute)
 
 struct products {
     cublasLtHandle_t handle;
@@ -154,6 +156,28 @@ static bool describe(struct device *d, const struct products *p, struct plan *pl
                  p->cublasLtMatmulDescSetAttribute(plan->product, what, &value, sizeof value));
 }
 
+/* That there are so many matrices, `apart` floats from one to the next. */
+static bool repeat(struct device *d, const struct products *p, cublasLtMatrixLayout_t layout,
+                   uint64_t batch, uint64_t apart)
+{
+    int32_t count = (int32_t)batch;
+    int64_t stride = (int64_t)apart;
+    return check(d, p,
+                 p->cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+                                                     &count, sizeof count)) &&
+           check(d, p,
+                 p->cublasLtMatrixLayoutSetAttribute(
+                     layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride));
+}
+
+static bool repeat_all(struct device *d, const struct products *p, const struct plan *plan)
+{
+    const struct shape *s = &plan->shape;
+    return s->batch == 1 || (repeat(d, p, plan->a, s->batch, s->m * s->k) &&
+                             repeat(d, p, plan->b, s->batch, s->k * s->n) &&
+                             repeat(d, p, plan->c, s->batch, s->m * s->n));
+}
+
 static bool describe_all(struct device *d, const struct products *p, struct plan *plan)
 {
     const struct shape *s = &plan->shape;
@@ -172,8 +196,10 @@ static bool describe_all(struct device *d, const struct products *p, struct plan
            check(d, p,
                  p->cublasLtMatrixLayoutCreate(&plan->b, CUDA_R_32F, s->turn_b ? s->n : s->k,
                                                s->turn_b ? s->k : s->n, (int64_t)s->ldb)) &&
-           check(d, p,
-                 p->cublasLtMatrixLayoutCreate(&plan->c, CUDA_R_32F, s->m, s->n, (int64_t)s->ldc));
+           check(
+               d, p,
+               p->cublasLtMatrixLayoutCreate(&plan->c, CUDA_R_32F, s->m, s->n, (int64_t)s->ldc)) &&
+           repeat_all(d, p, plan);
 }
 
 static bool prefer(struct device *d, const struct products *p, cublasLtMatmulPreference_t limits,
@@ -245,23 +271,39 @@ static struct plan *plan_of(struct device *d, struct products *p, const struct s
     return d->failed ? NULL : plan;
 }
 
-static uint64_t aligned_of(const float *a, const float *b, const float *c, const float *bias)
+static uint64_t bits_of(const float *memory)
 {
-    uintptr_t bits = MOST_ALIGNED | reinterpret_cast<uintptr_t>(a) |
-                     reinterpret_cast<uintptr_t>(b) | reinterpret_cast<uintptr_t>(c) |
-                     reinterpret_cast<uintptr_t>(bias);
+    return reinterpret_cast<uintptr_t>(memory);
+}
+
+/* By how many bytes all are aligned whose addresses and distances have these bits together. */
+static uint64_t aligned_by(uint64_t bits)
+{
+    bits |= MOST_ALIGNED;
     return bits & -bits;
+}
+
+static void multiply(struct device *d, const struct shape &shape, const float *a, const float *b,
+                     const float *bias, float beta, float *c)
+{
+    const float one = 1;
+    struct products *p = products_of(d);
+    if (!p || !shape.m || !shape.n)
+        return;
+    struct plan *plan = plan_of(d, p, &shape);
+    if (plan && (!bias || describe(d, p, plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias)))
+        check(d, p,
+              p->cublasLtMatmul(p->handle, plan->product, &one, b, plan->a, a, plan->b, &beta, c,
+                                plan->c, c, plan->c, &plan->algorithm, lane_of(d)->workspace,
+                                WORKSPACE, cuda_stream(d)));
 }
 
 void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
                   const float *a, size_t lda, const float *b, size_t ldb, const float *bias,
                   float beta, float *c, size_t ldc)
 {
-    const float one = 1;
-    struct products *p = products_of(d);
-    if (!p || !m || !n)
-        return;
-    const struct shape shape = {n,
+    const struct shape shape = {1,
+                                n,
                                 m,
                                 k,
                                 ldb,
@@ -271,11 +313,25 @@ void cuda_product(struct device *d, char op_a, char op_b, size_t m, size_t n, si
                                 op_a == 'T',
                                 bias != NULL,
                                 cuda_of(d)->precision,
-                                aligned_of(a, b, c, bias)};
-    struct plan *plan = plan_of(d, p, &shape);
-    if (plan && (!bias || describe(d, p, plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias)))
-        check(d, p,
-              p->cublasLtMatmul(p->handle, plan->product, &one, b, plan->a, a, plan->b, &beta, c,
-                                plan->c, c, plan->c, &plan->algorithm, lane_of(d)->workspace,
-                                WORKSPACE, cuda_stream(d)));
+                                aligned_by(bits_of(a) | bits_of(b) | bits_of(c) | bits_of(bias))};
+    multiply(d, shape, a, b, bias, beta, c);
+}
+
+void cuda_products(struct device *d, const struct product *q, float beta, float *c)
+{
+    uint64_t apart = q->batch == 1 ? 0 : (q->m * q->k | q->k * q->n | q->m * q->n) * sizeof *c;
+    const struct shape shape = {
+        q->batch,
+        q->n,
+        q->m,
+        q->k,
+        right_row(q),
+        left_row(q),
+        q->n,
+        q->op_right == 'T',
+        q->op_left == 'T',
+        false,
+        cuda_of(d)->precision,
+        aligned_by(bits_of(q->left) | bits_of(q->right) | bits_of(c) | apart)};
+    multiply(d, shape, q->left, q->right, NULL, beta, c);
 }

@@ -39,6 +39,8 @@ struct emulated_product {
 struct emulated_layout {
     uint64_t rows, columns;
     int64_t stride;
+    int32_t batch;
+    int64_t apart; /* floats from one matrix of the batch to the next */
 };
 
 struct emulated_limits {
@@ -286,13 +288,24 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDa
 {
     if (stride < (int64_t)rows)
         return CUBLAS_STATUS_INVALID_VALUE;
-    *layout = new emulated_layout{rows, columns, stride};
+    *layout = new emulated_layout{rows, columns, stride, 1, 0};
     return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
 {
     delete layout;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t what,
+                                                const void *value, size_t bytes)
+{
+    bool count = what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+    if (bytes != (count ? sizeof layout->batch : sizeof layout->apart))
+        return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(count ? (void *)&layout->batch : &layout->apart, value, bytes);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -327,8 +340,9 @@ static bool fit(const emulated_product *p, const emulated_layout *a, const emula
 {
     uint64_t a_columns = p->turn_a ? a->rows : a->columns,
              b_rows = p->turn_b ? b->columns : b->rows;
-    *of = {c->rows, c->columns, a_columns, 0};
-    return (p->turn_a ? a->columns : a->rows) == c->rows && a_columns == b_rows &&
+    *of = {c->rows, c->columns, a_columns, c->batch, 0};
+    return a->batch == c->batch && b->batch == c->batch &&
+           (p->turn_a ? a->columns : a->rows) == c->rows && a_columns == b_rows &&
            (p->turn_b ? b->rows : b->columns) == c->columns;
 }
 
@@ -385,14 +399,18 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
                               cudaStream_t stream)
 {
     cublasLtMatmulAlgo_t fitting;
-    uintptr_t all = (uintptr_t)a | (uintptr_t)b | (uintptr_t)c;
+    uintptr_t all =
+        (uintptr_t)a | (uintptr_t)b | (uintptr_t)c |
+        (uintptr_t)(a_layout->apart | b_layout->apart | c_layout->apart) * sizeof(float);
     if (c != d || !fit(product, a_layout, b_layout, c_layout, &fitting) ||
         fitting.m != algorithm->m || fitting.n != algorithm->n || fitting.k != algorithm->k ||
-        all % algorithm->aligned)
+        fitting.batch != algorithm->batch || all % algorithm->aligned)
         return CUBLAS_STATUS_INVALID_VALUE;
     float by = *(const float *)alpha, keep = *(const float *)beta;
     emulated_enqueue(stream, [=, p = *product, al = *a_layout, bl = *b_layout, cl = *c_layout] {
-        multiply(p, by, (const float *)a, al, (const float *)b, bl, keep, (float *)d, cl);
+        for (int32_t i = 0; i < cl.batch; i++)
+            multiply(p, by, (const float *)a + i * al.apart, al, (const float *)b + i * bl.apart,
+                     bl, keep, (float *)d + i * cl.apart, cl);
     });
     return CUBLAS_STATUS_SUCCESS;
 }

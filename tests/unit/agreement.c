@@ -48,6 +48,28 @@ static struct problem problems[] = {
     {.pair = &cosine_pair, .n = {401, 709, 5, 3}},
     {.pair = &contrast_pair, .n = {401, 6, 9}, .real = .5f, .kind = CONTRAST_MNTX},
     {.pair = &contrast_pair, .n = {401, 6, 9}, .real = .5f, .kind = CONTRAST_NTXENT_PML},
+
+    {.pair = &regression_pair, .n = {57}, .kind = WEIGHTED | REGRESSION_L1},
+    {.pair = &relu_pair, .n = {57 * 709}, .rate = .1f},
+    {.pair = &sigmoid_pair, .n = {57 * 709}, .rate = .5f},
+    {.pair = &affine_pair, .n = {57 * 709}, .real = .4f, .kind = AFFINE_LOW | AFFINE_HIGH},
+    {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(ADD, ROW)},
+    {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(MULTIPLY, NUMBER)},
+    {.pair = &arithmetic_pair, .n = {2, 96}, .kind = ARITHMETIC(MULTIPLY, COLUMN)},
+    {.pair = &arithmetic_pair, .n = {57, 128}, .kind = ARITHMETIC(MULTIPLY, NONE)},
+    {.pair = &arithmetic_pair, .n = {1, 5}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, NONE)},
+    {.pair = &arithmetic_pair, .n = {57, 709}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, COLUMN)},
+    {.pair = &arithmetic_pair, .n = {57, 5}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, ROW)},
+    {.pair = &softmax_pair, .n = {57, 5}},
+    {.pair = &softmax_pair, .n = {1, 96}},
+    {.pair = &softmax_pair, .n = {57, 709}},
+    {.pair = &euclidean_pair, .n = {2, 5}},
+    {.pair = &euclidean_pair, .n = {57, 128}},
+    {.pair = &euclidean_pair, .n = {57, 709}},
+    {.pair = &matmul_pair, .n = {2, 57, 96, 5}},
+    {.pair = &matmul_pair, .n = {57, 2, 5, 128}, .kind = TURN_B},
+    {.pair = &matmul_pair, .n = {1, 128, 128, 57}, .kind = TURN_A},
+    {.pair = &matmul_pair, .n = {3, 1, 709, 57}, .kind = TURN_A | TURN_B},
 };
 
 /* --- drawn sizes */
@@ -82,30 +104,7 @@ static void draw_problems(void)
     }
 }
 
-/* --- what a device gives */
-
-struct given {
-    float *out, *gradients[INPUTS];
-};
-
-static struct given given_by(struct device *d, const struct problem *p, const struct expected *e)
-{
-    struct dropout drop = dropout_of(p);
-    struct memory m = memory_of(d, p, e);
-    struct given given = {0};
-    p->pair->forward(d, p, &m, p->rate > 0 ? &drop : NULL);
-    given.out = fetched(d, m.out, p->out);
-    run_backward(d, p, &m, 0, 0, given.gradients);
-    free_memory(d, &m);
-    return given;
-}
-
-static void free_given(struct given *given)
-{
-    free(given->out);
-    for (int i = 0; i < INPUTS; i++)
-        free(given->gradients[i]);
-}
+/* --- comparisons */
 
 static void check_near(const struct device *d, const char *what, const float *a, const float *b,
                        size_t n)
@@ -144,21 +143,16 @@ static void agrees(void **state)
 
 /* --- all of them */
 
-static struct CMUnitTest test_of(struct msa *m, struct problem *p)
-{
-    char *name = msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0],
-                            p->n[1], p->n[2], p->n[3], p->kind, (double)p->rate);
-    return (struct CMUnitTest){name, agrees, NULL, NULL, p};
-}
-
 static void run(struct msa *m)
 {
     struct CMUnitTest tests[TABLE + DRAWN];
     devices[device_count++] = device_open(m, "cpu:base", 2);
     open_devices(m);
     draw_problems();
-    for (size_t i = 0; i < TABLE + DRAWN; i++)
-        tests[i] = test_of(m, i < TABLE ? &problems[i] : &drawn_problems[i - TABLE]);
+    for (size_t i = 0; i < TABLE + DRAWN; i++) {
+        struct problem *p = i < TABLE ? &problems[i] : &drawn_problems[i - TABLE];
+        tests[i] = (struct CMUnitTest){name_of(m, p), agrees, NULL, NULL, p};
+    }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;
 }

@@ -54,12 +54,49 @@ static struct problem problems[] = {
     {.pair = &regression_pair, .n = {33}, .real = .7f, .kind = REGRESSION_SMOOTHL1},
     {.pair = &regression_pair, .n = {33}, .real = .7f, .kind = REGRESSION_MSE},
     {.pair = &regression_pair, .n = {33}, .real = .7f, .kind = REGRESSION_L1},
+    {.pair = &regression_pair, .n = {33}, .real = .7f, .kind = WEIGHTED | REGRESSION_SMOOTHL1},
+    {.pair = &regression_pair, .n = {33}, .kind = WEIGHTED | REGRESSION_MSE},
+    {.pair = &regression_pair, .n = {33}, .kind = WEIGHTED | REGRESSION_L1},
     {.pair = &cross_entropy_pair, .n = {9, 3}},
     {.pair = &cosine_pair, .n = {7, 19, 5, 3}},
     {.pair = &cosine_pair, .n = {100, 500, 5, 0}},
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_MNTX},
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_NTXENT},
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_NTXENT_PML},
+
+    {.pair = &relu_pair, .n = {37}},
+    {.pair = &relu_pair, .n = {5001}, .rate = .3f}, /* none is 0, where there is no slope */
+    {.pair = &sigmoid_pair, .n = {29}, .rate = .5f},
+    {.pair = &sigmoid_pair, .n = {70001}},
+    {.pair = &affine_pair, .n = {37}, .real = 1.5f},
+    {.pair = &affine_pair, .n = {37}, .real = 1, .kind = AFFINE_LOW},
+    {.pair = &affine_pair, .n = {37}, .real = -1, .kind = AFFINE_HIGH},
+    {.pair = &affine_pair, .n = {70001}, .real = .75f, .kind = AFFINE_LOW | AFFINE_HIGH},
+    {.pair = &arithmetic_pair, .n = {1, 1}, .kind = ARITHMETIC(MULTIPLY, NONE)},
+    {.pair = &arithmetic_pair, .n = {5, 19}, .kind = ARITHMETIC(ADD, NONE)},
+    {.pair = &arithmetic_pair, .n = {5, 19}, .kind = ARITHMETIC(ADD, ROW)},
+    {.pair = &arithmetic_pair, .n = {5, 19}, .kind = ARITHMETIC(ADD, COLUMN)},
+    {.pair = &arithmetic_pair, .n = {5, 19}, .kind = ARITHMETIC(ADD, NUMBER)},
+    {.pair = &arithmetic_pair, .n = {130, 1101}, .kind = ARITHMETIC(MULTIPLY, NONE)},
+    {.pair = &arithmetic_pair, .n = {130, 1101}, .kind = ARITHMETIC(MULTIPLY, ROW)},
+    {.pair = &arithmetic_pair, .n = {130, 1101}, .kind = ARITHMETIC(MULTIPLY, COLUMN)},
+    {.pair = &arithmetic_pair, .n = {130, 1101}, .kind = ARITHMETIC(MULTIPLY, NUMBER)},
+    {.pair = &arithmetic_pair, .n = {1, 37}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, NONE)},
+    {.pair = &arithmetic_pair, .n = {300, 7}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, ROW)},
+    {.pair = &arithmetic_pair, .n = {300, 7}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, COLUMN)},
+    {.pair = &arithmetic_pair, .n = {300, 7}, .real = 2.5f, .kind = ARITHMETIC(DIVIDE, NUMBER)},
+    {.pair = &softmax_pair, .n = {5, 1}},
+    {.pair = &softmax_pair, .n = {5, 19}},
+    {.pair = &softmax_pair, .n = {70, 1101}},
+    {.pair = &euclidean_pair, .n = {5, 1}},
+    {.pair = &euclidean_pair, .n = {5, 19}},
+    {.pair = &euclidean_pair, .n = {70, 1101}, .real = 1},
+    {.pair = &matmul_pair, .n = {1, 7, 11, 5}},
+    {.pair = &matmul_pair, .n = {3, 7, 11, 5}, .kind = TURN_A},
+    {.pair = &matmul_pair, .n = {3, 7, 11, 5}, .kind = TURN_B},
+    {.pair = &matmul_pair, .n = {2, 7, 11, 5}, .kind = TURN_A | TURN_B},
+    {.pair = &matmul_pair, .n = {5, 33, 65, 17}},
+    {.pair = &matmul_pair, .n = {9, 1, 1, 3}, .kind = TURN_B},
 };
 
 /* --- comparisons */
@@ -187,10 +224,8 @@ static void run(struct msa *m)
     struct CMUnitTest tests[COUNT];
     open_devices(m);
     for (size_t i = 0; i < COUNT; i++) {
-        const struct problem *p = problems + i;
-        char *name = msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0],
-                                p->n[1], p->n[2], p->n[3], p->kind, (double)p->rate);
-        tests[i] = (struct CMUnitTest){name, agrees_with_its_reference, NULL, NULL, problems + i};
+        tests[i] = (struct CMUnitTest){name_of(m, problems + i), agrees_with_its_reference, NULL,
+                                       NULL, problems + i};
     }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;

@@ -46,6 +46,7 @@ static void make_problem(struct problem *p)
     p->types = calloc(rows, sizeof *p->types);
     p->spans = calloc(2 * rows, sizeof *p->spans);
     p->target = calloc(rows, sizeof *p->target);
+    p->weight = calloc(rows, sizeof *p->weight);
     for (size_t i = 0; i < rows; i++) {
         /* padding at the end of the second sample and, by itself, within the first */
         p->pad[i] = p->n[1] && (i == 4 || i % p->n[1] > p->n[1] - i / p->n[1] * p->n[1] / 5);
@@ -53,6 +54,7 @@ static void make_problem(struct problem *p)
         p->words[i] = p->n[3] ? (int32_t)(i * i % p->n[3]) : 0;
         p->types[i] = (int32_t)(i / 3 % 2);
         p->target[i] = (float)draw(900, i);
+        p->weight[i] = (float)draw(901, i) + 1;
     }
     make_spans(p);
     if (p->pair->place)
@@ -68,6 +70,7 @@ static void free_problem(struct problem *p)
     free(p->types);
     free(p->spans);
     free(p->target);
+    free(p->weight);
 }
 
 static double *drawn(uint32_t stream, size_t n, double scale, double shift)

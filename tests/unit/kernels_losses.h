@@ -4,7 +4,14 @@
 
 #include "tests/unit/kernels_reference.h"
 
-/* --- regression: y */
+/* --- regression: y; kind: a loss, and WEIGHTED where each sample has a weight */
+enum { WEIGHTED = 4 };
+
+static enum regression regression_of(const struct problem *p)
+{
+    return (enum regression)(p->kind % WEIGHTED);
+}
+
 static void regression_shape(struct problem *p)
 {
     p->counts[0] = p->n[0];
@@ -16,12 +23,10 @@ static void regression_reference(const struct problem *p, double *out, double *c
     double sum = 0, phi = (double)p->real;
     for (size_t i = 0; i < p->n[0]; i++) {
         double e = fabs(in[0][i] - (double)p->target[i]);
-        if (p->kind == REGRESSION_MSE)
-            sum += e * e;
-        else if (p->kind == REGRESSION_L1)
-            sum += e;
-        else
-            sum += e < phi ? e * e / (2 * phi) : e - phi / 2;
+        double losses[] = {[REGRESSION_SMOOTHL1] = e < phi ? e * e / (2 * phi) : e - phi / 2,
+                           [REGRESSION_MSE] = e * e,
+                           [REGRESSION_L1] = e};
+        sum += losses[regression_of(p)] * (p->kind & WEIGHTED ? (double)p->weight[i] : 1);
     }
     *out = sum / (double)p->n[0];
 }
@@ -30,16 +35,17 @@ static void regression_forward(struct device *d, const struct problem *p, const 
                                const struct dropout *drop)
 {
     (void)drop;
-    d->k.regression_forward(d, m->out, m->in[0], m->target, p->n[0], (enum regression)p->kind,
-                            p->real);
+    d->k.regression_forward(d, m->out, m->in[0], m->target, p->kind & WEIGHTED ? m->weight : NULL,
+                            p->n[0], regression_of(p), p->real);
 }
 
 static void regression_backward(struct device *d, const struct problem *p, const struct memory *m,
                                 const struct dropout *drop, unsigned add)
 {
     (void)drop;
-    d->k.regression_backward(d, m->din[0], m->dout, m->in[0], m->target, p->n[0],
-                             (enum regression)p->kind, p->real, add & 1);
+    d->k.regression_backward(d, m->din[0], m->dout, m->in[0], m->target,
+                             p->kind & WEIGHTED ? m->weight : NULL, p->n[0], regression_of(p),
+                             p->real, add & 1);
 }
 
 /* --- cross_entropy: logits */

@@ -29,7 +29,7 @@ struct problem {
     int32_t *classes;           /* [rows] of the cross-entropy */
     int32_t *words, *types;     /* [rows] of the embedding; its places are the classes */
     int32_t *spans;             /* [batch,2] of mean and attention */
-    float *target;              /* [n] of the regression losses */
+    float *target, *weight;     /* [n] of the regression losses */
 };
 
 /* A problem's arrays on a device; a gradient may be NULL. */
@@ -37,7 +37,7 @@ struct memory {
     float *in[INPUTS], *din[INPUTS], *out, *dout, *saved[SAVED];
     uint8_t *pad;
     int32_t *classes, *words, *types, *spans;
-    float *target;
+    float *target, *weight;
 };
 
 struct pair {

@@ -6,6 +6,7 @@
 #include "tests/unit/kernels_attention.h"
 #include "tests/unit/kernels_expected.h"
 #include "tests/unit/kernels_losses.h"
+#include "tests/unit/kernels_rows.h"
 
 #define PAIR(name, shape, inputs, parameters, partial)                                             \
     static const struct pair name##_pair = {#name,          inputs,          parameters,           \
@@ -29,10 +30,18 @@ PAIR(cross_entropy, cross_entropy, 1, 0, false);
 PAIR(cosine, cosine, 2, 0, true);
 PAIR(contrast, contrast, 1, 0, false);
 
+PAIR(relu, elementwise, 1, 0, false);
+PAIR(sigmoid, elementwise, 1, 0, false);
+PAIR(affine, elementwise, 1, 0, false);
+PAIR(arithmetic, arithmetic, 2, 0, false);
+PAIR(softmax, softmax, 1, 0, false);
+PAIR(euclidean, euclidean, 1, 0, false);
+PAIR(matmul, matmul, 2, 0, false);
+
 static struct device *devices[1 + DEVICES];
 static int device_count;
 
-static void open_devices(struct msa *m)
+static inline void open_devices(struct msa *m)
 {
     for (int i = 0; i < DEVICES; i++)
         if (device_tested(device_names[i]))
@@ -76,7 +85,8 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
                        .words = place_bytes(d, p->words, rows * sizeof *p->words),
                        .types = place_bytes(d, p->types, rows * sizeof *p->types),
                        .spans = place_bytes(d, p->spans, 2 * rows * sizeof *p->spans),
-                       .target = place_bytes(d, p->target, rows * sizeof *p->target)};
+                       .target = place_bytes(d, p->target, rows * sizeof *p->target),
+                       .weight = place_bytes(d, p->weight, rows * sizeof *p->weight)};
     for (int i = 0; i < p->pair->inputs; i++)
         m.in[i] = place_numbers(d, e->in[i], p->counts[i], 0);
     for (int i = 0; i < SAVED; i++)
@@ -86,9 +96,9 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
 
 static void free_memory(struct device *d, struct memory *m)
 {
-    void *all[] = {m->in[0],    m->in[1],    m->in[2], m->in[3], m->saved[0],
-                   m->saved[1], m->saved[2], m->out,   m->dout,  m->pad,
-                   m->classes,  m->words,    m->types, m->spans, m->target};
+    void *all[] = {m->in[0],    m->in[1], m->in[2],  m->in[3], m->saved[0], m->saved[1],
+                   m->saved[2], m->out,   m->dout,   m->pad,   m->classes,  m->words,
+                   m->types,    m->spans, m->target, m->weight};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         d->release(d, all[i]);
 }
@@ -110,6 +120,38 @@ static void run_backward(struct device *d, const struct problem *p, struct memor
         gradients[i] = m->din[i] ? fetched(d, m->din[i], p->counts[i]) : NULL;
         d->release(d, m->din[i]);
     }
+}
+
+/* What a device gives. */
+struct given {
+    float *out, *gradients[INPUTS];
+};
+
+static inline struct given given_by(struct device *d, const struct problem *p,
+                                    const struct expected *e)
+{
+    struct dropout drop = dropout_of(p);
+    struct memory m = memory_of(d, p, e);
+    struct given given = {0};
+    p->pair->forward(d, p, &m, p->rate > 0 ? &drop : NULL);
+    given.out = fetched(d, m.out, p->out);
+    run_backward(d, p, &m, 0, 0, given.gradients);
+    free_memory(d, &m);
+    return given;
+}
+
+static inline void free_given(struct given *given)
+{
+    free(given->out);
+    for (int i = 0; i < INPUTS; i++)
+        free(given->gradients[i]);
+}
+
+/* A problem's name as a test. */
+static inline char *name_of(struct msa *m, const struct problem *p)
+{
+    return msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0], p->n[1],
+                      p->n[2], p->n[3], p->kind, (double)p->rate);
 }
 
 #endif

@@ -165,6 +165,25 @@ static void optimizer_steps(void **state)
 
 /* --- what is not a number stays that */
 
+/* Element 20 of x[33] alone is none. */
+static void check_elementwise(struct device *d,
+                              void (*forward)(struct device *d, float *y, const float *x, size_t n,
+                                              const struct dropout *drop),
+                              const float *x)
+{
+    float y[33], *on_y = d->allocate(d, sizeof y);
+    forward(d, on_y, x, 33, NULL);
+    fetch(d, y, on_y, 33);
+    for (size_t i = 0; i < 33; i++)
+        assert_int_equal(isnan(y[i]) != 0, i == 20);
+}
+
+static void clamp(struct device *d, float *y, const float *x, size_t n, const struct dropout *drop)
+{
+    (void)drop;
+    d->k.affine_forward(d, y, x, n, 1, 0, -.5f, .5f);
+}
+
 static void check_propagation(struct device *d)
 {
     float x[33], y[33], mean, rstd;
@@ -172,12 +191,16 @@ static void check_propagation(struct device *d)
         x[i] = number(i);
     x[20] = NAN;
     float *on_x = place(d, x, 33), *on_y = d->allocate(d, sizeof y), *gain = place(d, x, 33);
-    d->k.gelu_forward(d, on_y, on_x, 33, NULL);
-    take(d, y, on_y, sizeof y);
-    for (size_t i = 0; i < 33; i++)
-        assert_int_equal(isnan(y[i]) != 0, i == 20);
+    check_elementwise(d, d->k.gelu_forward, on_x);
+    check_elementwise(d, d->k.relu_forward, on_x);
+    check_elementwise(d, d->k.sigmoid_forward, on_x);
+    check_elementwise(d, clamp, on_x);
     float *on_mean = place(d, &mean, 1), *on_rstd = place(d, &rstd, 1);
     d->k.fill(d, gain, 1, 33);
+    d->k.softmax_forward(d, on_y, on_x, 3, 11);
+    take(d, y, on_y, sizeof y);
+    for (size_t i = 0; i < 33; i++)
+        assert_int_equal(isnan(y[i]) != 0, i / 11 == 1);
     d->k.norm_forward(d, on_y, NULL, on_mean, on_rstd, on_x, NULL, gain, gain, 1, 33, 1e-5f, NULL);
     fetch(d, y, on_y, 33);
     for (size_t i = 0; i < 33; i++)

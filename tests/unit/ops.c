@@ -1,6 +1,6 @@
 /* Operations on a tape, where their kernels' own tests do not reach: inputs that may be missing,
- * how many dimensions, parameters and tensors of a record there may be, and where copies are made.
- */
+ * and may be one variable twice, sizes that do not fit, how many dimensions, parameters and tensors
+ * of a record there may be, and where copies are made. */
 #include "common/nn/ops/ops.h"
 #include "common/nn/params.h"
 #include "common/stage/trainable.h"
@@ -36,7 +36,7 @@ static void check(struct tape *t, const char *what, const float *got, const floa
     float host[ROWS * OUT + ROWS * IN];
     device_copy_out(t->m, t->device, host, got, n * sizeof *host);
     for (size_t i = 0; i < n; i++)
-        if (fabsf(host[i] - want[i]) > 1e-5f)
+        if (!(fabsf(host[i] - want[i]) <= 1e-5f))
             fail_msg("%s, %s[%zu]: %g but expected %g", t->device->name, what, i, (double)host[i],
                      (double)want[i]);
 }
@@ -66,6 +66,86 @@ static void a_linear_layer_needs_no_bias(void **state)
 {
     (void)state;
     run_on_devices(linear_alone);
+}
+
+/* --- one variable twice */
+
+static struct var *squared(struct tape *t, struct var *v)
+{
+    return op_multiply(t, v, v, BROADCAST_NONE);
+}
+
+static struct var *turned_by_itself(struct tape *t, struct var *v)
+{
+    return op_matmul(t, v, v, true, false);
+}
+
+/* Of x, with dy: the result y[n], and the gradient. */
+static void check_twice(struct msa *m, const char *what,
+                        struct var *(*op)(struct tape *, struct var *), const float *y, size_t n,
+                        const float *dx)
+{
+    struct tape t = tape_new(m, device_open(m, m->settings, 2), 1);
+    struct tensor host = tensor_of("x", F4, x, 2, (size_t[]){ROWS, IN});
+    tape_reset(&t, true, 0);
+    struct var *in = tape_input(&t, &host, true), *out = op(&t, in);
+    check(&t, what, out->data, y, n);
+    tape_seed(&t, out, dy);
+    tape_backward(&t);
+    check(&t, what, tape_gradient(in), dx, ROWS * IN);
+}
+
+static void operands_alike(struct msa *m)
+{
+    float squares[ROWS * IN], slopes[ROWS * IN], products[IN * IN], sums[IN * IN], by_x[ROWS * IN];
+    for (size_t i = 0; i < ROWS * IN; i++)
+        squares[i] = x[i] * x[i], slopes[i] = 2 * x[i] * dy[i];
+    check_twice(m, "x x", squared, squares, ROWS * IN, slopes);
+    product(products, x, 1, IN, x, IN, 1, IN, ROWS, IN);
+    for (size_t i = 0; i < IN * IN; i++) /* x (dy + dy transposed) */
+        sums[i] = dy[i] + dy[i % IN * IN + i / IN];
+    product(by_x, x, IN, 1, sums, IN, 1, ROWS, IN, IN);
+    check_twice(m, "x' x", turned_by_itself, products, IN * IN, by_x);
+}
+
+static void operands_may_be_one_variable(void **state)
+{
+    (void)state;
+    run_on_devices(operands_alike);
+}
+
+/* --- a row of zeros */
+
+enum { ZERO = 1 /* the row */ };
+
+static void norm_at_zero(struct msa *m, float at_zero)
+{
+    static const float rows[ROWS * IN] = {3, -4, 0, -0.f, 1e-25f, 0};
+    const float norms[ROWS] = {5, at_zero, 1e-25f};
+    const float slopes[ROWS * IN] = {.6f * dy[0], -.8f * dy[0], 0, 0, dy[2], 0};
+    struct tape t = tape_new(m, device_open(m, m->settings, 2), 1);
+    struct tensor host = tensor_of("x", F4, rows, 2, (size_t[]){ROWS, IN});
+    float got[ROWS];
+    tape_reset(&t, true, 0);
+    struct var *in = tape_input(&t, &host, true), *y = op_euclidean(&t, in, at_zero);
+    check(&t, "|x|", y->data, norms, ROWS);
+    device_copy_out(m, t.device, got, y->data, sizeof got);
+    assert_true(got[ZERO] == at_zero && got[ZERO + 1] > 0);
+    tape_seed(&t, y, dy);
+    tape_backward(&t);
+    check(&t, "its gradient", tape_gradient(in), slopes, ROWS * IN);
+}
+
+static void rows_of_zeros(struct msa *m)
+{
+    norm_at_zero(m, 0);
+    norm_at_zero(m, 1);
+}
+
+static void the_norm_of_zeros_is_what_was_asked_for(void **state)
+{
+    (void)state;
+    run_on_devices(rows_of_zeros);
 }
 
 /* --- slices: the rows of a weight as two layers, and those of x as two inputs */
@@ -157,6 +237,40 @@ static void dimensions_are_counted(void **state)
     fails(variable_of_rank_5, "a variable of rank 5 but at most 4 is possible");
     fails(view_of_rank_5, "a variable of rank 5 but at most 4 is possible");
     fails(parameter_of_rank_5, "parameter 'conv.weight': rank 5 but at most 4 is possible");
+}
+
+static void column_for_a_row(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    struct var *a = tape_zeros(&t, 2, (size_t[]){3, 5}), *b = tape_zeros(&t, 1, (size_t[]){3});
+    op_add(&t, a, b, BROADCAST_COLUMN);
+    op_add(&t, a, b, BROADCAST_ROW);
+}
+
+static void multiply(struct msa *m, size_t batch, size_t inner)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    op_matmul(&t, tape_zeros(&t, 3, (size_t[]){2, 4, 5}),
+              tape_zeros(&t, 3, (size_t[]){batch, inner, 3}), false, false);
+}
+
+static void another_batch(struct msa *m)
+{
+    multiply(m, 2, 5);
+    multiply(m, 1, 5);
+}
+
+static void another_inside(struct msa *m)
+{
+    multiply(m, 2, 4);
+}
+
+static void sizes_must_fit(void **state)
+{
+    (void)state;
+    fails(column_for_a_row, "an operand [3] beside [3,5]: 3 numbers but expected 5");
+    fails(another_batch, "no product of [2,4,5] and [1,5,3]");
+    fails(another_inside, "no product of [2,4,5] and [2,4,3]");
 }
 
 static struct trainable *stage(struct msa *m)
@@ -258,8 +372,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linear_layer_needs_no_bias),
+        cmocka_unit_test(operands_may_be_one_variable),
+        cmocka_unit_test(the_norm_of_zeros_is_what_was_asked_for),
         cmocka_unit_test(slices_are_parts_of_a_variable),
         cmocka_unit_test(dimensions_are_counted),
+        cmocka_unit_test(sizes_must_fit),
         cmocka_unit_test(ends_of_a_stage_are_counted),
         cmocka_unit_test(copies_are_made_in_the_first_lane),
     };

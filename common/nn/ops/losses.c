@@ -9,7 +9,7 @@ static struct var *scalar(struct tape *t, const struct var *x)
 struct regression_node {
     struct node node;
     struct var *loss, *y;
-    const float *target;
+    const float *target, *weight;
     enum regression kind;
     float phi;
 };
@@ -21,17 +21,17 @@ static void regression_backward(struct tape *t, struct node *node)
     bool add;
     float *dy = dloss ? tape_into(t, n->y, &add) : NULL;
     if (dy)
-        K.regression_backward(t->device, dy, dloss, n->y->data, n->target, n->y->count, n->kind,
-                              n->phi, add);
+        K.regression_backward(t->device, dy, dloss, n->y->data, n->target, n->weight, n->y->count,
+                              n->kind, n->phi, add);
 }
 
-struct var *op_regression(struct tape *t, struct var *y, const float *target, enum regression kind,
-                          float phi)
+struct var *op_regression(struct tape *t, struct var *y, const float *target, const float *weight,
+                          enum regression kind, float phi)
 {
     struct regression_node *n = tape_node(t, sizeof *n, regression_backward);
-    n->y = y, n->target = target, n->kind = kind, n->phi = phi;
+    n->y = y, n->target = target, n->weight = weight, n->kind = kind, n->phi = phi;
     n->loss = scalar(t, y);
-    K.regression_forward(t->device, n->loss->data, y->data, target, y->count, kind, phi);
+    K.regression_forward(t->device, n->loss->data, y->data, target, weight, y->count, kind, phi);
     return n->loss;
 }
 

@@ -1,6 +1,6 @@
 /* The closed set of operations on a tape; everything else is composed of them: linear.c,
- * elementwise.c (with dropout), norm.c, embedding.c (positions too), attention.c, mean.c, concat.c,
- * losses.c.
+ * elementwise.c, arithmetic.c (of two variables), rows.c (softmax, Euclidean norm), matmul.c,
+ * norm.c, embedding.c (positions too), attention.c, mean.c, concat.c, losses.c.
  *
  * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
  * last. An operation's result wants a gradient when one of its inputs does. */
@@ -19,6 +19,27 @@ struct var *op_linear(struct tape *t, struct var *x, struct var *w, struct var *
 struct var *op_gelu(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_dropout(struct tape *t, struct var *x, struct dropout drop);
+
+/* The same shape as x. */
+struct var *op_relu(struct tape *t, struct var *x, struct dropout drop);
+struct var *op_sigmoid(struct tape *t, struct var *x, struct dropout drop);
+struct var *op_affine(struct tape *t, struct var *x, float scale, float shift);
+/* Infinite limits are none. */
+struct var *op_clamp(struct tape *t, struct var *x, float low, float high);
+/* a [..,C], of R rows, and b, which has as many numbers, or is a row [C] for all of them, or has a
+ * number for each row, [R], or is one number -> the shape of a. Other sizes of b fail the run. a
+ * and b may be the same variable. */
+struct var *op_add(struct tape *t, struct var *a, struct var *b, enum broadcast how);
+struct var *op_multiply(struct tape *t, struct var *a, struct var *b, enum broadcast how);
+/* a / (b + eps) */
+struct var *op_divide(struct tape *t, struct var *a, struct var *b, enum broadcast how, float eps);
+struct var *op_softmax(struct tape *t, struct var *x); /* over the last dimension */
+/* [..,C] -> [R]: the norm of each row, or at_zero where all of it is 0. */
+struct var *op_euclidean(struct tape *t, struct var *x, float at_zero);
+/* op(a) [..,m,k], op(b) [..,k,n] -> [..,m,n], op exchanging the last two dimensions where they are
+ * to be turned. Where sizes differ the run fails. */
+struct var *op_matmul(struct tape *t, struct var *a, struct var *b, bool turn_a, bool turn_b);
+
 /* LayerNorm of x + drop(z), or of x alone when z is NULL. */
 struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *gain,
                     struct var *bias, float eps, struct dropout drop);
@@ -50,8 +71,9 @@ struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
 
 /* Losses: scalars [1], means over the batch. */
-struct var *op_regression(struct tape *t, struct var *y, const float *target, enum regression kind,
-                          float phi);
+/* target and weight are on the device, as many as y has numbers; weight NULL: all are 1. */
+struct var *op_regression(struct tape *t, struct var *y, const float *target, const float *weight,
+                          enum regression kind, float phi);
 struct var *op_cross_entropy(struct tape *t, struct var *logits, const int32_t *class_of);
 struct var *op_cosines(struct tape *t, struct var *anchor, int count,
                        struct var *const *others); /* -> [B,count] */
