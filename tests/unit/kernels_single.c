@@ -59,6 +59,34 @@ static void check_padding(struct device *d)
     d->release(d, on_scale);
 }
 
+/* Frame t, from 1, of five channels: sines and cosines of t and t/10000, and a 0. The second sample
+ * has padding: its first channel is 0, whatever the others are. */
+static void check_sinusoids(struct device *d)
+{
+    enum { FRAMES = 500, DIM = 5 };
+    float *x = numbers(2 * FRAMES * DIM, 1), *p = malloc(2 * FRAMES * DIM * sizeof *p);
+    for (size_t i = 0; i < 2 * FRAMES; i++)
+        x[i * DIM] = i == FRAMES + 7 ? 0 : 1;
+    float *on_x = place(d, x, 2 * FRAMES * DIM), *on_p = place(d, x, 2 * FRAMES * DIM);
+    d->k.sinusoids(d, on_p, on_x, 2, FRAMES, DIM);
+    fetch(d, p, on_p, 2 * FRAMES * DIM);
+    for (size_t i = 0; i < 2 * FRAMES; i++) {
+        double t = (double)(i % FRAMES) + 1;
+        double want[DIM] = {sin(t), sin(t / 10000), cos(t), cos(t / 10000), 0};
+        for (size_t k = 0; k < DIM; k++)
+            assert_float_equal(p[i * DIM + k], i == FRAMES + 7 ? 0 : want[k], 1e-6);
+    }
+    d->release(d, on_x);
+    free(x);
+    free(p);
+}
+
+static void positions_by_sinusoids(void **state)
+{
+    (void)state;
+    with_devices(check_sinusoids);
+}
+
 static void padding_is_found_and_left_alone(void **state)
 {
     (void)state;
@@ -247,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fill),
         cmocka_unit_test(padding_is_found_and_left_alone),
+        cmocka_unit_test(positions_by_sinusoids),
         cmocka_unit_test(optimizer_steps),
         cmocka_unit_test(nan_propagates),
     };

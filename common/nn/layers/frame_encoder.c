@@ -46,7 +46,12 @@ struct encoder encoder_layers(struct params *p, const char *prefix, struct encod
     e.proj = linear_layer(p, params_name(p, entry, "proj"), shape.features, shape.dim);
     e.positions = params_add(p, params_name(p, entry, "position_embeddings"), init_constant(0), 3,
                              (size_t[]){1, 1 + shape.frames, shape.dim});
-    e.stack = (struct transformer){shape.heads, NORM_EPS, rate, rate, rate, shape.layers, {{0}}};
+    e.stack = (struct transformer){.heads = shape.heads,
+                                   .eps = NORM_EPS,
+                                   .attention = rate,
+                                   .hidden = rate,
+                                   .inner = rate,
+                                   .count = shape.layers};
     stack_layers(p, &e);
     e.norm = norm_layer(p, params_name(p, prefix, "layernorm"), shape.dim);
     return e;

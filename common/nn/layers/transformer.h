@@ -1,5 +1,4 @@
-/* A stack of post-norm transformer layers, whatever its parameters are called (msa-model(7),
- * Encoders). */
+/* A stack of transformer layers, whatever its parameters are called (msa-model(7), Encoders). */
 #ifndef MSA_TRANSFORMER_H
 #define MSA_TRANSFORMER_H
 
@@ -14,19 +13,37 @@ struct transformer_layer {
     struct norm_layer norm1, norm2;
 };
 
+enum norm_order { NORM_BEHIND, NORM_IN_FRONT };
+enum activation { ACTIVATION_GELU, ACTIVATION_RELU };
+
 struct transformer {
     size_t heads;
     float eps; /* of the norms */
     /* Dropout rates: of attention probabilities; after attention and after the feed-forward; within
-     * that, behind the GELU. */
+     * that, behind the activation. */
     float attention, hidden, inner;
+    enum norm_order order;
+    enum activation activation;
     size_t count;
     struct transformer_layer layers[TRANSFORMER_LAYERS];
 };
 
-/* x[R,D] through all layers, each sample's rows by themselves, with padding masked as keys:
- * h = LN1(x + drop(MHA(x))), y = LN2(h + drop(W2 drop(gelu(W1 h + b1)) + b2)). Layers in front by
- * which no gradient is wanted keep nothing. */
+/* What queries look at, the same in every layer. */
+struct attended {
+    struct var *keys, *values; /* [K,D] each, or one; NULL: each layer looks at its own input */
+    struct sequences queries, rows; /* of x; of keys and values, or of x again */
+    bool masked;                    /* kernels.h, struct attention */
+    size_t offset;
+};
+
+/* x[R,D] through all layers. MHA has queries from x, keys and values from what x looks at.
+ * NORM_BEHIND:   h = LN1(x + drop(MHA(x, k, v))),           y = LN2(h + drop(F(h)))
+ * NORM_IN_FRONT: h = x + drop(MHA(LN1 x, LN1 k, LN1 v)),    y = h + drop(F(LN2 h))
+ * where F(h) = W2 drop(activation(W1 h + b1)) + b2. Layers in front by which no gradient is wanted
+ * keep nothing. */
+struct var *transformer_attend(struct tape *t, const struct transformer *s, struct var *x,
+                               const struct attended *to);
+/* The same for each sample's rows by themselves; padding is looked at by none. */
 struct var *transformer_apply(struct tape *t, const struct transformer *s, struct var *x,
                               struct sequences samples);
 

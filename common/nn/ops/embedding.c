@@ -63,3 +63,10 @@ struct var *op_embedding(struct tape *t, struct tokens k, struct var *words, str
                         k.place, k.type, k.rows, last_of(words));
     return n->y;
 }
+
+struct var *op_sinusoids(struct tape *t, struct var *x)
+{
+    struct var *p = tape_var(t, false, x->rank, x->shape);
+    K.sinusoids(t->device, p->data, x->data, x->shape[0], x->shape[1], x->shape[2]);
+    return op_add(t, x, p, BROADCAST_NONE);
+}

@@ -45,6 +45,8 @@ struct var *op_norm(struct tape *t, struct var *x, struct var *z, struct var *ga
                     struct var *bias, float eps, struct dropout drop);
 struct var *op_positions(struct tape *t, struct var *e, struct var *cls, struct var *positions,
                          struct dropout drop); /* [B,L,D] -> [B,1+L,D] */
+/* x [B,L,D] and the positions of its frames by sinusoids, of those that are no padding. */
+struct var *op_sinusoids(struct tape *t, struct var *x);
 /* Tokens on the device: rows of the tables of words, positions and types, [rows] each. */
 struct tokens {
     size_t rows;
