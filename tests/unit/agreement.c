@@ -48,6 +48,10 @@ static struct problem problems[] = {
     {.pair = &cosine_pair, .n = {401, 709, 5, 3}},
     {.pair = &contrast_pair, .n = {401, 6, 9}, .real = .5f, .kind = CONTRAST_MNTX},
     {.pair = &contrast_pair, .n = {401, 6, 9}, .real = .5f, .kind = CONTRAST_NTXENT_PML},
+    {.pair = &lstm_pair, .n = {33, 1, 16}, .kind = LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {5, 2, 709}, .spread = .02, .kind = LSTM_CONTINUED | LSTM_REVERSED},
+    {.pair = &lstm_pair, .n = {60, 57, 16}, .spread = .5, .kind = LSTM_LENGTHS},
+    {.pair = &lstm_pair, .n = {17, 57, 709}, .spread = .02, .kind = LSTM_LENGTHS | LSTM_REVERSED},
 };
 
 /* --- drawn sizes */

@@ -60,6 +60,13 @@ static struct problem problems[] = {
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_MNTX},
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_NTXENT},
     {.pair = &contrast_pair, .n = {6, 2, 3}, .real = .5f, .kind = CONTRAST_NTXENT_PML},
+    {.pair = &lstm_pair, .n = {1, 1, 1}},
+    {.pair = &lstm_pair, .n = {1, 1, 5}, .kind = LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {3, 4, 7}},
+    {.pair = &lstm_pair, .n = {5, 4, 7}, .kind = LSTM_LENGTHS | LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {3, 4, 7}, .kind = LSTM_REVERSED | LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {5, 4, 7}, .kind = LSTM_LENGTHS | LSTM_REVERSED},
+    {.pair = &lstm_pair, .n = {19, 9, 16}, .kind = LSTM_LENGTHS | LSTM_REVERSED | LSTM_CONTINUED},
 };
 
 /* --- comparisons */
@@ -95,7 +102,8 @@ static void check_gradient(struct device *d, const struct problem *p, const stru
                            int input, const float *gradient, bool added)
 {
     static const char *const names[] = {"gradient by input 0", "gradient by input 1",
-                                        "gradient by input 2", "gradient by input 3"};
+                                        "gradient by input 2", "gradient by input 3",
+                                        "gradient by input 4"};
     size_t n = p->counts[input];
     double along = 0, typical = root_mean_square(e->slope[input], e->samples[input]),
            start = added ? .5 : 0;
