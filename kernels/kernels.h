@@ -71,6 +71,12 @@ struct lstm {
     bool reversed;
 };
 
+/* A convolution along sequences [batch,length,features] by windows of `width` <= length frames, to
+ * `dim` values a window. */
+struct conv {
+    size_t batch, length, features, dim, width;
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

@@ -67,6 +67,15 @@ static struct problem problems[] = {
     {.pair = &lstm_pair, .n = {3, 4, 7}, .kind = LSTM_REVERSED | LSTM_CONTINUED},
     {.pair = &lstm_pair, .n = {5, 4, 7}, .kind = LSTM_LENGTHS | LSTM_REVERSED},
     {.pair = &lstm_pair, .n = {19, 9, 16}, .kind = LSTM_LENGTHS | LSTM_REVERSED | LSTM_CONTINUED},
+    {.pair = &conv_pair, .n = {1, 1, 1, 1, 1}},
+    {.pair = &conv_pair, .n = {3, 7, 5, 4, 3}},
+    {.pair = &conv_pair, .n = {2, 5, 3, 7, 5}},
+    {.pair = &conv_pair, .n = {4, 57, 33, 10, 1}},
+    {.pair = &batch_norm_pair, .n = {3, 1}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {7, 13}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {130, 71}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {1, 13}, .real = 1e-5f, .kind = 1},
+    {.pair = &batch_norm_pair, .n = {9, 71}, .real = 1e-5f, .kind = 1},
 };
 
 /* --- comparisons */

@@ -38,6 +38,16 @@ static const struct pair lstm_pair = {"lstm",
                                       lstm_forward,
                                       lstm_backward,
                                       lstm_place_lengths};
+PAIR(conv, conv, 2, 2, false);
+static const struct pair batch_norm_pair = {"batch_norm",
+                                            3,
+                                            6,
+                                            false,
+                                            batch_norm_shape,
+                                            batch_norm_reference,
+                                            batch_norm_forward,
+                                            batch_norm_backward,
+                                            batch_norm_place};
 
 static struct device *devices[1 + DEVICES];
 static int device_count;

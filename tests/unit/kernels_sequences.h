@@ -1,4 +1,5 @@
-/* What goes along sequences step by step or window by window: LSTM. */
+/* What goes along sequences step by step (lstm) or window by window (conv), and what goes along a
+ * batch (batch_norm). */
 #ifndef KERNELS_SEQUENCES_H
 #define KERNELS_SEQUENCES_H
 
@@ -102,6 +103,103 @@ static void lstm_backward(struct device *d, const struct problem *p, const struc
                        continued ? m->din[4] : NULL, m->saved[1], m->dout, m->dout + half,
                        m->saved[0], m->out, m->out + half, m->in[1], start_of(p, m->in[3]),
                        start_of(p, m->in[4]), &shape, add & 1, add >> 3 & 1, add >> 4 & 1);
+}
+
+/* --- conv: x w; n: as in struct conv */
+
+static void conv_shape(struct problem *p)
+{
+    p->counts[0] = p->n[0] * p->n[1] * p->n[2];
+    p->counts[1] = p->n[3] * p->n[2] * p->n[4];
+    p->out = p->n[0] * (p->n[1] - p->n[4] + 1) * p->n[3];
+}
+
+static void conv_reference(const struct problem *p, double *out, double *const in[])
+{
+    size_t length = p->n[1], features = p->n[2], dim = p->n[3], width = p->n[4];
+    size_t windows = length - width + 1;
+    for (size_t at = 0; at < p->out; at++) {
+        size_t o = at % dim, frame = at / dim / windows * length + at / dim % windows;
+        out[at] = 0;
+        for (size_t f = 0; f < features; f++)
+            for (size_t i = 0; i < width; i++)
+                out[at] +=
+                    in[1][(o * features + f) * width + i] * in[0][(frame + i) * features + f];
+    }
+}
+
+static struct conv conv_of(const struct problem *p)
+{
+    return (struct conv){p->n[0], p->n[1], p->n[2], p->n[3], p->n[4]};
+}
+
+static void conv_forward(struct device *d, const struct problem *p, const struct memory *m,
+                         const struct dropout *drop)
+{
+    struct conv shape = conv_of(p);
+    (void)drop;
+    d->k.conv_forward(d, m->out, m->in[0], m->in[1], &shape);
+}
+
+static void conv_backward(struct device *d, const struct problem *p, const struct memory *m,
+                          const struct dropout *drop, unsigned add)
+{
+    struct conv shape = conv_of(p);
+    (void)drop;
+    d->k.conv_backward(d, m->din[0], m->din[1], m->dout, m->in[0], m->in[1], &shape, add & 1);
+}
+
+/* --- batch_norm: x gain bias; n: rows, dim; kind 1: by running statistics, the targets: mean and,
+ * behind it, variance */
+
+static void batch_norm_shape(struct problem *p)
+{
+    p->counts[0] = p->out = p->n[0] * p->n[1];
+    p->counts[1] = p->counts[2] = p->saved[0] = p->saved[1] = p->n[1];
+    p->rows = 2 * p->n[1] + p->n[0];
+}
+
+static void batch_norm_place(struct problem *p)
+{
+    for (size_t j = p->n[1]; j < 2 * p->n[1]; j++)
+        p->target[j] = .5f + fabsf(p->target[j]);
+}
+
+static void column_statistics(const struct problem *p, const double *x, size_t j, double *mean,
+                              double *variance)
+{
+    *mean = p->kind ? (double)p->target[j] : 0;
+    *variance = p->kind ? (double)p->target[p->n[1] + j] : 0;
+    for (size_t r = 0; !p->kind && r < p->n[0]; r++)
+        *mean += x[r * p->n[1] + j] / (double)p->n[0];
+    for (size_t r = 0; !p->kind && r < p->n[0]; r++)
+        *variance += pow(x[r * p->n[1] + j] - *mean, 2) / (double)p->n[0];
+}
+
+static void batch_norm_reference(const struct problem *p, double *out, double *const in[])
+{
+    for (size_t j = 0; j < p->n[1]; j++) {
+        double mean, variance;
+        column_statistics(p, in[0], j, &mean, &variance);
+        for (size_t at = j; at < p->out; at += p->n[1])
+            out[at] = (in[0][at] - mean) / sqrt(variance + (double)p->real) * in[1][j] + in[2][j];
+    }
+}
+
+static void batch_norm_forward(struct device *d, const struct problem *p, const struct memory *m,
+                               const struct dropout *drop)
+{
+    (void)drop;
+    d->k.batch_norm_forward(d, m->out, m->saved[0], m->saved[1], m->target, m->target + p->n[1],
+                            m->in[0], m->in[1], m->in[2], p->n[0], p->n[1], p->real, .1f, !p->kind);
+}
+
+static void batch_norm_backward(struct device *d, const struct problem *p, const struct memory *m,
+                                const struct dropout *drop, unsigned add)
+{
+    (void)drop;
+    d->k.batch_norm_backward(d, m->din[0], m->din[1], m->din[2], m->dout, m->in[0], m->saved[0],
+                             m->saved[1], m->in[1], p->n[0], p->n[1], !p->kind, add & 1);
 }
 
 #endif
