@@ -15,35 +15,35 @@ struct work {
     const float *zeros;           /* [hidden], in place of h0 and c0 that are NULL */
 };
 
-/* The rows of some matrix that belong to the samples of a batch. */
-struct rows {
+/* h or c of the samples of a batch: row b is at first + b stride. */
+struct state {
     const float *first;
     size_t stride;
 };
 
-static struct rows rows_before(const struct work *w, size_t step, const float *all,
-                               const float *start)
+static struct state state_before(const struct work *w, size_t step, const float *all,
+                                 const float *start)
 {
     size_t hidden = w->shape->hidden;
     if (step > 0)
-        return (struct rows){all + lstm_place(w->shape, step - 1) * hidden,
-                             w->shape->length * hidden};
-    return start ? (struct rows){start, hidden} : (struct rows){w->zeros, 0};
+        return (struct state){all + lstm_place(w->shape, step - 1) * hidden,
+                              w->shape->length * hidden};
+    return start ? (struct state){start, hidden} : (struct state){w->zeros, 0};
 }
 
-static struct rows h_before(const struct work *w, size_t step)
+static struct state h_before(const struct work *w, size_t step)
 {
-    return rows_before(w, step, w->h, w->h0);
+    return state_before(w, step, w->h, w->h0);
 }
 
-static struct rows c_before(const struct work *w, size_t step)
+static struct state c_before(const struct work *w, size_t step)
 {
-    return rows_before(w, step, w->c, w->c0);
+    return state_before(w, step, w->c, w->c0);
 }
 
-static const float *row_of(struct rows rows, size_t b)
+static const float *row_of(struct state state, size_t b)
 {
-    return rows.first + b * rows.stride;
+    return state.first + b * state.stride;
 }
 
 static bool takes(const struct lstm *shape, size_t b, size_t place)
@@ -97,7 +97,7 @@ static void block_sums(const struct device *d, const struct work *w, float *gate
 {
     const struct lstm *s = w->shape;
     size_t n = s->hidden, place = lstm_place(s, step);
-    struct rows before = h_before(w, step);
+    struct state before = h_before(w, step);
     for (size_t sample = first; sample < end; sample++) {
         size_t at = (sample * s->length + place) * 4 * n;
         add_rows(gates + at, x + at, b, 4 * n);
@@ -113,15 +113,15 @@ static void block_states(const struct work *w, float *h, float *c, float *gates,
 {
     const struct lstm *s = w->shape;
     size_t n = s->hidden, place = lstm_place(s, step);
-    struct rows h_rows = h_before(w, step), c_rows = c_before(w, step);
+    struct state h_old = h_before(w, step), c_old = c_before(w, step);
     for (size_t b = first; b < end; b++) {
         size_t row = b * s->length + place;
         if (takes(s, b, place)) {
-            cell_forward(h + row * n, c + row * n, gates + row * 4 * n, row_of(c_rows, b), n);
+            cell_forward(h + row * n, c + row * n, gates + row * 4 * n, row_of(c_old, b), n);
             continue;
         }
-        memcpy(h + row * n, row_of(h_rows, b), n * sizeof *h);
-        memcpy(c + row * n, row_of(c_rows, b), n * sizeof *c);
+        memcpy(h + row * n, row_of(h_old, b), n * sizeof *h);
+        memcpy(c + row * n, row_of(c_old, b), n * sizeof *c);
     }
 }
 
@@ -185,7 +185,7 @@ static void block_slopes(const struct work *w, struct carry carry, float *slopes
 {
     const struct lstm *s = w->shape;
     size_t n = s->hidden, place = lstm_place(s, step);
-    struct rows before = c_before(w, step);
+    struct state before = c_before(w, step);
     for (size_t b = first; b < end; b++) {
         size_t row = b * s->length + place;
         float *own = slopes + row * 4 * n, *h = carry.h + b * n, *c = carry.c + b * n;

@@ -22,25 +22,32 @@ struct statistics {
     bool own;
 };
 
+/* The running statistics of a column, towards those of the batch. */
+static __device__ void move(const struct statistics &s, size_t column, float mean, float var)
+{
+    float keep = 1 - s.momentum;
+    s.running_mean[column] = keep * s.running_mean[column] + s.momentum * mean;
+    s.running_var[column] = keep * s.running_var[column] + s.momentum * var;
+}
+
 static __global__ void forward(float *y, struct statistics s, const float *x, const float *gain,
                                const float *bias, size_t rows, size_t dim)
 {
-    size_t column = (size_t)blockIdx.x * TILE + lane(), n = rows;
+    size_t column = (size_t)blockIdx.x * TILE + lane();
     bool inside = column < dim, first = threadIdx.x < WARP && inside;
-    float mean = inside ? s.running_mean[column] : 0, var = inside ? s.running_var[column] : 0;
-    __syncthreads(); /* the first warp writes them */
+    float mean = 0, var = 0;
     if (s.own) {
-        float old_mean = mean, old_var = var, keep = 1 - s.momentum;
-        mean = column_sum(n, column, inside, [=](size_t r, size_t i) { return x[r * dim + i]; });
-        mean /= (float)n;
-        var = column_sum(n, column, inside, [=](size_t r, size_t i) {
+        mean = column_sum(rows, column, inside, [=](size_t r, size_t i) { return x[r * dim + i]; });
+        mean /= (float)rows;
+        var = column_sum(rows, column, inside, [=](size_t r, size_t i) {
             return (x[r * dim + i] - mean) * (x[r * dim + i] - mean);
         });
-        var /= (float)n;
-        if (first) {
-            s.running_mean[column] = keep * old_mean + s.momentum * mean;
-            s.running_var[column] = keep * old_var + s.momentum * ((float)n / (float)(n - 1)) * var;
-        }
+        var /= (float)rows;
+        if (first)
+            move(s, column, mean, var * (float)rows / (float)(rows - 1));
+    } else if (inside) {
+        mean = s.running_mean[column];
+        var = s.running_var[column];
     }
     float rstd = 1 / sqrtf(var + s.eps);
     if (first) {

@@ -6,8 +6,8 @@ extern "C" {
 #include "kernels/lstm.h"
 }
 
-/* A state's rows of a batch; NULL: zeros. */
-struct rows {
+/* h or c of the samples of a batch: row b is at first + b stride; NULL: zeros. */
+struct state {
     const float *first;
     size_t stride;
     __device__ float at(size_t b, size_t j) const
@@ -16,8 +16,8 @@ struct rows {
     }
 };
 
-static struct rows rows_before(const struct lstm *s, size_t step, const float *all,
-                               const float *start)
+static struct state state_before(const struct lstm *s, size_t step, const float *all,
+                                 const float *start)
 {
     if (!step)
         return {start, s->hidden};
@@ -52,8 +52,8 @@ static __device__ struct gates sum(struct gates a, struct gates b)
 
 /* products[batch,4 hidden] of the states before; NULL: they are zeros */
 static __global__ void forward(float *h, float *c, float *gates, const float *x,
-                               const float *products, const float *bias, struct rows h_before,
-                               struct rows c_before, struct lstm s, size_t place)
+                               const float *products, const float *bias, struct state h_before,
+                               struct state c_before, struct lstm s, size_t place)
 {
     size_t n = s.hidden;
     each_in_grid(s.batch * n, [=](size_t at) {
@@ -82,12 +82,12 @@ void cuda_lstm_forward(struct device *d, float *h, float *c, float *gates, const
     if (!products)
         return;
     for (size_t step = 0; step < shape->length; step++) {
-        struct rows h_before = rows_before(shape, step, h, h0);
+        struct state h_before = state_before(shape, step, h, h0);
         if (h_before.first)
             cuda_product(d, 'N', 'T', shape->batch, 4 * n, n, h_before.first, h_before.stride, w, n,
                          NULL, 0, products, 4 * n);
         launch(d, forward, cuda_blocks(d, states, THREADS), THREADS, h, c, gates, x,
-               h_before.first ? products : NULL, b, h_before, rows_before(shape, step, c, c0),
+               h_before.first ? products : NULL, b, h_before, state_before(shape, step, c, c0),
                *shape, lstm_place(shape, step));
     }
 }
@@ -101,7 +101,7 @@ struct carry {
 
 /* The carried c goes on to the step before; h is 0 where the product is to be added to it. */
 static __global__ void backward(float *slopes, struct carry carry, const float *dh, const float *dc,
-                                const float *gates, const float *c, struct rows before,
+                                const float *gates, const float *c, struct state before,
                                 struct lstm s, size_t place)
 {
     size_t n = s.hidden;
@@ -122,7 +122,7 @@ static __global__ void backward(float *slopes, struct carry carry, const float *
 }
 
 /* The state h before each step, whose first is at place `first`. */
-static __global__ void gather_before(float *to, const float *h, struct rows h0, struct lstm s,
+static __global__ void gather_before(float *to, const float *h, struct state h0, struct lstm s,
                                      size_t first)
 {
     size_t n = s.hidden;
@@ -150,7 +150,7 @@ static void weight_backward(struct device *d, float *dw, const float *slopes, fl
 {
     size_t n = s->hidden, rows = s->batch * s->length;
     launch(d, gather_before, cuda_blocks(d, rows * n, THREADS), THREADS, before, h,
-           rows_before(s, 0, h, h0), *s, lstm_place(s, 0));
+           state_before(s, 0, h, h0), *s, lstm_place(s, 0));
     cuda_product(d, 'T', 'N', 4 * n, n, rows, slopes, 4 * n, before, n, NULL, 1, dw, n);
 }
 
@@ -169,7 +169,7 @@ void cuda_lstm_backward(struct device *d, float *dx, float *dw, float *db, float
     for (size_t step = shape->length; step-- > 0;) {
         size_t place = lstm_place(shape, step);
         launch(d, backward, cuda_blocks(d, states, THREADS), THREADS, slopes, carry, dh, dc, gates,
-               c, rows_before(shape, step, c, c0), *shape, place);
+               c, state_before(shape, step, c, c0), *shape, place);
         cuda_product(d, 'N', 'N', shape->batch, n, 4 * n, slopes + place * 4 * n,
                      shape->length * 4 * n, w, n, NULL, 1, carry.h, n);
     }

@@ -156,6 +156,40 @@ static void lstm_goes_on_from_a_state(void **state)
     run_on_devices(step_by_step);
 }
 
+/* What comes back from a step when `slope` comes back to each number of its state. */
+static float first_slope(struct scene *s, const struct lstm_layer *l, float slope)
+{
+    float slopes[15], got;
+    const struct safetensor *in = golden(s, "cell", "x");
+    struct tensor host = tensor_of("x", F4, in->data, 2, in->shape + 1);
+    tape_reset(&s->tape, true, 0);
+    struct var *x = tape_input(&s->tape, &host, true);
+    struct states y = lstm_step(&s->tape, l, x, (struct states){NULL, NULL});
+    assert_int_equal(y.h->count, sizeof slopes / sizeof *slopes);
+    for (size_t i = 0; i < y.h->count; i++)
+        slopes[i] = slope;
+    tape_seed(&s->tape, y.h, slopes);
+    tape_backward(&s->tape);
+    device_copy_out(s->m, s->params.device, &got, tape_gradient(x), sizeof got);
+    return got;
+}
+
+static void fade(struct msa *m)
+{
+    struct scene s = scene(m);
+    struct lstm_layer l = lstm_layer(&s.params, "cell", "", 2, 5);
+    params_gradients(&s.params);
+    assert_true(first_slope(&s, &l, 1e-30f) == 0);
+    assert_true(first_slope(&s, &l, 1e-28f) != 0);
+    assert_true(isnan(first_slope(&s, &l, NAN)));
+}
+
+static void slopes_that_fade_end_in_0(void **state)
+{
+    (void)state;
+    run_on_devices(fade);
+}
+
 /* --- convolution */
 
 static void convolve(struct msa *m)
@@ -315,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lstm_goes_both_ways_over_own_frames),
         cmocka_unit_test(lstm_goes_on_from_a_state),
+        cmocka_unit_test(slopes_that_fade_end_in_0),
         cmocka_unit_test(convolution_is_that_of_pytorch),
         cmocka_unit_test(convolution_needs_a_window_of_frames),
         cmocka_unit_test(batches_are_normalized_in_training_and_evaluation),
