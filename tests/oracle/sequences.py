@@ -111,6 +111,15 @@ def own_frames():
     keep("own", x=x, dx=x.grad, y=y, dy=dy)
 
 
+def one_behind_the_other():
+    head, tail = (torch.randn(2, frames, 3, requires_grad=True) for frames in (2, 4))
+    y = torch.cat((head, tail), 1)
+    dy = torch.randn_like(y)
+    (y * dy).sum().backward()
+    keep("head", x=head, dx=head.grad, y=y, dy=dy)
+    keep("tail", x=tail, dx=tail.grad)
+
+
 torch.manual_seed(1)
 bidirectional()
 one_step_at_a_time()
@@ -120,4 +129,5 @@ words("few", 5, 6)
 words("many", 20, 6)
 words("even", 18, 6)
 own_frames()
+one_behind_the_other()
 save_safetensors(sys.argv[1], found)

@@ -344,6 +344,23 @@ static void own_frames_have_a_mean_and_a_last(void **state)
     run_on_devices(take_own);
 }
 
+static void join(struct msa *m)
+{
+    struct scene s = scene(m);
+    tape_reset(&s.tape, true, 0);
+    struct var *parts[] = {input(&s, "head", "x"), input(&s, "tail", "x")};
+    struct var *y = op_concat_frames(&s.tape, 2, parts);
+    assert_int_equal(y->shape[1], parts[0]->shape[1] + parts[1]->shape[1]);
+    compare_ends(&s, "head", parts[0], y);
+    compare(&s, "tail", "dx", tape_gradient(parts[1]), parts[1]->count);
+}
+
+static void sequences_stand_one_behind_the_other(void **state)
+{
+    (void)state;
+    run_on_devices(join);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_is_resumed_ends_with_the_same_bytes),
         cmocka_unit_test(frames_become_words),
         cmocka_unit_test(own_frames_have_a_mean_and_a_last),
+        cmocka_unit_test(sequences_stand_one_behind_the_other),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
