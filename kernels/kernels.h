@@ -79,6 +79,22 @@ struct matmul {
     bool turn_a, turn_b;
 };
 
+/* An LSTM over [batch,length] rows. Sample b takes the first lengths[b] steps, 0 and more (NULL:
+ * all), in their order or, reversed, from its own last one back to the first. A step that is not
+ * its own leaves its state as it was: rows behind them repeat its last state or, reversed, what it
+ * began with, and gradients with respect to them are that state's. */
+struct lstm {
+    size_t batch, length, hidden;
+    const int32_t *lengths; /* [batch] on the device */
+    bool reversed;
+};
+
+/* A convolution along sequences [batch,length,features] by windows of `width` <= length frames, to
+ * `dim` values a window. */
+struct conv {
+    size_t batch, length, features, dim, width;
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

@@ -70,6 +70,17 @@ static struct problem problems[] = {
     {.pair = &matmul_pair, .n = {57, 2, 5, 128}, .kind = TURN_B},
     {.pair = &matmul_pair, .n = {1, 128, 128, 57}, .kind = TURN_A},
     {.pair = &matmul_pair, .n = {3, 1, 709, 57}, .kind = TURN_A | TURN_B},
+
+    {.pair = &lstm_pair, .n = {33, 1, 16}, .kind = LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {5, 2, 709}, .spread = .02, .kind = LSTM_CONTINUED | LSTM_REVERSED},
+    {.pair = &lstm_pair, .n = {60, 57, 16}, .spread = .5, .kind = LSTM_LENGTHS},
+    {.pair = &lstm_pair, .n = {17, 57, 709}, .spread = .02, .kind = LSTM_LENGTHS | LSTM_REVERSED},
+    {.pair = &conv_pair, .n = {3, 57, 709, 50, 5}},
+    {.pair = &conv_pair, .n = {5, 501, 5, 30, 3}},
+    {.pair = &conv_pair, .n = {16, 2, 33, 50, 1}},
+    {.pair = &batch_norm_pair, .n = {128, 709}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {57, 33}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {1, 709}, .real = 1e-5f, .kind = 1},
 };
 
 /* --- drawn sizes */

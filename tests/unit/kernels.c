@@ -97,6 +97,23 @@ static struct problem problems[] = {
     {.pair = &matmul_pair, .n = {2, 7, 11, 5}, .kind = TURN_A | TURN_B},
     {.pair = &matmul_pair, .n = {5, 33, 65, 17}},
     {.pair = &matmul_pair, .n = {9, 1, 1, 3}, .kind = TURN_B},
+
+    {.pair = &lstm_pair, .n = {1, 1, 1}},
+    {.pair = &lstm_pair, .n = {1, 1, 5}, .kind = LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {3, 4, 7}},
+    {.pair = &lstm_pair, .n = {5, 4, 7}, .kind = LSTM_LENGTHS | LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {3, 4, 7}, .kind = LSTM_REVERSED | LSTM_CONTINUED},
+    {.pair = &lstm_pair, .n = {5, 4, 7}, .kind = LSTM_LENGTHS | LSTM_REVERSED},
+    {.pair = &lstm_pair, .n = {19, 9, 16}, .kind = LSTM_LENGTHS | LSTM_REVERSED | LSTM_CONTINUED},
+    {.pair = &conv_pair, .n = {1, 1, 1, 1, 1}},
+    {.pair = &conv_pair, .n = {3, 7, 5, 4, 3}},
+    {.pair = &conv_pair, .n = {2, 5, 3, 7, 5}},
+    {.pair = &conv_pair, .n = {4, 57, 33, 10, 1}},
+    {.pair = &batch_norm_pair, .n = {3, 1}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {7, 13}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {130, 71}, .real = 1e-5f},
+    {.pair = &batch_norm_pair, .n = {1, 13}, .real = 1e-5f, .kind = 1},
+    {.pair = &batch_norm_pair, .n = {9, 71}, .real = 1e-5f, .kind = 1},
 };
 
 /* --- comparisons */
@@ -132,7 +149,8 @@ static void check_gradient(struct device *d, const struct problem *p, const stru
                            int input, const float *gradient, bool added)
 {
     static const char *const names[] = {"gradient by input 0", "gradient by input 1",
-                                        "gradient by input 2", "gradient by input 3"};
+                                        "gradient by input 2", "gradient by input 3",
+                                        "gradient by input 4"};
     size_t n = p->counts[input];
     double along = 0, typical = root_mean_square(e->slope[input], e->samples[input]),
            start = added ? .5 : 0;

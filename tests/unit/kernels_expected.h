@@ -126,9 +126,10 @@ static inline double slope_along(const struct problem *p, const struct expected 
 /* The numbers that a problem begins with. */
 static void draw_numbers(const struct problem *p, struct expected *e)
 {
+    double spread = p->spread > 0 ? p->spread : 2;
     e->dout = drawn(700, p->out, 1, 0);
     for (int i = 0; i < p->pair->inputs; i++)
-        e->in[i] = drawn((uint32_t)i, p->counts[i], 2, i ? .5 : 0);
+        e->in[i] = drawn((uint32_t)i, p->counts[i], spread, i ? spread / 4 : 0);
 }
 
 static inline void expect(const struct problem *p, struct expected *e)

@@ -9,16 +9,17 @@
 #include "kernels/philox.h"
 #include <math.h>
 
-enum { INPUTS = 4, SAVED = 3 };
+enum { INPUTS = 5, SAVED = 3 };
 
 struct pair;
 
 struct problem {
     const struct pair *pair;
-    size_t n[5]; /* sizes, in the order of the kernel's */
-    int kind;   /* of loss; norm: 1 without z; mean: 1 with spans; attention: kernels_attention.h */
-    float real; /* phi, tau, eps */
-    float rate; /* of dropout */
+    size_t n[5];   /* sizes, in the order of the kernel's */
+    int kind;      /* of loss; norm: 1 without z; mean: 1 with spans; else: the pair's header */
+    float real;    /* phi, tau, eps */
+    float rate;    /* of dropout */
+    double spread; /* its numbers are from about -spread to spread; 0: 2 */
     /* Filled in by the pair's shape function and the harness: */
     size_t counts[INPUTS], out; /* elements of inputs and output */
     size_t saved[SAVED];        /* elements of what the forward pass keeps */

@@ -7,6 +7,7 @@
 #include "tests/unit/kernels_expected.h"
 #include "tests/unit/kernels_losses.h"
 #include "tests/unit/kernels_rows.h"
+#include "tests/unit/kernels_sequences.h"
 
 #define PAIR(name, shape, inputs, parameters, partial)                                             \
     static const struct pair name##_pair = {#name,          inputs,          parameters,           \
@@ -29,6 +30,25 @@ PAIR(regression, regression, 1, 0, false);
 PAIR(cross_entropy, cross_entropy, 1, 0, false);
 PAIR(cosine, cosine, 2, 0, true);
 PAIR(contrast, contrast, 1, 0, false);
+static const struct pair lstm_pair = {"lstm",
+                                      5,
+                                      6,
+                                      false,
+                                      lstm_shape,
+                                      lstm_reference,
+                                      lstm_forward,
+                                      lstm_backward,
+                                      lstm_place_lengths};
+PAIR(conv, conv, 2, 2, false);
+static const struct pair batch_norm_pair = {"batch_norm",
+                                            3,
+                                            6,
+                                            false,
+                                            batch_norm_shape,
+                                            batch_norm_reference,
+                                            batch_norm_forward,
+                                            batch_norm_backward,
+                                            batch_norm_place};
 
 PAIR(relu, elementwise, 1, 0, false);
 PAIR(sigmoid, elementwise, 1, 0, false);
@@ -96,11 +116,14 @@ static struct memory memory_of(struct device *d, const struct problem *p, const 
 
 static void free_memory(struct device *d, struct memory *m)
 {
-    void *all[] = {m->in[0],    m->in[1], m->in[2],  m->in[3], m->saved[0], m->saved[1],
-                   m->saved[2], m->out,   m->dout,   m->pad,   m->classes,  m->words,
-                   m->types,    m->spans, m->target, m->weight};
+    void *all[] = {m->out,   m->dout,  m->pad,    m->classes, m->words,
+                   m->types, m->spans, m->target, m->weight};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         d->release(d, all[i]);
+    for (int i = 0; i < INPUTS; i++)
+        d->release(d, m->in[i]);
+    for (int i = 0; i < SAVED; i++)
+        d->release(d, m->saved[i]);
 }
 
 /* Runs the backward pass and fetches the gradients, [counts] each. All start at .5, but those that

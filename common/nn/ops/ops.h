@@ -1,6 +1,7 @@
 /* The closed set of operations on a tape; everything else is composed of them: linear.c,
  * elementwise.c, arithmetic.c (of two variables), rows.c (softmax, Euclidean norm), matmul.c,
- * norm.c, embedding.c (positions too), attention.c, mean.c, concat.c, losses.c.
+ * norm.c, batch_norm.c, embedding.c (positions too), attention.c, lstm.c, conv.c, mean.c, concat.c,
+ * sequences.c, losses.c.
  *
  * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
  * last. An operation's result wants a gradient when one of its inputs does. */
@@ -71,6 +72,39 @@ struct var *op_self_attention(struct tape *t, struct var *qkv, struct sequences 
 struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
 struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
+
+/* What an LSTM remembers: [B,L,H] behind each step, or [B,H] at one. */
+struct states {
+    struct var *h, *c;
+};
+/* Products of the inputs x [B,L,4H], w [4H,H], b [4H] -> all states; what they begin with, h and c,
+ * may be NULL each: zeros. A sequence goes on where another ended by beginning with its last. */
+struct states op_lstm(struct tape *t, struct var *x, struct var *w, struct var *b,
+                      struct states start, const int32_t *lengths, bool reversed);
+/* x [B,L,F], w [D,F,k] -> [B,L-k+1,D]; fewer than k frames fail the run. */
+struct var *op_conv(struct tape *t, struct var *x, struct var *w);
+/* Running statistics [D], buffers of the parameters. */
+struct running {
+    struct var *mean, *var;
+};
+/* x [B,D] by its own statistics in training, which the running ones follow; else, and where B is 1,
+ * by the running ones, which stay as they are. */
+struct var *op_batch_norm(struct tape *t, struct var *x, struct var *gain, struct var *bias,
+                          struct running running, float eps, float momentum);
+
+/* Which frames of padded sequences [B,L] are the samples' own, on the device: how many (for
+ * op_lstm), and spans of rows [B,2], for op_mean, of all of them, the first, and the last. */
+struct lengths {
+    const int32_t *own, *all, *first, *last;
+};
+/* Of own[B] frames, from the host; NULL: all are L long. Spans of a sample of none have the frame
+ * at its place. In lane 0. */
+struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int32_t *own);
+struct var *op_concat_frames(struct tape *t, int count,
+                             struct var *const *parts); /* [B,L1,D] [B,L2,D] … -> [B,L1+L2+…,D] */
+/* x [B,L,D] -> [B,T,D], T words: the last frame is repeated until there are n T frames, n =
+ * ceil(L/T), and a word is the mean of n. In lane 0. */
+struct var *op_words(struct tape *t, struct var *x, size_t words);
 
 /* Losses: scalars [1], means over the batch. */
 /* target and weight are on the device, as many as y has numbers; weight NULL: all are 1. */
