@@ -139,13 +139,13 @@ forget_old() {
 # try LINE: a function that runs the line of a training in $run, as --check has it: in a folder that goes away. Where it
 # fails the script ends, with one line: that of the script itself, which comes last, else of a program that knows why.
 try() {
-    local check=--check quiet=(-q) progress=() resume='' run error said status=0
+    local check=--check quiet=(-q) progress=() resume='' run error last status=0
     run=$(scratch)
     error=$(trap 'rm -rf "$run"' EXIT && "$1" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return
-    said=${error##*$'\n'}
-    [[ $said = "$name: "* ]] || said=${error%%$'\n'*}
-    say "$said" >&2
+    last=${error##*$'\n'}
+    [[ $last = "$name: "* ]] || last=${error%%$'\n'*}
+    say "$last" >&2
     exit "$status"
 }
 
