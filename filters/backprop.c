@@ -14,6 +14,7 @@
 
 struct settings {
     double lr, warmup, decay, beta1, beta2, eps, momentum;
+    long accumulate;
     int schedule, optimizer;
     bool amsgrad;
     const char *no_decay, *log;
@@ -53,6 +54,9 @@ static const struct option options[] = {
      .help = "epochs over which the learning rate rises from 0, step by step"},
     {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
      .help = "after warm-up: fall to 0 at the end, or stay"},
+    {0, "accumulate", "N", OPTION_INT, FIELD(accumulate), "1", 1, 1e9, .added = true,
+     .help =
+         "add up the gradients of N records of an epoch, or of what is left of it, for an update"},
     {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
      .help = "rule by which parameters are updated"}, /* the order of enum rule */
     {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
@@ -250,6 +254,8 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
     const struct settings *set = b->settings;
     struct optimizer o = {.rule = (enum rule)set->optimizer,
                           .lr = rate(b, s->header, r),
+                          .waits =
+                              optimizer_waits(set->accumulate, (long)r->step, s->header->steps),
                           .beta1 = set->beta1,
                           .beta2 = set->beta2,
                           .eps = set->eps,
@@ -293,8 +299,8 @@ static void run(struct msa *m)
                                          .turn = turn,
                                          .control = on_control,
                                          .settings =
-                                             "lr,warmup,schedule,optimizer,amsgrad,momentum,"
-                                             "decay,no-decay,beta1,beta2,eps",
+                                             "lr,warmup,schedule,accumulate,optimizer,amsgrad,"
+                                             "momentum,decay,no-decay,beta1,beta2,eps",
                                          .log = "log",
                                          .save = save,
                                          .restore = restore};

@@ -139,3 +139,20 @@ killed() {
         diff -r {whole,killed}/run
     done
 }
+
+# Killed where a group of records has begun, and its checkpoint has been committed: before the third step, or the seventh.
+@test "killed and resumed inside a group of records" {
+    # shellcheck disable=SC2034 # training reads them
+    local EPOCHS=3 OPTIMIZER="--accumulate 3 --optimizer adam" at whole
+    undisturbed
+    whole=$(training)
+    for at in 2 6; do
+        mkdir -p "killed$at/run"
+        line "cd killed$at; ${whole/msa-loss/"$(at_step $at 'os._exit(1)') | msa-loss"}"
+        [ "$status" -ne 0 ]
+        grep -q 'grad\.' "killed$at/run/encode.safetensors.$((at / 2))"
+        line "cd killed$at; $(training --resume)"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        diff -r whole/run "killed$at/run"
+    done
+}

@@ -34,6 +34,11 @@ refused() {
     refused 's/--lr 1e-3/--lr 1e-4/' "msa-backprop: $began lr 0.001, and not with 0.0001"
     refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
     refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
+    refused 's/--lr 1e-3/& --accumulate 2/' "msa-backprop: ${began% with} without accumulate, and not with 2"
+    rm -rf whole again
+    OPTIMIZER='--accumulate 2' undisturbed
+    cp -a whole again
+    refused '' "msa-backprop: $began accumulate 2, and not without it"
 }
 
 @test "nor with --log left out, or given where there was none" {

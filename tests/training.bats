@@ -152,6 +152,20 @@ END
     run ! "$PYTHON" "$ROOT/tests/same_tensors.py" run/decompose.safetensors other/decompose.safetensors
 }
 
+# The losses of the valid split, a line each; they change when parameters do.
+valid_losses() {
+    awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "loss") at = i } $2 == "valid" { print $at }' run/metrics.tsv
+}
+
+@test "groups of records: an update with the last of each, and with the last of an epoch, before it is validated" {
+    make_data
+    line "msa-load --train --epochs 2 --batch 13 --validate-every 1 data.pkl | $(model) | msa-loss |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop --lr 1e-2 --warmup 0 --accumulate 3 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ "$(valid_losses | uniq -c | awk '{ print $1 }' | xargs)" = "2 2 1 2 2 1" ] || { valid_losses && false; }
+    [ "$(column lr | uniq | wc -l)" -eq 10 ] # of records
+}
+
 @test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
     make_data
     line "msa-load --train --epochs 3 --batch 32 --validate-every 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |

@@ -16,6 +16,12 @@ double optimizer_rate(double lr, long step, long warm, long total, bool linear)
     return step < total ? lr * ((double)(total - step) / (double)(total - warm)) : 0;
 }
 
+bool optimizer_waits(long accumulate, long step, long steps)
+{
+    long of_epoch = step % steps + 1;
+    return of_epoch % accumulate != 0 && of_epoch != steps;
+}
+
 /* --- on the way back --- */
 
 static void say_adam(struct msa *m, msgpack_zone *zone, value *map, const struct optimizer *o)
@@ -37,6 +43,8 @@ void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o)
     value_set(m, g->zone, &map, "decay", value_of_real(o->decay));
     value_set(m, g->zone, &map, "no_decay", value_str(m, g->zone, o->no_decay));
     value_set(m, g->zone, &g->map, "lr", value_of_real(o->lr));
+    if (o->waits) /* else it is not said, as before there were groups */
+        value_set(m, g->zone, &g->map, "update", value_of_bool(false));
     value_set(m, g->zone, &g->map, "optimizer", map);
 }
 
@@ -62,6 +70,7 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
                  (long long)g->step);
     return (struct optimizer){.rule = rule_heard(m, g, map),
                               .lr = lr,
+                              .waits = !value_bool(&g->map, "update", true),
                               .beta1 = value_real(map, "beta1", .9),
                               .beta2 = value_real(map, "beta2", .999),
                               .eps = value_real(map, "eps", 1e-8),

@@ -13,7 +13,8 @@ extern const char
 
 struct optimizer {
     enum rule rule;
-    double lr; /* of this step, after warm-up and decay */
+    double lr;  /* of this step, after warm-up and decay */
+    bool waits; /* no update yet: the next gradient is to be added to this one */
     double beta1, beta2, eps;
     bool amsgrad;         /* of adamw and adam */
     double momentum;      /* of sgd; 0: none */
@@ -24,6 +25,9 @@ struct optimizer {
 /* The rate at `step` (from 0) of `total`: linear from 0 over `warm` steps, then linear to 0 at
  * `total`, or constant. msa-model(7), Training. */
 double optimizer_rate(double lr, long step, long warm, long total, bool linear);
+/* Does the update of `step` come with a later one, groups being of so many? They begin anew with
+ * each epoch, of `steps`, and its last one ends with it. */
+bool optimizer_waits(long accumulate, long step, long steps);
 /* Into a G record's map ("lr", "optimizer"), and out of it; a G without them, or with an optimizer
  * that is not known, fails the run with MSA_CORRUPT. */
 void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o);

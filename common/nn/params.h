@@ -37,6 +37,7 @@ struct gradients {
     struct device *device;
     float *all; /* [count] on the device; NULL: nothing is trained */
     size_t count;
+    bool wait; /* for an update: what comes is added to them */
 };
 
 struct params {
@@ -107,21 +108,23 @@ bool params_finite(const struct params *p);
 /* Warns, once, of a file that has provided values which are not finite: "FILE: 3 of 1024 parameters
  * are not finite, the first is 'NAME' with nan at [0,2]". */
 void params_warn(const struct params *p);
-/* Loads everything, values, counts of updates and the moments that are there, from a file that
- * params_save has written; else fails the run with MSA_CORRUPT: "FILE: no tensor 'step.NAME'
- * with a number from 0 to 16777216". */
+/* Loads everything, values, counts of updates, and the moments and gradients that are there, from a
+ * file that params_save has written, once there is memory for gradients; else fails the run with
+ * MSA_CORRUPT: "FILE: no tensor 'step.NAME' with a number from 0 to 16777216". */
 void params_restore(struct params *p, const struct safetensors *file);
 /* Writes PATH (safetensors_write); with `moments` these and the counts of updates too, by PyTorch's
- * names: "exp_avg.NAME" and so on, "step.NAME". */
+ * names: "exp_avg.NAME" and so on, "step.NAME"; and gradients that wait for an update, "grad.NAME".
+ */
 struct checksum params_save(struct params *p, const char *path, bool moments,
                             const char *const (*metadata)[2], size_t metadata_count);
 
 /* Takes memory for gradients, zeroed; to be called once, when all parameters have been made. */
 void params_gradients(struct params *p);
-void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained now, with the gradients of the last backward pass.
- * Fails the run with MSA_CORRUPT where what was restored lacks a moment that the optimizer
- * has kept so far. */
+/* Before a backward pass, which adds to gradients: zeroes them, unless they wait for an update. */
+void params_ready_gradients(struct params *p);
+/* One optimizer step on all that are trained now, with the gradients that backward passes have
+ * added up since the last one; where the optimizer waits, none: the gradients stay. Fails the run
+ * with MSA_CORRUPT where what was restored lacks a moment that the optimizer has kept so far. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif

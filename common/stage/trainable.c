@@ -284,7 +284,7 @@ static void seed(struct trainable *t, struct record *g, const struct trainable_e
 static void on_gradient(struct stage *s, struct record *g)
 {
     struct trainable *t = s->self;
-    params_zero_gradients(&t->params);
+    params_ready_gradients(&t->params);
     for (int i = 0; i < t->input_count; i++)
         if (t->inputs[i].var->wants)
             seed(t, g, &t->inputs[i]);

@@ -12,6 +12,13 @@ class Optimizer:
         return self.kept.setdefault(kind, {}).setdefault(name, np.zeros_like(self.parameters[name]))
 
     def update(self, frame, gradients):
+        """With what has been added up since the last update; unless this frame has that wait too."""
+        sums = self.kept.setdefault("grad", {})
+        sums.update((name, sums.get(name, 0) + g) for name, g in gradients.items())
+        if frame.get("update", True):
+            self.step(frame, self.kept.pop("grad"))
+
+    def step(self, frame, gradients):
         o, rule = frame["optimizer"], {"adamw": self.adam, "adam": self.adam, "hf-adamw": self.adam, "sgd": self.sgd}
         if o["name"] not in rule:
             raise ValueError(f"the optimizer {o['name']} is not known")

@@ -37,7 +37,7 @@ static void step(struct params *p, const struct layer *l, const float x[ROWS * W
     tape_lane(&t, 1);
     struct var *y = forward(&t, l, in);
     tape_lane(&t, 0);
-    params_zero_gradients(p);
+    params_ready_gradients(p);
     tape_seed(&t, y, NULL);
     tape_backward(&t);
     params_update(p, &(struct optimizer){.lr = .5, .decay = .5, .no_decay = ""});
