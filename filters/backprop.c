@@ -13,9 +13,9 @@
 #include <string.h>
 
 struct settings {
-    double lr, warmup, decay, beta1, beta2, eps, momentum;
+    double lr, warmup, decay, beta1, beta2, eps, momentum, clip;
     long accumulate;
-    int schedule, optimizer;
+    int schedule, optimizer, clip_at;
     bool amsgrad;
     const char *no_decay, *log;
 };
@@ -57,6 +57,10 @@ static const struct option options[] = {
     {0, "accumulate", "N", OPTION_INT, FIELD(accumulate), "1", 1, 1e9, .added = true,
      .help =
          "add up the gradients of N records of an epoch, or of what is left of it, for an update"},
+    {0, "clip-value", "X", OPTION_REAL, FIELD(clip), NULL, 1e-30, 1e30, .added = true,
+     .help = "cut each number of the gradients by parameters, as added up so far, to from -X to X"},
+    {0, "clip-at", "batch|update", OPTION_CHOICE, FIELD(clip_at), "batch", 0, 0, .added = true,
+     .help = "cut after each record, or only before an update"}, /* the order of enum clip_at */
     {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
      .help = "rule by which parameters are updated"}, /* the order of enum rule */
     {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
@@ -262,6 +266,8 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
                           .amsgrad = set->amsgrad,
                           .momentum = set->momentum,
                           .decay = set->decay,
+                          .clip = set->clip,
+                          .clip_at = (enum clip_at)set->clip_at,
                           .no_decay = set->no_decay};
     g->epoch = r->epoch;
     g->step = r->step;
@@ -288,22 +294,24 @@ static void check_options(struct msa *m, const struct settings *set)
         msa_fail(m, MSA_USAGE, "--amsgrad goes with --optimizer adamw or adam");
     if (set->momentum != 0 && set->optimizer != RULE_SGD)
         msa_fail(m, MSA_USAGE, "--momentum goes with --optimizer sgd");
+    if (set->clip_at != CLIP_AT_BATCH && set->clip == 0)
+        msa_fail(m, MSA_USAGE, "--clip-at goes with --clip-value");
 }
 
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {.joins = true,
-                                         .passes = never,
-                                         .header = on_header,
-                                         .record = on_record,
-                                         .turn = turn,
-                                         .control = on_control,
-                                         .settings =
-                                             "lr,warmup,schedule,accumulate,optimizer,amsgrad,"
-                                             "momentum,decay,no-decay,beta1,beta2,eps",
-                                         .log = "log",
-                                         .save = save,
-                                         .restore = restore};
+    static const struct stage_ops ops = {
+        .joins = true,
+        .passes = never,
+        .header = on_header,
+        .record = on_record,
+        .turn = turn,
+        .control = on_control,
+        .settings = "lr,warmup,schedule,accumulate,clip-value,clip-at,optimizer,amsgrad,"
+                    "momentum,decay,no-decay,beta1,beta2,eps",
+        .log = "log",
+        .save = save,
+        .restore = restore};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;

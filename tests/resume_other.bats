@@ -35,6 +35,7 @@ refused() {
     refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
     refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
     refused 's/--lr 1e-3/& --accumulate 2/' "msa-backprop: ${began% with} without accumulate, and not with 2"
+    refused 's/--lr 1e-3/& --clip-value 1/' "msa-backprop: ${began% with} without clip-value, and not with 1"
     rm -rf whole again
     OPTIMIZER='--accumulate 2' undisturbed
     cp -a whole again

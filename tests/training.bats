@@ -166,6 +166,32 @@ valid_losses() {
     [ "$(column lr | uniq | wc -l)" -eq 10 ] # of records
 }
 
+@test "clipped gradients: no number of an update is larger" {
+    make_data
+    local sgd="msa-backprop --optimizer sgd --lr 1 --warmup 0 --schedule constant --decay 0"
+    train() {
+        line "msa-load --train --epochs 1 --batch 32 data.pkl | $(model | sed "s|run/|$1/|g") | msa-loss |
+            msa-metrics -q | $sgd $2"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+    }
+    mkdir start batch update
+    train start '--lr 0'
+    train batch '--accumulate 2 --clip-value .001'
+    train update '--accumulate 2 --clip-value .001 --clip-at update'
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+start, batch, update = (parameters.load(f"{folder}/predict.safetensors")[0] for folder in ("start", "batch", "update"))
+for some in batch, update:
+    assert .0009 < max(abs(some[name] - x).max() for name, x in start.items()) < .0011
+assert any((batch[name] != x).any() for name, x in update.items())
+END
+    line "$sgd --clip-at update"
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-backprop: --clip-at goes with --clip-value" ]
+}
+
 @test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
     make_data
     line "msa-load --train --epochs 3 --batch 32 --validate-every 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |

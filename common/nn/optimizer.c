@@ -7,6 +7,8 @@ const char *const rule_names[RULES] = {"adamw", "adam", "hf-adamw", "sgd"};
 const char *const moment_names[MOMENTS] = {"exp_avg.", "exp_avg_sq.", "max_exp_avg_sq.",
                                            "momentum_buffer."};
 
+const char *const clip_at_names[] = {"batch", "update"};
+
 double optimizer_rate(double lr, long step, long warm, long total, bool linear)
 {
     if (step < warm)
@@ -32,6 +34,12 @@ static void say_adam(struct msa *m, msgpack_zone *zone, value *map, const struct
     value_set(m, zone, map, "amsgrad", value_of_bool(o->amsgrad));
 }
 
+static void say_clip(struct msa *m, msgpack_zone *zone, value *map, const struct optimizer *o)
+{
+    value_set(m, zone, map, "clip", value_of_real(o->clip));
+    value_set(m, zone, map, "clip_at", value_str(m, zone, clip_at_names[o->clip_at]));
+}
+
 void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o)
 {
     value map = value_map();
@@ -42,6 +50,8 @@ void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o)
         say_adam(m, g->zone, &map, o);
     value_set(m, g->zone, &map, "decay", value_of_real(o->decay));
     value_set(m, g->zone, &map, "no_decay", value_str(m, g->zone, o->no_decay));
+    if (o->clip > 0)
+        say_clip(m, g->zone, &map, o);
     value_set(m, g->zone, &g->map, "lr", value_of_real(o->lr));
     if (o->waits) /* else it is not said, as before there were groups */
         value_set(m, g->zone, &g->map, "update", value_of_bool(false));
@@ -65,6 +75,7 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
     const value *map = value_get(&g->map, "optimizer");
     const char *no_decay = value_text(g->zone, map, "no_decay");
     double lr = value_real(&g->map, "lr", NAN);
+    bool at_update = value_equals(value_get(map, "clip_at"), clip_at_names[CLIP_AT_UPDATE]);
     if (!isfinite(lr))
         msa_fail(m, MSA_CORRUPT, "way back: the gradient of step %lld names no learning rate",
                  (long long)g->step);
@@ -77,10 +88,17 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
                               .amsgrad = value_bool(map, "amsgrad", false),
                               .momentum = value_real(map, "momentum", 0),
                               .decay = value_real(map, "decay", 0),
+                              .clip = value_real(map, "clip", 0),
+                              .clip_at = at_update ? CLIP_AT_UPDATE : CLIP_AT_BATCH,
                               .no_decay = no_decay ? no_decay : ""};
 }
 
 /* --- rules --- */
+
+bool optimizer_clips(const struct optimizer *o)
+{
+    return o->clip > 0 && (o->clip_at == CLIP_AT_BATCH || !o->waits);
+}
 
 bool optimizer_keeps(const struct optimizer *o, enum moment moment)
 {

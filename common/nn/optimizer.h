@@ -11,14 +11,20 @@ extern const char *const rule_names[RULES]; /* "adamw", … */
 extern const char
     *const moment_names[MOMENTS]; /* "exp_avg.", …: PyTorch's names, before one of a parameter */
 
+/* When what has been added up is cut: after each record, or before an update alone. */
+enum clip_at { CLIP_AT_BATCH, CLIP_AT_UPDATE };
+extern const char *const clip_at_names[2]; /* "batch", "update" */
+
 struct optimizer {
     enum rule rule;
     double lr;  /* of this step, after warm-up and decay */
     bool waits; /* no update yet: the next gradient is to be added to this one */
     double beta1, beta2, eps;
-    bool amsgrad;         /* of adamw and adam */
-    double momentum;      /* of sgd; 0: none */
-    double decay;         /* of weights */
+    bool amsgrad;    /* of adamw and adam */
+    double momentum; /* of sgd; 0: none */
+    double decay;    /* of weights */
+    double clip;     /* gradients by parameters are cut to between -clip and clip; 0: not */
+    enum clip_at clip_at;
     const char *no_decay; /* comma-separated; parameters whose name contains one do not decay */
 };
 
@@ -33,6 +39,8 @@ bool optimizer_waits(long accumulate, long step, long steps);
 void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o);
 struct optimizer optimizer_hear(struct msa *m, const struct record *g);
 
+/* Are gradients to be cut now? */
+bool optimizer_clips(const struct optimizer *o);
 /* Does it keep this moment of each parameter? */
 bool optimizer_keeps(const struct optimizer *o, enum moment moment);
 /* A parameter's update number t, from 1: its constants alone, no memory. */

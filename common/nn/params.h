@@ -123,8 +123,9 @@ void params_gradients(struct params *p);
 /* Before a backward pass, which adds to gradients: zeroes them, unless they wait for an update. */
 void params_ready_gradients(struct params *p);
 /* One optimizer step on all that are trained now, with the gradients that backward passes have
- * added up since the last one; where the optimizer waits, none: the gradients stay. Fails the run
- * with MSA_CORRUPT where what was restored lacks a moment that the optimizer has kept so far. */
+ * added up since the last one; where the optimizer waits, none: the gradients stay. Either way they
+ * are cut first where it says so. Fails the run with MSA_CORRUPT where what was restored lacks a
+ * moment that the optimizer has kept so far. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif

@@ -229,6 +229,8 @@ static void update_all(struct params *p, const struct optimizer *o)
 
 void params_update(struct params *p, const struct optimizer *o)
 {
+    if (p->gradients->all && optimizer_clips(o))
+        p->device->k.clip(p->device, p->gradients->all, (float)o->clip, p->gradients->count);
     p->gradients->wait = o->waits;
     if (!o->waits)
         update_all(p, o);

@@ -15,7 +15,10 @@ class Optimizer:
         """With what has been added up since the last update; unless this frame has that wait too."""
         sums = self.kept.setdefault("grad", {})
         sums.update((name, sums.get(name, 0) + g) for name, g in gradients.items())
-        if frame.get("update", True):
+        update, o = frame.get("update", True), frame["optimizer"]
+        if "clip" in o and (update or o["clip_at"] == "batch"):
+            sums.update((name, np.clip(g, -o["clip"], o["clip"])) for name, g in sums.items())
+        if update:
             self.step(frame, self.kept.pop("grad"))
 
     def step(self, frame, gradients):

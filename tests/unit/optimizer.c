@@ -186,6 +186,8 @@ static void say_and_hear(struct msa *m)
         said.amsgrad = rule == RULE_ADAM;
         said.momentum = rule == RULE_SGD ? .375 : 0;
         said.waits = rule == RULE_ADAMW;
+        said.clip = rule == RULE_HF_ADAMW ? 0 : .5;
+        said.clip_at = rule == RULE_SGD ? CLIP_AT_UPDATE : CLIP_AT_BATCH;
         struct record g;
         record_new(m, &g);
         optimizer_say(m, &g, &said);
@@ -195,6 +197,7 @@ static void say_and_hear(struct msa *m)
         assert_int_equal(heard.rule, rule);
         assert_int_equal(heard.amsgrad, said.amsgrad);
         assert_int_equal(heard.waits, said.waits);
+        assert_true(heard.clip == said.clip && heard.clip_at == said.clip_at);
         assert_int_equal(value_get(&g.map, "update") != NULL, said.waits); /* as it was before */
         assert_string_equal(heard.no_decay, "a,b");
         assert_true(one.l2 == other.l2 && one.before == other.before && one.after == other.after);

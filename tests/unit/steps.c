@@ -6,7 +6,7 @@
 
 #define GOLDEN "tests/golden/steps.safetensors"
 
-enum { EPOCH = 7, ONES = 2, CASES = 6 };
+enum { EPOCH = 7, ONES = 2, CASES = 15 };
 
 static const char *const ones[ONES] = {"layer.weight", "layer.bias"};
 
@@ -19,11 +19,14 @@ struct a_case {
 
 static struct a_case case_of(const char *const text[2])
 {
-    char rule[16];
+    char rule[16], at[16];
     struct a_case c = {
         .name = text[0],
         .optimizer = {.beta1 = .9, .beta2 = .999, .eps = 1e-8, .decay = .1, .no_decay = ""}};
-    assert_int_equal(sscanf(text[1], "%15s %ld", rule, &c.accumulate), 2);
+    assert_int_equal(
+        sscanf(text[1], "%15s %ld %lf %15s", rule, &c.accumulate, &c.optimizer.clip, at), 4);
+    while (strcmp(clip_at_names[c.optimizer.clip_at], at) != 0)
+        assert_true(++c.optimizer.clip_at <= CLIP_AT_UPDATE);
     while (strcmp(rule_names[c.optimizer.rule], rule) != 0)
         assert_true(++c.optimizer.rule < RULES);
     return c;
