@@ -152,9 +152,9 @@ END
     run ! "$PYTHON" "$ROOT/tests/same_tensors.py" run/decompose.safetensors other/decompose.safetensors
 }
 
-# The losses of the valid split, a line each; they change when parameters do.
+# The loss msr of the valid split, a line each; it changes when parameters do.
 valid_losses() {
-    awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "loss") at = i } $2 == "valid" { print $at }' run/metrics.tsv
+    awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "msr") at = i } $2 == "valid" { print $at }' run/metrics.tsv
 }
 
 @test "groups of records: an update with the last of each, and with the last of an epoch, before it is validated" {
@@ -162,7 +162,7 @@ valid_losses() {
     line "msa-load --train --epochs 2 --batch 13 --validate-every 1 data.pkl | $(model) | msa-loss |
         msa-metrics -q --log run/metrics.tsv | msa-backprop --lr 1e-2 --warmup 0 --accumulate 3 --log run/steps.tsv"
     [ "$status" -eq 0 ]
-    [ "$(valid_losses | uniq -c | awk '{ print $1 }' | xargs)" = "2 2 1 2 2 1" ] || { valid_losses && false; }
+    [ "$(valid_losses | uniq -c | awk '{ print $1 }' | xargs)" = "2 2 3 2 1" ] || { valid_losses && false; }
     [ "$(column lr | uniq | wc -l)" -eq 10 ] # of records
 }
 
@@ -190,6 +190,33 @@ END
     line "$sgd --clip-at update"
     [ "$status" -eq 2 ]
     [ "$output" = "msa-backprop: --clip-at goes with --clip-value" ]
+}
+
+@test "on a plateau of the validation loss the rate falls to a tenth, after as many checkpoints as patience bears" {
+    make_data
+    line "msa-load --train --epochs 10 --batch 32 --validate-every 1 data.pkl | $(model) | msa-loss --tasks msr |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop -v --schedule plateau --patience 1 --lr 2e-2 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    paste <(valid_losses) <(column lr) | awk '
+        BEGIN { best = "inf" + 0; lr = .02 }
+        { rate = (NR <= 2) ? lr * (NR - 1) / 2 : lr; if (($2 - rate) ^ 2 > 1e-18) { print; exit bad = 1 } }
+        $1 < best * (1 - 1e-4) { best = $1; waited = 0; next }
+        ++waited > 1 { lr /= 10; waited = 0; fallen++ }
+        END { exit bad || fallen < 2 }'
+    [ "$(grep -c "^msa-backprop: epoch .* step .*: the loss of validation is on a plateau: the rate falls to " <<<"$output")" -ge 2 ]
+}
+
+@test "a plateau needs a loss of validation" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 32 data.pkl | $(model) | msa-loss | $(forge 'if kind == "D" and not body["train"]: del body["loss"]') |
+        msa-backprop --schedule plateau"
+    [ "$(cut -d " " -f 8 statuses)" -eq 1 ]
+    [[ $output == "msa-backprop: frame "*": no loss arrives of the valid split, which --schedule plateau looks at: does msa-loss stand before?" ]]
+    rm -f run/*
+    msa-synth --samples 8,0,4 -o none.pkl
+    line "msa-load --train --epochs 1 none.pkl | $(model) | msa-loss | msa-backprop --schedule plateau"
+    [ "$(cut -d " " -f 7 statuses)" -eq 3 ]
+    [ "$output" = "msa-backprop: --schedule plateau looks at the valid split, but the data set has no sample of it" ]
 }
 
 @test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
