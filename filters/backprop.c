@@ -77,7 +77,9 @@ static const struct option options[] = {
     {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
      .help = "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
     {0, "no-decay", "LIST", OPTION_WORDS, FIELD(no_decay), "bias", 0, 0,
-     .help = "parameters whose names contain one of these words do not decay (comma-separated)"},
+     .help =
+         "parameters whose names contain one of these words do not decay (comma-separated); a word "
+         "with a * is a pattern for the whole name"},
     {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999,
      .help = "decay of the first moment"},
     {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,

@@ -219,6 +219,42 @@ END
     [ "$output" = "msa-backprop: --schedule plateau looks at the valid split, but the data set has no sample of it" ]
 }
 
+@test "rates and decay by modality and by name: the last that is for a parameter counts" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 16 data.pkl | msa-encode -p run/encode.safetensors $SMALL \
+            --lr-scale 'text=0,*.bias=.5,vision_encoder.*=0,*.cls_token=1' |
+        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors | msa-loss |
+        msa-backprop --warmup 0 --lr 1e-2 --no-decay 'T*'"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    mkdir other
+    line "msa-load --train --epochs 1 --batch 64 data.pkl | $(model | sed 's|run/|other/|g') | msa-loss | msa-backprop --lr 0"
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+(now, _), (before, _) = (parameters.load(f"{folder}/encode.safetensors") for folder in ("run", "other"))
+for name, x in before.items():
+    still = not name.startswith("audio") and not name.endswith((".cls_token", ".bias") if name.startswith("text") else "cls_token")
+    assert (now[name] == x).all() == still, name
+END
+}
+
+@test "rates and decay for what there is not are refused" {
+    make_data
+    # wrong STAGE OPTIONS LINE
+    wrong() {
+        rm -f run/*
+        line "msa-load --train --epochs 1 data.pkl | $(model | sed "s|msa-$1|& $2|") | msa-loss | msa-backprop"
+        [ "$output" = "msa-$1: $3" ] || { echo "$output" && false; }
+        [[ " $(cat statuses) " == *" 2 "* ]]
+    }
+    wrong encode "--lr-scale video=2" "--lr-scale: 'video' is none of text|vision|audio, and no pattern: that has a *"
+    wrong encode "--decay 'video*=2'" "--decay: 'video*' matches no parameter (the first is 'text_encoder.encoder.pos_encoder.cls_token')"
+    wrong encode "--decay text=-1" "--decay: '-1' is not a number from 0 to 1000"
+    wrong encode "--decay .1,text=1" "--decay: '.1' is not KEY=VALUE"
+    wrong decompose "--decay text=.1" "--decay: 'text' matches no parameter (the first is 'T_simi_proj.fc.0.weight')"
+}
+
 @test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
     make_data
     line "msa-load --train --epochs 3 --batch 32 --validate-every 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |

@@ -1,5 +1,6 @@
 /* Learning rate schedule, the optimizer's part of a G frame, and its rules. */
 #include "common/nn/optimizer.h"
+#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -114,26 +115,30 @@ bool optimizer_keeps(const struct optimizer *o, enum moment moment)
     }
 }
 
-static bool decays(const struct optimizer *o, const char *parameter)
+bool optimizer_spares(struct msa *m, const struct optimizer *o, const char *parameter)
 {
-    for (const char *word = o->no_decay; *word;) {
+    bool found = false;
+    for (const char *word = o->no_decay; *word && !found;) {
         size_t length = strcspn(word, ",");
-        if (length && memmem(parameter, strlen(parameter), word, length))
-            return false;
+        char *one = msa_strndup(m, word, length);
+        found = length && (strchr(one, '*') ? fnmatch(one, parameter, 0) == 0
+                                            : strstr(parameter, one) != NULL);
+        msa_free(m, one);
         word += length + (word[length] == ',');
     }
-    return true;
+    return found;
 }
 
 /* Weights decay by the gradient (adam, sgd), before the step (adamw) or after it (hf-adamw), whose
  * eps is not divided by the correction of v. */
-struct update optimizer_update(const struct optimizer *o, const char *parameter, long t)
+struct update optimizer_update(const struct optimizer *o, long t)
 {
     bool raw = o->rule == RULE_HF_ADAMW;
-    double decay = decays(o, parameter) ? o->decay : 0, keep = 1 - o->lr * decay;
+    double keep = 1 - o->lr * o->decay;
     double correct1 = 1 - pow(o->beta1, (double)t), root = sqrt(1 - pow(o->beta2, (double)t));
     double adam = raw ? o->lr * root / correct1 : o->lr / correct1;
-    return (struct update){.l2 = (float)(o->rule == RULE_ADAM || o->rule == RULE_SGD ? decay : 0),
+    return (struct update){.l2 =
+                               (float)(o->rule == RULE_ADAM || o->rule == RULE_SGD ? o->decay : 0),
                            .new1 = (float)(1 - o->beta1),
                            .old2 = (float)o->beta2,
                            .new2 = (float)(1 - o->beta2),

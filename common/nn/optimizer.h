@@ -25,7 +25,7 @@ struct optimizer {
     double decay;    /* of weights */
     double clip;     /* gradients by parameters are cut to between -clip and clip; 0: not */
     enum clip_at clip_at;
-    const char *no_decay; /* comma-separated; parameters whose name contains one do not decay */
+    const char *no_decay; /* which parameters do not decay: optimizer_spares */
 };
 
 /* The rate at `step` (from 0) of `total`: linear from 0 over `warm` steps, then linear to 0 at
@@ -43,7 +43,11 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g);
 bool optimizer_clips(const struct optimizer *o);
 /* Does it keep this moment of each parameter? */
 bool optimizer_keeps(const struct optimizer *o, enum moment moment);
-/* A parameter's update number t, from 1: its constants alone, no memory. */
-struct update optimizer_update(const struct optimizer *o, const char *parameter, long t);
+/* Is it a parameter that does not decay? Its name has one of the words, which commas separate; or,
+ * of one with a `*`, matches that as a shell pattern, from end to end. */
+bool optimizer_spares(struct msa *m, const struct optimizer *o, const char *parameter);
+/* A parameter's update number t, from 1: its constants alone, no memory. `o` is what holds of this
+ * parameter. */
+struct update optimizer_update(const struct optimizer *o, long t);
 
 #endif

@@ -198,6 +198,16 @@ static float *keep_moment(struct params *p, struct parameter *one, enum moment m
     return one->moments[moment];
 }
 
+/* What holds of this parameter: rate and decay may be others than those of the line. */
+static struct optimizer optimizer_of(const struct params *p, const struct parameter *one,
+                                     const struct optimizer *o)
+{
+    struct optimizer own = *o;
+    own.lr *= shares_of(&p->rates, one, 1);
+    own.decay = optimizer_spares(p->m, o, one->name) ? 0 : shares_of(&p->decays, one, o->decay);
+    return own;
+}
+
 static struct update next_update(struct params *p, struct parameter *one, const struct optimizer *o)
 {
     float *moments[MOMENTS];
@@ -205,7 +215,8 @@ static struct update next_update(struct params *p, struct parameter *one, const 
         moments[i] =
             optimizer_keeps(o, (enum moment)i) ? keep_moment(p, one, (enum moment)i) : NULL;
     one->t += one->t < MOST_UPDATES;
-    struct update u = optimizer_update(o, one->name, one->t);
+    struct optimizer own = optimizer_of(p, one, o);
+    struct update u = optimizer_update(&own, one->t);
     memcpy(u.moments, moments, sizeof moments);
     u.n = one->var.count;
     u.p = one->var.data;

@@ -1,5 +1,12 @@
 """The optimizers of msa-backprop(1), for a stage with parameters in Python: what a gradient frame says is done to arrays."""
+import fnmatch
+
 import numpy as np
+
+
+def spares(word, name):
+    """Of no_decay: part of a name, or a pattern for the whole."""
+    return fnmatch.fnmatchcase(name, word) if "*" in word else word and word in name
 
 
 class Optimizer:
@@ -26,7 +33,7 @@ class Optimizer:
         if o["name"] not in rule:
             raise ValueError(f"the optimizer {o['name']} is not known")
         for name, p in self.parameters.items():
-            decay = 0 if any(word and word in name for word in o["no_decay"].split(",")) else o["decay"]
+            decay = 0 if any(spares(word, name) for word in o["no_decay"].split(",")) else o["decay"]
             g, keep = gradients[name], 1 - frame["lr"] * decay
             if o["name"] in ("adam", "sgd"):
                 g = g + decay * p

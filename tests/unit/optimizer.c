@@ -192,8 +192,7 @@ static void say_and_hear(struct msa *m)
         record_new(m, &g);
         optimizer_say(m, &g, &said);
         struct optimizer heard = optimizer_hear(m, &g);
-        struct update one = optimizer_update(&said, "c", 3),
-                      other = optimizer_update(&heard, "c", 3);
+        struct update one = optimizer_update(&said, 3), other = optimizer_update(&heard, 3);
         assert_int_equal(heard.rule, rule);
         assert_int_equal(heard.amsgrad, said.amsgrad);
         assert_int_equal(heard.waits, said.waits);

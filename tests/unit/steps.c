@@ -6,7 +6,7 @@
 
 #define GOLDEN "tests/golden/steps.safetensors"
 
-enum { EPOCH = 7, ONES = 2, CASES = 15 };
+enum { EPOCH = 7, ONES = 2, CASES = 24 };
 
 static const char *const ones[ONES] = {"layer.weight", "layer.bias"};
 
@@ -15,16 +15,17 @@ struct a_case {
     const char *name;
     struct optimizer optimizer;
     long accumulate;
+    char rates[64], decays[64], spared[64]; /* as options have them; "-": not given */
 };
 
 static struct a_case case_of(const char *const text[2])
 {
     char rule[16], at[16];
-    struct a_case c = {
-        .name = text[0],
-        .optimizer = {.beta1 = .9, .beta2 = .999, .eps = 1e-8, .decay = .1, .no_decay = ""}};
-    assert_int_equal(
-        sscanf(text[1], "%15s %ld %lf %15s", rule, &c.accumulate, &c.optimizer.clip, at), 4);
+    struct a_case c = {.name = text[0],
+                       .optimizer = {.beta1 = .9, .beta2 = .999, .eps = 1e-8, .decay = .1}};
+    assert_int_equal(sscanf(text[1], "%15s %ld %lf %15s %63s %63s %63s", rule, &c.accumulate,
+                            &c.optimizer.clip, at, c.rates, c.decays, c.spared),
+                     7);
     while (strcmp(clip_at_names[c.optimizer.clip_at], at) != 0)
         assert_true(++c.optimizer.clip_at <= CLIP_AT_UPDATE);
     while (strcmp(rule_names[c.optimizer.rule], rule) != 0)
@@ -32,12 +33,24 @@ static struct a_case case_of(const char *const text[2])
     return c;
 }
 
-static struct params parameters(struct msa *m, struct device *d, const struct safetensors *golden)
+static struct shares shares(struct msa *m, const char *option, const char *text)
+{
+    return shares_parse(m, option, *text == '-' ? NULL : text, "text|vision", 0, 10);
+}
+
+/* The first is of text, the second of vision. */
+static struct params parameters(struct msa *m, struct device *d, const struct safetensors *golden,
+                                const struct a_case *c)
 {
     struct params p = params_new(m, d, 1, NULL);
     params_source(&p, golden, false);
-    for (int i = 0; i < ONES; i++)
+    for (int i = 0; i < ONES; i++) {
+        p.modality = i;
         params_add(&p, ones[i], init_constant(0), 1, (size_t[]){N});
+    }
+    p.rates = shares(m, "lr-scale", c->rates);
+    p.decays = shares(m, "decay", c->decays);
+    params_check_named(&p);
     params_gradients(&p);
     params_epoch(&p, 1);
     return p;
@@ -57,6 +70,7 @@ static void step_once(struct params *p, const struct safetensors *golden, const 
                       int step)
 {
     struct optimizer o = c->optimizer;
+    o.no_decay = c->spared;
     o.lr = .02 * (STEPS - step) / STEPS;
     o.waits = optimizer_waits(c->accumulate, step, EPOCH);
     params_ready_gradients(p);
@@ -74,7 +88,7 @@ static void follow_golden(struct msa *m)
     assert_int_equal(golden->metadata_count, CASES);
     for (size_t i = 0; i < golden->metadata_count; i++) {
         struct a_case c = case_of(golden->metadata[i]);
-        struct params p = parameters(m, d, golden);
+        struct params p = parameters(m, d, golden, &c);
         for (int step = 0; step < STEPS; step++) {
             step_once(&p, golden, &c, step);
             compare(&p, golden, c.name, step);
@@ -92,7 +106,7 @@ static void steps_are_those_of_pytorch(void **state)
 
 /* Gradients are in the file where a group has begun; their number is then the parameters'. */
 static struct params reload(struct msa *m, struct params *p, const struct safetensors *golden,
-                            bool inside)
+                            const struct a_case *c, bool inside)
 {
     char path[] = "/tmp/msa-steps-XXXXXX";
     close(mkstemp(path));
@@ -103,7 +117,7 @@ static struct params reload(struct msa *m, struct params *p, const struct safete
         snprintf(name, sizeof name, "grad.%s", ones[i]);
         assert_int_equal(safetensors_find(file, name) != NULL, inside);
     }
-    struct params again = parameters(m, p->device, golden);
+    struct params again = parameters(m, p->device, golden, c);
     params_restore(&again, file);
     safetensors_close(m, file);
     unlink(path);
@@ -116,12 +130,12 @@ static void stop_and_go_on(struct msa *m)
     struct safetensors *golden = safetensors_open(m, GOLDEN);
     for (size_t i = 0; i < golden->metadata_count; i++) {
         struct a_case c = case_of(golden->metadata[i]);
-        struct params whole = parameters(m, d, golden), parts = parameters(m, d, golden);
+        struct params whole = parameters(m, d, golden, &c), parts = parameters(m, d, golden, &c);
         float expected[ONES][N], got[ONES][N];
         for (int step = 0; step < STEPS; step++) {
             step_once(&whole, golden, &c, step);
             step_once(&parts, golden, &c, step);
-            parts = reload(m, &parts, golden, optimizer_waits(c.accumulate, step, EPOCH));
+            parts = reload(m, &parts, golden, &c, optimizer_waits(c.accumulate, step, EPOCH));
         }
         values(&whole, expected[0]);
         values(&parts, got[0]);
