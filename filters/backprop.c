@@ -1,8 +1,10 @@
 /* msa-backprop: the end of a training line. Weights and adds the gradients of the tasks, and sends
  * them back with the step's learning rate and the optimizer's settings, so that these are said
  * once. */
+#include "common/dataset/dataset.h"
 #include "common/metrics/tasks.h"
 #include "common/nn/optimizer.h"
+#include "common/nn/plateau.h"
 #include "common/run/output_rules.h"
 #include "common/stage/stage.h"
 #include "common/stream/finite.h"
@@ -13,13 +15,14 @@
 #include <string.h>
 
 struct settings {
-    double lr, warmup, decay, beta1, beta2, eps, momentum;
-    int schedule, optimizer;
+    double lr, warmup, decay, beta1, beta2, eps, momentum, clip;
+    long accumulate, patience;
+    int schedule, optimizer, clip_at;
     bool amsgrad;
     const char *no_decay, *log;
 };
 
-enum { SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
+enum { SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_PLATEAU };
 enum { LINE = LOG_HEAD /* bytes */ };
 
 /* The weighted sum of gradients by one tensor. */
@@ -32,12 +35,13 @@ struct sum {
 struct backprop {
     struct msa *m;
     const struct settings *settings;
-    bool started;       /* has seen a record */
-    bool warned;        /* of a loss that is not finite */
-    long steps;         /* of the whole training */
-    int64_t done;       /* steps, as the last record told; it begins with 0 */
-    int64_t kept;       /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
-    struct tasks tasks; /* that have columns in the log */
+    bool started;           /* has seen a record */
+    bool warned;            /* of a loss that is not finite */
+    long steps;             /* of the whole training */
+    int64_t done;           /* steps, as the last record told; it begins with 0 */
+    struct plateau plateau; /* its rate falls with --schedule plateau alone */
+    int64_t kept;           /* the checkpoint whose parameters stages keep as FILE; 0: none yet */
+    struct tasks tasks;     /* that have columns in the log */
     struct sum sums[RECORD_TENSORS];
 };
 
@@ -51,8 +55,19 @@ static const struct option options[] = {
     {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, .help = "learning rate after warm-up"},
     {0, "warmup", "EPOCHS", OPTION_REAL, FIELD(warmup), "1", 0, 1e6,
      .help = "epochs over which the learning rate rises from 0, step by step"},
-    {0, "schedule", "linear|constant", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
-     .help = "after warm-up: fall to 0 at the end, or stay"},
+    {0, "schedule", "linear|constant|plateau", OPTION_CHOICE, FIELD(schedule), "linear", 0, 0,
+     .help = "after warm-up: fall to 0 at the end, stay, or fall to a tenth when the loss of "
+             "validation "
+             "does not"},
+    {0, "patience", "P", OPTION_INT, FIELD(patience), "10", 0, 1e9, .added = true,
+     .help = "bear P checkpoints without a lower loss before the rate falls (plateau)"},
+    {0, "accumulate", "N", OPTION_INT, FIELD(accumulate), "1", 1, 1e9, .added = true,
+     .help =
+         "add up the gradients of N records of an epoch, or of what is left of it, for an update"},
+    {0, "clip-value", "X", OPTION_REAL, FIELD(clip), NULL, 1e-30, 1e30, .added = true,
+     .help = "cut each number of the gradients by parameters, as added up so far, to from -X to X"},
+    {0, "clip-at", "batch|update", OPTION_CHOICE, FIELD(clip_at), "batch", 0, 0, .added = true,
+     .help = "cut after each record, or only before an update"}, /* the order of enum clip_at */
     {0, "optimizer", "adamw|adam|hf-adamw|sgd", OPTION_CHOICE, FIELD(optimizer), "adamw", 0, 0,
      .help = "rule by which parameters are updated"}, /* the order of enum rule */
     {0, "amsgrad", NULL, OPTION_FLAG, FIELD(amsgrad), NULL, 0, 0,
@@ -62,7 +77,9 @@ static const struct option options[] = {
     {0, "decay", "X", OPTION_REAL, FIELD(decay), "1e-3", 0, 1e3,
      .help = "weight decay; decoupled (adamw, hf-adamw), or added to the gradient (adam, sgd)"},
     {0, "no-decay", "LIST", OPTION_WORDS, FIELD(no_decay), "bias", 0, 0,
-     .help = "parameters whose names contain one of these words do not decay (comma-separated)"},
+     .help =
+         "parameters whose names contain one of these words do not decay (comma-separated); a word "
+         "with a * is a pattern for the whole name"},
     {0, "beta1", "X", OPTION_REAL, FIELD(beta1), "0.9", 0, 0.999999,
      .help = "decay of the first moment"},
     {0, "beta2", "X", OPTION_REAL, FIELD(beta2), "0.999", 0, 0.99999999,
@@ -176,12 +193,9 @@ static void log_step(struct backprop *b, struct log *log, const struct record *r
 
 /* Parameters that are not finite don't recover. As this checkpoint does not come back, no stage
  * saves it, and what was committed before stays. */
-static void on_control(struct stage *s, struct control *c)
+static _Noreturn void end_training(struct backprop *b, const struct control *c)
 {
-    struct backprop *b = s->self;
     char kept[64] = "no checkpoint";
-    if (value_bool(&c->map, "finite", true))
-        return;
     if (b->kept)
         snprintf(kept, sizeof kept, "checkpoint %jd", (intmax_t)b->kept);
     msa_fail(b->m, MSA_FAILED,
@@ -190,18 +204,34 @@ static void on_control(struct stage *s, struct control *c)
              kept);
 }
 
+static void on_control(struct stage *s, struct control *c)
+{
+    struct backprop *b = s->self;
+    if (!value_bool(&c->map, "finite", true))
+        end_training(b, c);
+    if (b->settings->schedule == SCHEDULE_PLATEAU && plateau_next(&b->plateau, b->m))
+        msa_say(b->m,
+                "epoch %jd, step %jd: the loss of validation is on a plateau: the rate falls to %g",
+                (intmax_t)value_int(&c->map, "epoch", 0), (intmax_t)value_int(&c->map, "step", 0),
+                b->plateau.rate);
+}
+
 static void save(struct stage *s, struct control *c, value *state)
 {
     struct backprop *b = s->self;
     if (value_bool(&c->map, "best", true)) /* as stages have it */
         b->kept = value_int(&c->map, "checkpoint", 0);
     value_set(b->m, c->zone, state, "kept", value_of_int(b->kept));
+    if (b->settings->schedule == SCHEDULE_PLATEAU)
+        plateau_save(&b->plateau, c, state);
 }
 
 static void restore(struct stage *s, const value *state)
 {
     struct backprop *b = s->self;
     b->kept = resume_int(b->m, state, "kept");
+    if (b->settings->schedule == SCHEDULE_PLATEAU)
+        plateau_restore(&b->plateau, b->m, state);
 }
 
 /* --- the stage --- */
@@ -212,6 +242,11 @@ static void on_header(struct stage *s)
     if (!s->header->train)
         msa_fail(b->m, MSA_FAILED,
                  "the stream is for evaluation: msa-load --train makes one for training");
+    if (b->settings->schedule == SCHEDULE_PLATEAU &&
+        header_samples(s->header, split_names[VALID]) == 0)
+        msa_fail(
+            b->m, MSA_CORRUPT,
+            "--schedule plateau looks at the valid split, but the data set has no sample of it");
     b->tasks = tasks_of(s->header);
     b->steps = header_training_steps(s->header);
     if (!b->steps)
@@ -222,7 +257,7 @@ static void on_header(struct stage *s)
 static double rate(const struct backprop *b, const struct header *h, const struct record *r)
 {
     double warm = fmin(b->settings->warmup * (double)h->steps, (double)LONG_MAX / 2);
-    return optimizer_rate(b->settings->lr, (long)r->step, (long)warm, b->steps,
+    return optimizer_rate(b->plateau.rate, (long)r->step, (long)warm, b->steps,
                           b->settings->schedule == SCHEDULE_LINEAR);
 }
 
@@ -233,6 +268,8 @@ static void on_record(struct stage *s, struct record *r)
     struct nonfinite n;
     if (r->train)
         b->done = r->step + 1;
+    else if (b->settings->schedule == SCHEDULE_PLATEAU)
+        plateau_add(&b->plateau, r);
     if (b->warned || !record_scalar_nonfinite(r, &n))
         return;
     b->warned = true;
@@ -250,12 +287,16 @@ static void turn(struct stage *s, const struct record *r, struct record *g)
     const struct settings *set = b->settings;
     struct optimizer o = {.rule = (enum rule)set->optimizer,
                           .lr = rate(b, s->header, r),
+                          .waits =
+                              optimizer_waits(set->accumulate, (long)r->step, s->header->steps),
                           .beta1 = set->beta1,
                           .beta2 = set->beta2,
                           .eps = set->eps,
                           .amsgrad = set->amsgrad,
                           .momentum = set->momentum,
                           .decay = set->decay,
+                          .clip = set->clip,
+                          .clip_at = (enum clip_at)set->clip_at,
                           .no_decay = set->no_decay};
     g->epoch = r->epoch;
     g->step = r->step;
@@ -282,26 +323,29 @@ static void check_options(struct msa *m, const struct settings *set)
         msa_fail(m, MSA_USAGE, "--amsgrad goes with --optimizer adamw or adam");
     if (set->momentum != 0 && set->optimizer != RULE_SGD)
         msa_fail(m, MSA_USAGE, "--momentum goes with --optimizer sgd");
+    if (set->clip_at != CLIP_AT_BATCH && set->clip == 0)
+        msa_fail(m, MSA_USAGE, "--clip-at goes with --clip-value");
 }
 
 static void run(struct msa *m)
 {
-    static const struct stage_ops ops = {.joins = true,
-                                         .passes = never,
-                                         .header = on_header,
-                                         .record = on_record,
-                                         .turn = turn,
-                                         .control = on_control,
-                                         .settings =
-                                             "lr,warmup,schedule,optimizer,amsgrad,momentum,"
-                                             "decay,no-decay,beta1,beta2,eps",
-                                         .log = "log",
-                                         .save = save,
-                                         .restore = restore};
+    static const struct stage_ops ops = {
+        .joins = true,
+        .passes = never,
+        .header = on_header,
+        .record = on_record,
+        .turn = turn,
+        .control = on_control,
+        .settings = "lr,warmup,schedule,patience,accumulate,clip-value,clip-at,optimizer,amsgrad,"
+                    "momentum,decay,no-decay,beta1,beta2,eps",
+        .log = "log",
+        .save = save,
+        .restore = restore};
     struct backprop *b = msa_alloc(m, sizeof *b);
     b->m = m;
     b->settings = m->settings;
     check_options(m, b->settings);
+    b->plateau = plateau_new(b->settings->lr, b->settings->patience);
     stage_run(m, &ops, b);
 }
 

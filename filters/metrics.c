@@ -218,6 +218,8 @@ static void on_control(struct stage *s, struct control *c)
         control_free(&message);
         scores_forget(p);
     }
+    if (verdict.stop && value_int(&c->map, "step", 0) < header_training_steps(s->header))
+        judge_tell_stop(&x->judge, x->m, x->settings->select, value_int(&c->map, "epoch", 0));
 }
 
 /* What the verdicts to come depend on, and what has been gathered of an epoch that is not over. */

@@ -44,6 +44,26 @@ evaluate() {
     "$PYTHON" "$ROOT/tests/oracle/compare.py" "$GOLDEN" run
 }
 
+# tests/oracle/steps_line.py says the same in PyTorch's words.
+train_in_groups() {
+    line "$(golden_load | sed 's/--epochs 4/--epochs 8/') |
+        $(golden_encode) --lr-scale 'text=.2,vision=2,*.norm1.*=.5' --decay audio=.05 |
+        $(golden_decompose) --lr-scale '*.bias=.5' | $(golden_predict) --decay .02 |
+        msa-loss ${DEVICE:+--device $DEVICE} | msa-gdwg | msa-metrics -q |
+        msa-backprop --optimizer adam --accumulate 3 --clip-value .05 --schedule plateau --patience 0 --lr 8e-3 --warmup 0 \
+            --decay 1e-3 --no-decay '*norm*.bias,mono_decoder' --log run/steps.tsv"
+}
+
+@test "the golden trajectory of steps of several records: groups, clipping, a plateau, rates and decay by modality and name" {
+    for device in cpu test emulated; do
+        rm -f run/*
+        DEVICE=$device train_in_groups
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        evaluate
+        "$PYTHON" "$ROOT/tests/oracle/compare.py" "$ROOT/tests/golden/sims-steps" run
+    done
+}
+
 @test "the comparison can fail: one changed loss, one changed parameter" {
     train
     cp run/steps.tsv steps.tsv

@@ -78,7 +78,8 @@ learn() {
 
 @test "a stage with parameters in Python learns as msa-predict does, with each optimizer" {
     for optimizer in "adamw --amsgrad --beta2 0.5 --decay 0.1" "adam --decay 0.1" "hf-adamw --eps 1e-6 --decay 0.1" \
-        "sgd --momentum 0.9 --decay 0.1"; do
+        "sgd --momentum 0.9 --decay 0.1" "adam --accumulate 2 --decay 0.1 --no-decay 'TVA*.weight'" \
+        "sgd --accumulate 2 --clip-value 0.01" "adam --accumulate 3 --clip-value 0.02 --clip-at update"; do
         learn "$optimizer" "msa-predict -p run/predict.safetensors" c.tsv
         [ "$status" -eq 0 ]
         learn "$optimizer" "$(predict_stage)" python.tsv

@@ -121,6 +121,23 @@ if kind == "D" and body["step"] != 1: body["loss"]["mine"], body["weight"]["mine
     msa-dump run/state.msa | grep -q "msa-metrics={waited=1,best=[0-9.]*,best_epoch=3,.*settings={.*select=msr,"
 }
 
+@test "training: that it is stopped early is said, and why" {
+    train "--select corr --patience 2" "--lr 0"
+    [ "$status" -eq 0 ]
+    corr=$(awk '$2 == "valid" && $NF == "*" { print $(NF - 1) }' <<<"$output")
+    [ -n "$corr" ]
+    [[ ${lines[-1]} == "msa-metrics: stopped after epoch 3: corr was not larger at 2 checkpoints than at epoch 1, $corr"* ]]
+    rm run/*
+    train "--select loss --patience 1 --select-after 1" "--lr 0"
+    [[ ${lines[-1]} =~ ^'msa-metrics: stopped after epoch 3: loss was not smaller at 1 checkpoint than at epoch 2, '[0-9.]+$ ]]
+    for options in "--select mae --patience 3" "-q --select mae --patience 1" "--select mae"; do # in time, quietly, never
+        rm run/*
+        train "$options" "--lr 0"
+        [ "$status" -eq 0 ]
+        [[ $output != *stopped* ]]
+    done
+}
+
 @test "training: of errors and losses the smaller is better, of the rest the larger" {
     for key in mae corr uni loss; do
         rm -f run/*

@@ -18,6 +18,22 @@ killed() {
     diff -r {whole,killed}/run
 }
 
+# killed_at STEP...: killed before that training step, in run of killedSTEP; and resumed.
+killed_at() {
+    local at whole
+    undisturbed
+    whole=$(training)
+    for at in "$@"; do
+        mkdir -p "killed$at/run"
+        line "cd killed$at; ${whole/msa-loss/"$(at_step "$at" 'os._exit(1)') | msa-loss"}"
+        [ "$status" -ne 0 ] || return
+        between "$at" || return
+        line "cd killed$at; $(training --resume)"
+        [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+        diff -r whole/run "killed$at/run" || return
+    done
+}
+
 @test "msa-load is killed" { killed msa-load; }
 @test "msa-encode is killed" { killed msa-encode; }
 @test "msa-decompose is killed" { killed msa-decompose; }
@@ -138,4 +154,21 @@ killed() {
         [ "$status" -eq 0 ] || { echo "$OPTIMIZER: $output" && false; }
         diff -r {whole,killed}/run
     done
+}
+
+# Killed where a group of records has begun, and its checkpoint has been committed: before the third step, or the seventh.
+@test "killed and resumed inside a group of records" {
+    # shellcheck disable=SC2034 # training reads them
+    local EPOCHS=3 OPTIMIZER="--accumulate 3 --clip-value .01 --optimizer adam"
+    between() { grep -q 'grad\.' "killed$1/run/encode.safetensors.$(($1 / 2))"; }
+    killed_at 2 6
+}
+
+# Where some checkpoints have been counted, and after the rate has fallen.
+@test "killed and resumed inside a plateau" {
+    # shellcheck disable=SC2034 # training reads them
+    local EPOCHS=6 OPTIMIZER="--schedule plateau --patience 0 --lr 5e-2"
+    between() { msa-dump --values "killed$1/run/state.msa" >"state$1" && grep -q plateau "state$1"; }
+    killed_at 8 14 20
+    [ "$(cut -f 3 whole/run/steps.tsv | tail -n 1)" != 0.05 ]
 }

@@ -34,6 +34,21 @@ refused() {
     refused 's/--lr 1e-3/--lr 1e-4/' "msa-backprop: $began lr 0.001, and not with 0.0001"
     refused 's/--lr 1e-3/& --optimizer sgd/' "msa-backprop: $began optimizer 'adamw', and not with 'sgd'"
     refused 's/--lr 1e-3/& --amsgrad/' "msa-backprop: $began amsgrad false, and not with true"
+    refused 's/msa-predict/& --lr-scale \*.bias=1/' "msa-predict: run/predict.safetensors.4 was trained with lr-scale 1, and not with *.bias=1"
+    refused 's/msa-predict/& --decay .01/' "msa-predict: run/predict.safetensors.4 was trained without decay, and not with 0.01"
+    refused 's/--lr 1e-3/& --accumulate 2/' "msa-backprop: ${began% with} without accumulate, and not with 2"
+    refused 's/--lr 1e-3/& --clip-value 1/' "msa-backprop: ${began% with} without clip-value, and not with 1"
+    rm -rf whole again
+    OPTIMIZER='--accumulate 2' undisturbed
+    cp -a whole again
+    refused '' "msa-backprop: $began accumulate 2, and not without it"
+    rm -rf again/run
+    mkdir again/run
+    line "cd again; $(training | sed 's/msa-predict/& --decay .01/')"
+    [ "$status" -eq 0 ]
+    rm -rf whole
+    cp -a again whole
+    refused '' "msa-predict: run/predict.safetensors.4 was trained with decay 0.01, and not without it"
 }
 
 @test "nor with --log left out, or given where there was none" {

@@ -152,6 +152,109 @@ END
     run ! "$PYTHON" "$ROOT/tests/same_tensors.py" run/decompose.safetensors other/decompose.safetensors
 }
 
+# The loss msr of the valid split, a line each; it changes when parameters do.
+valid_losses() {
+    awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "msr") at = i } $2 == "valid" { print $at }' run/metrics.tsv
+}
+
+@test "groups of records: an update with the last of each, and with the last of an epoch, before it is validated" {
+    make_data
+    line "msa-load --train --epochs 2 --batch 13 --validate-every 1 data.pkl | $(model) | msa-loss |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop --lr 1e-2 --warmup 0 --accumulate 3 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    [ "$(valid_losses | uniq -c | awk '{ print $1 }' | xargs)" = "2 2 3 2 1" ] || { valid_losses && false; }
+    [ "$(column lr | uniq | wc -l)" -eq 10 ] # of records
+}
+
+@test "clipped gradients: no number of an update is larger" {
+    make_data
+    local sgd="msa-backprop --optimizer sgd --lr 1 --warmup 0 --schedule constant --decay 0"
+    train() {
+        line "msa-load --train --epochs 1 --batch 32 data.pkl | $(model | sed "s|run/|$1/|g") | msa-loss |
+            msa-metrics -q | $sgd $2"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+    }
+    mkdir start batch update
+    train start '--lr 0'
+    train batch '--accumulate 2 --clip-value .001'
+    train update '--accumulate 2 --clip-value .001 --clip-at update'
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+start, batch, update = (parameters.load(f"{folder}/predict.safetensors")[0] for folder in ("start", "batch", "update"))
+for some in batch, update:
+    assert .0009 < max(abs(some[name] - x).max() for name, x in start.items()) < .0011
+assert any((batch[name] != x).any() for name, x in update.items())
+END
+    line "$sgd --clip-at update"
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-backprop: --clip-at goes with --clip-value" ]
+}
+
+@test "on a plateau of the validation loss the rate falls to a tenth, after as many checkpoints as patience bears" {
+    make_data
+    line "msa-load --train --epochs 10 --batch 32 --validate-every 1 data.pkl | $(model) | msa-loss --tasks msr |
+        msa-metrics -q --log run/metrics.tsv | msa-backprop -v --schedule plateau --patience 1 --lr 2e-2 --log run/steps.tsv"
+    [ "$status" -eq 0 ]
+    paste <(valid_losses) <(column lr) | awk '
+        BEGIN { best = "inf" + 0; lr = .02 }
+        { rate = (NR <= 2) ? lr * (NR - 1) / 2 : lr; if (($2 - rate) ^ 2 > 1e-18) { print; exit bad = 1 } }
+        $1 < best * (1 - 1e-4) { best = $1; waited = 0; next }
+        ++waited > 1 { lr /= 10; waited = 0; fallen++ }
+        END { exit bad || fallen < 2 }'
+    [ "$(grep -c "^msa-backprop: epoch .* step .*: the loss of validation is on a plateau: the rate falls to " <<<"$output")" -ge 2 ]
+}
+
+@test "a plateau needs a loss of validation" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 32 data.pkl | $(model) | msa-loss | $(forge 'if kind == "D" and not body["train"]: del body["loss"]') |
+        msa-backprop --schedule plateau"
+    [ "$(cut -d " " -f 8 statuses)" -eq 1 ]
+    [[ $output == "msa-backprop: frame "*": no loss arrives of the valid split, which --schedule plateau looks at: does msa-loss stand before?" ]]
+    rm -f run/*
+    msa-synth --samples 8,0,4 -o none.pkl
+    line "msa-load --train --epochs 1 none.pkl | $(model) | msa-loss | msa-backprop --schedule plateau"
+    [ "$(cut -d " " -f 7 statuses)" -eq 3 ]
+    [ "$output" = "msa-backprop: --schedule plateau looks at the valid split, but the data set has no sample of it" ]
+}
+
+@test "rates and decay by modality and by name: the last that is for a parameter counts" {
+    make_data
+    line "msa-load --train --epochs 1 --batch 16 data.pkl | msa-encode -p run/encode.safetensors $SMALL \
+            --lr-scale 'text=0,*.bias=.5,vision_encoder.*=0,*.cls_token=1' |
+        msa-decompose -p run/decompose.safetensors | msa-predict -p run/predict.safetensors | msa-loss |
+        msa-backprop --warmup 0 --lr 1e-2 --no-decay 'T*'"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    mkdir other
+    line "msa-load --train --epochs 1 --batch 64 data.pkl | $(model | sed 's|run/|other/|g') | msa-loss | msa-backprop --lr 0"
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import parameters
+(now, _), (before, _) = (parameters.load(f"{folder}/encode.safetensors") for folder in ("run", "other"))
+for name, x in before.items():
+    still = not name.startswith("audio") and not name.endswith((".cls_token", ".bias") if name.startswith("text") else "cls_token")
+    assert (now[name] == x).all() == still, name
+END
+}
+
+@test "rates and decay for what there is not are refused" {
+    make_data
+    # wrong STAGE OPTIONS LINE
+    wrong() {
+        rm -f run/*
+        line "msa-load --train --epochs 1 data.pkl | $(model | sed "s|msa-$1|& $2|") | msa-loss | msa-backprop"
+        [ "$output" = "msa-$1: $3" ] || { echo "$output" && false; }
+        [[ " $(cat statuses) " == *" 2 "* ]]
+    }
+    wrong encode "--lr-scale video=2" "--lr-scale: 'video' is none of text|vision|audio, and no pattern: that has a *"
+    wrong encode "--decay 'video*=2'" "--decay: 'video*' matches no parameter (the first is 'text_encoder.encoder.pos_encoder.cls_token')"
+    wrong encode "--decay text=-1" "--decay: '-1' is not a number from 0 to 1000"
+    wrong encode "--decay .1,text=1" "--decay: '.1' is not KEY=VALUE"
+    wrong decompose "--decay text=.1" "--decay: 'text' matches no parameter (the first is 'T_simi_proj.fc.0.weight')"
+}
+
 @test "checkpoints: the last two are kept, the best one is FILE, the state is a stream" {
     make_data
     line "msa-load --train --epochs 3 --batch 32 --validate-every 1 --state run/state.msa data.pkl | $(model) | msa-loss | msa-gdwg |

@@ -2,6 +2,7 @@
 #include "common/metrics/early_stopping.h"
 #include "common/stream/resume.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 struct verdict judge_next(struct judge *j, int64_t epoch, double number)
@@ -36,6 +37,20 @@ struct verdict judge_scores(struct judge *j, const struct scores *s, const char 
     if (!scores_value(s, valid, key, &number))
         msa_fail(s->m, MSA_FAILED, "--select: no loss '%s' arrives in the valid split", key);
     return judge_next(j, valid->epoch, number);
+}
+
+void judge_tell_stop(const struct judge *j, struct msa *m, const char *key, int64_t epoch)
+{
+    const char *plural = j->waited == 1 ? "" : "s";
+    if (m->common.quiet)
+        return;
+    fprintf(stderr, "%s: stopped after epoch %jd: %s was not ", m->program, (intmax_t)epoch, key);
+    if (j->remembers)
+        fprintf(stderr, "%s at %jd checkpoint%s than at epoch %jd, %.6g\n",
+                j->smaller ? "smaller" : "larger", (intmax_t)j->waited, plural,
+                (intmax_t)j->best_epoch, j->best);
+    else
+        fprintf(stderr, "finite at %jd checkpoint%s\n", (intmax_t)j->waited, plural);
 }
 
 void judge_warn(const struct judge *j, struct msa *m, const char *key)

@@ -9,7 +9,8 @@
 struct params params_new(struct msa *m, struct device *device, uint64_t seed,
                          const struct option_list *frozen)
 {
-    return (struct params){.m = m, .device = device, .seed = seed, .frozen = frozen};
+    return (struct params){
+        .m = m, .device = device, .seed = seed, .frozen = frozen, .modality = -1};
 }
 
 char *params_name(struct params *p, const char *prefix, const char *name)
@@ -130,6 +131,7 @@ static struct parameter *append(struct params *p, const char *name, int rank, co
     one->device = p->device;
     msa_at_free(one, release);
     one->name = msa_strndup(p->m, name, strlen(name));
+    one->modality = p->modality;
     if (rank > VAR_RANK)
         msa_fail(p->m, MSA_FAILED, "parameter '%s': rank %d but at most %d is possible", name, rank,
                  VAR_RANK);
@@ -266,4 +268,11 @@ struct var *params_buffer(struct params *p, const char *name, struct init init, 
     one->presence = presence;
     begin(p, one, init);
     return &one->var;
+}
+
+struct var *params_add_if(struct params *p, bool asked, const char *name, struct init init,
+                          int rank, const size_t *shape)
+{
+    return asked ? params_add(p, name, init, rank, shape)
+                 : params_buffer(p, name, init, rank, shape, BUFFER_REQUIRED);
 }

@@ -1,6 +1,6 @@
 /* The parameters of a stage: named tensors that are initialized or loaded, updated by the
  * optimizer, and saved. params.c makes them, params_train.c updates and saves them, params_freeze.c
- * says which are trained, params_finite.c whether they are finite.
+ * says which are trained, params_shares.c at which rates, params_finite.c whether they are finite.
  *
  * A network's names and shapes are those that it has elsewhere, so that its checkpoints can be
  * exchanged (msa-model(7), Encoders). */
@@ -10,6 +10,7 @@
 #include "common/formats/safetensors.h"
 #include "common/nn/init.h"
 #include "common/nn/optimizer.h"
+#include "common/nn/params_shares.h"
 #include "common/nn/tape.h"
 #include "common/run/option.h"
 
@@ -24,6 +25,7 @@ struct parameter {
     struct var var;          /* on the device for the whole run; var.wants: it is trained now */
     long t;                  /* updates so far */
     float *moments[MOMENTS]; /* [var.shape] on the device; NULL until an optimizer has kept it */
+    int modality;            /* whose network it is part of; -1: of no single one's */
     long frozen;             /* epochs for which it is not trained; LONG_MAX: all */
     bool buffer;             /* see params_buffer; frozen is LONG_MAX */
     enum presence presence;  /* of a buffer; BUFFER_REQUIRED for all others */
@@ -37,6 +39,7 @@ struct gradients {
     struct device *device;
     float *all; /* [count] on the device; NULL: nothing is trained */
     size_t count;
+    bool wait; /* for an update: what comes is added to them */
 };
 
 struct params {
@@ -45,6 +48,9 @@ struct params {
     uint64_t seed;
     const struct option_list *frozen; /* "GLOB" or "GLOB@N" of names that are not trained, at all or
                                          for N epochs; may be NULL */
+    struct shares rates;              /* by which the learning rate is multiplied; else 1 */
+    struct shares decays;             /* of weights; else the optimizer's */
+    int modality;                     /* of what is made now; -1: of none, or of several */
     bool fixed;           /* none is trained, and a file must provide each: evaluation */
     const char *required; /* the file that must have what is made now; NULL: none must */
     int source_count;
@@ -96,10 +102,15 @@ struct var *params_stack(struct params *p, int count, const char *const *names, 
  * must not write it in other records, nor when `fixed`. */
 struct var *params_buffer(struct params *p, const char *name, struct init init, int rank,
                           const size_t *shape, enum presence presence);
+/* A parameter that is trained only if that is asked for, by an option of its network: else it keeps
+ * its initial values, as one that is frozen does. */
+struct var *params_add_if(struct params *p, bool asked, const char *name, struct init init,
+                          int rank, const size_t *shape);
 bool params_trained(const struct params *p); /* is any of them trained, in any epoch? */
 
-/* Fails the run with MSA_USAGE when a glob of `frozen` matches none of them. */
-void params_check_frozen(struct params *p);
+/* Fails the run with MSA_USAGE when a glob of `frozen` matches none of them; and as shares_check.
+ */
+void params_check_named(struct params *p);
 /* Sets var.wants of all: whether it is trained in this epoch, from 1. */
 void params_epoch(struct params *p, long epoch);
 /* Are all of them finite, on the device as they are now? Buffers count too. */
@@ -107,21 +118,24 @@ bool params_finite(const struct params *p);
 /* Warns, once, of a file that has provided values which are not finite: "FILE: 3 of 1024 parameters
  * are not finite, the first is 'NAME' with nan at [0,2]". */
 void params_warn(const struct params *p);
-/* Loads everything, values, counts of updates and the moments that are there, from a file that
- * params_save has written; else fails the run with MSA_CORRUPT: "FILE: no tensor 'step.NAME'
- * with a number from 0 to 16777216". */
+/* Loads everything, values, counts of updates, and the moments and gradients that are there, from a
+ * file that params_save has written, once there is memory for gradients; else fails the run with
+ * MSA_CORRUPT: "FILE: no tensor 'step.NAME' with a number from 0 to 16777216". */
 void params_restore(struct params *p, const struct safetensors *file);
 /* Writes PATH (safetensors_write); with `moments` these and the counts of updates too, by PyTorch's
- * names: "exp_avg.NAME" and so on, "step.NAME". */
+ * names: "exp_avg.NAME" and so on, "step.NAME"; and gradients that wait for an update, "grad.NAME".
+ */
 struct checksum params_save(struct params *p, const char *path, bool moments,
                             const char *const (*metadata)[2], size_t metadata_count);
 
 /* Takes memory for gradients, zeroed; to be called once, when all parameters have been made. */
 void params_gradients(struct params *p);
-void params_zero_gradients(struct params *p);
-/* One optimizer step on all that are trained now, with the gradients of the last backward pass.
- * Fails the run with MSA_CORRUPT where what was restored lacks a moment that the optimizer
- * has kept so far. */
+/* Before a backward pass, which adds to gradients: zeroes them, unless they wait for an update. */
+void params_ready_gradients(struct params *p);
+/* One optimizer step on all that are trained now, with the gradients that backward passes have
+ * added up since the last one; where the optimizer waits, none: the gradients stay. Either way they
+ * are cut first where it says so. Fails the run with MSA_CORRUPT where what was restored lacks a
+ * moment that the optimizer has kept so far. */
 void params_update(struct params *p, const struct optimizer *o);
 
 #endif

@@ -39,8 +39,10 @@ long params_frozen(const struct params *p, const char *name)
     return most;
 }
 
-void params_check_frozen(struct params *p)
+void params_check_named(struct params *p)
 {
+    shares_check(&p->rates, p);
+    shares_check(&p->decays, p);
     for (int i = 0; p->frozen && i < p->frozen->count; i++) {
         bool matches = false;
         for (int k = 0; k < p->count && !matches; k++)

@@ -9,6 +9,8 @@
  */
 #define STEP "step."
 enum { MOST_UPDATES = 1 << 24 };
+/* A gradient that waits for an update, in a file. */
+#define GRADIENT "grad."
 
 static void copy_in(struct params *p, float *to, const struct safetensor *t)
 {
@@ -33,6 +35,19 @@ static float number_of(struct params *p, const struct safetensor *t)
     float number = t && t->count == 1 ? *safetensor_floats(p->m, t, &copy) : -1;
     msa_free(p->m, copy);
     return number;
+}
+
+/* A gradient that is there waits. */
+static void restore_gradient(struct params *p, const struct safetensors *file,
+                             struct parameter *one)
+{
+    char name[320];
+    snprintf(name, sizeof name, GRADIENT "%s", one->name);
+    const struct safetensor *t = params_find(p, file, name, one);
+    if (!t)
+        return;
+    copy_in(p, one->var.grad, t);
+    p->gradients->wait = true;
 }
 
 /* Loads the count of updates, which must be there, and the moments that are. */
@@ -61,8 +76,10 @@ void params_restore(struct params *p, const struct safetensors *file)
         struct parameter *one = p->list[i];
         if (!load_one(p, file, one))
             params_missing(p, file, one);
-        if (one->var.grad)
-            restore_updates(p, file, one);
+        if (!one->var.grad)
+            continue;
+        restore_updates(p, file, one);
+        restore_gradient(p, file, one);
     }
 }
 
@@ -91,7 +108,7 @@ static struct safetensor count_tensor(struct params *p, const struct parameter *
 struct checksum params_save(struct params *p, const char *path, bool moments,
                             const char *const (*metadata)[2], size_t metadata_count)
 {
-    struct safetensor *all = msa_calloc(p->m, (MOMENTS + 2) * (size_t)p->count + 1, sizeof *all);
+    struct safetensor *all = msa_calloc(p->m, (MOMENTS + 3) * (size_t)p->count + 1, sizeof *all);
     size_t count = 0;
     for (int i = 0; i < p->count; i++) {
         const struct parameter *one = p->list[i];
@@ -102,6 +119,8 @@ struct checksum params_save(struct params *p, const char *path, bool moments,
         for (int k = 0; k < MOMENTS; k++)
             if (one->moments[k])
                 all[count++] = host_tensor(p, one, moment_names[k], one->moments[k]);
+        if (p->gradients->wait && one->var.wants)
+            all[count++] = host_tensor(p, one, GRADIENT, one->var.grad);
     }
     struct checksum sum = safetensors_write(p->m, path, all, count, metadata, metadata_count);
     for (size_t i = 0; i < count; i++) {
@@ -159,9 +178,9 @@ void params_gradients(struct params *p)
     }
 }
 
-void params_zero_gradients(struct params *p)
+void params_ready_gradients(struct params *p)
 {
-    if (p->gradients->all)
+    if (p->gradients->all && !p->gradients->wait)
         p->device->k.fill(p->device, p->gradients->all, 0, p->gradients->count);
 }
 
@@ -179,6 +198,16 @@ static float *keep_moment(struct params *p, struct parameter *one, enum moment m
     return one->moments[moment];
 }
 
+/* What holds of this parameter: rate and decay may be others than those of the line. */
+static struct optimizer optimizer_of(const struct params *p, const struct parameter *one,
+                                     const struct optimizer *o)
+{
+    struct optimizer own = *o;
+    own.lr *= shares_of(&p->rates, one, 1);
+    own.decay = optimizer_spares(p->m, o, one->name) ? 0 : shares_of(&p->decays, one, o->decay);
+    return own;
+}
+
 static struct update next_update(struct params *p, struct parameter *one, const struct optimizer *o)
 {
     float *moments[MOMENTS];
@@ -186,7 +215,8 @@ static struct update next_update(struct params *p, struct parameter *one, const 
         moments[i] =
             optimizer_keeps(o, (enum moment)i) ? keep_moment(p, one, (enum moment)i) : NULL;
     one->t += one->t < MOST_UPDATES;
-    struct update u = optimizer_update(o, one->name, one->t);
+    struct optimizer own = optimizer_of(p, one, o);
+    struct update u = optimizer_update(&own, one->t);
     memcpy(u.moments, moments, sizeof moments);
     u.n = one->var.count;
     u.p = one->var.data;
@@ -194,7 +224,7 @@ static struct update next_update(struct params *p, struct parameter *one, const 
     return u;
 }
 
-void params_update(struct params *p, const struct optimizer *o)
+static void update_all(struct params *p, const struct optimizer *o)
 {
     struct update *all = msa_calloc(p->m, (size_t)p->count, sizeof *all);
     size_t count = 0;
@@ -206,4 +236,13 @@ void params_update(struct params *p, const struct optimizer *o)
     else
         p->device->k.adam(p->device, all, count);
     msa_free(p->m, all);
+}
+
+void params_update(struct params *p, const struct optimizer *o)
+{
+    if (p->gradients->all && optimizer_clips(o))
+        p->device->k.clip(p->device, p->gradients->all, (float)o->clip, p->gradients->count);
+    p->gradients->wait = o->waits;
+    if (!o->waits)
+        update_all(p, o);
 }

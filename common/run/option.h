@@ -47,6 +47,9 @@ struct option {
     /* "text|vision|audio": there may be a value for each, "text=1,audio=2", or one for all; the
      * field is an array of the kind's type, in this order, at most OPTION_KEYS; NULL: one value */
     const char *keys;
+    /* Trainings that were begun before there was this option are those with its initial value:
+     * where it has that, it is left out of the settings of a state (resume_settings). */
+    bool added;
     const struct written *written; /* OPTION_WRITES: what it may take the place of */
     /* OPTION_READS: calls see for each file that is read where the value is the name of several, as
      * a folder is; NULL: the file itself */

@@ -239,11 +239,31 @@ static void compare_settings(struct trainable *t, const struct safetensors *file
         const char *before = safetensors_metadata(file, key);
         if (before && strcmp(before, now) == 0)
             continue;
+        if (!before)
+            msa_fail(t->m, MSA_USAGE, "%s was trained without %s, and not with %s", file->path, key,
+                     now);
         if (!of_machine(key))
             msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not with %s", file->path, key,
-                     before ? before : "unknown", now);
+                     before, now);
         msa_warn(t->m, "%s was trained with %s %s, and not with %s: the last bits may differ",
-                 file->path, key, before ? before : "unknown", now);
+                 file->path, key, before, now);
+    }
+}
+
+/* What all files have, besides notes. */
+static const char own_keys[] = "program,version,checkpoint,training,line,seed";
+
+/* A setting that it was trained with, and that is none now. */
+static void compare_gone(struct trainable *t, const struct safetensors *file)
+{
+    for (size_t i = 0; i < file->metadata_count; i++) {
+        const char *key = file->metadata[i][0];
+        int k = 0;
+        while (k < t->note_count && strcmp(t->notes[k][0], key) != 0)
+            k++;
+        if (k == t->note_count && !option_names(own_keys, key))
+            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not without it", file->path,
+                     key, file->metadata[i][1]);
     }
 }
 
@@ -260,6 +280,7 @@ static void restore_parameters(struct trainable *t, const char *path, const valu
     check_file(t, path, state, "file");
     struct safetensors *file = safetensors_open(t->m, path);
     compare_settings(t, file);
+    compare_gone(t, file);
     snprintf(t->checkpoints.training, TRAINING_TEXT, "%s", resume_training(t->m, state));
     compare_initial(t, t->checkpoints.training);
     params_restore(&t->params, file);

@@ -8,27 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIELD(name) offsetof(struct trainable_settings, name)
-const struct option trainable_options[] = {
-    {'p', "params", "FILE", OPTION_PARAMETERS, FIELD(params), NULL, 0, 0,
-     .help = "parameters: written in training (the best checkpoint as FILE, the last two as FILE.N "
-             "with the optimizer's state), read in evaluation"},
-    {0, "init", "FILE", OPTION_READS_LIST, FIELD(init), NULL, 0, 0,
-     .help = "initial values by name; repeatable, the last one wins; what no file gives is drawn "
-             "from the "
-             "seed"},
-    {'f', "force", NULL, OPTION_FLAG, FIELD(force), NULL, 0, 0,
-     .help = "train even if the parameter file exists already, and replace it"},
-    {0, "freeze", "GLOB[@N]", OPTION_LIST, FIELD(freeze), NULL, 0, 0,
-     .help =
-         "do not train parameters whose names match this shell pattern, or with GLOB@N not for the "
-         "first N epochs; repeatable"},
-    {0, "lr-scale", "X", OPTION_REAL, FIELD(lr_scale), "1", 0, 1e6,
-     .help = "multiply the learning rate of the line by X in this stage"},
-    {0},
-};
-#undef FIELD
-
 const struct schema_entry *trainable_arrives(const struct trainable *t, const char *name)
 {
     return schema_find(&t->arrived, name);
@@ -52,7 +31,9 @@ static void begin_training(struct trainable *t)
     trainable_note(t, "device", t->device->name);
     trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));
     trainable_note(t, "freeze", frozen);
-    trainable_note(t, "lr-scale", real_text(t->m, set->lr_scale));
+    trainable_note(t, "lr-scale", shares_text(t->m, &t->params.rates));
+    if (set->decay)
+        trainable_note(t, "decay", shares_text(t->m, &t->params.decays));
 }
 
 /* --- what is at work --- */
@@ -178,15 +159,19 @@ static void on_header(struct stage *s)
     t->device = device_of_run(t->m);
     t->params = params_new(t->m, t->device, s->header->seed, &t->settings->freeze);
     t->params.fixed = !training(t);
+    t->params.rates = t->rates;
+    t->params.decays = t->decays;
     t->tape = tape_new(t->m, t->device, s->header->seed);
     parameter_files_open(t);
     if (training(t))
         begin_training(t);
     t->choose(t);
-    for (int i = 0; i < t->part_count; i++)
+    for (int i = 0; i < t->part_count; i++) {
+        t->params.modality = t->parts[i].modality;
         t->parts[i].model->build(&t->parts[i]);
+    }
     trainable_check_frames(t);
-    params_check_frozen(&t->params);
+    params_check_named(&t->params);
     params_gradients(&t->params);
     change_schema(t);
     if (training(t))
@@ -284,7 +269,7 @@ static void seed(struct trainable *t, struct record *g, const struct trainable_e
 static void on_gradient(struct stage *s, struct record *g)
 {
     struct trainable *t = s->self;
-    params_zero_gradients(&t->params);
+    params_ready_gradients(&t->params);
     for (int i = 0; i < t->input_count; i++)
         if (t->inputs[i].var->wants)
             seed(t, g, &t->inputs[i]);
@@ -307,7 +292,6 @@ static void on_update(struct stage *s, const struct record *g)
 {
     struct trainable *t = s->self;
     struct optimizer o = optimizer_hear(t->m, g);
-    o.lr *= t->settings->lr_scale;
     params_update(&t->params, &o);
 }
 
@@ -382,7 +366,14 @@ void trainable_run(struct msa *m, void (*choose)(struct trainable *t), void *sel
                                          .save = on_save,
                                          .restore = on_restore};
     struct trainable *t = msa_alloc(m, sizeof *t);
-    *t = (struct trainable){.m = m, .settings = m->settings, .choose = choose, .self = self};
+    const struct trainable_settings *set = m->settings;
+    *t = (struct trainable){.m = m,
+                            .settings = set,
+                            .choose = choose,
+                            .self = self,
+                            .rates =
+                                shares_parse(m, "lr-scale", set->lr_scale, MODALITY_KEYS, 0, 1e6),
+                            .decays = shares_parse(m, "decay", set->decay, MODALITY_KEYS, 0, 1e3)};
     stage_run(m, &ops, t);
 }
 

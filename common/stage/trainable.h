@@ -1,5 +1,6 @@
 /* A trainable stage: networks with their parameters and forward passes. All else is shared and
- * here: options, initial values, the tape, gradients in and out, updates, checkpoints.
+ * here: options (trainable_options.c), initial values, the tape, gradients in and out, updates,
+ * checkpoints.
  *
  * A network is a struct model, one file. When the header has come the program chooses which are at
  * work, one or one for each modality; build() of each looks at the schema, says what goes in and
@@ -13,13 +14,14 @@
 #include "common/stage/parameter_checkpoints.h"
 #include "common/stage/stage.h"
 
-/* -p --init -f --freeze --lr-scale: the first member of the settings of every trainable program. */
+/* -p --init -f --freeze --lr-scale --decay: the first member of the settings of every trainable
+ * program. */
 struct trainable_settings {
-    const char *params;        /* -p FILE */
-    struct option_list init;   /* --init FILE … */
-    bool force;                /* -f */
-    struct option_list freeze; /* --freeze GLOB … */
-    double lr_scale;
+    const char *params;           /* -p FILE */
+    struct option_list init;      /* --init FILE … */
+    bool force;                   /* -f */
+    struct option_list freeze;    /* --freeze GLOB … */
+    const char *lr_scale, *decay; /* as shares_parse reads them; decay may be NULL */
 };
 extern const struct option trainable_options[]; /* for struct program's `more` */
 
@@ -75,6 +77,7 @@ struct trainable {
     struct stage *stage;
     struct schema arrived; /* the schema as it came, before this stage changed it */
     struct device *device;
+    struct shares rates, decays; /* as options have them */
     struct params params;
     struct tape tape;
     struct safetensors *given; /* -p FILE in evaluation; NULL in training */

@@ -225,6 +225,24 @@ static value option_value(struct msa *m, msgpack_zone *zone, const struct option
     return all;
 }
 
+/* Is it left out, as from the states of older programs? */
+static bool left_out(struct msa *m, msgpack_zone *zone, const struct option *o, void *field)
+{
+    if (!o->added)
+        return false;
+    void *initial = msa_calloc(m, (size_t)option_items(o), sizeof(struct option_list));
+    if (o->initial)
+        option_set(m, o, initial, o->initial);
+    return msgpack_object_equal(option_value(m, zone, o, field), option_value(m, zone, o, initial));
+}
+
+static void put_setting(struct msa *m, msgpack_zone *zone, value *settings, const struct option *o,
+                        void *field)
+{
+    if (!left_out(m, zone, o, field))
+        value_set(m, zone, settings, o->name, option_value(m, zone, o, field));
+}
+
 value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
 {
     struct option_table tables[OPTION_TABLES];
@@ -235,16 +253,13 @@ value resume_settings(struct msa *m, msgpack_zone *zone, const char *names)
         for (const struct option *o = tables[i].options; o && o->name; o++)
             if (tables[i].variant ? variant_chosen(m, tables[i].variant)
                                   : option_meets(names, o->name, &met))
-                value_set(m, zone, &settings, o->name,
-                          option_value(m, zone, o, (char *)tables[i].fields + o->offset));
+                put_setting(m, zone, &settings, o, (char *)tables[i].fields + o->offset);
     assert(!option_unmet(m, names, met)); /* names without an option would not be compared */
     return settings;
 }
 
 static const char *setting_text(struct msa *m, const value *v)
 {
-    if (!v)
-        return "nothing";
     if (v->type == MSGPACK_OBJECT_BOOLEAN)
         return v->via.boolean ? "true" : "false";
     if (v->type == MSGPACK_OBJECT_STR)
@@ -261,16 +276,31 @@ static const char *setting_text(struct msa *m, const value *v)
     return all;
 }
 
-static void check_settings(const struct header *h, const value *kept, const value *now)
+static void check_setting(const struct header *h, const value *kept, const value *all,
+                          const char *key)
 {
-    for (uint32_t i = 0; i < now->via.map.size; i++) {
-        const msgpack_object_kv *pair = &now->via.map.ptr[i];
-        const char *key = msa_strndup(h->m, pair->key.via.str.ptr, pair->key.via.str.size);
-        const value *before = value_get(kept, key);
-        if (!before || !msgpack_object_equal(*before, pair->val))
-            msa_fail(h->m, MSA_USAGE,
-                     "the training that is to be resumed began with %s %s, and not with %s", key,
-                     setting_text(h->m, before), setting_text(h->m, &pair->val));
+    const value *before = value_get(kept, key), *now = value_get(all, key);
+    static const char began[] = "the training that is to be resumed began";
+    if (!before)
+        msa_fail(h->m, MSA_USAGE, "%s without %s, and not with %s", began, key,
+                 setting_text(h->m, now));
+    if (!now)
+        msa_fail(h->m, MSA_USAGE, "%s with %s %s, and not without it", began, key,
+                 setting_text(h->m, before));
+    if (!msgpack_object_equal(*before, *now))
+        msa_fail(h->m, MSA_USAGE, "%s with %s %s, and not with %s", began, key,
+                 setting_text(h->m, before), setting_text(h->m, now));
+}
+
+/* Those that `of` has, one of the two. */
+static void check_settings(const struct header *h, const value *kept, const value *now,
+                           const value *of)
+{
+    uint32_t count = of && of->type == MSGPACK_OBJECT_MAP ? of->via.map.size : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        char key[BODY_KEY + 1];
+        if (of->via.map.ptr[i].key.type == MSGPACK_OBJECT_STR)
+            check_setting(h, kept, now, value_key(of, i, key));
     }
 }
 
@@ -287,7 +317,9 @@ const value *resume_state(const struct header *h, const value *settings)
         msa_fail(h->m, MSA_USAGE,
                  "the training that is to be resumed has no %s as stage %d: is this another line?",
                  h->m->program, header_position(h) + 1);
-    check_settings(h, value_get(state, "settings"), settings);
+    const value *kept = value_get(state, "settings");
+    check_settings(h, kept, settings, settings);
+    check_settings(h, kept, settings, kept);
     return state;
 }
 

@@ -46,7 +46,8 @@ static void on_gradient(struct msa *m, struct frame *f)
     struct record g;
     record_parse(m, &g, f);
     struct optimizer o = optimizer_hear(m, &g);
-    optimizer_update(&o, "text_encoder.norm.weight", 1);
+    optimizer_spares(m, &o, "text_encoder.norm.weight");
+    optimizer_update(&o, 1);
     record_remove(&g, "y");
     record_free(&g);
 }

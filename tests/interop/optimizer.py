@@ -1,5 +1,12 @@
 """The optimizers of msa-backprop(1), for a stage with parameters in Python: what a gradient frame says is done to arrays."""
+import fnmatch
+
 import numpy as np
+
+
+def spares(word, name):
+    """Of no_decay: part of a name, or a pattern for the whole."""
+    return fnmatch.fnmatchcase(name, word) if "*" in word else word and word in name
 
 
 class Optimizer:
@@ -12,11 +19,21 @@ class Optimizer:
         return self.kept.setdefault(kind, {}).setdefault(name, np.zeros_like(self.parameters[name]))
 
     def update(self, frame, gradients):
+        """With what has been added up since the last update; unless this frame has that wait too."""
+        sums = self.kept.setdefault("grad", {})
+        sums.update((name, sums.get(name, 0) + g) for name, g in gradients.items())
+        update, o = frame.get("update", True), frame["optimizer"]
+        if "clip" in o and (update or o["clip_at"] == "batch"):
+            sums.update((name, np.clip(g, -o["clip"], o["clip"])) for name, g in sums.items())
+        if update:
+            self.step(frame, self.kept.pop("grad"))
+
+    def step(self, frame, gradients):
         o, rule = frame["optimizer"], {"adamw": self.adam, "adam": self.adam, "hf-adamw": self.adam, "sgd": self.sgd}
         if o["name"] not in rule:
             raise ValueError(f"the optimizer {o['name']} is not known")
         for name, p in self.parameters.items():
-            decay = 0 if any(word and word in name for word in o["no_decay"].split(",")) else o["decay"]
+            decay = 0 if any(spares(word, name) for word in o["no_decay"].split(",")) else o["decay"]
             g, keep = gradients[name], 1 - frame["lr"] * decay
             if o["name"] in ("adam", "sgd"):
                 g = g + decay * p

@@ -37,7 +37,7 @@ static void step(struct params *p, const struct layer *l, const float x[ROWS * W
     tape_lane(&t, 1);
     struct var *y = forward(&t, l, in);
     tape_lane(&t, 0);
-    params_zero_gradients(p);
+    params_ready_gradients(p);
     tape_seed(&t, y, NULL);
     tape_backward(&t);
     params_update(p, &(struct optimizer){.lr = .5, .decay = .5, .no_decay = ""});
@@ -161,11 +161,38 @@ static void evaluation_needs_those_that_are_required(void **state)
     unlink(path);
 }
 
+/* --- what is trained only if that is asked for */
+
+static void add_both(struct msa *m)
+{
+    struct params p = params_new(m, device_open(m, "cpu:base", 1), 1, NULL);
+    struct var *asked = params_add_if(&p, true, "asked", init_constant(1), 1, (size_t[]){WIDTH}),
+               *kept = params_add_if(&p, false, "kept", init_constant(1), 1, (size_t[]){WIDTH});
+    params_gradients(&p);
+    params_epoch(&p, 1);
+    assert_true(asked->wants && asked->grad);
+    assert_true(!kept->wants && !kept->grad);
+    p.device->k.fill(p.device, asked->grad, 1, WIDTH);
+    params_update(&p, &(struct optimizer){.lr = .5, .decay = .5, .no_decay = ""});
+    float one, other;
+    device_copy_out(m, p.device, &one, asked->data, sizeof one);
+    device_copy_out(m, p.device, &other, kept->data, sizeof other);
+    assert_true(one < 1 && other == 1);
+}
+
+static void some_are_trained_only_if_asked(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "buffers"};
+    assert_int_equal(msa_run(&m, add_both), MSA_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_forward_writes_is_saved_and_restored),
         cmocka_unit_test(evaluation_needs_those_that_are_required),
+        cmocka_unit_test(some_are_trained_only_if_asked),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

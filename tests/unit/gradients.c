@@ -50,7 +50,7 @@ static void lay_and_clear(struct msa *m)
             check(&p, i, 1);
     for (int part = 0; part < PARTS; part++) /* one behind the other, as the values are */
         assert_ptr_equal(p.list[2 + part]->var.grad, p.list[2]->stack->var.grad + part * N);
-    params_zero_gradients(&p);
+    params_ready_gradients(&p);
     for (int i = 0; i < MOST; i++)
         if (has[i])
             check(&p, i, 0);
@@ -75,11 +75,11 @@ static void count_fills(struct msa *m)
     struct device *d = device_open(m, "cpu", 2);
     struct params trained = parameters(m, d, false), not = parameters(m, d, true);
     d->k.fill = count_fill;
-    params_zero_gradients(&trained);
+    params_ready_gradients(&trained);
     assert_int_equal(fills, 1);
     for (int i = 0; i < MOST; i++)
         assert_null(not .list[i]->var.grad);
-    params_zero_gradients(&not );
+    params_ready_gradients(&not );
     assert_int_equal(fills, 1);
 }
 

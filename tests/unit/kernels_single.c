@@ -36,6 +36,27 @@ static void fill(void **state)
     with_devices(check_fill);
 }
 
+static void check_clip(struct device *d)
+{
+    float *x = numbers(ODD, 0), *clipped = malloc(ODD * sizeof *clipped);
+    x[0] = NAN, x[1] = INFINITY, x[2] = -INFINITY, x[3] = -0.f;
+    float *on_x = place(d, x, ODD);
+    d->k.clip(d, on_x, .25f, ODD - 1);
+    fetch(d, clipped, on_x, ODD);
+    assert_true(isnan(clipped[0]) && clipped[1] == .25f && clipped[2] == -.25f);
+    for (size_t i = 3; i < ODD - 1; i++)
+        assert_true(clipped[i] == fmaxf(-.25f, fminf(x[i], .25f)));
+    assert_true(clipped[ODD - 1] == x[ODD - 1]);
+    free(x);
+    free(clipped);
+}
+
+static void clip(void **state)
+{
+    (void)state;
+    with_devices(check_clip);
+}
+
 /* Sample 0: frame 0 all zero, frame 1 cancels out, frame 2 does not; sample 1: frame 2 zero. */
 static void check_padding(struct device *d)
 {
@@ -274,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fill),
+        cmocka_unit_test(clip),
         cmocka_unit_test(padding_is_found_and_left_alone),
         cmocka_unit_test(positions_by_sinusoids),
         cmocka_unit_test(optimizer_steps),
