@@ -15,13 +15,13 @@ bool shards_named(const char *path)
 /* The path of a tensor's file. */
 static const char *path_of(struct msa *m, const char *index, const char *tensor, const json_t *file)
 {
-    const char *name = json_string_value(file), *slash = strrchr(index, '/');
+    const char *name = json_string_value(file);
     if (!name || strchr(name, '/') || !text_ends(name, ".safetensors"))
         msa_fail(m, MSA_CORRUPT,
                  "%s: tensor '%.160s' is in %.160s but expected a .safetensors file beside the "
                  "index",
                  index, tensor, json_text(m, file));
-    return msa_format(m, "%.*s%s", slash ? (int)(slash + 1 - index) : 0, index, name);
+    return file_beside(m, index, name);
 }
 
 struct shards shards_read(struct msa *m, const char *index)
