@@ -7,7 +7,6 @@
 #include "common/run/text.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MOST_DIM = 65536, MOST_WORDS = 1 << 24 };
 
@@ -200,11 +199,10 @@ static const char *weights_in(struct msa *m, const char *folder)
 /* The file of weights, or the index of several, that a path stands for. */
 static const char *weights_of(struct msa *m, const char *path)
 {
-    struct stat status;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (stat(path, &status) != 0)
+    if (!file_exists(path))
         msa_fail_errno(m, "cannot read '%s'", path);
-    if (S_ISDIR(status.st_mode))
+    if (file_is_folder(path))
         return weights_in(m, path);
     for (int i = 0; i < OTHERS; i++)
         if (strcmp(name, others[i].file) == 0)

@@ -212,12 +212,6 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
 
 /* ---- Files that are read ---- */
 
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 /* -1: it is no regular file, of which a FIFO's writer would notice that it is opened, or cannot be
  * opened. */
 static int open_regular(const char *path)
@@ -237,7 +231,7 @@ static const char *known_at(struct msa *m, const char *path, enum content *conte
     struct content_kind kind = size ? content_of(m, *fd, path) : (struct content_kind){0};
     const char *page = content_page(start, size);
     msa_free(m, fd);
-    bool folder = is_folder(path);
+    bool folder = file_is_folder(path);
     *content = folder || page ? CONTENT_FOREIGN : CONTENT_OTHER;
     if (folder)
         return "a folder";
