@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Each end of a program has its line, whoever brings it about: a library, a signal, a limit of the process, another program.
+# Each end of a program has its line, whatever brings it about: a library, a signal, a limit of the process, another program.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own, and run sets stderr
 load helper
 load bert_set.bash
