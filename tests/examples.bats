@@ -10,9 +10,8 @@ setup_file() {
     load helper
     load bert_set.bash
     export READY=$BATS_FILE_TMPDIR/ready SCRIPTS=$BATS_FILE_TMPDIR/scripts
-    local BATS_TEST_TMPDIR=$READY
-    mkdir "$READY" "$SCRIPTS"
-    setup
+    mkdir "$SCRIPTS"
+    setup_ready
     export MSA_BIN=$BUILD/bin
     "$PYTHON" "$ROOT/tests/examples.py" "$ROOT" "$BUILD/bin" "$SCRIPTS"
     mkdir new

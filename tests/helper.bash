@@ -16,6 +16,13 @@ setup() {
     mkdir run
 }
 
+# For setup_file: the folder $BATS_FILE_TMPDIR/ready, which is set up as that of a test, for what all tests of the file need.
+setup_ready() {
+    local BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ready
+    mkdir "$BATS_TEST_TMPDIR"
+    setup
+}
+
 # counting_bin PROGRAM: the folder `counting` with all programs, of which this one writes a line into `calls` for each call.
 counting_bin() {
     mkdir counting

@@ -8,9 +8,7 @@ both=(--seeds '1,12' --quiet)
 # An experiment's data, and encoders of both seeds.
 setup_file() {
     load helper
-    local BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ready
-    mkdir "$BATS_TEST_TMPDIR"
-    setup
+    setup_ready
     msa-synth --samples 24,8,24 -o data.pkl
     msa-synth --samples 24,8,24 --family mosi -o mosi.pkl
     for seed in 1 12; do

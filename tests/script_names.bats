@@ -8,9 +8,7 @@ small=(--dim 16 --heads 2 --layers 'text=1,vision=1,audio=1' --batch 8 --epochs 
 # A data set and a run of it, in the folder of the tests.
 setup_file() {
     load helper
-    local BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ready
-    mkdir "$BATS_TEST_TMPDIR"
-    setup
+    setup_ready
     msa-synth --samples 24,8,24 -o data.pkl
     msa-synth --samples 4,4,4 --bert bert -o other.pkl
     MSA_BIN=$BUILD/bin "$ROOT/pipelines/train" data.pkl trained "${small[@]}"

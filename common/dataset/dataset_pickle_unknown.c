@@ -1,10 +1,10 @@
 /* Data sets in MMSA's layout: what has samples under a name that is not known. It is not read, and
  * a model without it would be trained without a word. */
 #include "common/dataset/dataset_pickle.h"
+#include "common/run/sorted.h"
 #include "common/run/utf8.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -37,23 +37,6 @@ static bool is_new(struct unknown *u, const char *name)
     }
     u->more[u->count++] = (uint32_t)crc32(0, (const Bytef *)name, (uInt)strlen(name));
     return false;
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return one < other ? -1 : one > other;
-}
-
-/* Names that were not said, each counted once. */
-static size_t count_more(struct unknown *u)
-{
-    size_t different = 0;
-    if (u->count)
-        qsort(u->more, u->count, sizeof *u->more, compare);
-    for (size_t i = 0; i < u->count; i++)
-        different += i == 0 || u->more[i] != u->more[i - 1];
-    return different;
 }
 
 /* ---- Values ---- */
@@ -303,7 +286,7 @@ void pickle_set_warn(struct dataset *d)
 {
     struct unknown u = {.d = d};
     look(&u, NAME_ANY);
-    size_t more = count_more(&u);
+    size_t more = sorted_numbers(u.more, u.count);
     if (more)
         msa_warn(d->m, "%s: %zu more unknown names", d->path, more);
     msa_free(d->m, u.more);

@@ -7,7 +7,6 @@
 #include "common/run/text.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MOST_DIM = 65536, MOST_WORDS = 1 << 24 };
 
@@ -181,13 +180,6 @@ static _Noreturn void fail_other(struct msa *m, const char *path, const char *wh
              path, what);
 }
 
-/* Of a file of weights: one beside it. */
-static const char *beside(struct msa *m, const char *path, const char *file)
-{
-    const char *slash = strrchr(path, '/');
-    return msa_format(m, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, file);
-}
-
 static const char *weights_in(struct msa *m, const char *folder)
 {
     const char *whole = msa_format(m, "%s/model.safetensors", folder),
@@ -207,11 +199,10 @@ static const char *weights_in(struct msa *m, const char *folder)
 /* The file of weights, or the index of several, that a path stands for. */
 static const char *weights_of(struct msa *m, const char *path)
 {
-    struct stat status;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (stat(path, &status) != 0)
+    if (!file_exists(path))
         msa_fail_errno(m, "cannot read '%s'", path);
-    if (S_ISDIR(status.st_mode))
+    if (file_is_folder(path))
         return weights_in(m, path);
     for (int i = 0; i < OTHERS; i++)
         if (strcmp(name, others[i].file) == 0)
@@ -225,7 +216,7 @@ static const char *weights_of(struct msa *m, const char *path)
 void bert_each_file(struct msa *m, const char *path, void (*see)(struct msa *m, const char *path))
 {
     const char *weights = weights_of(m, path);
-    see(m, beside(m, weights, "config.json"));
+    see(m, file_beside(m, weights, "config.json"));
     see(m, weights);
     if (!shards_named(weights) || !file_exists(weights))
         return;
@@ -268,7 +259,7 @@ static void open_weights(struct msa *m, struct bert_checkpoint *b, const char *p
 struct bert_checkpoint bert_open(struct msa *m, const char *path, const char *prefix)
 {
     struct bert_checkpoint b;
-    const char *weights = weights_of(m, path), *config = beside(m, weights, "config.json");
+    const char *weights = weights_of(m, path), *config = file_beside(m, weights, "config.json");
     struct json json = json_read_file(m, config);
     b.config = config_of(m, config, json.value);
     json_free(m, &json);

@@ -1,6 +1,7 @@
 /* Safetensors files: 8 bytes of header length, a JSON header, the data. */
 #include "common/formats/safetensors_header.h"
 #include "common/run/content.h"
+#include "common/run/sorted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,6 @@
 static int compare_tensors(const void *a, const void *b)
 {
     return strcmp(((const struct safetensor *)a)->name, ((const struct safetensor *)b)->name);
-}
-
-static int compare_pairs(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* ---- Reading ---- */
@@ -62,7 +58,7 @@ static void place(struct reading *r)
     for (size_t i = 0; i < r->s->count; i++)
         place_one(&r->spans[i], data + r->spans[i].begin);
     if (r->s->metadata_count)
-        qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, compare_pairs);
+        qsort(r->s->metadata, r->s->metadata_count, sizeof *r->s->metadata, sorted_compare);
     safetensors_sort(r->m, r->s);
     msa_free(r->m, r->spans);
 }
@@ -147,7 +143,7 @@ bool safetensors_names(const struct safetensors *s, const char *name)
 const char *safetensors_metadata(const struct safetensors *s, const char *key)
 {
     const char *(*pair)[2] = s->metadata_count ? bsearch(&key, s->metadata, s->metadata_count,
-                                                         sizeof *s->metadata, compare_pairs)
+                                                         sizeof *s->metadata, sorted_compare)
                                                : NULL;
     return pair ? (*pair)[1] : NULL;
 }

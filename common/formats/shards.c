@@ -1,6 +1,7 @@
 /* Weights in several safetensors files. */
 #include "common/formats/shards.h"
 #include "common/run/file.h"
+#include "common/run/sorted.h"
 #include "common/run/text.h"
 
 #include <stdlib.h>
@@ -11,21 +12,16 @@ bool shards_named(const char *path)
     return text_ends(path, ".safetensors.index.json");
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The path of a tensor's file. */
 static const char *path_of(struct msa *m, const char *index, const char *tensor, const json_t *file)
 {
-    const char *name = json_string_value(file), *slash = strrchr(index, '/');
+    const char *name = json_string_value(file);
     if (!name || strchr(name, '/') || !text_ends(name, ".safetensors"))
         msa_fail(m, MSA_CORRUPT,
                  "%s: tensor '%.160s' is in %.160s but expected a .safetensors file beside the "
                  "index",
                  index, tensor, json_text(m, file));
-    return msa_format(m, "%.*s%s", slash ? (int)(slash + 1 - index) : 0, index, name);
+    return file_beside(m, index, name);
 }
 
 struct shards shards_read(struct msa *m, const char *index)
@@ -43,10 +39,7 @@ struct shards shards_read(struct msa *m, const char *index)
     {
         s.paths[paths++] = path_of(m, index, tensor, file);
     }
-    qsort(s.paths, paths, sizeof *s.paths, compare_paths);
-    for (size_t i = 0; i < paths; i++)
-        if (!i || strcmp(s.paths[i], s.paths[s.count - 1]) != 0)
-            s.paths[s.count++] = s.paths[i];
+    s.count = sorted_texts(s.paths, paths);
     return s;
 }
 
@@ -55,7 +48,7 @@ static size_t shard_of(struct msa *m, const struct shards *s, const char *tensor
                        const json_t *file)
 {
     const char *path = path_of(m, s->index, tensor, file);
-    const char **found = bsearch(&path, s->paths, s->count, sizeof *s->paths, compare_paths);
+    const char **found = bsearch(&path, s->paths, s->count, sizeof *s->paths, sorted_compare);
     return (size_t)(found - s->paths);
 }
 

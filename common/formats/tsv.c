@@ -1,6 +1,6 @@
 /* Reading tab-separated files. */
 #include "common/formats/tsv.h"
-#include "common/run/text.h"
+#include "common/run/sorted.h"
 #include "common/run/utf8.h"
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void check_names(const struct tsv *t)
     for (int i = 0; i < t->count; i++)
         if (*t->names[i])
             named[count++] = t->names[i];
-    const char *twice = text_twice(named, count);
+    const char *twice = sorted_twice(named, count);
     if (twice)
         msa_fail(t->m, MSA_CORRUPT, "%s: line 1: two columns are called '%.40s'", t->path, twice);
     msa_free(t->m, named);

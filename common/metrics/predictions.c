@@ -2,7 +2,7 @@
 #include "common/metrics/predictions.h"
 #include "common/formats/tsv.h"
 #include "common/run/json.h"
-#include "common/run/text.h"
+#include "common/run/sorted.h"
 #include "common/run/utf8.h"
 #include <math.h>
 #include <string.h>
@@ -173,7 +173,7 @@ static void check_names(const struct predictions *x)
 {
     const char **sorted = msa_calloc(x->m, x->count, sizeof *sorted);
     memcpy(sorted, x->names, x->count * sizeof *sorted);
-    const char *twice = text_twice(sorted, x->count);
+    const char *twice = sorted_twice(sorted, x->count);
     if (twice)
         msa_fail(x->m, MSA_CORRUPT,
                  "header: 'u': a column is called '%s', as another column of predictions", twice);

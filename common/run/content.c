@@ -16,7 +16,7 @@ enum { TAR_SUM = 148, TAR_SUM_LENGTH = 8 };
 
 /* Literals end with a zero byte of their own, which does not count. */
 #define BEGINS(text) sizeof text - 1, text
-static const struct {
+static const struct magic {
     struct content_kind kind;
     size_t length;
     const char *bytes;
@@ -62,6 +62,7 @@ static const struct {
     {{CONTENT_FOREIGN, "an Arrow file"}, BEGINS("ARROW1\0\0")},
     {{CONTENT_FOREIGN, "an SQLite database"}, BEGINS("SQLite format 3\0")},
 };
+enum { MAGICS = sizeof magics / sizeof *magics };
 
 /* ---- Reading ---- */
 
@@ -152,12 +153,26 @@ static bool is_zlib(struct msa *m, int fd, const char *path)
     return sound;
 }
 
+/* NULL: it has none of these marks. */
+static const struct magic *find_magic(const uint8_t *start, size_t size)
+{
+    for (size_t i = 0; i < MAGICS; i++)
+        if (size >= magics[i].length && memcmp(start, magics[i].bytes, magics[i].length) == 0)
+            return &magics[i];
+    return NULL;
+}
+
+/* Text may begin with zlib's mark too: only its bytes tell. */
+static bool may_be_text(const struct magic *magic)
+{
+    return magic->bytes[0] == 'x';
+}
+
 const char *content_magic(const uint8_t *start, size_t size)
 {
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
-        if (size >= magics[i].length && memcmp(start, magics[i].bytes, magics[i].length) == 0 &&
-            magics[i].bytes[0] != 'x') /* which needs more than its mark */
-            return magics[i].kind.text;
+    const struct magic *magic = find_magic(start, size);
+    if (magic && !may_be_text(magic))
+        return magic->kind.text;
     return is_safetensors(start, size) ? "a safetensors file" : NULL;
 }
 
@@ -165,18 +180,13 @@ static struct content_kind judge_magic(struct msa *m, int fd, const char *path,
                                        const uint8_t *start, size_t size)
 {
     static const struct content_kind other = {CONTENT_OTHER, "a file of another kind"};
+    const struct magic *magic = find_magic(start, size);
     uint8_t two[2];
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-        const char *bytes = magics[i].bytes;
-        if (size < magics[i].length || memcmp(start, bytes, magics[i].length) != 0)
-            continue;
-        if (bytes[0] == 'x' && !is_zlib(m, fd, path))
-            return other;
-        bool stream = bytes[0] == 0x1f && content_start(m, fd, path, two, 2) == 2 &&
-                      memcmp(two, magics[0].bytes, 2) == 0;
-        return stream ? magics[0].kind : magics[i].kind;
-    }
-    return other;
+    if (!magic || (may_be_text(magic) && !is_zlib(m, fd, path)))
+        return other;
+    bool stream = magic->bytes[0] == 0x1f && content_start(m, fd, path, two, 2) == 2 &&
+                  memcmp(two, magics[0].bytes, 2) == 0;
+    return stream ? magics[0].kind : magic->kind;
 }
 
 struct content_kind content_of(struct msa *m, int fd, const char *path)
@@ -202,12 +212,6 @@ struct content_kind content_of(struct msa *m, int fd, const char *path)
 
 /* ---- Files that are read ---- */
 
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 /* -1: it is no regular file, of which a FIFO's writer would notice that it is opened, or cannot be
  * opened. */
 static int open_regular(const char *path)
@@ -227,7 +231,7 @@ static const char *known_at(struct msa *m, const char *path, enum content *conte
     struct content_kind kind = size ? content_of(m, *fd, path) : (struct content_kind){0};
     const char *page = content_page(start, size);
     msa_free(m, fd);
-    bool folder = is_folder(path);
+    bool folder = file_is_folder(path);
     *content = folder || page ? CONTENT_FOREIGN : CONTENT_OTHER;
     if (folder)
         return "a folder";

@@ -62,6 +62,7 @@ void file_check_name(struct msa *m, const char *path);
  * Fails the run: "cannot read 'PATH': REASON". */
 size_t file_read_at(struct msa *m, int fd, const char *path, uint8_t *to, size_t size, off_t at);
 bool file_exists(const char *path);
+bool file_is_folder(const char *path); /* links followed */
 /* Is a regular file there, links followed? Not by a name of a descriptor (/dev/fd/N). */
 bool file_is_regular(struct msa *m, const char *path);
 /* Has fd closed when this is freed, or the run ends. */

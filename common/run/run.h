@@ -45,7 +45,7 @@ struct msa_common {
     bool check_finite;
     long max_frame; /* bytes of a body; limit before any allocation */
     bool no_crc;
-    long wait; /* seconds, for who is to connect on the way back */
+    long wait; /* seconds, for the next program to connect to the gradient channel */
 };
 
 struct msa_block;

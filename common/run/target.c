@@ -22,6 +22,11 @@ char *file_folder(struct msa *m, const char *path)
     return name > path ? msa_strndup(m, path, (size_t)(name - path)) : msa_strndup(m, ".", 1);
 }
 
+char *file_beside(struct msa *m, const char *path, const char *name)
+{
+    return msa_format(m, "%.*s%s", (int)(name_of(path) - path), path, name);
+}
+
 static bool all_digits(const char *text)
 {
     return *text && !text[strspn(text, "0123456789")];

@@ -40,6 +40,8 @@ void target_expect_writable(struct msa *m, const struct target *t);
 
 /* The folder that PATH is in, "." or with a slash at its end; msa_free it. */
 char *file_folder(struct msa *m, const char *path);
+/* The path of the file NAME in the folder that PATH is in. msa_free it. */
+char *file_beside(struct msa *m, const char *path, const char *name);
 /* PATH with the links that lead to its folder followed, as target_of does, but not one that it may
  * be itself: what is to be removed. msa_free it. */
 char *file_in_folder(struct msa *m, const char *path);

@@ -11,7 +11,4 @@ static inline bool text_ends(const char *text, const char *end)
     return length >= size && strcmp(text + length - size, end) == 0;
 }
 
-/* The first, in the order of bytes, that is there twice, NULL where all differ; sorts them. */
-const char *text_twice(const char **texts, size_t count);
-
 #endif

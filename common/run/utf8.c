@@ -90,16 +90,16 @@ void utf8_clean(char *text, size_t length)
     }
 }
 
+/* In one pass: of a mapped file that becomes shorter there may be more zeros the next time. */
 char *utf8_said(struct msa *m, const char *text, size_t length)
 {
     static const char replacement[] = "\xef\xbf\xbd";
     enum { BYTES = sizeof replacement - 1 };
-    size_t zeros = 0;
-    for (size_t i = 0; i < length; i++)
-        zeros += !text[i];
-    char *said = msa_alloc(m, length + zeros * (BYTES - 1) + 1), *to = said;
-    for (size_t i = 0; i < length; i++)
-        to = text[i] ? mempcpy(to, text + i, 1) : mempcpy(to, replacement, BYTES);
+    char *said = msa_calloc(m, length + 1, BYTES), *to = said;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        to = c ? mempcpy(to, &c, 1) : mempcpy(to, replacement, BYTES);
+    }
     utf8_clean(said, (size_t)(to - said));
     return said;
 }

@@ -15,8 +15,8 @@ enum { BACK_NOTICE = 5 }; /* seconds: says that nobody has connected */
 struct back; /* the listening end: of the stage before */
 
 /* Opens the listening socket; its address (gradient_peers.h) into `address`. `forward` takes the
- * header to whoever is to connect: where nobody reads it any more and nobody has connected,
- * back_next ends the run with MSA_CLOSED. NULL: not watched. */
+ * header to the program that is to connect: where nobody reads it any more and nobody has
+ * connected, back_next ends the run with MSA_CLOSED. NULL: not watched. */
 struct back *back_listen(struct msa *m, struct writer *forward, char address[BACK_ADDRESS]);
 /* To be called when the header has been written. */
 void back_announced(struct back *b);

@@ -1,7 +1,7 @@
-/* Programs that connect to the way back. Any program of the host may, so none is taken at its word:
- * up to MOST at a time are looked at, whose first frames have not come yet, and what they send is
- * only peeked at until the token is in it. Of more than MOST the one that came first goes, so that
- * nobody is kept out by those who say nothing. */
+/* Programs that connect to the gradient channel. Any program of the host may, so none is taken at
+ * its word: up to MOST at a time are looked at, whose first frames have not come yet, and what they
+ * send is only peeked at until the token is in it. Of more than MOST the one that came first goes,
+ * so that nobody is kept out by those who say nothing. */
 #include "common/stream/gradient_peers.h"
 #include "common/stream/prefix.h"
 

@@ -1,5 +1,5 @@
-/* Who comes on the way back (man/msa-stream.5, "Handshake"): a listening socket whose address has a
- * token, which whoever connects must repeat in its first frame. */
+/* Who connects to the gradient channel (man/msa-stream.5, "Handshake"): a listening socket whose
+ * address has a token, which a program that connects must repeat in its first frame. */
 #ifndef MSA_GRADIENT_PEERS_H
 #define MSA_GRADIENT_PEERS_H
 

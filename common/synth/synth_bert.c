@@ -122,7 +122,7 @@ static void write_config(struct msa *m, const struct bert_config *config, const 
 /* The files of a folder belong together: its network says who made them. */
 static bool is_ours(struct msa *m, int fd, const char *path)
 {
-    char *folder = file_folder(m, path), *network = msa_format(m, "%s%s", folder, network_file);
+    char *network = file_beside(m, path, network_file);
     int at = open(network, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (at < 0 && errno != ENOENT)
         msa_fail_errno(m, "cannot read '%s'", network);
@@ -133,7 +133,6 @@ static bool is_ours(struct msa *m, int fd, const char *path)
     msa_free(m, program);
     msa_free(m, held);
     msa_free(m, network);
-    msa_free(m, folder);
     return ours;
 }
 

@@ -107,6 +107,13 @@ void pickle_take_back(struct pickle_machine *m, size_t place);
 void pickle_arenas_free(struct pickle_machine *m);
 struct pickle_value *pickle_new(struct pickle_machine *m, enum pickle_kind kind);
 struct pickle_other *pickle_new_other(struct pickle_machine *m, int what);
+/* Pointers that an item of a list takes, or a pair of a dict. */
+static inline size_t pickle_each(enum pickle_kind kind)
+{
+    return kind == PICKLE_DICT ? 2 : 1;
+}
+/* How many of them n pointers are; fails where a key has no value. */
+size_t pickle_length(const struct pickle_machine *m, enum pickle_kind kind, size_t n);
 /* Appends n pointers to the items of a list, or n / 2 pairs to a dict. */
 void pickle_append(struct pickle_machine *m, struct pickle_value *to,
                    struct pickle_value *const *items, size_t n);
@@ -114,6 +121,7 @@ void pickle_append(struct pickle_machine *m, struct pickle_value *to,
 /* The next bytes of the file, refused when it ends before; a little-endian number; a line without
  * its end. */
 const uint8_t *pickle_read(struct pickle_machine *m, uint64_t bytes);
+uint64_t pickle_unsigned_at(const uint8_t *from, size_t bytes); /* little-endian */
 uint64_t pickle_read_unsigned(struct pickle_machine *m, size_t bytes);
 const uint8_t *pickle_read_line(struct pickle_machine *m, size_t *length);
 

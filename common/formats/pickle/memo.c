@@ -2,35 +2,17 @@
  * everything there, so which entries are fetched is found first, from the opcodes alone; no others
  * are kept. */
 #include "common/formats/pickle/machine.h"
+#include "common/run/sorted.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Finding ---- */
-
-static int compare(const void *a, const void *b)
-{
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return one < other ? -1 : one > other;
-}
-
-/* Sorted, each once. */
-static void sort(struct pickle_memo *memo)
-{
-    size_t different = 0;
-    if (memo->count)
-        qsort(memo->indexes, memo->count, sizeof *memo->indexes, compare);
-    for (size_t i = 0; i < memo->count; i++)
-        if (i == 0 || memo->indexes[i] != memo->indexes[different - 1])
-            memo->indexes[different++] = memo->indexes[i];
-    memo->count = different;
-}
 
 /* Those that are there twice make room; where they are fewer than half, there is to be more. */
 static void make_room(struct pickle_machine *m)
 {
     struct pickle_memo *memo = &m->memo;
-    sort(memo);
+    memo->count = sorted_numbers(memo->indexes, memo->count);
     if (memo->count > PICKLE_VALUES)
         pickle_fail(m, "more than %d values are used again", PICKLE_VALUES);
     if (2 * memo->count < memo->room)
@@ -50,7 +32,7 @@ void pickle_memo_find(struct pickle_machine *m)
                 make_room(m);
             m->memo.indexes[m->memo.count++] = (uint32_t)number;
         }
-    sort(&m->memo);
+    m->memo.count = sorted_numbers(m->memo.indexes, m->memo.count);
     m->memo.values = msa_calloc(m->pickle.m, m->memo.count + 1, sizeof *m->memo.values);
 }
 

@@ -113,12 +113,17 @@ static size_t room_for(size_t items)
     return room;
 }
 
+size_t pickle_length(const struct pickle_machine *m, enum pickle_kind kind, size_t n)
+{
+    if (n % pickle_each(kind))
+        pickle_fail(m, "a key of a dict has no value");
+    return n / pickle_each(kind);
+}
+
 void pickle_append(struct pickle_machine *m, struct pickle_value *to,
                    struct pickle_value *const *items, size_t n)
 {
-    size_t per_length = to->kind == PICKLE_DICT ? 2 : 1, used = to->length * per_length;
-    if (n % per_length)
-        pickle_fail(m, "a key of a dict has no value");
+    size_t length = pickle_length(m, to->kind, n), used = to->length * pickle_each(to->kind);
     if (n == 0)
         return;
     if (used + n > room_for(used)) {
@@ -135,5 +140,5 @@ void pickle_append(struct pickle_machine *m, struct pickle_value *to,
             pickle_expect_whole(m, items, n);
     }
     memcpy(to->items + used, items, n * sizeof *items);
-    to->length += n / per_length;
+    to->length += length;
 }

@@ -336,14 +336,12 @@ struct pickle_value *pickle_run(struct pickle_machine *m)
     return pickle_pop(m);
 }
 
-/* A little-endian number; false: the bytes end in it. */
+/* False: the bytes end in it. */
 static bool pass_number(const uint8_t **at, const uint8_t *end, size_t width, uint64_t *number)
 {
     if ((size_t)(end - *at) < width)
         return false;
-    *number = 0;
-    for (size_t i = width; i-- > 0;)
-        *number = *number << 8 | (*at)[i];
+    *number = pickle_unsigned_at(*at, width);
     *at += width;
     return true;
 }

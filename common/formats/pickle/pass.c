@@ -141,20 +141,18 @@ static size_t most(enum pickle_kind kind)
 
 size_t pickle_kept(const struct pickle_value *v)
 {
-    size_t kept = v->kind == PICKLE_DICT ? KEPT_PAIRS : KEPT_ITEMS;
+    size_t kept = most(v->kind) / pickle_each(v->kind);
     return v->passed && v->length > kept ? kept : v->length;
 }
 
 void pickle_drop(struct pickle_machine *m, struct pickle_value *to,
                  struct pickle_value *const *items, size_t n)
 {
-    size_t each = to->kind == PICKLE_DICT ? 2 : 1, used = pickle_kept(to) * each,
+    size_t length = pickle_length(m, to->kind, n), used = pickle_kept(to) * pickle_each(to->kind),
            room = most(to->kind) - used, kept = n < room ? n : room;
-    if (n % each)
-        pickle_fail(m, "a key of a dict has no value");
     if (kept)
         memcpy(to->items + used, items, kept * sizeof *items);
-    to->length += n / each;
+    to->length += length;
     pickle_take_back(m, pickle_place(m, m->values.count - 1 + kept));
 }
 
@@ -162,15 +160,13 @@ void pickle_drop(struct pickle_machine *m, struct pickle_value *to,
 static struct pickle_value *collect_passed(struct pickle_machine *m, enum pickle_kind kind,
                                            struct pickle_value *const *items, size_t n)
 {
-    size_t each = kind == PICKLE_DICT ? 2 : 1, kept = n < most(kind) ? n : most(kind);
-    if (n % each)
-        pickle_fail(m, "a key of a dict has no value");
+    size_t length = pickle_length(m, kind, n), kept = n < most(kind) ? n : most(kind);
     if (kept)
         pickle_take_back(m, pickle_place(m, m->values.count + kept - 1));
     struct pickle_value *made = pickle_new(m, kind);
     made->passed = true;
     made->items = pickle_take(m, most(kind) * sizeof *items);
-    made->length = n / each;
+    made->length = length;
     if (kept)
         memcpy(made->items, items, kept * sizeof *items);
     return made;

@@ -15,13 +15,17 @@ const uint8_t *pickle_read(struct pickle_machine *m, uint64_t bytes)
     return m->at - bytes;
 }
 
-uint64_t pickle_read_unsigned(struct pickle_machine *m, size_t bytes)
+uint64_t pickle_unsigned_at(const uint8_t *from, size_t bytes)
 {
-    const uint8_t *from = pickle_read(m, bytes);
     uint64_t n = 0;
     for (size_t i = bytes; i-- > 0;)
         n = n << 8 | from[i];
     return n;
+}
+
+uint64_t pickle_read_unsigned(struct pickle_machine *m, size_t bytes)
+{
+    return pickle_unsigned_at(pickle_read(m, bytes), bytes);
 }
 
 const uint8_t *pickle_read_line(struct pickle_machine *m, size_t *length)
