@@ -263,7 +263,7 @@ static void batches_are_normalized_in_training_and_evaluation(void **state)
 static void train_once(struct scene *s, const struct batch_norm_layer *l, int step)
 {
     const char *batch = msa_format(s->m, "norm%d", step % TRAINED);
-    params_zero_gradients(&s->params);
+    params_ready_gradients(&s->params);
     tape_reset(&s->tape, true, (uint32_t)step);
     struct var *y = batch_norm_apply(&s->tape, l, input(s, batch, "x"));
     seed(s, y, batch, "dy");
