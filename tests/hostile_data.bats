@@ -116,6 +116,23 @@ pickle.dump(d, open('changed.pkl', 'wb'), 4)"
     grep -q "^align  *list  *\[24000\]" out || { cat out && false; }
 }
 
+@test "a pickle that ends inside of what no stage uses is what Python makes of it" {
+    mkdir with without
+    msa-synth --samples 12,6,6 -o with/data.pkl
+    "$PYTHON" - <<'END'
+import pickle
+with open("with/data.pkl", "rb") as f:
+    data = pickle.load(f)
+inner = pickle.dumps(data, 2)
+with open("without/data.pkl", "wb") as f:
+    f.write(inner)
+with open("with/data.pkl", "wb") as f:  # {"junk": and then another dict
+    f.write(inner[:2] + b"}(X\x04\0\0\0junk" + inner[2:])
+END
+    for each in with without; do (cd $each && msa-load data.pkl -o data.msa); done
+    cmp with/data.msa without/data.msa
+}
+
 @test "too many values of what is used: the line says where" {
     msa-synth --samples 12,6,6 -o data.pkl
     change_data 'd["valid"]["raw_text"] = [list(range(1000, 201000)) for i in range(6)]'

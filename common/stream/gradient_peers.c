@@ -132,18 +132,17 @@ static void take_one(struct peers *p, int fd)
     p->candidates[p->count++] = fd;
 }
 
-/* No more at once than can be looked at, so that many that come do not keep it busy. */
-static void take_some(struct peers *p)
+/* False: nobody has come. */
+static bool accept_one(struct peers *p)
 {
-    for (int i = 0; i < MOST; i++) {
-        int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            take_one(p, fd);
-        else if (errno == EAGAIN)
-            return;
-        else if (errno != EINTR && errno != ECONNABORTED)
-            msa_fail_errno(p->m, "cannot take a peer on the way back");
-    }
+    int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        take_one(p, fd);
+    else if (errno == EAGAIN)
+        return false;
+    else if (errno != EINTR && errno != ECONNABORTED)
+        msa_fail_errno(p->m, "cannot take a peer on the way back");
+    return true;
 }
 
 /* ---- What they say ---- */
@@ -193,11 +192,10 @@ static enum verdict judge(struct peers *p, int fd)
     return knows_token(p, sizeof prefix + prefix.length) ? OURS : STRANGER;
 }
 
-int peers_admit(struct peers *p)
+/* The socket of who has said the token, if one has: then no other is kept. Who has said something
+ * else is sent away. */
+static int hear_all(struct peers *p)
 {
-    struct epoll_event events[MOST + 1];
-    take_some(p);
-    epoll_wait(p->poll, events, MOST + 1, 0); /* all are looked at, so all are done with */
     for (int i = 0; i < p->count;) {
         int fd = p->candidates[i];
         enum verdict verdict = judge(p, fd);
@@ -214,6 +212,20 @@ int peers_admit(struct peers *p)
         refuse(p, fd, "a program that does not know its token");
     }
     return -1;
+}
+
+/* All are heard before one more comes in, for whom the first of too many must go. No more come in
+ * at once than are kept, so that a flood does not hold it up. */
+int peers_admit(struct peers *p)
+{
+    struct epoll_event events[MOST + 1];
+    int ours = hear_all(p);
+    for (int i = 0; ours < 0 && i < MOST && accept_one(p); i++)
+        ours = hear_all(p);
+    if (ours >= 0)
+        return ours;
+    epoll_wait(p->poll, events, MOST + 1, 0); /* what has been said before is heard now */
+    return hear_all(p);
 }
 
 int peers_fd(const struct peers *p)

@@ -286,6 +286,31 @@ static size_t hello(uint8_t *bytes, const char *key, const char *token)
     return sizeof p + p.length;
 }
 
+/* Who knows the token, which comes first and says it last, just before one more comes. */
+static void a_crowd(struct msa *m, struct back *b)
+{
+    uint8_t frame[256];
+    size_t size = hello(frame, "token", strrchr(address_of(m), ':') + 1);
+    int peer = connect_plainly(address_of(m));
+    for (int i = 1; i < 16; i++)
+        assert_true(connect_plainly(address_of(m)) >= 0);
+    assert_false(back_ready(b));
+    assert_int_equal(write(peer, frame, size), size);
+    assert_true(connect_plainly(address_of(m)) >= 0);
+    int admitted = peers_admit(b->peers);
+    assert_true(admitted >= 0);
+    assert_int_equal(write(peer, "?", 1), 1);
+    assert_int_equal(recv(admitted, frame, sizeof frame, 0), size + 1);
+    assert_int_equal(peers_refused(b->peers), 0);
+}
+
+static void who_has_spoken_is_heard_in_a_crowd(void **state)
+{
+    (void)state;
+    struct listening l = listening(NULL, true, a_crowd);
+    assert_string_equal(l.m.error, "");
+}
+
 static void those_who_nearly_know(struct msa *m, struct back *b)
 {
     uint8_t frame[256];
@@ -482,6 +507,7 @@ int main(void)
         cmocka_unit_test(wrong_frames),
         cmocka_unit_test(a_second_peer_is_refused),
         cmocka_unit_test(strangers_do_not_keep_it_from_its_peer),
+        cmocka_unit_test(who_has_spoken_is_heard_in_a_crowd),
         cmocka_unit_test(every_digit_of_the_token_counts),
         cmocka_unit_test(another_user_is_sent_away),
         cmocka_unit_test(nobody_listens),

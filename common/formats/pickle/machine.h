@@ -151,9 +151,11 @@ struct pickle_value *pickle_collect(struct pickle_machine *m, enum pickle_kind k
  * dropped. */
 void pickle_drop(struct pickle_machine *m, struct pickle_value *to,
                  struct pickle_value *const *items, size_t n);
-/* Ends this reading where what is used, of n / 2 pairs that belong into a dict, has been passed
- * over: it was taken for part of something else. */
-void pickle_expect_whole(struct pickle_machine *m, struct pickle_value *const *pairs, size_t n);
+/* Ends this reading where one of n popped items, or the value of a key that is used, has been
+ * passed over, but belongs into a list, or dict, that is kept: it was taken for part of something
+ * else. */
+void pickle_expect_whole(struct pickle_machine *m, enum pickle_kind kind,
+                         struct pickle_value *const *items, size_t n);
 /* Ends this reading, which is begun again with nothing passed over. */
 _Noreturn void pickle_missed(struct pickle_machine *m);
 

@@ -136,8 +136,7 @@ void pickle_append(struct pickle_machine *m, struct pickle_value *to,
     }
     if (!to->scratch) { /* what it has stays */
         m->floor = m->scratch.taken;
-        if (to->kind == PICKLE_DICT)
-            pickle_expect_whole(m, items, n);
+        pickle_expect_whole(m, to->kind, items, n);
     }
     memcpy(to->items + used, items, n * sizeof *items);
     to->length += length;

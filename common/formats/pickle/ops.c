@@ -333,7 +333,10 @@ struct pickle_value *pickle_run(struct pickle_machine *m)
         run_op(m, code);
         pickle_decide(m);
     }
-    return pickle_pop(m);
+    struct pickle_value *root = pickle_pop(m);
+    if (root->scratch) /* it ends inside of what is passed over */
+        pickle_missed(m);
+    return root;
 }
 
 /* False: the bytes end in it. */

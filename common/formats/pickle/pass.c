@@ -123,11 +123,18 @@ _Noreturn void pickle_missed(struct pickle_machine *m)
     pickle_fail(m, "a value that was passed over is used");
 }
 
-void pickle_expect_whole(struct pickle_machine *m, struct pickle_value *const *pairs, size_t n)
+static bool is_collection(const struct pickle_value *v)
 {
-    for (size_t i = 0; i < n; i += 2) {
-        const struct pickle_value *v = pairs[i + 1];
-        if (v->scratch && (v->passed || v->kind == PICKLE_ARRAY) && is_used(m, pairs[i]))
+    return v->kind == PICKLE_LIST || v->kind == PICKLE_DICT || v->kind == PICKLE_ARRAY;
+}
+
+void pickle_expect_whole(struct pickle_machine *m, enum pickle_kind kind,
+                         struct pickle_value *const *items, size_t n)
+{
+    size_t each = pickle_each(kind);
+    for (size_t i = 0; i < n; i += each) {
+        const struct pickle_value *v = items[i + each - 1];
+        if (v->scratch && is_collection(v) && (each == 1 || is_used(m, items[i])))
             pickle_missed(m);
     }
 }
