@@ -162,7 +162,7 @@ static void run(struct msa *m)
     draw_problems();
     for (size_t i = 0; i < TABLE + DRAWN; i++) {
         struct problem *p = i < TABLE ? &problems[i] : &drawn_problems[i - TABLE];
-        tests[i] = (struct CMUnitTest){name_of(m, p), agrees, NULL, NULL, p};
+        tests[i] = test_of(m, p, agrees);
     }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;
@@ -170,10 +170,5 @@ static void run(struct msa *m)
 
 int main(void)
 {
-    struct msa m = {.program = "agreement"};
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    enum msa_status status = msa_run(&m, run);
-    if (*m.error)
-        fprintf(stderr, "agreement: %s\n", m.error);
-    return (int)status;
+    return test_program("agreement", run);
 }

@@ -242,8 +242,7 @@ static void run(struct msa *m)
     struct CMUnitTest tests[COUNT];
     open_devices(m);
     for (size_t i = 0; i < COUNT; i++) {
-        tests[i] = (struct CMUnitTest){name_of(m, problems + i), agrees_with_its_reference, NULL,
-                                       NULL, problems + i};
+        tests[i] = test_of(m, problems + i, agrees_with_its_reference);
     }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;
@@ -251,10 +250,5 @@ static void run(struct msa *m)
 
 int main(void)
 {
-    struct msa m = {.program = "kernels"};
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    enum msa_status status = msa_run(&m, run);
-    if (*m.error)
-        fprintf(stderr, "kernels: %s\n", m.error);
-    return (int)status;
+    return test_program("kernels", run);
 }
