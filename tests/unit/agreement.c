@@ -34,6 +34,7 @@ static struct problem problems[] = {
     {.pair = &attention_pair, .n = {2, 129, 77, 1}, .rate = .5f},
     {.pair = &attention_pair, .n = {7, 56, 130, 2}, .rate = .5f, .kind = 1},
     {.pair = &attention_pair, .n = {60, 56, 20, 1}, .rate = .5f, .kind = 1},
+    {.pair = &cross_pair, .n = {3, 57, 1, 2, 128}, .rate = .5f, .kind = CROSS_KEY_SPANS},
     {.pair = &cross_pair, .n = {3, 2, 57, 3, 5}, .rate = .5f},
     {.pair = &cross_pair, .n = {3, 57, 2, 3, 10}, .rate = .5f, .kind = CROSS_MASKED},
     {.pair = &cross_pair, .n = {2, 401, 57, 2, 5}, .rate = .3f, .kind = CROSS_MASKED},

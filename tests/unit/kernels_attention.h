@@ -115,11 +115,13 @@ static void attention_backward(struct device *d, const struct problem *p, const 
 /* --- of one to another: q, k, v; n: batch, keys, queries, heads, size of a head; kind: some of
  * these bits. The padding and spans of queries are behind those of keys. */
 enum {
-    CROSS_SPANS = 1, /* else keys have padding */
+    CROSS_KEY_SPANS = 1, /* else keys have padding */
     CROSS_MASKED = 2,
-    CROSS_PADDED = 4, /* and queries too */
-    CROSS_EMPTY = 8,  /* the first sample has no key, or only padding, and the second no query */
-    CROSS_CAUSAL = 16 /* the mask's offset is 0: the last keys may be seen by none */
+    CROSS_PADDED = 4,  /* queries have padding */
+    CROSS_EMPTY = 8,   /* the first sample has no key, or only padding, and the second no query */
+    CROSS_CAUSAL = 16, /* the mask's offset is 0: the last keys may be seen by none */
+    CROSS_QUERY_SPANS = 32,
+    CROSS_SPANS = CROSS_KEY_SPANS | CROSS_QUERY_SPANS
 };
 
 static size_t cross_width(const struct problem *p)
@@ -136,7 +138,7 @@ static bool is_empty(const struct problem *p, size_t b, bool keys)
 static size_t cross_length(const struct problem *p, size_t b, bool keys)
 {
     size_t most = p->n[keys ? 1 : 2];
-    if (!(p->kind & CROSS_SPANS))
+    if (!(p->kind & (keys ? CROSS_KEY_SPANS : CROSS_QUERY_SPANS)))
         return most;
     return is_empty(p, b, keys) ? 0 : span_length(p, b, most);
 }
@@ -190,10 +192,12 @@ static struct attention another(const struct problem *p, const uint8_t *pad, con
                           .v_stride = width,
                           .masked = p->kind & CROSS_MASKED,
                           .offset = p->kind & CROSS_CAUSAL ? 0 : offset};
-    if (p->kind & CROSS_SPANS)
-        a.keys.spans = spans, a.queries.spans = spans + 2 * p->n[0];
+    if (p->kind & CROSS_KEY_SPANS)
+        a.keys.spans = spans;
     else
         a.keys.pad = pad;
+    if (p->kind & CROSS_QUERY_SPANS)
+        a.queries.spans = spans + 2 * p->n[0];
     if (p->kind & CROSS_PADDED)
         a.queries.pad = pad + p->n[0] * keys;
     return a;
