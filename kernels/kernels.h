@@ -42,8 +42,8 @@ struct update {
 
 /* How the rows of a matrix belong to the samples of a batch: `length` rows each, one sample behind
  * the other; or, with spans [batch,2], at most so many: sample b has the rows from spans[b,0] to
- * before spans[b,1]. pad (NULL: none) marks with not 0 the rows that are padding, one number a row.
- */
+ * before spans[b,1], and rows in no span are neither read nor written. pad (NULL: none) has a
+ * number for each row, not 0 where it is padding. */
 struct sequences {
     size_t batch, length;
     const uint8_t *pad;

@@ -6,22 +6,16 @@
 
 #include "kernels/kernels.h"
 #include "kernels/scalar.h"
-#include <math.h>
+#include "kernels/sigmoid.h"
 
 /* Its four gates, before or after their functions, or the slopes of the loss by them. */
 struct gates {
     float i, f, g, o;
 };
 
-SCALAR float lstm_sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
 SCALAR struct gates lstm_gates(struct gates before)
 {
-    struct gates gates = {lstm_sigmoid(before.i), lstm_sigmoid(before.f), tanhf(before.g),
-                          lstm_sigmoid(before.o)};
+    struct gates gates = {sigmoid(before.i), sigmoid(before.f), tanhf(before.g), sigmoid(before.o)};
     return gates;
 }
 

@@ -340,6 +340,8 @@ static void head_backward(const struct device *d, const struct gradients *g, con
                           const struct head *head, struct room *room)
 {
     const struct attention *a = w->shape;
+    if (!head->queries)
+        clear_keys(g, a, head, 0);
     for (size_t query = 0; query < head->queries; query += QUERIES) {
         struct block block = block_of(a, head, query);
         if (!query)

@@ -92,7 +92,7 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
 void mask_factors(float *factors, const struct mask *mask, uint64_t first, size_t n);
 
 /* The same for rows that follow one another: few are drawn as fast as hundreds, so they are drawn
- * ahead. One thread's. */
+ * ahead, for as many whole rows as there is room. One thread's. */
 struct factors {
     const struct mask *mask;
     uint64_t end; /* of the elements; no more are drawn ahead */
@@ -106,7 +106,7 @@ static inline const float *factors_at(struct factors *f, uint64_t first, size_t 
 {
     if (first < f->first || first + n > f->first + f->count) {
         f->first = first;
-        f->count = first + n < f->end ? least(f->room, f->end - first) : n;
+        f->count = first + n < f->end ? least(f->room / n * n, f->end - first) : n;
         mask_factors(f->ahead, f->mask, first, f->count);
     }
     return f->ahead + (first - f->first);

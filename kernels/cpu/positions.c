@@ -2,18 +2,27 @@
  * are taken as one: those of x and y, and the positions, all follow one another. */
 #include "kernels/cpu/cpu.h"
 
-/* y[n] = (x + position) through the dropout, `first` being the number of the first element */
-static void add_positions(float *y, const float *x, const float *position, size_t n,
-                          const struct mask *mask, uint64_t first)
+/* How many of a sample's n elements from `at` on are the learned row's. */
+static size_t learned_of(size_t dim, size_t at, size_t n)
 {
-    for (size_t at = 0; at < n; at += CHUNK) {
-        float factors[CHUNK];
-        size_t count = least(CHUNK, n - at);
-        mask_factors(factors, mask, first + at, count);
+    return at < dim ? least(n, dim - at) : 0;
+}
+
+/* n elements of a sample from `at` on: (x + position) through the dropout, x being the learned row
+ * and, behind it, the sample's frames e. `first` is the number of the first element. */
+static void elements_forward(float *y, const float *e, const float *cls, const float *positions,
+                             size_t dim, size_t at, size_t n, const struct mask *mask,
+                             uint64_t first)
+{
+    float factors[CHUNK];
+    size_t learned = learned_of(dim, at, n);
+    mask_factors(factors, mask, first, n);
 #pragma omp simd
-        for (size_t i = 0; i < count; i++)
-            y[at + i] = factors[i] * (x[at + i] + position[at + i]);
-    }
+    for (size_t i = 0; i < learned; i++)
+        y[at + i] = factors[i] * (cls[at + i] + positions[at + i]);
+#pragma omp simd
+    for (size_t i = learned; i < n; i++)
+        y[at + i] = factors[i] * (e[at + i - dim] + positions[at + i]);
 }
 
 void cpu_positions_forward(struct device *d, float *y, const float *e, const float *cls,
@@ -21,13 +30,13 @@ void cpu_positions_forward(struct device *d, float *y, const float *e, const flo
                            const struct dropout *drop)
 {
     struct mask mask = mask_of(drop);
-    size_t own = frames * dim, all = dim + own;
+    size_t own = frames * dim, all = dim + own, pieces = (all + CHUNK - 1) / CHUNK;
     int threads = workers(d, batch * all);
 #pragma omp parallel for schedule(static) num_threads(threads)
-    for (size_t b = 0; b < batch; b++) {
-        add_positions(y + b * all, cls, positions, dim, &mask, (uint64_t)b * all);
-        add_positions(y + b * all + dim, e + b * own, positions + dim, own, &mask,
-                      (uint64_t)b * all + dim);
+    for (size_t piece = 0; piece < batch * pieces; piece++) {
+        size_t b = piece / pieces, at = piece % pieces * CHUNK;
+        elements_forward(y + b * all, e + b * own, cls, positions, dim, at, least(CHUNK, all - at),
+                         &mask, (uint64_t)b * all + at);
     }
 }
 
@@ -38,7 +47,7 @@ static void elements_backward(float *de, float *dcls, float *dpositions, const f
                               const struct mask *mask, bool add)
 {
     float total[CHUNK] = {0}, factors[CHUNK];
-    size_t own = frames * dim, learned = at < dim ? least(n, dim - at) : 0;
+    size_t own = frames * dim, learned = learned_of(dim, at, n);
     for (size_t b = 0; b < batch; b++) {
         size_t first = b * (dim + own) + at;
         mask_factors(factors, mask, first, n);

@@ -1,16 +1,6 @@
 /* The logistic function with dropout. */
+#include "kernels/sigmoid.h"
 #include "kernels/cpu/cpu.h"
-
-static inline float sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
-static inline float slope(float x)
-{
-    float s = sigmoid(x);
-    return s * (1 - s);
-}
 
 void cpu_sigmoid_forward(struct device *d, float *y, const float *x, size_t n,
                          const struct dropout *drop)
@@ -22,5 +12,5 @@ void cpu_sigmoid_backward(struct device *d, float *dx, const float *dy, const fl
                           const struct dropout *drop, bool add)
 {
     if (dx)
-        EACH_ELEMENT(d, n, drop, i, factor, put(dx + i, dy[i] * factor * slope(x[i]), add));
+        EACH_ELEMENT(d, n, drop, i, factor, put(dx + i, dy[i] * factor * sigmoid_slope(x[i]), add));
 }

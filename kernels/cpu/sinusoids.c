@@ -1,12 +1,6 @@
-/* Positions by sinusoids. Angles are of hundreds of radians: in float their sines would have four
- * digits. */
+/* Positions by sinusoids. */
 #include "kernels/cpu/cpu.h"
-
-static float sinusoid(size_t t, size_t i, size_t half)
-{
-    double steps = half > 1 ? (double)half - 1 : 1, w = pow(10000, -(double)(i % half) / steps);
-    return (float)(i < half ? sin((double)t * w) : cos((double)t * w));
-}
+#include "kernels/sinusoid.h"
 
 void cpu_sinusoids(struct device *d, float *p, const float *x, size_t batch, size_t frames,
                    size_t dim)

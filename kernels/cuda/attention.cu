@@ -1,4 +1,4 @@
-/* Multi-head self-attention without its matrix in memory.
+/* Multi-head attention without its matrix in memory.
  *
  * Forward, a block has some queries of a head, and what it has so far of their y is rescaled
  * whenever a greater score turns up. Backward, scores and dropout are computed again: once with
@@ -62,8 +62,9 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* three have no
         most[r] = -INFINITY;
         view.limit[r] = MASKED ? keys_seen(w, head, query + row_of(r)) : head.keys;
     }
-    load<QUERIES, D>(q, from, a.q_stride, head.queries - query, a.size);
     size_t end = keys_end<MASKED>(w, head, query + QUERIES - 1);
+    if (end > 0)
+        load<QUERIES, D>(q, from, a.q_stride, head.queries - query, a.size);
     for (size_t key = 0; key < end; key += KEYS) {
         size_t at = head.key + key;
         for (int c = 0; c < C; c++) {
@@ -96,7 +97,7 @@ static __global__ void __launch_bounds__(BLOCK, D > 96 ? 2 : 3) /* three have no
         if (across() == 0 && own < head.queries)
             lse[head.task * a.queries.length + own] = most[r] + logf(total[r]);
         for (int c = 0; c < W; c++)
-            out[r][c] /= MASKED && total[r] == 0 ? 1 : total[r];
+            out[r][c] /= total[r] == 0 ? 1 : total[r];
     }
     put_tile(y + (head.query + query) * w.dim + head.column, w.dim, head.queries - query, a.size,
              out, 1, false);
@@ -250,13 +251,14 @@ static __global__ void __launch_bounds__(BLOCK)
     struct beside rows[R], columns[C];
     for (int r = 0; r < R; r++)
         rows[r] = beside_of(w, head, o, OF_KEYS, row + row_of(r));
-    bool any = row < own.rows; /* else all are padding, by which gradients are 0 */
+    size_t begin = others_begin<OWN, OTHERS, OF_KEYS, MASKED>(w, row),
+           end = others_end<OWN, OF_KEYS, MASKED>(w, head, row);
+    /* else all are padding, or there are no others: gradients are 0 */
+    bool any = row < own.rows && begin < end;
     if (any) {
         load_first<OWN, D>(first, own, row, a.size);
         load_second<OWN, D>(second, own, row, a.size);
     }
-    size_t begin = others_begin<OWN, OTHERS, OF_KEYS, MASKED>(w, row),
-           end = others_end<OWN, OF_KEYS, MASKED>(w, head, row);
     for (size_t at = begin; any && at < end; at += OTHERS) {
         size_t query = OF_KEYS ? at : row, key = OF_KEYS ? row : at;
         __syncthreads();

@@ -97,7 +97,7 @@ static __device__ inline size_t keys_of(const struct work &w, const struct head 
     const uint8_t *pad = w.shape.keys.pad;
     if (!pad)
         return head.keys;
-    unsigned long long keys = 1;
+    unsigned long long keys = head.keys > 0;
     each_in_warp(head.keys, [&](size_t j) { keys = pad[head.key + j] ? keys : j + 1; });
     return over_warp(keys, [](auto one, auto other) { return other > one ? other : one; });
 }

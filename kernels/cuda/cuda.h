@@ -18,6 +18,8 @@ extern "C" {
 #include "kernels/mask.h"
 #include "kernels/philox.h"
 #include "kernels/products.h"
+#include "kernels/sigmoid.h"
+#include "kernels/sinusoid.h"
 
 #define KERNEL(name, parameters, arguments) void cuda_##name parameters;
 #include "kernels/table.def"

@@ -1,11 +1,6 @@
 /* The logistic function with dropout. */
 #include "kernels/cuda/cuda.h"
 
-static __device__ float sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
 static __global__ void forward(float *y, const float *x, size_t n, struct mask mask)
 {
     each_kept_in_grid(mask, n, [=](size_t i, float factor) { y[i] = factor * sigmoid(x[i]); });
@@ -15,8 +10,7 @@ static __global__ void backward(float *dx, const float *dy, const float *x, size
                                 struct mask mask, bool add)
 {
     each_kept_in_grid(mask, n, [=](size_t i, float factor) {
-        float s = sigmoid(x[i]);
-        put(dx + i, dy[i] * factor * (s * (1 - s)), add);
+        put(dx + i, dy[i] * factor * sigmoid_slope(x[i]), add);
     });
 }
 

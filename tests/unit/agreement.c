@@ -34,6 +34,7 @@ static struct problem problems[] = {
     {.pair = &attention_pair, .n = {2, 129, 77, 1}, .rate = .5f},
     {.pair = &attention_pair, .n = {7, 56, 130, 2}, .rate = .5f, .kind = 1},
     {.pair = &attention_pair, .n = {60, 56, 20, 1}, .rate = .5f, .kind = 1},
+    {.pair = &cross_pair, .n = {3, 57, 1, 2, 128}, .rate = .5f, .kind = CROSS_KEY_SPANS},
     {.pair = &cross_pair, .n = {3, 2, 57, 3, 5}, .rate = .5f},
     {.pair = &cross_pair, .n = {3, 57, 2, 3, 10}, .rate = .5f, .kind = CROSS_MASKED},
     {.pair = &cross_pair, .n = {2, 401, 57, 2, 5}, .rate = .3f, .kind = CROSS_MASKED},
@@ -162,7 +163,7 @@ static void run(struct msa *m)
     draw_problems();
     for (size_t i = 0; i < TABLE + DRAWN; i++) {
         struct problem *p = i < TABLE ? &problems[i] : &drawn_problems[i - TABLE];
-        tests[i] = (struct CMUnitTest){name_of(m, p), agrees, NULL, NULL, p};
+        tests[i] = test_of(m, p, agrees);
     }
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;
@@ -170,10 +171,5 @@ static void run(struct msa *m)
 
 int main(void)
 {
-    struct msa m = {.program = "agreement"};
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    enum msa_status status = msa_run(&m, run);
-    if (*m.error)
-        fprintf(stderr, "agreement: %s\n", m.error);
-    return (int)status;
+    return test_program("agreement", run);
 }

@@ -5,14 +5,6 @@
 
 #include "tests/unit/kernels_reference.h"
 
-static size_t rows_in_all(const struct problem *p, size_t most, bool spans)
-{
-    size_t rows = 0;
-    for (size_t b = 0; b < p->n[0]; b++)
-        rows += spans ? span_length(p, b, most) : most;
-    return rows;
-}
-
 /* --- the reference: q, k and v on the host, and so what the shape points to */
 
 static size_t first_row(const struct sequences *s, size_t b)
@@ -75,7 +67,9 @@ static void attend_all(const struct attention *a, const struct problem *p, doubl
 
 static void attention_shape(struct problem *p)
 {
-    size_t rows = rows_in_all(p, p->n[1], p->kind);
+    size_t rows = 0;
+    for (size_t b = 0; b < p->n[0]; b++)
+        rows += p->kind ? span_length(p, b, p->n[1]) : p->n[1];
     p->counts[0] = 3 * rows * p->n[2];
     p->out = rows * p->n[2];
     p->saved[0] = p->n[0] * p->n[1] * p->n[3];
@@ -121,9 +115,13 @@ static void attention_backward(struct device *d, const struct problem *p, const 
 /* --- of one to another: q, k, v; n: batch, keys, queries, heads, size of a head; kind: some of
  * these bits. The padding and spans of queries are behind those of keys. */
 enum {
-    CROSS_SPANS = 1, /* else keys have padding */
+    CROSS_KEY_SPANS = 1, /* else keys have padding */
     CROSS_MASKED = 2,
-    CROSS_PADDED = 4 /* and queries too */
+    CROSS_PADDED = 4,  /* queries have padding */
+    CROSS_EMPTY = 8,   /* the first sample has no key, or only padding, and the second no query */
+    CROSS_CAUSAL = 16, /* the mask's offset is 0: the last keys may be seen by none */
+    CROSS_QUERY_SPANS = 32,
+    CROSS_SPANS = CROSS_KEY_SPANS | CROSS_QUERY_SPANS
 };
 
 static size_t cross_width(const struct problem *p)
@@ -131,10 +129,27 @@ static size_t cross_width(const struct problem *p)
     return p->n[3] * p->n[4];
 }
 
+static bool is_empty(const struct problem *p, size_t b, bool keys)
+{
+    return p->kind & CROSS_EMPTY && b == (keys ? 0 : 1);
+}
+
+/* How many rows of keys, or of queries, sample b has. */
+static size_t cross_length(const struct problem *p, size_t b, bool keys)
+{
+    size_t most = p->n[keys ? 1 : 2];
+    if (!(p->kind & (keys ? CROSS_KEY_SPANS : CROSS_QUERY_SPANS)))
+        return most;
+    return is_empty(p, b, keys) ? 0 : span_length(p, b, most);
+}
+
 static void cross_shape(struct problem *p)
 {
-    bool spans = p->kind & CROSS_SPANS;
-    size_t queries = rows_in_all(p, p->n[2], spans), keys = rows_in_all(p, p->n[1], spans);
+    size_t queries = 0, keys = 0;
+    for (size_t b = 0; b < p->n[0]; b++) {
+        queries += cross_length(p, b, false);
+        keys += cross_length(p, b, true);
+    }
     p->counts[0] = queries * cross_width(p);
     p->counts[1] = p->counts[2] = keys * cross_width(p);
     p->out = queries * p->n[3] * p->n[4];
@@ -143,21 +158,31 @@ static void cross_shape(struct problem *p)
     p->rows = p->n[0] * (p->n[1] + p->n[2] + 2);
 }
 
+static void place_spans(const struct problem *p, int32_t *spans, bool keys)
+{
+    int32_t at = 0;
+    for (size_t b = 0; b < p->n[0]; b++) {
+        spans[2 * b] = at;
+        spans[2 * b + 1] = at += (int32_t)cross_length(p, b, keys);
+    }
+}
+
 static void cross_place(struct problem *p)
 {
     size_t keys = p->n[0] * p->n[1];
-    int32_t at = 0, *spans = p->spans + 2 * p->n[0];
+    for (size_t i = 0; i < keys; i++)
+        p->pad[i] |= is_empty(p, i / p->n[1], true);
     for (size_t i = 0; i < p->n[0] * p->n[2]; i++)
-        p->pad[keys + i] = i % 5 == 2 || i % p->n[2] > p->n[2] - i / p->n[2];
-    for (size_t b = 0; b < p->n[0]; b++) {
-        spans[2 * b] = at;
-        spans[2 * b + 1] = at += (int32_t)span_length(p, b, p->n[2]);
-    }
+        p->pad[keys + i] =
+            is_empty(p, i / p->n[2], false) || i % 5 == 2 || i % p->n[2] > p->n[2] - i / p->n[2];
+    place_spans(p, p->spans, true);
+    place_spans(p, p->spans + 2 * p->n[0], false);
 }
 
 static struct attention another(const struct problem *p, const uint8_t *pad, const int32_t *spans)
 {
-    size_t keys = p->n[1], queries = p->n[2], width = cross_width(p);
+    size_t keys = p->n[1], queries = p->n[2], width = cross_width(p),
+           offset = keys > queries ? keys - queries : queries - keys;
     struct attention a = {.heads = p->n[3],
                           .size = p->n[4],
                           .queries = {.batch = p->n[0], .length = queries},
@@ -166,11 +191,13 @@ static struct attention another(const struct problem *p, const uint8_t *pad, con
                           .k_stride = width,
                           .v_stride = width,
                           .masked = p->kind & CROSS_MASKED,
-                          .offset = keys > queries ? keys - queries : queries - keys};
-    if (p->kind & CROSS_SPANS)
-        a.keys.spans = spans, a.queries.spans = spans + 2 * p->n[0];
+                          .offset = p->kind & CROSS_CAUSAL ? 0 : offset};
+    if (p->kind & CROSS_KEY_SPANS)
+        a.keys.spans = spans;
     else
         a.keys.pad = pad;
+    if (p->kind & CROSS_QUERY_SPANS)
+        a.queries.spans = spans + 2 * p->n[0];
     if (p->kind & CROSS_PADDED)
         a.queries.pad = pad + p->n[0] * keys;
     return a;

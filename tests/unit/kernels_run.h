@@ -170,11 +170,23 @@ static inline void free_given(struct given *given)
         free(given->gradients[i]);
 }
 
-/* A problem's name as a test. */
-static inline char *name_of(struct msa *m, const struct problem *p)
+/* A test of one problem, which is its state. */
+static inline struct CMUnitTest test_of(struct msa *m, struct problem *p, CMUnitTestFunction test)
 {
-    return msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0], p->n[1],
-                      p->n[2], p->n[3], p->kind, (double)p->rate);
+    char *name = msa_format(m, "%s %zu %zu %zu %zu kind %d dropout %g", p->pair->name, p->n[0],
+                            p->n[1], p->n[2], p->n[3], p->kind, (double)p->rate);
+    return (struct CMUnitTest){name, test, NULL, NULL, p};
+}
+
+/* What main returns: `run` opens devices and runs tests with them. */
+static inline int test_program(const char *program, void (*run)(struct msa *m))
+{
+    struct msa m = {.program = program};
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    enum msa_status status = msa_run(&m, run);
+    if (*m.error)
+        fprintf(stderr, "%s: %s\n", program, m.error);
+    return (int)status;
 }
 
 #endif

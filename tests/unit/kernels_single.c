@@ -1,5 +1,5 @@
-/* Kernels that have no backward pass, and what all of them do with numbers that are none. (Those
- * that have one: kernels.c.) */
+/* Kernels that have no backward pass, slopes where there is no derivative, and what all kernels do
+ * with numbers that are none. (The others: kernels.c.) */
 #include "tests/unit/devices.h"
 
 enum { ODD = 40003 };
@@ -55,6 +55,31 @@ static void clip(void **state)
 {
     (void)state;
     with_devices(check_clip);
+}
+
+/* At their corners the slopes of relu and of limits are those that PyTorch takes: 0 at 0, and 1 at
+ * the limits. */
+static void check_corners(struct device *d)
+{
+    enum { COUNT = 5 };
+    const float x[COUNT] = {-1, -.5f, 0, .5f, 1}, dy[COUNT] = {2, 3, 4, 5, 6};
+    const float by_relu[COUNT] = {0, 0, 0, 5, 6}, by_limits[COUNT] = {0, 3, 4, 5, 0};
+    float *on_x = place(d, x, COUNT), *on_dy = place(d, dy, COUNT), dx[COUNT];
+    float *relu = place(d, x, COUNT), *limits = place(d, x, COUNT);
+    d->k.relu_backward(d, relu, on_dy, on_x, COUNT, NULL, false);
+    d->k.affine_backward(d, limits, on_dy, on_x, COUNT, 1, 0, -.5f, .5f, false);
+    fetch(d, dx, relu, COUNT);
+    assert_memory_equal(dx, by_relu, sizeof dx);
+    fetch(d, dx, limits, COUNT);
+    assert_memory_equal(dx, by_limits, sizeof dx);
+    d->release(d, on_x);
+    d->release(d, on_dy);
+}
+
+static void slopes_at_corners(void **state)
+{
+    (void)state;
+    with_devices(check_corners);
 }
 
 /* Sample 0: frame 0 all zero, frame 1 cancels out, frame 2 does not; sample 1: frame 2 zero. */
@@ -296,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fill),
         cmocka_unit_test(clip),
+        cmocka_unit_test(slopes_at_corners),
         cmocka_unit_test(padding_is_found_and_left_alone),
         cmocka_unit_test(positions_by_sinusoids),
         cmocka_unit_test(optimizer_steps),

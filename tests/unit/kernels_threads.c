@@ -9,6 +9,7 @@ static struct problem problems[] = {
     {.pair = &positions_pair, .n = {9, 57, 301}, .rate = .3f},
     {.pair = &embedding_pair, .n = {297, 33, 385, 13}},
     {.pair = &attention_pair, .n = {3, 150, 60, 3}, .rate = .3f},
+    {.pair = &cross_pair, .n = {3, 150, 270, 3, 10}, .rate = .3f, .kind = CROSS_MASKED},
     {.pair = &mean_pair, .n = {4, 131, 517}, .kind = 1},
     {.pair = &columns_pair, .n = {100, 3000, 1000, 2000}},
     {.pair = &cosine_pair, .n = {300, 709, 5, 3}},
@@ -22,6 +23,9 @@ static struct problem problems[] = {
     {.pair = &softmax_pair, .n = {301, 709}},
     {.pair = &euclidean_pair, .n = {301, 709}},
     {.pair = &matmul_pair, .n = {7, 57, 96, 128}, .kind = TURN_B},
+    {.pair = &lstm_pair, .n = {57, 9, 33}, .spread = .5, .kind = LSTM_LENGTHS | LSTM_REVERSED},
+    {.pair = &conv_pair, .n = {16, 57, 33, 50, 5}},
+    {.pair = &batch_norm_pair, .n = {301, 709}, .real = 1e-5f},
 };
 
 static void check_bytes(const struct device *d, const char *what, const float *a, const float *b,
@@ -61,18 +65,12 @@ static void run(struct msa *m)
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
         devices[device_count++] = device_open(m, "cpu", threads[i]);
     for (size_t i = 0; i < COUNT; i++)
-        tests[i] =
-            (struct CMUnitTest){name_of(m, &problems[i]), same_bytes, NULL, NULL, &problems[i]};
+        tests[i] = test_of(m, &problems[i], same_bytes);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     m->status = failures ? MSA_FAILED : MSA_OK;
 }
 
 int main(void)
 {
-    struct msa m = {.program = "kernels_threads"};
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    enum msa_status status = msa_run(&m, run);
-    if (*m.error)
-        fprintf(stderr, "kernels_threads: %s\n", m.error);
-    return (int)status;
+    return test_program("kernels_threads", run);
 }
