@@ -219,7 +219,7 @@ static void on_control(struct stage *s, struct control *c)
         scores_forget(p);
     }
     if (verdict.stop && value_int(&c->map, "step", 0) < header_training_steps(s->header))
-        judge_tell_stop(&x->judge, x->m, x->settings->select, value_int(&c->map, "epoch", 0));
+        judge_tell_stop(&x->judge, c, x->settings->select);
 }
 
 /* What the verdicts to come depend on, and what has been gathered of an epoch that is not over. */

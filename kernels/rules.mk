@@ -21,12 +21,12 @@ $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | 
 	$(Q)$(COMPILE) $(LDFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
 # The GPU's kernels, where there is CUDA's compiler: machine code for two generations, and what the driver compiles for
-# later ones. cuBLAS is opened at run time.
+# later ones, all of it compressed. cuBLAS is opened at run time.
 ## CUDA_HOME=     the folder of CUDA, found by its compiler unless given; empty builds nothing for GPUs
 ifeq ($(origin CUDA_HOME),undefined)
 CUDA_HOME := $(patsubst %/bin/nvcc,%,$(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc)))
 endif
-NVCC      = $(CUDA_HOME)/bin/nvcc -std=c++17 -O3 -lineinfo -I. $(CUDA_FOR) \
+NVCC      = $(CUDA_HOME)/bin/nvcc -std=c++17 -O3 -lineinfo -Xfatbin=-compress-all -I. $(CUDA_FOR) \
             -Werror all-warnings -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror,-Wno-unused-function
 CUDA_FOR := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
 CU       := $(filter kernels/cuda/%.cu,$(SOURCES))

@@ -42,7 +42,8 @@ take_options() {
             --init) encode+=("$1" "$2") decompose+=("$1" "$2") predict+=("$1" "$2") inits+=("$2") ;;
             --device | --threads | --precision) take_compute "$1" "$2" ;;
             --patience) metrics+=("$1" "$2") ;;
-            --schedule) backprop+=("$1" "$2") ;;
+            --schedule | --accumulate | --clip-value | --clip-at) backprop+=("$1" "$2") ;;
+            --plateau-patience) backprop+=(--patience "$2") ;;
             *) other_option "$1" "$2" ;;
             esac
         fi

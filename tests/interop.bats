@@ -42,12 +42,13 @@ predict_stage() {
     echo "$PYTHON $ROOT/tests/interop/predict_stage.py -p run/predict.safetensors"
 }
 
-# A training line with it, working in run/; $1: more options of msa-load.
+# A training line with it, working in run/, where every other checkpoint is inside a group of records; $1: more options of
+# msa-load.
 training() {
     echo "msa-load --train --epochs 12 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $GOLDEN/data.pkl |
         msa-encode -p run/encode.safetensors --dim 16 --heads 2 --layers text=1,vision=1,audio=1 |
         msa-decompose -p run/decompose.safetensors | $(predict_stage) | msa-loss | msa-gdwg |
-        msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
+        msa-metrics -q --select mae --log run/metrics.tsv | msa-backprop --lr 1e-3 --accumulate 3 --log run/steps.tsv"
 }
 
 @test "a stage with parameters in Python gives the golden trajectory; its file serves it and msa-predict" {

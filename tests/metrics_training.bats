@@ -130,6 +130,13 @@ if kind == "D" and body["step"] != 1: body["loss"]["mine"], body["weight"]["mine
     rm run/*
     train "--select loss --patience 1 --select-after 1" "--lr 0"
     [[ ${lines[-1]} =~ ^'msa-metrics: stopped after epoch 3: loss was not smaller at 1 checkpoint than at epoch 2, '[0-9.]+$ ]]
+    rm run/*
+    LOAD="--validate-every 1" train "--select mae --patience 1" "--lr 0"
+    [[ ${lines[-1]} =~ ^'msa-metrics: stopped in epoch 1: mae was not smaller at 1 checkpoint than at epoch 1, '[0-9.]+$ ]]
+    rm run/*
+    line "$(golden_load) | $(golden_model) | msa-loss | $(forge 'if kind == "D" and not body["train"] and body["epoch"] > 1: body["loss"]["msr"] = float("nan")') |
+        msa-metrics --select msr --select-after 1 --patience 2 | msa-backprop"
+    [[ $output == *"msa-metrics: stopped after epoch 3: msr was not finite at 2 checkpoints"* ]]
     for options in "--select mae --patience 3" "-q --select mae --patience 1" "--select mae"; do # in time, quietly, never
         rm run/*
         train "$options" "--lr 0"

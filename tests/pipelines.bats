@@ -49,6 +49,23 @@ pipeline() {
     head -n 1 other/metrics.tsv | grep -q acc3
 }
 
+@test "how a step is made: groups, clipping, a plateau with a patience of its own" {
+    data
+    pipeline train data.pkl run "${small[@]}" --accumulate 2 --clip-value 0.5 --clip-at update --schedule plateau \
+        --plateau-patience 3 --select mae --select-after 0 --patience 7 --quiet
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ "$(sed -n 's/^\(backprop\|metrics\)\.\(accumulate\|clip-value\|clip-at\|schedule\|patience\)\t/\1 \2 /p' run/about.tsv)" = \
+        "backprop accumulate 2
+backprop clip-at update
+backprop clip-value 0.5
+backprop patience 3
+backprop schedule plateau
+metrics patience 7" ] || { cat run/about.tsv && false; }
+    pipeline train data.pkl other "${small[@]}" --plateau-patience x
+    [ "$status" -eq 2 ]
+    [[ $output == "msa-backprop: --patience: 'x' is not "* ]] || { echo "$output" && false; }
+}
+
 @test "the same seed gives the same bytes, another seed others" {
     data
     pipeline train data.pkl one "${small[@]}" --seed 5 --quiet

@@ -316,13 +316,15 @@ pretrain on that" ]
 @test "options of one modality, and of all" {
     bert_set
     done_well pretrain bert.pkl pre --bert tiny "${few[@]}" --text-epochs 2 --vision-lr 0.5 --audio-optimizer sgd \
-        --audio-seed 7 --text-pool mean --decay 0 --quiet
+        --audio-seed 7 --text-pool mean --decay 0 --accumulate 2 --vision-accumulate 3 --audio-clip-value .5 --quiet
     [ "$(setting pre/text load.epochs) $(setting pre/vision load.epochs)" = "2 3" ]
     [ "$(setting pre/vision backprop.lr) $(setting pre/audio backprop.lr)" = "0.5 0.0001" ]
     [ "$(setting pre/audio backprop.optimizer) $(setting pre/audio load.seed)" = "sgd 7" ]
     [ "$(setting pre/vision backprop.optimizer) $(setting pre/vision backprop.amsgrad)" = "adam true" ]
     [ "$(setting pre/text backprop.optimizer) $(setting pre/text encode.pool)" = "hf-adamw mean" ]
     [ "$(setting pre/text backprop.decay)$(setting pre/audio backprop.no-decay)" = 0.0 ]
+    [ "$(setting pre/text backprop.accumulate) $(setting pre/vision backprop.accumulate)" = "2 3" ]
+    [ "$(setting pre/audio backprop.clip-value)$(setting pre/text backprop.clip-value)" = 0.5 ]
     # what follows a modality's option is not taken for its value
     done_well pretrain bert.pkl pre --bert tiny --heads 2 --epochs 1 --batch 3 --text-lr 1e-3 -f --quiet
     [ "$(setting pre/audio load.epochs)" = 1 ]

@@ -39,12 +39,14 @@ struct verdict judge_scores(struct judge *j, const struct scores *s, const char 
     return judge_next(j, valid->epoch, number);
 }
 
-void judge_tell_stop(const struct judge *j, struct msa *m, const char *key, int64_t epoch)
+void judge_tell_stop(const struct judge *j, const struct control *c, const char *key)
 {
+    const char *when = value_bool(&c->map, "epoch_done", true) ? "after" : "in";
     const char *plural = j->waited == 1 ? "" : "s";
-    if (m->common.quiet)
+    if (c->m->common.quiet)
         return;
-    fprintf(stderr, "%s: stopped after epoch %jd: %s was not ", m->program, (intmax_t)epoch, key);
+    fprintf(stderr, "%s: stopped %s epoch %jd: %s was not ", c->m->program, when,
+            (intmax_t)value_int(&c->map, "epoch", 0), key);
     if (j->remembers)
         fprintf(stderr, "%s at %jd checkpoint%s than at epoch %jd, %.6g\n",
                 j->smaller ? "smaller" : "larger", (intmax_t)j->waited, plural,

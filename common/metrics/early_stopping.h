@@ -29,9 +29,10 @@ struct verdict judge_next(struct judge *j, int64_t epoch, double number);
  * sample of it has come, or there is no such number of it. */
 struct verdict judge_scores(struct judge *j, const struct scores *s, const char *key);
 
-/* A line on stderr (not with -q): the training ends at this checkpoint, before its last epoch, and
- * why: "stopped after epoch 14: mae was not smaller at 8 checkpoints than at epoch 6, 0.7123". */
-void judge_tell_stop(const struct judge *j, struct msa *m, const char *key, int64_t epoch);
+/* A line on stderr (not with -q): the training ends at this checkpoint, before its last step, and
+ * why: "stopped after epoch 14: mae was not smaller at 8 checkpoints than at epoch 6, 0.7123"; in
+ * the middle of an epoch, "stopped in epoch 14". */
+void judge_tell_stop(const struct judge *j, const struct control *c, const char *key);
 /* At the end of a training: warns where there was nothing to select by. */
 void judge_warn(const struct judge *j, struct msa *m, const char *key);
 

@@ -71,12 +71,24 @@ static enum rule rule_heard(struct msa *m, const struct record *g, const value *
              (long long)g->step);
 }
 
+static enum clip_at clip_at_heard(struct msa *m, const struct record *g, const value *map)
+{
+    const value *name = value_get(map, "clip_at");
+    if (!name || value_equals(name, clip_at_names[CLIP_AT_BATCH]))
+        return CLIP_AT_BATCH;
+    if (!value_equals(name, clip_at_names[CLIP_AT_UPDATE]))
+        msa_fail(m, MSA_CORRUPT,
+                 "way back: the gradient of step %lld is to be clipped neither at batch nor at "
+                 "update",
+                 (long long)g->step);
+    return CLIP_AT_UPDATE;
+}
+
 struct optimizer optimizer_hear(struct msa *m, const struct record *g)
 {
     const value *map = value_get(&g->map, "optimizer");
     const char *no_decay = value_text(g->zone, map, "no_decay");
     double lr = value_real(&g->map, "lr", NAN);
-    bool at_update = value_equals(value_get(map, "clip_at"), clip_at_names[CLIP_AT_UPDATE]);
     if (!isfinite(lr))
         msa_fail(m, MSA_CORRUPT, "way back: the gradient of step %lld names no learning rate",
                  (long long)g->step);
@@ -90,7 +102,7 @@ struct optimizer optimizer_hear(struct msa *m, const struct record *g)
                               .momentum = value_real(map, "momentum", 0),
                               .decay = value_real(map, "decay", 0),
                               .clip = value_real(map, "clip", 0),
-                              .clip_at = at_update ? CLIP_AT_UPDATE : CLIP_AT_BATCH,
+                              .clip_at = clip_at_heard(m, g, map),
                               .no_decay = no_decay ? no_decay : ""};
 }
 

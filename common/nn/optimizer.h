@@ -35,7 +35,7 @@ double optimizer_rate(double lr, long step, long warm, long total, bool linear);
  * each epoch, of `steps`, and its last one ends with it. */
 bool optimizer_waits(long accumulate, long step, long steps);
 /* Into a G record's map ("lr", "optimizer"), and out of it; a G without them, or with an optimizer
- * that is not known, fails the run with MSA_CORRUPT. */
+ * or a time to clip that is not known, fails the run with MSA_CORRUPT. */
 void optimizer_say(struct msa *m, struct record *g, const struct optimizer *o);
 struct optimizer optimizer_hear(struct msa *m, const struct record *g);
 

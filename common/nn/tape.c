@@ -116,7 +116,7 @@ struct var *tape_input(struct tape *t, const struct tensor *host, bool wants)
     return v;
 }
 
-static struct var *owner(struct var *x)
+struct var *tape_owner(struct var *x)
 {
     return x->base ? x->base : x;
 }
@@ -130,7 +130,7 @@ static float *own_part(const struct var *x, float *grad)
 /* Takes memory for the gradient by x's variable; zeros where x is a part of it. */
 static void begin_gradient(struct tape *t, struct var *x)
 {
-    struct var *v = owner(x);
+    struct var *v = tape_owner(x);
     v->grad = tape_take(t, v->count * sizeof(float));
     if (x->count < v->count)
         t->device->k.fill(t->device, v->grad, 0, v->count);
@@ -141,7 +141,7 @@ struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *sha
     struct var *v = describe(t, rank, shape);
     v->wants = x->wants;
     v->data = x->data;
-    v->base = owner(x);
+    v->base = tape_owner(x);
     return v;
 }
 
@@ -157,7 +157,7 @@ struct var *tape_slice(struct tape *t, struct var *x, size_t at, int rank, const
 
 void tape_seed(struct tape *t, struct var *x, const float *host)
 {
-    if (owner(x)->grad)
+    if (tape_owner(x)->grad)
         msa_fail(t->m, MSA_FAILED, "two gradients of one variable: outputs cannot share memory");
     begin_gradient(t, x);
     float *grad = tape_gradient(x);
@@ -214,14 +214,14 @@ float *tape_into(struct tape *t, struct var *x, bool *add)
     *add = false;
     if (!x || !x->wants)
         return NULL;
-    *add = owner(x)->grad || x->count < owner(x)->count;
-    if (!owner(x)->grad)
+    *add = tape_owner(x)->grad || x->count < tape_owner(x)->count;
+    if (!tape_owner(x)->grad)
         begin_gradient(t, x);
     return tape_gradient(x);
 }
 
 float *tape_gradient(struct var *y)
 {
-    float *grad = owner(y)->grad;
+    float *grad = tape_owner(y)->grad;
     return grad ? own_part(y, grad) : NULL;
 }

@@ -236,6 +236,26 @@ static void an_unknown_one_is_refused(void **state)
                         "(adamw, adam, hf-adamw, sgd)");
 }
 
+static void clip_at_another_time(struct msa *m)
+{
+    struct record g;
+    record_new(m, &g);
+    optimizer_say(m, &g, &(struct optimizer){.lr = 1, .no_decay = ""});
+    value map = *value_get(&g.map, "optimizer");
+    value_set(m, g.zone, &map, "clip_at", value_str(m, g.zone, "epoch"));
+    value_set(m, g.zone, &g.map, "optimizer", map);
+    optimizer_hear(m, &g);
+}
+
+static void an_unknown_time_to_clip_is_refused(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "optimizer"};
+    assert_int_equal(msa_run(&m, clip_at_another_time), MSA_CORRUPT);
+    assert_string_equal(m.error, "way back: the gradient of step 0 is to be clipped neither at "
+                                 "batch nor at update");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +265,7 @@ int main(void)
         cmocka_unit_test(nor_without_their_count),
         cmocka_unit_test(what_is_said_is_heard),
         cmocka_unit_test(an_unknown_one_is_refused),
+        cmocka_unit_test(an_unknown_time_to_clip_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

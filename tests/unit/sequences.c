@@ -344,6 +344,28 @@ static void own_frames_have_a_mean_and_a_last(void **state)
     run_on_devices(take_own);
 }
 
+static void take_too_many(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    op_lengths(&t, 2, 3, (const int32_t[]){3, 4});
+}
+
+static void take_less_than_none(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    op_lengths(&t, 1, 3, (const int32_t[]){-1});
+}
+
+static void own_frames_are_there(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "sequences"};
+    assert_int_equal(msa_run(&m, take_too_many), MSA_FAILED);
+    assert_string_equal(m.error, "a sample of 4 frames, but there are 3");
+    assert_int_equal(msa_run(&m, take_less_than_none), MSA_FAILED);
+    assert_string_equal(m.error, "a sample of -1 frames, but there are 3");
+}
+
 static void join(struct msa *m)
 {
     struct scene s = scene(m);
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test(what_is_resumed_ends_with_the_same_bytes),
         cmocka_unit_test(frames_become_words),
         cmocka_unit_test(own_frames_have_a_mean_and_a_last),
+        cmocka_unit_test(own_frames_are_there),
         cmocka_unit_test(sequences_stand_one_behind_the_other),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

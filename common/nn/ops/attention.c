@@ -18,16 +18,30 @@ struct slot {
     bool add;
 };
 
-/* How many columns of x the parts read. */
-static size_t width_read(const struct attention_node *n, const struct var *x)
+static bool overlap(const struct columns *one, const struct columns *other, size_t width)
 {
-    size_t width = 0;
-    for (int i = 0; i < PARTS; i++)
-        width += n->parts[i].x == x ? last_of(n->y) : 0;
-    return width;
+    return one->x == other->x && one->at < other->at + width && other->at < one->at + width;
 }
 
-/* Parts of one variable fill its gradient together; where they leave columns out, those are 0. */
+/* Do the parts of x take each of its columns once, and is no other a view of it? */
+static bool fill_together(const struct attention_node *n, struct var *x)
+{
+    size_t width = last_of(n->y), taken = 0;
+    for (int i = 0; i < PARTS; i++) {
+        const struct columns *one = &n->parts[i];
+        if (tape_owner(one->x) != tape_owner(x))
+            continue;
+        for (int k = 0; k < i; k++)
+            if (overlap(&n->parts[k], one, width))
+                return false;
+        if (one->x != x)
+            return false;
+        taken += width;
+    }
+    return taken == last_of(x);
+}
+
+/* Parts of one variable may fill its gradient together; else they all are added to zeros. */
 static struct slot slot_of(struct tape *t, const struct attention_node *n, int part,
                            const struct slot *before)
 {
@@ -39,7 +53,7 @@ static struct slot slot_of(struct tape *t, const struct attention_node *n, int p
     slot.to = tape_into(t, own->x, &slot.add);
     if (!slot.to)
         return slot;
-    if (!slot.add && width_read(n, own->x) < last_of(own->x)) {
+    if (!slot.add && !fill_together(n, own->x)) {
         K.fill(t->device, slot.to, 0, own->x->count);
         slot.add = true;
     }

@@ -98,7 +98,7 @@ struct lengths {
     const int32_t *own, *all, *first, *last;
 };
 /* Of own[B] frames, from the host; NULL: all are L long. Spans of a sample of none have the frame
- * at its place. In lane 0. */
+ * at its place. One of more than L fails the run. In lane 0. */
 struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int32_t *own);
 struct var *op_concat_frames(struct tape *t, int count,
                              struct var *const *parts); /* [B,L1,D] [B,L2,D] … -> [B,L1+L2+…,D] */

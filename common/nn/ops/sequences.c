@@ -9,12 +9,20 @@ static void put_span(int32_t *span, size_t at, size_t first, size_t end)
     span[1] = (int32_t)(at + end);
 }
 
+static size_t own_count(struct tape *t, int32_t own, size_t length)
+{
+    if (own < 0 || (size_t)own > length)
+        msa_fail(t->m, MSA_FAILED, "a sample of %jd frames, but there are %zu", (intmax_t)own,
+                 length);
+    return (size_t)own;
+}
+
 struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int32_t *own)
 {
     int32_t *host = msa_calloc(t->m, 7 * batch, sizeof *host);
     int32_t *all = host + batch, *first = all + 2 * batch, *last = first + 2 * batch;
     for (size_t b = 0; b < batch; b++) {
-        size_t count = own ? (size_t)own[b] : length, least = count ? count : 1;
+        size_t count = own ? own_count(t, own[b], length) : length, least = count ? count : 1;
         host[b] = (int32_t)count;
         put_span(all + 2 * b, b * length, 0, least);
         put_span(first + 2 * b, b * length, 0, 1);
