@@ -37,15 +37,17 @@ enum { PHILOX_GROUPS = 4, PHILOX_COUNTERS = PHILOX_GROUPS * PHILOX_LANES };
 static inline void philox(uint16_t *out, uint64_t first, uint32_t step, uint32_t site, uint64_t key)
 {
     const philox_words zero = {0}, m0 = zero + 0xd2511f53, m1 = zero + 0xcd9e8d57;
-    philox_words x[PHILOX_GROUPS][4];
+    philox_words numbers = zero, x[PHILOX_GROUPS][4];
+    for (size_t i = 0; i < PHILOX_LANES; i++)
+        numbers[i] = i;
     for (size_t g = 0; g < PHILOX_GROUPS; g++) {
-        for (size_t i = 0; i < PHILOX_LANES; i++)
-            x[g][0][i] = first + g * PHILOX_LANES + i;
+        x[g][0] = numbers + (first + g * PHILOX_LANES);
         x[g][1] = x[g][0] >> 32;
         x[g][2] = zero + step;
         x[g][3] = zero + site;
     }
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+#pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
         for (size_t g = 0; g < PHILOX_GROUPS; g++) {
             philox_words p0 = PHILOX_MULTIPLY(x[g][0], m0), p1 = PHILOX_MULTIPLY(x[g][2], m1);
