@@ -14,7 +14,7 @@ $(OBJ)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(Q)$$(COMPILE) $$(KFLAGS) $$(MARCH_$(1)) -DLEVEL='"$(1)"' -MMD -MP -c -o $$@ $$<
 $(O)/lib/msa-cpu-$(1).so: $(patsubst %.c,$(OBJ)/$(1)/%.o,$(filter kernels/cpu/%.c,$(SOURCES))) | $(O)/lib
-	$$(Q)$$(COMPILE) $$(LDFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldnnl $$(MVEC) -lm
+	$$(Q)$$(COMPILE) $$(LDFLAGS) $$(KLINK) -shared -fopenmp -o $$@ $$^ -ldl $$(MVEC) -lm
 endef
 $(foreach level,$(LEVELS),$(eval $(call kernels_for,$(level))))
 $(O)/lib/msa-test.so: kernels/test/test.c kernels/kernels.h kernels/table.def | $(O)/lib

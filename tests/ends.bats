@@ -11,11 +11,11 @@ training() {
         msa-metrics -q | msa-backprop"
 }
 
-# A library is made to end msa-encode so, in the third product of several threads.
+# A library is made to end msa-encode so, in the third product that is oneDNN's, of several threads.
 dies() {
     [ "$BUILD" = "$ROOT" ] || skip "the sanitizer takes signals"
     msa-synth --samples 40,8,8 -o data.pkl
-    training "MSA_FAULT=$1:3 LD_PRELOAD=$BUILD/build/obj/fault.so" '--threads 2'
+    training "MSA_FAULT=$1:3 LD_PRELOAD=$BUILD/build/obj/fault.so" '--threads 2 --dim 128'
     [ "$output" = "msa-encode: $2" ] || { echo "$output" && false; }
     [ "$(cat statuses)" = "5 5 $3 5 5 5 5 5 5" ] || { cat statuses && false; }
 }
@@ -79,6 +79,28 @@ dies() {
     done
     run -0 bash -c 'ulimit -s 256; msa-load --split test data.pkl >/dev/null && msa-tokenize --help >/dev/null'
     [ -z "$output" ]
+}
+
+@test "the least stack is enough beside the largest environment" {
+    [ "$BUILD" = "$ROOT" ] || skip "a sanitizer needs more"
+    msa-synth --samples 40,8,8 -o data.pkl
+    LONG=$(head -c 110000 /dev/zero | tr '\0' x)
+    export LONG
+    ulimit -s 256
+    training "" '--threads 1'
+    [ "$(cat statuses)" = "0 0 0 0 0 0 0 0 0" ] || { echo "$output" && false; }
+}
+
+@test "oneDNN that cannot be opened: one line, status 6; small products do without it" {
+    msa-synth --samples 40,8,8 -o data.pkl
+    mkdir broken
+    echo 'no library' >broken/libdnnl.so.2
+    training "LD_LIBRARY_PATH=$PWD/broken" '--device cpu:base --threads 2 --dim 128'
+    [ "$output" = "msa-encode: device cpu:base: oneDNN cannot be opened: $PWD/broken/libdnnl.so.2: file too short" ]
+    [ "$(cat statuses)" = "5 5 6 5 5 5 5 5 5" ]
+    [ -z "$(ls run)" ]
+    training "LD_LIBRARY_PATH=$PWD/broken" '--device cpu:base --threads 2'
+    [ "$(cat statuses)" = "0 0 0 0 0 0 0 0 0" ]
 }
 
 @test "a file that may not grow: the write fails with its reason, and what was there stays" {

@@ -39,8 +39,9 @@ bundled() {
     [ "${O:-.}" = . ] || skip "it takes the plain build"
     "$ROOT/tests/gpu/bundle" "$PWD/bundle"
     mv bundle elsewhere
-    bundled bash -c 'ldd bin/* lib/* build/obj/*/*' >needs
-    [ "$(grep -c "$PWD/elsewhere/libraries/libdnnl.so" needs)" -gt 1 ]
+    bundled bash -c 'ldd bin/* lib/* libraries/* build/obj/*/*' >needs
+    [ "$(grep -c "$PWD/elsewhere/libraries/libjansson.so" needs)" -gt 1 ]
+    [ -e elsewhere/libraries/libdnnl.so.2 ]
     run grep -Ev "^[a-z]|=> $PWD/elsewhere/|/lib(c|m|mvec|dl)\.so\.|/ld-linux|linux-vdso" needs
     [ -z "$output" ]
     run bundled tests/gpu/check golden devices

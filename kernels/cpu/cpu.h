@@ -3,8 +3,8 @@
  *
  * Every file here is compiled once for each level of the processor (kernels/level.h). Loops are
  * written so that the compiler turns them into the vector instructions of that level. Work is cut
- * into pieces whose borders do not depend on the number of threads, except in the products, so that
- * results do not depend on timing. */
+ * into pieces whose borders do not depend on the number of threads, except in oneDNN's products, so
+ * that results do not depend on timing. */
 #ifndef MSA_CPU_H
 #define MSA_CPU_H
 
@@ -29,6 +29,19 @@ enum {
                      on the stack */
     STRIP = 64    /* columns that column sums are kept of in registers */
 };
+
+/* What the device keeps. */
+struct cpu {
+    struct device device;
+    void *scratch;
+    size_t scratch_size;
+    void (*sgemm)(void); /* oneDNN's, once a product was worth opening it (product.c) */
+    char failure[256];
+};
+
+/* The device has failed: `why` must live as long as it does. */
+void cpu_fail(const struct device *d, const char *why);
+extern const char cpu_no_memory[];
 
 /* Begins the threads of all loops to come, so many, or as many as the machine has (0). Returns
  * their number; 0, with a line in `error`, where they cannot be had. */
@@ -81,6 +94,9 @@ static inline void sum_columns(float *total, const float *x, size_t rows, size_t
  * for use inside a parallel region. */
 void *cpu_scratch(struct device *d, size_t bytes);
 
+/* Is a product of these sizes our own, which one thread does? Then each element is the same in
+ * whatever larger product its row and column are, if that is small too. */
+bool cpu_product_is_small(size_t m, size_t n, size_t k);
 /* c[m,n] = alpha op(a)[m,k] op(b)[k,n] + beta c, where op transposes for 'T' and not for 'N', and
  * lda, ldb, ldc are the lengths of the rows as they are stored. Takes all threads, or one inside a
  * parallel region. The device has failed when there is not enough memory for it. */

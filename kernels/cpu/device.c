@@ -1,18 +1,11 @@
-/* The CPU as a device: plain memory, the table of its kernels, and oneDNN for the products. LEVEL
+/* The CPU as a device: plain memory, and the table of its kernels. LEVEL
  * is defined by kernels/rules.mk: the level of the processor that this is compiled for. */
 #include "kernels/cpu/cpu.h"
-#include <dnnl.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-struct cpu {
-    struct device device;
-    void *scratch;
-    size_t scratch_size;
-};
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
@@ -52,10 +45,10 @@ static void cpu_close(struct device *d)
     free(cpu);
 }
 
-static const char no_memory[] = "not enough memory for a kernel";
+const char cpu_no_memory[] = "not enough memory for a kernel";
 
 /* Several threads may find this out at once. */
-static void fail(const struct device *d, const char *why)
+void cpu_fail(const struct device *d, const char *why)
 {
     struct cpu *cpu = d->state;
     __atomic_store_n(&cpu->device.failed, why, __ATOMIC_RELAXED);
@@ -69,22 +62,9 @@ void *cpu_scratch(struct device *d, size_t bytes)
         cpu->scratch = cpu_allocate(d, bytes);
         cpu->scratch_size = cpu->scratch ? bytes : 0;
         if (!cpu->scratch)
-            fail(d, no_memory);
+            cpu_fail(d, cpu_no_memory);
     }
     return cpu->scratch;
-}
-
-void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
-                 float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
-                 float *c, size_t ldc)
-{
-    if (!omp_in_parallel())
-        omp_set_num_threads(d->threads);
-    dnnl_status_t status =
-        dnnl_sgemm(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
-                   (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc);
-    if (status != dnnl_success)
-        fail(d, status == dnnl_out_of_memory ? no_memory : "dnnl_sgemm refused its arguments");
 }
 
 __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;

@@ -1,5 +1,5 @@
-/* The linear layer: products of oneDNN, with the bias put in place before them and its gradient
- * summed by ourselves. */
+/* The linear layer: products, with the bias put in place before them and its gradient summed by
+ * ourselves. */
 #include "kernels/cpu/cpu.h"
 #include <string.h>
 
@@ -18,11 +18,13 @@ static void rows_forward(const struct device *d, float *y, const float *x, const
 void cpu_linear_forward(struct device *d, float *y, const float *x, const float *w, const float *b,
                         size_t rows, size_t in, size_t out)
 {
-    if (rows < ROWS * (size_t)d->threads) {
+    bool small = cpu_product_is_small(least(rows, ROWS), out, in);
+    int threads = small ? workers(d, rows * in * out / 32) : d->threads;
+    if (!small && rows < ROWS * (size_t)d->threads) {
         rows_forward(d, y, x, w, b, rows, in, out);
         return;
     }
-#pragma omp parallel for schedule(static) num_threads(d->threads)
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (size_t at = 0; at < rows; at += ROWS)
         rows_forward(d, y + at * out, x + at * in, w, b, least(ROWS, rows - at), in, out);
 }
