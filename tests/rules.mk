@@ -54,7 +54,8 @@ faults: setup ## make each call fail that can, in each program, each in a run of
 	@O=$(O) FAULTS=all bats --tap --timing tests/faults_alone.bats tests/faults_training.bats
 check-gpu: units ## on a machine with a GPU: what tests of kernels and of a training show on it
 	@CUDA_HOME=$(CUDA_HOME) tests/gpu/check
-bench: all ## a full-size training step beside PyTorch's (installs PyTorch into a scratch folder)
+bench: all ## what small networks take, and a full-size training step beside PyTorch's (installs it into a scratch folder)
+	tests/bench/small
 	tests/bench/step
 bench-gpu: units ## on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 	@CUDA_HOME=$(CUDA_HOME) tests/bench/gpu
