@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct settings {
@@ -50,6 +51,8 @@ static const char first_columns[] = "epoch\tstep\tlr", last_column[] = "total";
 static const struct written written_log = {
     .what = "a log", .content = CONTENT_OTHER, .head = first_columns, .column = last_column};
 
+static const char default_patience[] = "10";
+
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, .help = "learning rate after warm-up"},
@@ -59,7 +62,7 @@ static const struct option options[] = {
      .help = "after warm-up: fall to 0 at the end, stay, or fall to a tenth when the loss of "
              "validation "
              "does not"},
-    {0, "patience", "P", OPTION_INT, FIELD(patience), "10", 0, 1e9, .added = true,
+    {0, "patience", "P", OPTION_INT, FIELD(patience), default_patience, 0, 1e9, .added = true,
      .help = "bear P checkpoints without a lower loss before the rate falls (plateau)"},
     {0, "accumulate", "N", OPTION_INT, FIELD(accumulate), "1", 1, 1e9, .added = true,
      .help =
@@ -325,6 +328,8 @@ static void check_options(struct msa *m, const struct settings *set)
         msa_fail(m, MSA_USAGE, "--momentum goes with --optimizer sgd");
     if (set->clip_at != CLIP_AT_BATCH && set->clip == 0)
         msa_fail(m, MSA_USAGE, "--clip-at goes with --clip-value");
+    if (set->patience != atol(default_patience) && set->schedule != SCHEDULE_PLATEAU)
+        msa_fail(m, MSA_USAGE, "--patience goes with --schedule plateau");
 }
 
 static void run(struct msa *m)

@@ -190,6 +190,9 @@ END
     line "$sgd --clip-at update"
     [ "$status" -eq 2 ]
     [ "$output" = "msa-backprop: --clip-at goes with --clip-value" ]
+    line "$sgd --patience 3"
+    [ "$status" -eq 2 ]
+    [ "$output" = "msa-backprop: --patience goes with --schedule plateau" ]
 }
 
 @test "on a plateau of the validation loss the rate falls to a tenth, after as many checkpoints as patience bears" {
