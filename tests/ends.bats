@@ -206,7 +206,7 @@ cut_short() {
 
 # begin_training DIR: pipelines/train in the background, until it has made some steps; its process goes to `script`.
 begin_training() {
-    "$ROOT/pipelines/train" data.pkl "$1" --dim 16 --heads 2 --epochs 1000 --batch 8 --threads 1 2>said 3>&- &
+    "$ROOT/pipelines/train" data.pkl "$1" --dim 16 --heads 2 --epochs 1000000 --batch 8 --threads 1 2>said 3>&- &
     script=$!
     until [ -e "$1/steps.tsv" ] && [ "$(wc -l <"$1/steps.tsv")" -gt 5 ]; do
         sleep 0.05
@@ -231,7 +231,7 @@ working() {
         [ "$(working | wc -l)" -eq 8 ]
         kill -"$signal" "$script"
         wait "$script" || true
-        for ((i = 0; i < 50; i++)); do
+        for ((end = SECONDS + 20; SECONDS < end; )); do
             [ -n "$(working)" ] || break
             sleep 0.1
         done
