@@ -39,7 +39,9 @@ PROVE := prove --timer -j 3 --exec tests/run
 units: $(UNITS) $(FUZZERS) $(OBJ)/fault.so $(O)/lib/msa-emulated.so $(BENCH) all | $(OBJ)/lib ## build all that tests need
 test: units ## run all tests
 	@O=$(O) $(PROVE) $(LONG) $(SHORT)
-check: setup lint ## set-up, lint, all tests
+check: setup ## set-up, lint, all tests
+	@$(MAKE) --no-print-directory -j 2 units
+	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test
 # Both builds in one run of prove, whose summary is that of both. tests/run knows build/san/tests/X.bats.
 SAN_OF = $(patsubst tests/%,build/san/tests/%,$(patsubst build/%,build/san/%,$(1)))
