@@ -35,31 +35,32 @@ static inline vector vector_add_product(vector sum, float a, vector b)
     return VECTOR_ADD_PRODUCT(sum, a, b);
 }
 
-/* ---- The first n <= VECTOR_LANES of a vector, the others being 0, and no memory beyond them ----
- */
+/* ---- The first n <= VECTOR_LANES of a vector, the others being 0, and no memory beyond ---- */
 
 #if VECTOR_LANES == 16
-#    define VECTOR_FIRST(n)               ((__mmask16)((1u << (n)) - 1))
-#    define VECTOR_LOAD_FIRST(x, n)       ((vector)_mm512_maskz_loadu_ps(VECTOR_FIRST(n), x))
-#    define VECTOR_STORE_FIRST(x, n, all) _mm512_mask_storeu_ps(x, VECTOR_FIRST(n), (__m512)(all))
+static inline __mmask16 vector_mask(size_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+#    define VECTOR_LOAD_FIRST(x, n)     ((vector)_mm512_maskz_loadu_ps(vector_mask(n), x))
+#    define VECTOR_STORE_FIRST(x, v, n) _mm512_mask_storeu_ps(x, vector_mask(n), (__m512)(v))
 #elif VECTOR_LANES == 8
-/* The first n lanes have their highest bit set. */
-static inline __m256i vector_first(size_t n)
+static inline __m256i vector_mask(size_t n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-#    define VECTOR_LOAD_FIRST(x, n)       ((vector)_mm256_maskload_ps(x, vector_first(n)))
-#    define VECTOR_STORE_FIRST(x, n, all) _mm256_maskstore_ps(x, vector_first(n), (__m256)(all))
+#    define VECTOR_LOAD_FIRST(x, n)     ((vector)_mm256_maskload_ps(x, vector_mask(n)))
+#    define VECTOR_STORE_FIRST(x, v, n) _mm256_maskstore_ps(x, vector_mask(n), (__m256)(v))
 #else
-static inline vector vector_first(const float *x, size_t n)
+static inline vector vector_gather(const float *x, size_t n)
 {
     vector v = {0};
     for (size_t i = 0; i < n; i++)
         v[i] = x[i];
     return v;
 }
-#    define VECTOR_LOAD_FIRST(x, n)       vector_first(x, n)
-#    define VECTOR_STORE_FIRST(x, n, all) memcpy(x, &(all), (n) * sizeof *(x))
+#    define VECTOR_LOAD_FIRST(x, n)     vector_gather(x, n)
+#    define VECTOR_STORE_FIRST(x, v, n) memcpy(x, &(v), (n) * sizeof *(x))
 #endif
 
 static inline vector vector_load_first(const float *x, size_t n)
@@ -72,7 +73,7 @@ static inline void vector_store_first(float *x, vector v, size_t n)
     if (n == VECTOR_LANES)
         memcpy(x, &v, sizeof v);
     else
-        VECTOR_STORE_FIRST(x, n, v);
+        VECTOR_STORE_FIRST(x, v, n);
 }
 
 #endif
