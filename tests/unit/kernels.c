@@ -263,14 +263,8 @@ static void agrees_with_its_reference(void **state)
 
 static void run(struct msa *m)
 {
-    enum { COUNT = sizeof problems / sizeof *problems };
-    struct CMUnitTest tests[COUNT];
     open_devices(m);
-    for (size_t i = 0; i < COUNT; i++) {
-        tests[i] = test_of(m, problems + i, agrees_with_its_reference);
-    }
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    m->status = failures ? MSA_FAILED : MSA_OK;
+    test_problems(m, problems, sizeof problems / sizeof *problems, agrees_with_its_reference);
 }
 
 int main(void)

@@ -178,6 +178,18 @@ static inline struct CMUnitTest test_of(struct msa *m, struct problem *p, CMUnit
     return (struct CMUnitTest){name, test, NULL, NULL, p};
 }
 
+/* A test for each problem, on the devices that are open. */
+static inline void test_problems(struct msa *m, struct problem *problems, size_t count,
+                                 CMUnitTestFunction test)
+{
+    struct CMUnitTest *tests = msa_calloc(m, count, sizeof *tests);
+    for (size_t i = 0; i < count; i++)
+        tests[i] = test_of(m, &problems[i], test);
+    /* what cmocka_run_group_tests calls, which needs an array */
+    int failures = _cmocka_run_group_tests("problems", tests, count, NULL, NULL);
+    m->status = failures ? MSA_FAILED : MSA_OK;
+}
+
 /* What main returns: `run` opens devices and runs tests with them. */
 static inline int test_program(const char *program, void (*run)(struct msa *m))
 {

@@ -128,13 +128,8 @@ static void rows_may_be_anywhere(void **state)
 
 static void run(struct msa *m)
 {
-    enum { COUNT = sizeof problems / sizeof *problems };
-    struct CMUnitTest tests[COUNT];
     open_devices(m);
-    for (size_t i = 0; i < COUNT; i++)
-        tests[i] = test_of(m, &problems[i], rows_may_be_anywhere);
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    m->status = failures ? MSA_FAILED : MSA_OK;
+    test_problems(m, problems, sizeof problems / sizeof *problems, rows_may_be_anywhere);
 }
 
 int main(void)

@@ -59,15 +59,10 @@ static void same_bytes(void **state)
 
 static void run(struct msa *m)
 {
-    enum { COUNT = sizeof problems / sizeof *problems };
     static const long threads[] = {1, 2, 5};
-    struct CMUnitTest tests[COUNT];
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
         devices[device_count++] = device_open(m, "cpu", threads[i]);
-    for (size_t i = 0; i < COUNT; i++)
-        tests[i] = test_of(m, &problems[i], same_bytes);
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    m->status = failures ? MSA_FAILED : MSA_OK;
+    test_problems(m, problems, sizeof problems / sizeof *problems, same_bytes);
 }
 
 int main(void)
