@@ -26,16 +26,15 @@ enum { STEP = 1 /* s: at least so often it is asked how long has been waited */ 
 struct back {
     struct msa *m;
     struct peers *peers;
-    struct writer
-        *forward; /* that takes the header to the program that is to connect; NULL: not watched */
-    uint64_t announced;    /* its bytes up to the end of the header */
-    double looked;         /* when it was last asked how long has been waited, in seconds */
-    double unread, waited; /* seconds, before the next program has read the header, and since */
-    bool noticed;          /* it has been said that nobody is there */
-    int minutes;           /* so often it has been said that the header is not read */
-    bool greeted;          /* the peer's H has been read */
-    bool last;             /* nothing stands behind the peer */
-    char peer[64];         /* the peer's name; "" before its H */
+    struct writer *forward; /* takes the header to the next program; NULL: not watched */
+    uint64_t announced;     /* its bytes up to the end of the header */
+    double looked;          /* when it was last asked how long has been waited, in seconds */
+    double unread, waited;  /* seconds, before the next program has read the header, and since */
+    bool noticed;           /* it has been said that nobody is there */
+    int minutes;            /* so often it has been said that the header is not read */
+    bool greeted;           /* the peer's H has been read */
+    bool last;              /* nothing stands behind the peer */
+    char peer[64];          /* the peer's name; "" before its H */
     struct reader *reader;
 };
 

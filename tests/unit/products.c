@@ -105,7 +105,7 @@ static void check_matmul(struct device *d, struct matmul s)
     free_matrix(d, &b);
 }
 
-/* … and a gradient by weights, of dy[k,m]^T x[k,n], is added. */
+/* … and the gradient with respect to weights, dy[k,m]^T x[k,n], is added. */
 static void check_linear(struct device *d, struct matmul s)
 {
     struct matrix x = matrix_of(d, 3, s.m, s.k, false), w = matrix_of(d, 4, s.k, s.n, true),

@@ -133,7 +133,8 @@ enum { OPERATIONS = sizeof operations / sizeof *operations };
 
 /* --- alone and as slices */
 
-/* What an operation makes of operands: its result, and the gradient by all of their memory. */
+/* What an operation makes of operands: its result, and the gradient with respect to all of their
+ * memory. */
 struct outcome {
     float y[4 * N], gradient[ALL];
     size_t count;
