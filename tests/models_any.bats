@@ -4,6 +4,7 @@
 load helper
 load models.bash
 
+# shellcheck disable=SC2154 # what model sets
 # The line with initial values of its own and dropout; $1: options of msa-load, $2: epochs.
 trained() {
     joined "${filters[@]}" | sed -E "s/ --init [^ ]*//g; s/ --dropout 0/ --dropout 0.3/g
@@ -118,7 +119,8 @@ if kind == \"D\" and body[\"train\"] and body[\"step\"] == $2: os.system(\"pkill
         for each in encode fuse predict; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
-            ok "! setsid -w bash -o pipefail -c '$(trained '' 4 | killing "msa-$each" 10 | sed "s/'/'\\\\''/g")'"
+            trained '' 4 | killing "msa-$each" 10 >killed.bash
+            ok "! setsid -w bash -o pipefail killed.bash"
             ok "$(trained --resume 4)"
             diff -r whole run
             rm -r run
