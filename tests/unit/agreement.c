@@ -53,6 +53,7 @@ static struct problem problems[] = {
     {.pair = &regression_pair, .n = {57}, .kind = WEIGHTED | REGRESSION_L1},
     {.pair = &relu_pair, .n = {57 * 709}, .rate = .1f},
     {.pair = &sigmoid_pair, .n = {57 * 709}, .rate = .5f},
+    {.pair = &number_pair, .n = {57 * 709}},
     {.pair = &affine_pair, .n = {57 * 709}, .real = .4f, .kind = AFFINE_LOW | AFFINE_HIGH},
     {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(ADD, ROW)},
     {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(MULTIPLY, NUMBER)},

@@ -76,6 +76,7 @@ static struct problem problems[] = {
     {.pair = &relu_pair, .n = {5001}, .rate = .3f}, /* none is 0, where there is no slope */
     {.pair = &sigmoid_pair, .n = {29}, .rate = .5f},
     {.pair = &sigmoid_pair, .n = {70001}},
+    {.pair = &number_pair, .n = {37}},
     {.pair = &affine_pair, .n = {37}, .real = 1.5f},
     {.pair = &affine_pair, .n = {37}, .real = 1, .kind = AFFINE_LOW},
     {.pair = &affine_pair, .n = {37}, .real = -1, .kind = AFFINE_HIGH},

@@ -52,6 +52,7 @@ static const struct pair batch_norm_pair = {"batch_norm",
 
 PAIR(relu, elementwise, 1, 0, false);
 PAIR(sigmoid, elementwise, 1, 0, false);
+PAIR(number, elementwise, 1, 0, false);
 PAIR(affine, elementwise, 1, 0, false);
 PAIR(arithmetic, arithmetic, 2, 0, false);
 PAIR(softmax, softmax, 1, 0, false);

@@ -15,6 +15,7 @@ static struct problem problems[] = {
     {.pair = &cosine_pair, .n = {300, 709, 5, 3}},
     {.pair = &relu_pair, .n = {200003}, .rate = .3f},
     {.pair = &sigmoid_pair, .n = {200003}, .rate = .3f},
+    {.pair = &number_pair, .n = {400003}},
     {.pair = &affine_pair, .n = {400003}, .real = 1.5f, .kind = AFFINE_HIGH},
     {.pair = &arithmetic_pair, .n = {801, 709}, .kind = ARITHMETIC(MULTIPLY, NONE)},
     {.pair = &arithmetic_pair, .n = {801, 709}, .kind = ARITHMETIC(MULTIPLY, ROW)},

@@ -31,7 +31,7 @@ static struct var *by_element(struct tape *t, struct var *const *x, const struct
     y = op_add(t, y, op_tanh(t, x[1], drop), BROADCAST_NONE);
     y = op_add(t, y, op_relu(t, x[2], drop), BROADCAST_NONE);
     y = op_add(t, y, op_sigmoid(t, x[0], drop), BROADCAST_NONE);
-    y = op_add(t, y, op_affine(t, x[1], 2, 1), BROADCAST_NONE);
+    y = op_add(t, y, op_affine(t, op_number(t, x[1]), 2, 1), BROADCAST_NONE);
     return op_add(t, y, op_clamp(t, x[2], -.5f, .5f), BROADCAST_NONE);
 }
 

@@ -27,6 +27,8 @@ struct var *op_sigmoid(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_affine(struct tape *t, struct var *x, float scale, float shift);
 /* Infinite limits are none. */
 struct var *op_clamp(struct tape *t, struct var *x, float low, float high);
+/* NaN becomes 0. */
+struct var *op_number(struct tape *t, struct var *x);
 /* a [..,C], of R rows, and b, which has as many numbers, or is a row [C] for all of them, or has a
  * number for each row, [R], or is one number -> the shape of a. Other sizes of b fail the run. a
  * and b may be the same variable. */
