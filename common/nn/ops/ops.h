@@ -74,6 +74,8 @@ struct var *op_self_attention(struct tape *t, struct var *qkv, struct sequences 
 struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
 struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
+/* [..,C] -> [..,width]; columns that are not there fail the run. */
+struct var *op_columns(struct tape *t, struct columns from, size_t width);
 
 /* What an LSTM remembers: [B,L,H] behind each step, or [B,H] at one. */
 struct states {
@@ -104,6 +106,7 @@ struct lengths {
 struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int32_t *own);
 struct var *op_concat_frames(struct tape *t, int count,
                              struct var *const *parts); /* [B,L1,D] [B,L2,D] … -> [B,L1+L2+…,D] */
+struct var *op_turn(struct tape *t, struct var *x);     /* [B,L,D] -> [L,B,D]. In lane 0. */
 /* x [B,L,D] -> [B,T,D], T words: the last frame is repeated until there are n T frames, n =
  * ceil(L/T), and a word is the mean of n. In lane 0. */
 struct var *op_words(struct tape *t, struct var *x, size_t words);
