@@ -12,10 +12,10 @@ size_t fuse_adds(struct trainable *t, long usual)
 float fuse_dropout(struct trainable *t)
 {
     const double *dropout = ((const struct fuse_settings *)t->settings)->dropout;
-    for (int i = 1; i < PLACES; i++)
-        if (dropout[i] != dropout[0])
-            msa_fail(t->m, MSA_USAGE, "--dropout: %s has one place, not " FUSE_PLACES,
-                     t->m->named->name);
+    uint32_t keys = option_given(t->m, "dropout");
+    if (keys && keys != UINT32_MAX)
+        msa_fail(t->m, MSA_USAGE, "--dropout: %s has one place, not " FUSE_PLACES,
+                 t->m->named->name);
     trainable_note(t, "dropout", real_text(t->m, dropout[0]));
     return (float)dropout[0];
 }
