@@ -91,6 +91,16 @@ static struct var *sequences(struct tape *t, struct var *const *x, const struct 
     return op_concat_frames(t, 2, (struct var *[]){op_words(t, shaped(t, x[2], 3, 3, 8, 1), 3), y});
 }
 
+/* Rows are turned, and parts of a row taken and added to. */
+static struct var *parts(struct tape *t, struct var *const *x, const struct constants *c)
+{
+    (void)c;
+    struct var *turned = op_turn(t, shaped(t, x[0], 3, 2, 2, 6));
+    struct var *some = op_columns(t, (struct columns){x[1], 2}, 3);
+    struct var *more = op_columns(t, (struct columns){x[1], 0}, 3);
+    return op_concat(t, 3, (struct var *[]){tape_view(t, turned, 2, x[0]->shape), some, more});
+}
+
 /* --- attention */
 
 static struct attention attention(size_t heads, size_t size)
@@ -125,9 +135,10 @@ static const struct {
     const char *name;
     operation *apply;
 } operations[] = {
-    {"by element", by_element}, {"of two", of_two},       {"by row", by_row},
-    {"products", products},     {"norms", norms},         {"places", places},
-    {"sequences", sequences},   {"attention", attending}, {"losses", losses},
+    {"by element", by_element}, {"of two", of_two}, {"by row", by_row},
+    {"products", products},     {"norms", norms},   {"places", places},
+    {"sequences", sequences},   {"parts", parts},   {"attention", attending},
+    {"losses", losses},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
