@@ -135,13 +135,13 @@ def one_frame_at_each_step(features=3, hidden=4):
 
 
 def steps_before_samples():
-    """And some of their columns, twice."""
-    x = torch.randn(3, 5, 6, requires_grad=True)
+    """And some of their columns, twice, by some of the columns of a weight."""
+    x, w = torch.randn(3, 5, 6, requires_grad=True), torch.randn(4, 7, requires_grad=True)
     turned = x.transpose(0, 1)
-    y = torch.cat((turned[..., 1:4], turned[..., 3:5]), 2)
+    y = torch.cat((turned[..., 1:4], turned[..., 3:5]), 2) @ w[:, 2:].T
     dy = torch.randn_like(y)
     (y * dy).sum().backward()
-    keep("turned", x=x, dx=x.grad, y=y, dy=dy)
+    keep("turned", x=x, dx=x.grad, w=w, dw=w.grad, y=y, dy=dy)
 
 
 torch.manual_seed(1)

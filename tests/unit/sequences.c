@@ -414,7 +414,10 @@ static void turn(struct msa *m)
     assert_int_equal(turned->shape[1], x->shape[0]);
     struct var *parts[] = {op_columns(&s.tape, (struct columns){turned, 1}, 3),
                            op_columns(&s.tape, (struct columns){turned, 3}, 2)};
-    compare_ends(&s, "turned", x, op_concat(&s.tape, 2, parts));
+    struct var *w = input(&s, "turned", "w"),
+               *some = op_columns(&s.tape, (struct columns){w, 2}, 5);
+    compare_ends(&s, "turned", x, op_linear(&s.tape, op_concat(&s.tape, 2, parts), some, NULL));
+    compare(&s, "turned", "dw", tape_gradient(w), w->count);
 }
 
 static void steps_stand_before_samples(void **state)

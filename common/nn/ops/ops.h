@@ -15,7 +15,7 @@
  * Nothing is dropped outside training. */
 struct dropout dropout_at(const struct tape *t, float rate, const char *layer, const char *place);
 
-/* x [..,in], w [out,in], b [out] or NULL -> [..,out] */
+/* x [..,in], w [out,in], b [out] or NULL -> [..,out]; w and b need not be parameters. */
 struct var *op_linear(struct tape *t, struct var *x, struct var *w, struct var *b);
 struct var *op_gelu(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop);
