@@ -124,6 +124,17 @@ static struct problem problems[] = {
     {.pair = &batch_norm_pair, .n = {130, 71}, .real = 1e-5f},
     {.pair = &batch_norm_pair, .n = {1, 13}, .real = 1e-5f, .kind = 1},
     {.pair = &batch_norm_pair, .n = {9, 71}, .real = 1e-5f, .kind = 1},
+    {.pair = &tensor_fusion_pair, .n = {1, 1, 0, 0, 0}},
+    {.pair = &tensor_fusion_pair, .n = {1, 1, 0, 1, 1}, .rate = .5f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 0, 33}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 5, 2}},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 2, 33}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 1, 2, 5}},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 1, 2, 5}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {33, 64, 5, 2, 1}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {33, 1, 2, 33, 5}},
+    {.pair = &tensor_fusion_pair, .n = {2, 3, 33, 5, 33}},
+    {.pair = &tensor_fusion_pair, .n = {2, 3, 33, 5, 33}, .rate = .4f},
 };
 
 /* --- comparisons */

@@ -101,6 +101,16 @@ static struct var *parts(struct tape *t, struct var *const *x, const struct cons
     return op_concat(t, 3, (struct var *[]){tape_view(t, turned, 2, x[0]->shape), some, more});
 }
 
+static struct var *fusion(struct tape *t, struct var *const *x, const struct constants *c)
+{
+    struct var *parts[] = {shaped(t, x[0], 2, 2, 1, 0), shaped(t, x[1], 2, 2, 1, 0),
+                           shaped(t, x[0], 2, 2, 2, 0)};
+    (void)c;
+    struct var *w = shaped(t, x[2], 2, 2, 12, 0), *b = shaped(t, x[1], 1, 2, 0, 0);
+    struct var *two = op_tensor_fusion(t, 2, parts + 1, shaped(t, x[2], 2, 2, 6, 0), b, drop);
+    return op_add(t, op_tensor_fusion(t, 3, parts, w, b, drop), two, BROADCAST_NONE);
+}
+
 /* --- attention */
 
 static struct attention attention(size_t heads, size_t size)
@@ -137,8 +147,8 @@ static const struct {
 } operations[] = {
     {"by element", by_element}, {"of two", of_two}, {"by row", by_row},
     {"products", products},     {"norms", norms},   {"places", places},
-    {"sequences", sequences},   {"parts", parts},   {"attention", attending},
-    {"losses", losses},
+    {"sequences", sequences},   {"parts", parts},   {"fusion", fusion},
+    {"attention", attending},   {"losses", losses},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

@@ -1,7 +1,7 @@
 /* The closed set of operations on a tape; everything else is composed of them: linear.c,
  * elementwise.c, arithmetic.c (of two variables), rows.c (softmax, Euclidean norm), matmul.c,
  * norm.c, batch_norm.c, embedding.c (positions too), attention.c, lstm.c, conv.c, mean.c, concat.c,
- * sequences.c, losses.c.
+ * tensor_fusion.c, sequences.c, losses.c.
  *
  * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
  * last. An operation's result wants a gradient when one of its inputs does. */
@@ -76,6 +76,12 @@ struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
 /* [..,C] -> [..,width]; columns that are not there fail the run. */
 struct var *op_columns(struct tape *t, struct columns from, size_t width);
+enum { FUSED = 3 };
+/* One to FUSED of [B,n1] [B,n2] …, w [P,(n1+1) (n2+1) …], b [P] -> [B,P]: the outer product of a
+ * sample's vectors, a 1 in front of each, the last one's numbers innermost, with dropout, through a
+ * linear layer (msa-model(7), Fusion). */
+struct var *op_tensor_fusion(struct tape *t, int count, struct var *const *parts, struct var *w,
+                             struct var *b, struct dropout drop);
 
 /* What an LSTM remembers: [B,L,H] behind each step, or [B,H] at one. */
 struct states {
