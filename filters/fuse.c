@@ -3,8 +3,8 @@
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
 
-static const struct variant *const variants[] = {&fuse_concat.is, &fuse_low_rank.is,
-                                                 &fuse_memory.is, NULL};
+static const struct variant *const variants[] = {&fuse_concat.is, &fuse_tensor.is,
+                                                 &fuse_low_rank.is, &fuse_memory.is, NULL};
 
 #define FIELD(name) offsetof(struct fuse_settings, name)
 static const struct option options[] = {
@@ -13,8 +13,9 @@ static const struct option options[] = {
          "which vectors are fused, in this order: of audio,vision,text those that arrive unless "
          "given; evaluation takes it from the parameters"},
     {0, "out", "N", OPTION_INT, FIELD(out), NULL, 1, FUSE_MOST,
-     .help =
-         "width D of f: 128 unless given, of low-rank 1; evaluation takes it from the parameters"},
+     .help = "width D of f: 128 unless given, of tensor 32, of low-rank 1; evaluation takes it "
+             "from the "
+             "parameters"},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0", 0, 0.999,
      .help = "dropout probability in training", .keys = FUSE_PLACES},
     {0},

@@ -18,7 +18,7 @@ struct fuse_settings {
     double dropout[PLACES]; /* by place */
 };
 
-extern const struct model fuse_concat, fuse_low_rank, fuse_memory;
+extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory;
 
 /* For build(): D, as --out says, else as files with initial values have noted, else `usual`; noted,
  * and f [B,D] is declared. */

@@ -103,12 +103,12 @@ static struct var *parts(struct tape *t, struct var *const *x, const struct cons
 
 static struct var *fusion(struct tape *t, struct var *const *x, const struct constants *c)
 {
-    struct var *parts[] = {shaped(t, x[0], 2, 2, 1, 0), shaped(t, x[1], 2, 2, 1, 0),
-                           shaped(t, x[0], 2, 2, 2, 0)};
+    struct var *of[] = {shaped(t, x[0], 2, 2, 1, 0), shaped(t, x[1], 2, 2, 1, 0),
+                        shaped(t, x[0], 2, 2, 2, 0)};
     (void)c;
     struct var *w = shaped(t, x[2], 2, 2, 12, 0), *b = shaped(t, x[1], 1, 2, 0, 0);
-    struct var *two = op_tensor_fusion(t, 2, parts + 1, shaped(t, x[2], 2, 2, 6, 0), b, drop);
-    return op_add(t, op_tensor_fusion(t, 3, parts, w, b, drop), two, BROADCAST_NONE);
+    struct var *two = op_tensor_fusion(t, 2, of + 1, shaped(t, x[2], 2, 2, 6, 0), b, drop);
+    return op_add(t, op_tensor_fusion(t, 3, of, w, b, drop), two, BROADCAST_NONE);
 }
 
 /* --- attention */
