@@ -13,8 +13,8 @@
 
 enum {
     GROUPS = 32,
-    BLOCK = 1024, /* columns, about */
-    LINE = 16     /* floats */
+    BLOCK = 1 << 15, /* floats: it stays in the cache, and its gradient too */
+    LINE = 16        /* floats */
 };
 
 struct work {
@@ -53,7 +53,7 @@ static struct work work_of(const struct device *d, const struct tensor_fusion *s
     work.last = s->t + 1;
     work.columns = fusion_columns(s);
     work.group = (work.pairs + GROUPS - 1) / GROUPS;
-    work.block = least(work.group, work.last < BLOCK ? BLOCK / work.last : 1);
+    work.block = least(work.group, BLOCK / (s->batch * work.last + 1) + 1);
     work.stride = lines(work.block * work.last);
     return work;
 }
