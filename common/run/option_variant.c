@@ -20,15 +20,36 @@ int option_tables(const struct program *program, struct msa *m,
     return count;
 }
 
-const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
+uint32_t option_given(struct msa *m, const char *name)
+{
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(m->of, m, tables), at = 0;
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++, at++)
+            if (strcmp(o->name, name) == 0)
+                return m->given[at];
+    assert(!"an option of the program");
+    return 0;
+}
+
+char *variant_names(const struct program *program, const char *separator, char text[OPTION_ARG])
 {
     size_t used = 0;
+    for (int i = 0; program->variants[i]; i++) {
+        used += (size_t)snprintf(text + used, OPTION_ARG - used, "%s%s", i ? separator : "",
+                                 program->variants[i]->name);
+        assert(used < OPTION_ARG);
+    }
+    return text;
+}
+
+const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
+{
     if (o->kind != OPTION_VARIANT)
         return o->arg;
-    for (int i = 0; program->variants[i] && used < OPTION_ARG; i++)
-        used += (size_t)snprintf(text + used, OPTION_ARG - used, "%s|", program->variants[i]->name);
-    assert(used + sizeof "auto" <= OPTION_ARG);
-    snprintf(text + used, OPTION_ARG - used, "auto");
+    size_t used = strlen(variant_names(program, "|", text));
+    assert(used + sizeof "|auto" <= OPTION_ARG);
+    strcpy(text + used, "|auto");
     return text;
 }
 

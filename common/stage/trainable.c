@@ -3,6 +3,7 @@
 #include "common/nn/device.h"
 #include "common/stage/parameter_files.h"
 #include "common/stage/trainable_frames.h"
+#include "common/stage/trainable_lengths.h"
 #include "common/stream/resume.h"
 #include <assert.h>
 #include <stdio.h>
@@ -60,13 +61,17 @@ void trainable_check_options(struct trainable *t)
 
 void trainable_choose(struct trainable *t, const struct variant *given)
 {
-    const char *option = t->m->of->chosen_by, *noted = trainable_noted(t, option);
-    const struct variant *kept = noted ? variant_named(t->m, noted) : t->m->of->variants[0];
+    const struct program *of = t->m->of;
+    const char *option = of->chosen_by, *noted = trainable_noted(t, option);
+    const struct variant *kept = noted            ? variant_named(t->m, noted)
+                                 : of->by_operand ? given
+                                                  : of->variants[0];
     if (!kept)
         msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is not known",
                  option, noted);
     if (t->given && given && given != kept)
-        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", option, given->name,
+        msa_fail(t->m, MSA_USAGE, "%s%s given but %s has %s",
+                 of->by_operand ? "" : msa_format(t->m, "--%s: ", option), given->name,
                  t->given->path, kept->name);
     const struct variant *v = given ? given : kept;
     trainable_note(t, option, v->name);
@@ -245,6 +250,7 @@ static void on_record(struct stage *s, struct record *r)
         params_epoch(&t->params, (long)r->epoch);
     tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
     read_inputs(t);
+    trainable_lengths_read(t);
     compute(t);
     write_outputs(t);
     tape_wait(&t->tape);

@@ -9,6 +9,7 @@
 #define MSA_TRAINABLE_H
 
 #include "common/dataset/dataset.h"
+#include "common/nn/ops/ops.h"
 #include "common/nn/params.h"
 #include "common/run/option.h"
 #include "common/stage/parameter_checkpoints.h"
@@ -67,6 +68,15 @@ struct trainable_end {
     struct host_copy host;            /* until the frame is written */
 };
 
+/* Of a modality's frames, those that count (trainable_lengths.h). */
+struct trainable_lengths {
+    bool counted;                      /* they are asked for */
+    bool own;                          /* each sample's own */
+    const struct schema_entry *frames; /* NULL: none arrive */
+    const struct schema_entry *says;   /* how many are a sample's own; NULL: frames themselves do */
+    struct lengths now;                /* of the current record */
+};
+
 struct trainable {
     struct msa *m;
     const struct trainable_settings *settings;
@@ -88,6 +98,7 @@ struct trainable {
     int input_count, output_count, drop_count;
     struct trainable_end inputs[TRAINABLE_ENDS], outputs[TRAINABLE_ENDS];
     const char *drops[TRAINABLE_ENDS]; /* names of tensors that go no further */
+    struct trainable_lengths lengths[MODALITIES];
 };
 
 /* The run function of a trainable program; `self` is its own. */
@@ -98,9 +109,10 @@ struct part *trainable_part(struct trainable *t, const struct model *model, int 
 /* For choose(), when all have been put to work: fails the run with MSA_USAGE where an option was
  * given that none of them takes. */
 void trainable_check_options(struct trainable *t);
-/* For choose() of a stage that is one model: the one that the option program->chosen_by names, else
- * in evaluation the one that FILE has noted under that name, else the program's first; noted. In
- * evaluation one that is given but differs from FILE's fails the run with MSA_USAGE. */
+/* For choose() of a stage that is one model: the one that the option program->chosen_by, or an
+ * operand, names, else in evaluation the one that FILE has noted under that name, else the
+ * program's first; noted. In evaluation one that is given but differs from what FILE has noted
+ * fails the run with MSA_USAGE. */
 void trainable_choose(struct trainable *t, const struct variant *given);
 
 /* The settings and the run function of a program that is one model. */
@@ -128,6 +140,9 @@ void trainable_columns(struct trainable *t, const char *name, char (*columns)[TE
  * that is given but differs from FILE's fails the run with MSA_USAGE; an invalid value in a
  * file always does, with MSA_CORRUPT. */
 long trainable_int(struct trainable *t, const char *key, long given, long usual, long most);
+/* The same of an option that is a choice of `words`, "all|own|auto", of which the last stands for
+ * what is not given: indices of them; noted as its word. */
+int trainable_choice(struct trainable *t, const char *key, const char *words, int given, int usual);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);

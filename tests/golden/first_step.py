@@ -2,6 +2,7 @@
 """Hold the first forward pass, or the first gradient, against PyTorch's.
 
   first_step.py forward STREAM GOLDEN    the tensors of GOLDEN in the first record
+  first_step.py encode STREAM GOLDEN     of these, h_* alone
   first_step.py gradient RUN GOLDEN      the first moments in RUN/STAGE.safetensors.1, the gradient of each of GOLDEN's
                                          stages; of what is frozen there is none
   first_step.py bert STREAM GOLDEN POOL  the first record's text, or h_text, as BERT makes it
@@ -36,6 +37,11 @@ def forward(stream, golden):
     return record["tensors"], tensors(f"{golden}/forward0.safetensors")
 
 
+def encode(stream, golden):
+    got, want = forward(stream, golden)
+    return got, {name: x for name, x in want.items() if name.startswith("h_")}
+
+
 def bert(stream, golden, pool):
     with open(stream, "rb") as f:
         record = next(body for kind, body in frames(f) if kind == "D")
@@ -59,7 +65,7 @@ def gradient(run, golden):
     return got, {name: x for name, x in want.items() if name not in frozen}
 
 
-looks = {"forward": forward, "gradient": gradient, "bert": bert, "bert_gradient": bert_gradient}
+looks = {"forward": forward, "encode": encode, "gradient": gradient, "bert": bert, "bert_gradient": bert_gradient}
 got, want = looks[sys.argv[1]](*sys.argv[2:])
 errors = {}
 for name, ref in want.items():

@@ -44,6 +44,16 @@ static const struct program program = {.name = "msa-test",
                                        .options = own,
                                        .variants = variants,
                                        .chosen_by = "net"};
+/* The same, of which an operand says which. */
+static const struct program by_operand = {.name = "msa-test",
+                                          .operands = "HOW [FILE]",
+                                          .min_operands = 1,
+                                          .max_operands = 2,
+                                          .settings_size = sizeof(struct settings),
+                                          .options = own,
+                                          .variants = variants,
+                                          .chosen_by = "how",
+                                          .by_operand = true};
 
 struct script {
     struct msa m;
@@ -51,6 +61,7 @@ struct script {
     char from[64]; /* what is in the list of each key */
     long heads;
     const struct variant *chosen[COUNT];
+    uint32_t hidden, dropout, heads_given; /* for which keys they were given */
 };
 
 static void parse_body(struct msa *m)
@@ -62,6 +73,9 @@ static void parse_body(struct msa *m)
         for (int k = 0; k <= s->settings.from[i].count; k++)
             strcat(s->from, k < s->settings.from[i].count ? s->settings.from[i].values[k] : ";");
     s->heads = ((const struct deep_settings *)variant_settings(m, &deep))->heads;
+    s->hidden = option_given(m, "hidden");
+    s->dropout = option_given(m, "dropout");
+    s->heads_given = option_given(m, "heads");
     for (int i = 0; i < COUNT; i++)
         if (!s->chosen[i])
             s->chosen[i] = s->settings.net[i];
@@ -151,6 +165,52 @@ static void what_no_chosen_variant_takes_is_refused(void **state)
     assert_string_equal(PARSE("--net=text=deep", "--hidden=audio=3").m.error, ""); /* no audio */
 }
 
+static void what_was_given_is_told_by_key_whatever_its_value(void **state)
+{
+    (void)state;
+    struct script s = PARSE("--net=deep", "--dropout", "audio=.5", "--dropout", "text=.5");
+    assert_int_equal(s.dropout, 1 | 4);
+    assert_int_equal(s.hidden, 0);
+    assert_int_equal(s.heads_given, 0);
+    s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=8");
+    assert_int_equal(s.hidden, UINT32_MAX);
+    assert_int_equal(s.heads_given, UINT32_MAX);
+    assert_int_equal(s.dropout, 0);
+}
+
+static void parse_operand_body(struct msa *m)
+{
+    options_parse(m, &by_operand);
+    assert_int_equal(m->operand_count, strcmp(m->argv[m->argc - 1], "file") == 0);
+    if (m->operand_count)
+        assert_string_equal(m->operands[0], "file");
+    assert_null(m->operands[m->operand_count]);
+    options_check_taken(m, &m->named, 1);
+    assert_true(variant_chosen(m, &dense));
+}
+
+static struct script parse_operand(int argc, char **argv)
+{
+    struct script s = {.m = {.program = "msa-test", .argc = argc, .argv = argv}};
+    msa_run(&s.m, parse_operand_body);
+    return s;
+}
+
+static void an_operand_names_a_variant(void **state)
+{
+    (void)state;
+    assert_string_equal(parse_operand(2, ARGV("dense")).m.error, "");
+    assert_string_equal(parse_operand(3, ARGV("dense", "file")).m.error, "");
+    assert_string_equal(parse_operand(4, ARGV("--hidden=3", "dense", "file")).m.error, "");
+    refused(parse_operand(2, ARGV("wide")), "'wide' is none of deep, dense, bare");
+    refused(parse_operand(3, ARGV("file", "dense")), "'file' is none of deep, dense, bare");
+    refused(parse_operand(1, ARGV(NULL)),
+            "too few operands: expected HOW [FILE] (see msa-test --help)");
+    refused(parse_operand(4, ARGV("dense", "file", "other")),
+            "unexpected operand 'other' (see msa-test --help)");
+    refused(parse_operand(3, ARGV("dense", "--heads=2")), "--heads is for deep, not for dense");
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -160,6 +220,8 @@ int main(void)
         cmocka_unit_test(there_is_a_list_for_each_key),
         cmocka_unit_test(wrong_keys_and_values_are_refused),
         cmocka_unit_test(what_no_chosen_variant_takes_is_refused),
+        cmocka_unit_test(what_was_given_is_told_by_key_whatever_its_value),
+        cmocka_unit_test(an_operand_names_a_variant),
     };
     return cmocka_run_group_tests_name("variants", tests, NULL, NULL);
 }
