@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct settings {
@@ -51,8 +50,6 @@ static const char first_columns[] = "epoch\tstep\tlr", last_column[] = "total";
 static const struct written written_log = {
     .what = "a log", .content = CONTENT_OTHER, .head = first_columns, .column = last_column};
 
-static const char default_patience[] = "10";
-
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "lr", "X", OPTION_REAL, FIELD(lr), "1e-4", 0, 1e3, .help = "learning rate after warm-up"},
@@ -62,7 +59,7 @@ static const struct option options[] = {
      .help = "after warm-up: fall to 0 at the end, stay, or fall to a tenth when the loss of "
              "validation "
              "does not"},
-    {0, "patience", "P", OPTION_INT, FIELD(patience), default_patience, 0, 1e9, .added = true,
+    {0, "patience", "P", OPTION_INT, FIELD(patience), "10", 0, 1e9, .added = true,
      .help = "bear P checkpoints without a lower loss before the rate falls (plateau)"},
     {0, "accumulate", "N", OPTION_INT, FIELD(accumulate), "1", 1, 1e9, .added = true,
      .help =
@@ -320,16 +317,20 @@ static bool never(const struct stage *s)
     return false;
 }
 
+/* An option that would do nothing here is a mistake. */
+static void goes_with(struct msa *m, const char *option, bool there, const char *with)
+{
+    if (option_given(m, option) && !there)
+        msa_fail(m, MSA_USAGE, "--%s goes with --%s", option, with);
+}
+
 static void check_options(struct msa *m, const struct settings *set)
 {
-    if (set->amsgrad && set->optimizer != RULE_ADAMW && set->optimizer != RULE_ADAM)
-        msa_fail(m, MSA_USAGE, "--amsgrad goes with --optimizer adamw or adam");
-    if (set->momentum != 0 && set->optimizer != RULE_SGD)
-        msa_fail(m, MSA_USAGE, "--momentum goes with --optimizer sgd");
-    if (set->clip_at != CLIP_AT_BATCH && set->clip == 0)
-        msa_fail(m, MSA_USAGE, "--clip-at goes with --clip-value");
-    if (set->patience != atol(default_patience) && set->schedule != SCHEDULE_PLATEAU)
-        msa_fail(m, MSA_USAGE, "--patience goes with --schedule plateau");
+    bool adam = set->optimizer == RULE_ADAMW || set->optimizer == RULE_ADAM;
+    goes_with(m, "amsgrad", adam, "optimizer adamw or adam");
+    goes_with(m, "momentum", set->optimizer == RULE_SGD, "optimizer sgd");
+    goes_with(m, "clip-at", set->clip != 0, "clip-value");
+    goes_with(m, "patience", set->schedule == SCHEDULE_PLATEAU, "schedule plateau");
 }
 
 static void run(struct msa *m)

@@ -125,6 +125,10 @@ int program_main(const struct program *program, int argc, char **argv);
  * (program->untold). */
 bool options_parse(struct msa *m, const struct program *program);
 
+/* For which keys the command line gave this option of the program's or its variants', a bit each;
+ * all bits: a value for all, or one of an option without keys; 0: it did not. */
+uint32_t option_given(struct msa *m, const char *name);
+
 /* Prints on stdout: form NULL is --help, "mdoc" the list in the OPTIONS section of the man page,
  * "names" one "--name" a line, "variants" the name of one a line, "bash" and "zsh" the shell's
  * commands for completion. Errors of writing are left to the caller. */

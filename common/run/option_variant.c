@@ -20,6 +20,18 @@ int option_tables(const struct program *program, struct msa *m,
     return count;
 }
 
+uint32_t option_given(struct msa *m, const char *name)
+{
+    struct option_table tables[OPTION_TABLES];
+    int count = option_tables(m->of, m, tables), at = 0;
+    for (int i = 0; i < count; i++)
+        for (const struct option *o = tables[i].options; o && o->name; o++, at++)
+            if (strcmp(o->name, name) == 0)
+                return m->given[at];
+    assert(!"an option of the program");
+    return 0;
+}
+
 const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
 {
     size_t used = 0;

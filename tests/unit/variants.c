@@ -51,6 +51,7 @@ struct script {
     char from[64]; /* what is in the list of each key */
     long heads;
     const struct variant *chosen[COUNT];
+    uint32_t hidden, dropout, heads_given; /* for which keys they were given */
 };
 
 static void parse_body(struct msa *m)
@@ -62,6 +63,9 @@ static void parse_body(struct msa *m)
         for (int k = 0; k <= s->settings.from[i].count; k++)
             strcat(s->from, k < s->settings.from[i].count ? s->settings.from[i].values[k] : ";");
     s->heads = ((const struct deep_settings *)variant_settings(m, &deep))->heads;
+    s->hidden = option_given(m, "hidden");
+    s->dropout = option_given(m, "dropout");
+    s->heads_given = option_given(m, "heads");
     for (int i = 0; i < COUNT; i++)
         if (!s->chosen[i])
             s->chosen[i] = s->settings.net[i];
@@ -151,6 +155,19 @@ static void what_no_chosen_variant_takes_is_refused(void **state)
     assert_string_equal(PARSE("--net=text=deep", "--hidden=audio=3").m.error, ""); /* no audio */
 }
 
+static void what_was_given_is_told_by_key_whatever_its_value(void **state)
+{
+    (void)state;
+    struct script s = PARSE("--net=deep", "--dropout", "audio=.5", "--dropout", "text=.5");
+    assert_int_equal(s.dropout, 1 | 4);
+    assert_int_equal(s.hidden, 0);
+    assert_int_equal(s.heads_given, 0);
+    s = PARSE("--net=dense", "--net=text=deep", "--hidden", "3", "--heads=8");
+    assert_int_equal(s.hidden, UINT32_MAX);
+    assert_int_equal(s.heads_given, UINT32_MAX);
+    assert_int_equal(s.dropout, 0);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(there_is_a_list_for_each_key),
         cmocka_unit_test(wrong_keys_and_values_are_refused),
         cmocka_unit_test(what_no_chosen_variant_takes_is_refused),
+        cmocka_unit_test(what_was_given_is_told_by_key_whatever_its_value),
     };
     return cmocka_run_group_tests_name("variants", tests, NULL, NULL);
 }
