@@ -68,6 +68,30 @@ long trainable_int(struct trainable *t, const char *key, long given, long usual,
     return result;
 }
 
+/* The index of a word that a file has noted, below `none`. */
+static int noted_word(struct trainable *t, const char *key, const char *words, int none,
+                      const char *text)
+{
+    int word = option_index(words, '|', text);
+    if (word < 0 || word >= none)
+        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s', which is not known",
+                 t->given ? t->given->path : "--init", key, text);
+    return word;
+}
+
+int trainable_choice(struct trainable *t, const char *key, const char *words, int given, int usual)
+{
+    const char *text = trainable_initial_note(t, key);
+    int none = option_index(words, '|', strrchr(words, '|') + 1);
+    int noted = text ? noted_word(t, key, words, none, text) : usual;
+    int result = given == none ? noted : given;
+    if (text && t->given && result != noted)
+        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", key,
+                 option_word(t->m, words, given), t->given->path, text);
+    trainable_note(t, key, option_word(t->m, words, result));
+    return result;
+}
+
 const char *trainable_text(struct trainable *t, const char *key, const char *given,
                            const char *usual)
 {

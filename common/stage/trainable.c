@@ -3,6 +3,7 @@
 #include "common/nn/device.h"
 #include "common/stage/parameter_files.h"
 #include "common/stage/trainable_frames.h"
+#include "common/stage/trainable_lengths.h"
 #include "common/stream/resume.h"
 #include <assert.h>
 #include <stdio.h>
@@ -245,6 +246,7 @@ static void on_record(struct stage *s, struct record *r)
         params_epoch(&t->params, (long)r->epoch);
     tape_reset(&t->tape, r->train && training(t), (uint32_t)r->step);
     read_inputs(t);
+    trainable_lengths_read(t);
     compute(t);
     write_outputs(t);
     tape_wait(&t->tape);

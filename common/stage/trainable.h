@@ -10,6 +10,7 @@
 #define MSA_TRAINABLE_H
 
 #include "common/dataset/dataset.h"
+#include "common/nn/ops/ops.h"
 #include "common/nn/params.h"
 #include "common/run/option.h"
 #include "common/stage/parameter_checkpoints.h"
@@ -68,6 +69,15 @@ struct trainable_end {
     struct host_copy host;            /* until the frame is written */
 };
 
+/* Of a modality's frames, those that count (trainable_lengths.h). */
+struct trainable_lengths {
+    bool counted;                      /* they are asked for */
+    bool own;                          /* each sample's own */
+    const struct schema_entry *frames; /* NULL: none arrive */
+    const struct schema_entry *says;   /* how many are a sample's own; NULL: frames themselves do */
+    struct lengths now;                /* of the current record */
+};
+
 struct trainable {
     struct msa *m;
     const struct trainable_settings *settings;
@@ -89,6 +99,7 @@ struct trainable {
     int input_count, output_count, drop_count;
     struct trainable_end inputs[TRAINABLE_ENDS], outputs[TRAINABLE_ENDS];
     const char *drops[TRAINABLE_ENDS]; /* names of tensors that go no further */
+    struct trainable_lengths lengths[MODALITIES];
 };
 
 /* The run function of a trainable program; `self` is its own. */
@@ -129,6 +140,9 @@ void trainable_columns(struct trainable *t, const char *name, char (*columns)[TE
  * that is given but differs from FILE's fails the run with MSA_USAGE; an invalid value in a
  * file always does, with MSA_CORRUPT. */
 long trainable_int(struct trainable *t, const char *key, long given, long usual, long most);
+/* The same of an option that is a choice of `words`, "all|own|auto", of which the last stands for
+ * what is not given: indices of them; noted as its word. */
+int trainable_choice(struct trainable *t, const char *key, const char *words, int given, int usual);
 /* The same for a text; which ones are valid is for the caller to see. */
 const char *trainable_text(struct trainable *t, const char *key, const char *given,
                            const char *usual);

@@ -27,17 +27,24 @@ static struct var *lengthen(struct tape *t, size_t frames, struct var *x)
     return longer;
 }
 
+static uint8_t *find_padding(struct tape *t, const struct var *x)
+{
+    uint8_t *pad = tape_take(t, x->shape[0] * (1 + x->shape[1]));
+    t->device->k.padding_mask(t->device, pad, x->data, x->shape[0], x->shape[1], x->shape[2]);
+    return pad;
+}
+
 /* Padding is found on the raw features; standardization leaves it 0. */
 struct var *frames_apply(struct tape *t, const struct frames *f, struct var *x, uint8_t **pad)
 {
     x = lengthen(t, f->most, x);
-    size_t batch = x->shape[0], frames = x->shape[1], features = x->shape[2];
-    *pad = tape_take(t, batch * (1 + frames));
-    t->device->k.padding_mask(t->device, *pad, x->data, batch, frames, features);
+    uint8_t *found = pad || f->mean ? find_padding(t, x) : NULL;
+    if (pad)
+        *pad = found;
     if (!f->mean)
         return x;
     struct var *scaled = tape_var(t, false, 3, x->shape);
-    t->device->k.standardize(t->device, scaled->data, x->data, *pad, f->mean->data, f->scale->data,
-                             batch, frames, features);
+    t->device->k.standardize(t->device, scaled->data, x->data, found, f->mean->data, f->scale->data,
+                             x->shape[0], x->shape[1], x->shape[2]);
     return scaled;
 }

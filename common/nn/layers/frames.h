@@ -16,7 +16,8 @@ struct frames {
 struct frames frames_layer(struct params *p, const char *prefix, size_t most, size_t features,
                            const float *mean, const float *scale);
 /* [B,up to L,F] -> [B,L,F]; pad, on the device, is what kernels call pad[B,1+L], a place for CLS
- * before the frames. Nothing goes back to x where it is lengthened or standardized. */
+ * before the frames; NULL: it is not asked for. Nothing goes back to x where it is lengthened or
+ * standardized. */
 struct var *frames_apply(struct tape *t, const struct frames *f, struct var *x, uint8_t **pad);
 
 #endif

@@ -1,0 +1,135 @@
+/* Frames that count. */
+#include "common/stage/trainable_lengths.h"
+#include "common/stream/stats.h"
+#include <string.h>
+
+enum { MASK = 1, ROWS = 3 /* of tokens: ids, mask, segments */ };
+
+/* --- what says it --- */
+
+/* The tensor that says how many frames are a sample's own; NULL: the frames themselves do. */
+static const struct schema_entry *who_says(const struct trainable *t, int modality)
+{
+    const struct schema_entry *lengths = trainable_arrives(t, length_names[modality]),
+                              *tokens = modality == TEXT ? trainable_arrives(t, "text_bert") : NULL;
+    const struct schema_entry *says = lengths ? lengths : tokens;
+    char shape[128];
+    bool fits =
+        !says || (dtype_whole(says->dtype) &&
+                  (says == lengths ? says->rank == 1 : says->rank == 3 && says->shape[1] == ROWS));
+    if (!fits)
+        msa_fail(t->m, MSA_CORRUPT, "header: '%s' is %s %s but expected integers %s", says->name,
+                 dtype_names[says->dtype], tensor_shape_text(shape, says->rank, says->shape),
+                 says == lengths ? "[*]" : "[*,3,*]");
+    return says;
+}
+
+/* Notes the option, and has the frames counted; frames NULL: none arrive. */
+static void count(struct trainable *t, int modality, const struct schema_entry *frames, int given)
+{
+    bool own = trainable_choice(t, "lengths", LENGTHS_WORDS, given, LENGTHS_ALL) == LENGTHS_OWN;
+    struct trainable_lengths *l = &t->lengths[modality];
+    *l = (struct trainable_lengths){.counted = true, .own = own && frames, .frames = frames};
+    if (l->own)
+        l->says = who_says(t, modality);
+}
+
+struct sequence trainable_sequence(struct trainable *t, int modality, const char *prefix, int given)
+{
+    const char *name = modality_names[modality];
+    const struct schema_entry *frames = schema_floats(t->m, &t->arrived, name, 3);
+    count(t, modality, frames, given);
+    return (struct sequence){.modality = modality,
+                             .width = frames->shape[2],
+                             .frames = trainable_frames(t, name, prefix, frames->shape[1])};
+}
+
+struct sequence trainable_no_sequence(struct trainable *t, int modality, size_t width, int given)
+{
+    count(t, modality, NULL, given);
+    return (struct sequence){.modality = modality, .width = width, .missing = true};
+}
+
+/* --- counting --- */
+
+/* As MODALITY_lengths says. */
+static size_t said_length(const struct trainable *t, const struct tensor *lengths, size_t sample,
+                          size_t most)
+{
+    int64_t length = 0;
+    if (!tensor_whole(lengths, sample, &length) || length < 0 || (uint64_t)length > most)
+        frame_fail(t->m, &t->record->frame, lengths->name,
+                   "sample %zu: %.0f frames but expected 0 to %zu", sample,
+                   tensor_value(lengths, sample), most);
+    return (size_t)length;
+}
+
+/* Tokens whose mask is not 0. There may be more than frames, which a mean may be. */
+static size_t masked_length(const struct tensor *tokens, size_t sample, size_t most)
+{
+    size_t length = tokens->shape[2], count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += tensor_value(tokens, (sample * ROWS + MASK) * length + i) != 0;
+    return count < most ? count : most;
+}
+
+/* Up to the last frame that is no padding; `frame` has room for one. */
+static size_t found_length(const struct tensor *frames, size_t sample, float *frame)
+{
+    size_t length = frames->shape[1], width = frames->shape[2], bytes = width * sizeof *frame;
+    const uint8_t *first = (const uint8_t *)frames->data + sample * length * bytes;
+    bool padding = true;
+    while (length > 0 && padding) {
+        length--;
+        memcpy(frame, first + length * bytes, bytes); /* it may be aligned to nothing */
+        padding = frame_is_padding(frame, width, length == 0);
+    }
+    return length + 1;
+}
+
+/* own[B] */
+static void count_own(struct trainable *t, const struct trainable_lengths *l, int32_t *own)
+{
+    size_t most = l->frames->shape[1];
+    const struct tensor *says = record_promised(t->record, l->says ? l->says : l->frames);
+    float *frame = msa_calloc(t->m, l->frames->shape[2], sizeof *frame);
+    for (size_t i = 0; i < t->record->samples; i++) {
+        size_t length = !l->says          ? found_length(says, i, frame)
+                        : says->rank == 1 ? said_length(t, says, i, most)
+                                          : masked_length(says, i, most);
+        own[i] = (int32_t)(length ? length : 1);
+    }
+    msa_free(t->m, frame);
+}
+
+static void read_one(struct trainable *t, struct trainable_lengths *l)
+{
+    size_t batch = t->record->samples;
+    int32_t *own = l->own ? msa_calloc(t->m, batch, sizeof *own) : NULL;
+    if (own)
+        count_own(t, l, own);
+    l->now = op_lengths(&t->tape, batch, l->frames ? l->frames->shape[1] : 1, own);
+    msa_free(t->m, own);
+}
+
+void trainable_lengths_read(struct trainable *t)
+{
+    for (int i = 0; i < MODALITIES; i++)
+        if (t->lengths[i].counted)
+            read_one(t, &t->lengths[i]);
+}
+
+/* --- what networks get --- */
+
+struct var *sequence_frames(struct trainable *t, const struct sequence *s)
+{
+    if (s->missing)
+        return tape_zeros(&t->tape, 3, (size_t[]){t->record->samples, 1, s->width});
+    return frames_apply(&t->tape, &s->frames, trainable_input(t, modality_names[s->modality]),
+                        NULL);
+}
+
+const struct lengths *sequence_lengths(const struct trainable *t, const struct sequence *s)
+{
+    return &t->lengths[s->modality].now;
+}
