@@ -21,18 +21,19 @@ struct head {
     struct results results;
 };
 
+enum { RELU }; /* what is usual */
 static struct var *(*const activations[])(struct tape *t, struct var *x,
                                           struct dropout drop) = {op_relu, op_tanh, op_gelu};
-static const char activation_names[] = "relu|tanh|gelu"; /* in that order */
+static const char activation_words[] = "relu|tanh|gelu|auto"; /* in that order */
 
 #define FIELD(name) offsetof(struct settings, name)
 static const struct option options[] = {
     {0, "hidden", "N,...", OPTION_TEXT, FIELD(hidden), NULL, 0, 0,
      .help = "widths of the layers before the last one: one as wide as f unless given; evaluation "
              "takes them from the parameters"},
-    {0, "activation", activation_names, OPTION_CHOICE, FIELD(activation), NULL, 0, 0,
-     .help = "what follows each of these: relu unless given; evaluation takes it from the "
-             "parameters"},
+    {0, "activation", activation_words, OPTION_CHOICE, FIELD(activation), "auto", 0, 0,
+     .help = "what follows each of these; auto: relu, and in evaluation what the parameters are "
+             "for"},
     {0, "names", "NAME,...", OPTION_TEXT, FIELD(names), NULL, 0, 0,
      .help = "what all layers are called in files: post_fusion_layer_2, post_fusion_layer_3 and so "
              "on unless given; evaluation takes them from the parameters"},
@@ -46,9 +47,8 @@ static const struct option options[] = {
 static int read_widths(const char *text, size_t widths[MOST_HIDDEN])
 {
     for (int count = 0; count < MOST_HIDDEN;) {
-        char *end;
         size_t digits = strspn(text, "0123456789");
-        widths[count++] = digits && digits < 6 ? strtoul(text, &end, 10) : 0;
+        widths[count++] = digits && digits < 6 ? strtoul(text, NULL, 10) : 0;
         if (widths[count - 1] < 1 || widths[count - 1] > SCHEMA_MOST)
             return 0;
         if (!text[digits])
@@ -69,19 +69,6 @@ static void find_widths(struct part *p, struct head *h, size_t usual, size_t wid
         msa_fail(p->t->m, s->hidden ? MSA_USAGE : MSA_CORRUPT,
                  "--hidden: '%s' is not 1 to %d widths from 1 to %d", text, MOST_HIDDEN,
                  SCHEMA_MOST);
-}
-
-static void find_activation(struct part *p, struct head *h)
-{
-    const struct settings *s = p->settings;
-    struct msa *m = p->t->m;
-    bool given = option_given(m, "activation");
-    const char *name = trainable_text(
-        p->t, "activation", given ? option_word(m, activation_names, s->activation) : NULL, "relu");
-    h->activation = option_index(activation_names, '|', name);
-    if (h->activation < 0)
-        msa_fail(m, MSA_CORRUPT, "the parameters' note 'activation' is '%.32s', not one of %s",
-                 name, activation_names);
 }
 
 static const char *usual_names(struct msa *m, int layers)
@@ -121,7 +108,8 @@ static void build(struct part *p)
     struct trainable *t = p->t;
     size_t widths[MOST_HIDDEN], in = predict_reads_fused(t)->shape[1];
     find_widths(p, h, in, widths);
-    find_activation(p, h);
+    h->activation = trainable_choice(t, "activation", activation_words,
+                                     ((const struct settings *)p->settings)->activation, RELU);
     find_names(p, h);
     for (int i = 0; i <= h->hidden; i++) {
         size_t out = i < h->hidden ? widths[i] : 1;
