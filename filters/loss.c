@@ -5,9 +5,9 @@
 #include "filters/loss/loss.h"
 
 /* In the order in which they are computed. */
-static const struct variant *const tasks[] = {&loss_msr.is, &loss_msc.is, &loss_uni.is, &loss_cl.is,
-                                              NULL};
-_Static_assert(sizeof tasks / sizeof *tasks - 1 <= LOSS_TASKS, "room for all tasks");
+static const struct variant *const tasks[] = {&loss_msr.is, &loss_msc.is,  &loss_uni.is,
+                                              &loss_cl.is,  &loss_each.is, NULL};
+_Static_assert((sizeof tasks / sizeof *tasks - 1) * MODALITIES <= LOSS_TASKS, "room for all tasks");
 
 static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-loss | msa-gdwg | msa-metrics | msa-backprop",
@@ -16,6 +16,9 @@ static const struct example examples[] = {
      "an ablation: without the contrastive task"},
     {"... | msa-loss --weights uni=.01,cl=.1 --regression mse | msa-backprop",
      "fixed weights, in a line without msa-gdwg"},
+    {"... | msa-predict --head mlp --each 32 -p predict.safetensors | msa-loss --tasks msr,each "
+     "--weights each=.5 | msa-backprop",
+     "sentiment of each modality beside that of all"},
     {0},
 };
 

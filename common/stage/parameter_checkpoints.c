@@ -51,8 +51,6 @@ static void claim_in_line(struct trainable *t)
 
 void checkpoints_claim(struct trainable *t)
 {
-    if (!t->settings->params)
-        msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
     const char *path = t->settings->params;
     long done = resume_checkpoint(t->stage->header);
     if (file_exists(path) && !file_is_regular(t->m, path))
@@ -120,7 +118,7 @@ static void check_first(struct trainable *t)
 void checkpoints_begin(struct trainable *t)
 {
     identify(t);
-    if (resume_checkpoint(t->stage->header) == 0)
+    if (t->settings->params && resume_checkpoint(t->stage->header) == 0)
         check_first(t);
 }
 
@@ -164,9 +162,22 @@ static void take_names(struct trainable *t, const value *control)
     p->path = checkpoint_file_path(t->m, t->settings->params, p->last);
 }
 
+/* What a file would have noted, where there is none. */
+static void put_notes(struct trainable *t, struct control *c, value *state)
+{
+    value notes = value_map();
+    for (int i = 0; i < t->note_count; i++)
+        value_set(t->m, c->zone, &notes, t->notes[i][0], value_str(t->m, c->zone, t->notes[i][1]));
+    value_set(t->m, c->zone, state, "notes", notes);
+}
+
 void checkpoints_save(struct trainable *t, struct control *c, value *state)
 {
     struct parameter_checkpoints *p = &t->checkpoints;
+    if (!t->settings->params) {
+        put_notes(t, c, state);
+        return;
+    }
     p->last = (long)value_int(&c->map, "checkpoint", 0);
     p->best = value_bool(&c->map, "best", true);
     if (p->last < 1)
@@ -186,6 +197,8 @@ void checkpoints_committed(struct trainable *t)
 {
     struct parameter_checkpoints *p = &t->checkpoints;
     const char *path = t->settings->params;
+    if (!path)
+        return;
     if (p->best) {
         p->file = save(t, path, false);
         p->file_mark = mark_of(t->m, path);
@@ -232,21 +245,37 @@ static void check_file(struct trainable *t, const char *path, const value *state
         refuse_file(t, path, found, expected, resume_training(t->m, state));
 }
 
-static void compare_settings(struct trainable *t, const struct safetensors *file)
+/* What a training has noted, and where that is. */
+struct kept {
+    const char *whose;
+    size_t count;
+    const char *(*notes)[2];
+};
+
+/* NULL: it is not there. */
+static const char *find_note(size_t count, const char *(*notes)[2], const char *key)
+{
+    size_t i = 0;
+    while (i < count && strcmp(notes[i][0], key) != 0)
+        i++;
+    return i < count ? notes[i][1] : NULL;
+}
+
+static void compare_settings(struct trainable *t, const struct kept *kept)
 {
     for (int i = 0; i < t->note_count; i++) {
         const char *key = t->notes[i][0], *now = t->notes[i][1];
-        const char *before = safetensors_metadata(file, key);
+        const char *before = find_note(kept->count, kept->notes, key);
         if (before && strcmp(before, now) == 0)
             continue;
         if (!before)
-            msa_fail(t->m, MSA_USAGE, "%s was trained without %s, and not with %s", file->path, key,
-                     now);
+            msa_fail(t->m, MSA_USAGE, "%s was trained without %s, and not with %s", kept->whose,
+                     key, now);
         if (!of_machine(key))
-            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not with %s", file->path, key,
-                     before, now);
+            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not with %s", kept->whose,
+                     key, before, now);
         msa_warn(t->m, "%s was trained with %s %s, and not with %s: the last bits may differ",
-                 file->path, key, before, now);
+                 kept->whose, key, before, now);
     }
 }
 
@@ -254,17 +283,37 @@ static void compare_settings(struct trainable *t, const struct safetensors *file
 static const char own_keys[] = "program,version,checkpoint,training,line,seed";
 
 /* A setting that it was trained with, and that is none now. */
-static void compare_gone(struct trainable *t, const struct safetensors *file)
+static void compare_gone(struct trainable *t, const struct kept *kept)
 {
-    for (size_t i = 0; i < file->metadata_count; i++) {
-        const char *key = file->metadata[i][0];
-        int k = 0;
-        while (k < t->note_count && strcmp(t->notes[k][0], key) != 0)
-            k++;
-        if (k == t->note_count && !option_names(own_keys, key))
-            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not without it", file->path,
-                     key, file->metadata[i][1]);
+    for (size_t i = 0; i < kept->count; i++) {
+        const char *key = kept->notes[i][0];
+        if (!find_note((size_t)t->note_count, t->notes, key) && !option_names(own_keys, key))
+            msa_fail(t->m, MSA_USAGE, "%s was trained with %s %s, and not without it", kept->whose,
+                     key, kept->notes[i][1]);
     }
+}
+
+static void compare_notes(struct trainable *t, const char *whose, size_t count,
+                          const char *(*notes)[2])
+{
+    const struct kept kept = {whose, count, notes};
+    compare_settings(t, &kept);
+    compare_gone(t, &kept);
+}
+
+/* The same where put_notes has put them. */
+static void compare_put(struct trainable *t, const value *state)
+{
+    const value *map = resume_map(t->m, state, "notes");
+    size_t count = map->via.map.size;
+    const char *(*notes)[2] = msa_calloc(t->m, count + 1, sizeof *notes);
+    for (size_t i = 0; i < count; i++) {
+        char key[BODY_KEY + 1];
+        value_key(map, (uint32_t)i, key);
+        notes[i][0] = msa_strndup(t->m, key, strlen(key));
+        notes[i][1] = resume_text(t->m, map, key);
+    }
+    compare_notes(t, "what is to be resumed", count, notes);
 }
 
 /* The settings being the same, another identity comes from other initial values. */
@@ -279,8 +328,7 @@ static void restore_parameters(struct trainable *t, const char *path, const valu
 {
     check_file(t, path, state, "file");
     struct safetensors *file = safetensors_open(t->m, path);
-    compare_settings(t, file);
-    compare_gone(t, file);
+    compare_notes(t, file->path, file->metadata_count, file->metadata);
     snprintf(t->checkpoints.training, TRAINING_TEXT, "%s", resume_training(t->m, state));
     compare_initial(t, t->checkpoints.training);
     params_restore(&t->params, file);
@@ -294,6 +342,14 @@ void checkpoints_restore(struct trainable *t, const value *state)
     struct parameter_checkpoints *p = &t->checkpoints;
     const struct header *h = t->stage->header;
     const char *path = t->settings->params;
+    bool none = value_get(state, "notes");
+    if (none == (path != NULL))
+        msa_fail(t->m, MSA_USAGE, "what is to be resumed has %s here, and now there are %s",
+                 none ? "no parameters" : "parameters", none ? "some" : "none");
+    if (none) {
+        compare_put(t, state);
+        return;
+    }
     p->last = resume_checkpoint(h);
     p->best = resume_best(h);
     take_names(t, value_get(&h->map, "resume"));

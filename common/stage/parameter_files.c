@@ -23,11 +23,20 @@ const char *trainable_noted(const struct trainable *t, const char *key)
     return t->given ? safetensors_metadata(t->given, key) : NULL;
 }
 
+/* Scripts give all files to all stages: what another program has noted is of its own networks. */
+static const char *note_of(const struct trainable *t, const struct safetensors *file,
+                           const char *key)
+{
+    const char *program = safetensors_metadata(file, "program");
+    bool another = program && strcmp(program, t->m->program) != 0;
+    return another ? NULL : safetensors_metadata(file, key);
+}
+
 const char *trainable_initial_note(const struct trainable *t, const char *key)
 {
     const char *found = NULL;
     for (int i = t->params.source_count; i-- > 0 && !found;)
-        found = safetensors_metadata(t->params.sources[i], key);
+        found = note_of(t, t->params.sources[i], key);
     return found;
 }
 
@@ -81,6 +90,34 @@ int trainable_choice(struct trainable *t, const char *key, const char *words, in
                  option_word(t->m, words, given), t->given->path, text);
     trainable_note(t, key, option_word(t->m, words, result));
     return result;
+}
+
+const char *trainable_text(struct trainable *t, const char *key, const char *given,
+                           const char *usual)
+{
+    const char *noted = trainable_initial_note(t, key);
+    if (noted && t->given && given && strcmp(noted, given) != 0)
+        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", key, given, t->given->path,
+                 noted);
+    const char *result = given ? given : noted ? noted : usual;
+    trainable_note(t, key, result);
+    return result;
+}
+
+const char *trainable_optional(struct trainable *t, const char *key, const char *given)
+{
+    const char *noted = t->given ? trainable_noted(t, key) : trainable_initial_note(t, key);
+    if (t->stage->header->train)
+        noted = NULL;
+    if (t->given && given && !noted)
+        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has none", key, given, t->given->path);
+    return given || noted ? trainable_text(t, key, given, noted) : NULL;
+}
+
+long trainable_optional_int(struct trainable *t, const char *key, long given, long most)
+{
+    const char *text = given ? msa_format(t->m, "%ld", given) : NULL;
+    return trainable_optional(t, key, text) ? trainable_int(t, key, given, given, most) : 0;
 }
 
 /* --- files to begin with --- */
@@ -173,4 +210,16 @@ void parameter_files_open(struct trainable *t)
     t->given = safetensors_open(t->m, set->params);
     params_source(&t->params, t->given, false);
     compare_notes(t);
+}
+
+void parameter_files_check(struct trainable *t)
+{
+    const char *path = t->settings->params;
+    bool any = t->params.count;
+    if (path && t->part_count && !any)
+        msa_fail(t->m, MSA_USAGE, "-p '%s': these networks have no parameters", path);
+    if (!path && any && t->stage->header->train)
+        msa_fail(t->m, MSA_USAGE, "training needs -p FILE, where the parameters go");
+    if (any && !t->stage->header->train && !t->params.source_count)
+        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
 }

@@ -10,7 +10,10 @@
 /* Opens these files; in evaluation FILE (t->given) counts most. Warns where it is of another
  * training, checkpoint or family than the parameters of the stages before, or than the samples. */
 void parameter_files_open(struct trainable *t);
-/* When all parameters have been made: warns of a file of --init that has none of them, unless it is
+/* When all parameters have been made: fails the run with MSA_USAGE where there are some and no file
+ * for them, or where there are none and a file is given. */
+void parameter_files_check(struct trainable *t);
+/* Likewise: warns of a file of --init that has none of them, unless it is
  * of a program of this line, of which scripts give all files to all. */
 void parameter_files_warn(struct trainable *t);
 

@@ -25,7 +25,8 @@ static void begin_training(struct trainable *t)
 {
     const struct trainable_settings *set = t->settings;
     const char *frozen = "";
-    checkpoints_claim(t);
+    if (set->params)
+        checkpoints_claim(t);
     for (int i = 0; i < set->freeze.count; i++)
         frozen = msa_format(t->m, "%s%s%s", frozen, i ? " " : "", set->freeze.values[i]);
     trainable_note(t, "family", t->stage->header->family);
@@ -179,10 +180,9 @@ static void on_header(struct stage *s)
     params_check_named(&t->params);
     params_gradients(&t->params);
     change_schema(t);
+    parameter_files_check(t);
     if (training(t))
         checkpoints_begin(t);
-    else if (!t->params.source_count)
-        msa_fail(t->m, MSA_USAGE, "evaluation needs -p FILE, the parameters");
     if (!training(t) || resume_checkpoint(s->header) < 1) /* else they come from a checkpoint */
         params_warn(&t->params);
     parameter_files_warn(t);

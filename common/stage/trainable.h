@@ -4,7 +4,8 @@
  *
  * A network is a struct model, one file. When the header has come the program chooses which are at
  * work, one or one for each modality; build() of each looks at the schema, says what goes in and
- * what comes out, and makes parameters; forward() makes outputs of the inputs of a record. */
+ * what comes out, and makes parameters; forward() makes outputs of the inputs of a record. Where
+ * there turn out to be no parameters the stage has no files; it takes part in everything else. */
 #ifndef MSA_TRAINABLE_H
 #define MSA_TRAINABLE_H
 
@@ -143,12 +144,20 @@ long trainable_int(struct trainable *t, const char *key, long given, long usual,
 /* The same of an option that is a choice of `words`, "all|own|auto", of which the last stands for
  * what is not given: indices of them; noted as its word. */
 int trainable_choice(struct trainable *t, const char *key, const char *words, int given, int usual);
+/* The same for a text; which ones are valid is for the caller to see. */
+const char *trainable_text(struct trainable *t, const char *key, const char *given,
+                           const char *usual);
+/* The same for options that networks may be without: in training they have what is given, in
+ * evaluation what files have noted; NULL, or 0: nothing. */
+const char *trainable_optional(struct trainable *t, const char *key, const char *given);
+long trainable_optional_int(struct trainable *t, const char *key, long given, long most);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
  * replaces it. */
 void trainable_note(struct trainable *t, const char *key, const char *value);
 /* In evaluation: what the file has noted; NULL in training, or when it has not. */
 const char *trainable_noted(const struct trainable *t, const char *key);
-/* What the last file with initial values, in evaluation FILE, has noted; NULL: none has. */
+/* What the last file with initial values, in evaluation FILE, has noted; NULL: none has. Files of
+ * other programs do not count. */
 const char *trainable_initial_note(const struct trainable *t, const char *key);
 /* For choose() and build(), before parameters are made: one more file with initial values, which
  * those that options name go before. */

@@ -16,18 +16,21 @@ struct task {
     struct variant is;  /* comes first: it is what the program lists */
     const char *weight; /* a number, unless --weights says another */
     bool labels;        /* it learns from labels */
-    size_t size;        /* of its own state, zeroed: `self` */
+    /* It is one for each modality, called NAME_MODALITY; by NAME alone it is those of them that
+     * have something to compute, of which there must be one. */
+    bool by_modality;
+    size_t size; /* of its own state, zeroed: `self` */
     /* Looks at the header. Fails the run where something that it needs does not arrive; false:
      * there is nothing to compute, and a warning has said why. */
     bool (*begin)(struct loss *l, void *self);
-    /* Of the current record, [1]. */
+    /* Of the current record, [1]; NULL: this one has nothing to learn from. */
     struct var *(*compute)(struct loss *l, void *self);
     /* What its losses to come depend on besides the header, in a map of its own: as in struct
      * stage_ops, two levels less deep. NULL: nothing. */
     void (*save)(struct loss *l, void *self, struct control *c, value *state);
     void (*restore)(struct loss *l, void *self, const value *state);
 };
-extern const struct task loss_msr, loss_msc, loss_uni, loss_cl;
+extern const struct task loss_msr, loss_msc, loss_uni, loss_cl, loss_each;
 
 /* Options that are no single task's. */
 extern const struct option loss_options[];
@@ -49,6 +52,9 @@ struct operand {
 /* A task at work. */
 struct loss_part {
     const struct task *task;
+    const char *name; /* the task's, or NAME_MODALITY */
+    int modality;     /* of one by modality; else -1 */
+    bool named;       /* --tasks has that name */
     void *self;
     double weight;
     bool computed;
@@ -81,6 +87,8 @@ const struct schema_entry *loss_needs(const struct loss *l, const char *name, in
 /* For compute(): a tensor of the record as an operand; a gradient with respect to it goes back if
  * one is wanted. Taken twice it is the same one. */
 struct var *loss_operand(struct loss *l, const char *name);
+/* A tensor of the record that arrives as float32 [B], finite. */
+const float *loss_numbers(struct loss *l, const char *name);
 /* A label of the batch, float32 [B], finite; a modality without one has the joint label, and fails
  * the run where there is none. */
 const float *loss_label(struct loss *l, int label);

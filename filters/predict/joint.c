@@ -4,26 +4,11 @@
 #include "filters/dmmsa/features.h"
 #include "filters/predict/predict.h"
 
-enum { MOST_CLASSES = 7 };
-
-struct settings {
-    long classes;
-};
-
 struct joint {
     struct features arriving, features; /* that arrive; that the heads are made for */
     struct mlp decoder, classifier, mono;
+    struct results results;
 };
-
-#define FIELD(name) offsetof(struct settings, name)
-static const struct option options[] = {
-    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
-     .help =
-         "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 3 unless given; evaluation "
-         "takes it from the parameters"},
-    {0},
-};
-#undef FIELD
 
 /* Evaluation's parameters know which features they are for. Zeros stand in for those that do not
  * arrive. */
@@ -49,10 +34,10 @@ static void build(struct part *p)
 {
     struct trainable *t = p->t;
     struct joint *j = p->self;
-    const struct settings *s = p->settings;
     find_features(t, j);
     size_t dim = 2 * j->features.width, in = (size_t)j->features.count * j->features.width;
-    size_t classes = (size_t)trainable_int(t, "classes", s->classes, 3, MOST_CLASSES);
+    size_t classes =
+        (size_t)trainable_int(t, "classes", predict_settings(t)->classes, 3, MOST_CLASSES);
     if (dim < HEAD_LEAST)
         msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
                  j->features.width);
@@ -64,7 +49,7 @@ static void build(struct part *p)
     j->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
     for (int i = 0; i < j->arriving.count; i++)
         trainable_reads(t, j->arriving.names[i]);
-    trainable_adds(t, "y", 1, (size_t[]){0});
+    results_build(p, &j->results, 0);
     trainable_adds(t, "logits", 2, (size_t[]){0, classes});
     trainable_adds(t, "u", 2, (size_t[]){0, (size_t)j->arriving.count});
     trainable_columns(t, "u", j->arriving.names);
@@ -97,9 +82,8 @@ static void forward(struct part *p)
     size_t batch = all->shape[0], count = (size_t)j->arriving.count;
     size_t rows[] = {batch * count, j->features.width};
     struct var *each = tape_view(&t->tape, arriving, 2, rows);
-    struct var *y = mlp_apply(&t->tape, &j->decoder, all);
     struct var *u = mlp_apply(&t->tape, &j->mono, each);
-    trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));
+    results_make(p, &j->results, all, mlp_apply(&t->tape, &j->decoder, all));
     trainable_output(t, "logits", mlp_apply(&t->tape, &j->classifier, all));
     trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
 }
@@ -110,9 +94,7 @@ const struct model predict_joint = {
                "DMMSA's three heads: sentiment and class from all features, and sentiment from "
                "each feature by itself",
            .reads = "s_MODALITY and d_MODALITY [B,D]",
-           .adds = "y [B], logits [B,C] and u [B,features]",
-           .options = options,
-           .settings_size = sizeof(struct settings)},
+           .adds = "y [B], logits [B,C] and u [B,features]"},
     .size = sizeof(struct joint),
     .build = build,
     .forward = forward};

@@ -6,6 +6,7 @@
 struct unimodal {
     char vector[TENSOR_NAME + 1]; /* that it is made for */
     struct mlp decoder;
+    struct results results;
 };
 
 /* The modality of the only h_* that arrives. */
@@ -42,15 +43,15 @@ static void build(struct part *p)
     u->decoder = mlp_layers(
         &t->params, msa_format(t->m, "%s_decoder.MLP", modality_names[modality]), 4, widths);
     trainable_reads(t, u->vector);
-    trainable_adds(t, "y", 1, (size_t[]){0});
+    results_build(p, &u->results, dim / 8);
 }
 
 static void forward(struct part *p)
 {
     struct trainable *t = p->t;
     const struct unimodal *u = p->self;
-    struct var *y = mlp_apply(&t->tape, &u->decoder, trainable_input(t, u->vector));
-    trainable_output(t, "y", tape_view(&t->tape, y, 1, y->shape));
+    struct var *x = mlp_inner(&t->tape, &u->decoder, trainable_input(t, u->vector));
+    results_make(p, &u->results, x, mlp_last(&t->tape, &u->decoder, x));
 }
 
 const struct model predict_unimodal = {

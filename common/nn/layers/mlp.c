@@ -12,12 +12,19 @@ struct mlp mlp_layers(struct params *p, const char *prefix, int count, const siz
     return mlp;
 }
 
+struct var *mlp_inner(struct tape *t, const struct mlp *mlp, struct var *x)
+{
+    for (int i = 0; i < mlp->count - 1; i++)
+        x = op_gelu(t, linear_apply(t, &mlp->layers[i], x), (struct dropout){0});
+    return x;
+}
+
+struct var *mlp_last(struct tape *t, const struct mlp *mlp, struct var *inner)
+{
+    return linear_apply(t, &mlp->layers[mlp->count - 1], inner);
+}
+
 struct var *mlp_apply(struct tape *t, const struct mlp *mlp, struct var *x)
 {
-    for (int i = 0; i < mlp->count; i++) {
-        if (i > 0)
-            x = op_gelu(t, x, (struct dropout){0});
-        x = linear_apply(t, &mlp->layers[i], x);
-    }
-    return x;
+    return mlp_last(t, mlp, mlp_inner(t, mlp, x));
 }

@@ -12,6 +12,10 @@ struct mlp {
 };
 /* widths[count+1], from the input's to the output's. */
 struct mlp mlp_layers(struct params *p, const char *prefix, int count, const size_t *widths);
+/* What the last layer takes, and what it makes of that. */
+struct var *mlp_inner(struct tape *t, const struct mlp *mlp, struct var *x);
+struct var *mlp_last(struct tape *t, const struct mlp *mlp, struct var *inner);
+/* Both. */
 struct var *mlp_apply(struct tape *t, const struct mlp *mlp, struct var *x);
 
 #endif
