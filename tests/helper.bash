@@ -120,6 +120,9 @@ golden_data() {
 unlabelled() {
     "$PYTHON" - "$1" <<'END_OF_PYTHON'
 import pickle, sys
+import numpy.core.multiarray
+for name in "numpy.core", "numpy.core.multiarray": # what later versions of NumPy call _core
+    sys.modules.setdefault(name.replace("core", "_core", 1), sys.modules[name])
 data = pickle.load(open(sys.argv[1], "rb"))
 for split in data.values():
     for key in [k for k in split if k.startswith(("regression", "classification"))]:

@@ -51,18 +51,21 @@ train() {
         post_audio_layer_{1,2,3}.{weight,bias}
 }
 
-# Another rate and Adam's beta1 0: the first moment of the first checkpoint is the gradient of the first step.
+# With beta1 0 the first moment in the checkpoint behind the first step is its gradient; the line fails in front of the second,
+# so that it is still there. In a training BatchNorm takes the batch's own statistics.
 @test "first forward passes and first gradients" {
+    local second='if kind == "D" and body["train"] and body["step"] == 1: raise SystemExit(1)'
     for name in $MODELS; do
-        model "$name"
-        rm -f run/*
-        line "msa-load --split train --batch 5 $G/data.pkl | $(networks 's/ -p [^ ]*//') -o forward.msa"
-        [ "$status" -eq 0 ] || { echo "$output" && false; }
-        "$PYTHON" "$ROOT/tests/golden/first_step.py" forward forward.msa "$G"
-        line "$(joined "${filters[@]}" | sed "s/msa-load /&--validate-every 1 /; s/ --decay [^ ]*//g
-            s/msa-metrics -q/& --select loss --patience 1/; s/ --lr [^ ]*/ --lr 0 --beta1 0/; s/ --log [^ ]*//g")"
-        [ "$status" -eq 0 ] || { echo "$output" && false; }
-        "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$G"
+        for device in cpu emulated; do
+            model "$name"
+            rm -f run/*
+            line "$(joined "${filters[@]}" | sed "s/ | msa-/ --device $device&/g; s/ --decay [^ ]*//g; s/ --log [^ ]*//g
+                s/msa-load /&--validate-every 1 /; s/ --lr [^ ]*/ --decay 0 --beta1 0/
+                s#| msa-loss#| msa-dump -t --record forward.msa | $PYTHON $ROOT/tests/forge.py '$second' &#")"
+            [ "$status" -ne 0 ]
+            "$PYTHON" "$ROOT/tests/golden/first_step.py" forward forward.msa "$G"
+            "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$G"
+        done
     done
 }
 

@@ -27,7 +27,7 @@ def main(arguments):
     (metadata, a), (_, b) = map(read, arguments[:2])
     if arguments[2:]:
         a, b = ([tensors[name] for name in arguments[2:]] for tensors in (a, b))
-    return 0 if a and a == b and checkpoint in (None, metadata["checkpoint"]) else 1
+    return 0 if a and a == b and checkpoint in (None, metadata.get("checkpoint")) else 1
 
 
 if __name__ == "__main__":

@@ -145,15 +145,26 @@ static void check_arrival(struct trainable *t, const struct kind *kind, const st
                  kind->plural, t->given->path, missing);
 }
 
+/* Is the order that FILE has what is left of the given one? Trained on fewer, fewer are left. */
+static bool agrees(const char *given, const char *kept)
+{
+    int all[MODALITIES], fused[MODALITIES], met = 0;
+    const char *rest;
+    int count = listed(given, all, &rest), left = listed(kept, fused, &rest);
+    for (int i = 0; i < count; i++)
+        met += met < left && all[i] == fused[met];
+    return met == left;
+}
+
 static struct fused find(struct trainable *t, const struct kind *kind, const char *given)
 {
     struct noted noted = read_notes(t);
     struct fused all = {0};
     int modalities[MODALITIES];
     const char *rest, *kept = noted.count ? trainable_initial_note(t, "order") : NULL;
-    if (t->given && given && kept && strcmp(given, kept) != 0)
+    if (t->given && given && kept && !agrees(given, kept))
         msa_fail(t->m, MSA_USAGE, "--order: %s given but %s has %s", given, t->given->path, kept);
-    const char *order = given ? given : kept ? kept : kind->usual;
+    const char *order = t->given && kept ? kept : given ? given : kept ? kept : kind->usual;
     int count = listed(order, modalities, &rest);
     for (int i = 0; i < count; i++) {
         struct fused_one *one = &all.of[all.count];

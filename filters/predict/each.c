@@ -5,14 +5,14 @@
 /* What MMSA calls them in the names of parameters. */
 static const char *const called[MODALITIES] = {"text", "video", "audio"};
 
-/* P_m; 0: no head. */
+/* P_m; 0: no head, as where no vector arrives that one could be made for. */
 static size_t hidden_width(struct trainable *t, int modality, bool arrives)
 {
-    long given = predict_settings(t)->each[modality];
-    if (!arrives && !t->given) /* nothing tells how wide the vector would be */
+    const char *key = msa_format(t->m, "each.%s", modality_names[modality]);
+    if (!arrives && !trainable_noted(t, key))
         return 0;
-    return (size_t)trainable_optional_int(t, msa_format(t->m, "each.%s", modality_names[modality]),
-                                          given, SCHEMA_MOST);
+    long given = predict_settings(t)->each[modality];
+    return (size_t)trainable_optional_int(t, key, given, SCHEMA_MOST);
 }
 
 /* D_m, of what arrives, else of the parameters in FILE. */
