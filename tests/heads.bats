@@ -12,20 +12,27 @@ vectors() {
     echo "$PYTHON $ROOT/tests/interop/vectors_stage.py $MODELS/$model/forward0.safetensors $*"
 }
 
-# The first step of a golden trajectory by msa-predict, from vectors of PyTorch's; what it makes of them, and its gradients.
+# golden_part MODEL PROGRAM: that part of the golden line, working in run/.
+golden_part() {
+    G=$MODELS/$1 "$PYTHON" -c 'import json, os, sys
+golden = os.environ["G"]
+line = json.load(open(golden + "/expected.json"))["notes"]["line"]
+print(next(part for part in line if part.startswith(sys.argv[1])).replace("$G", golden).replace("$R", "run"))' "$2"
+}
+
+# first_step MODEL DEVICE NAME...: of a golden trajectory by msa-predict and msa-loss alone, from these vectors as PyTorch makes
+# them: what is made of them, and the gradients (tests/golden.bats).
 first_step() {
-    local golden=$MODELS/$1 step=$ROOT/tests/oracle/first_step.py files=
+    local model=$1 device=$2
+    shift 2
     rm -rf run && mkdir run
-    "$PYTHON" "$step" data "$golden" data.pkl
-    [ ! -e "$golden/predict.init.safetensors" ] || files="--init $golden/predict.init.safetensors -p run/predict.safetensors"
-    line "msa-load --train --epochs 1 --batch 5 --no-shuffle data.pkl --state run/state.msa |
-        $(vectors "$1" "$("$PYTHON" "$step" vectors "$golden")") --gradients run/gradients.safetensors |
-        msa-predict $("$PYTHON" "$step" options "$golden" msa-predict) $files --device $2 |
-        $(forge 'if kind == "D" and body["train"]: np.savez("run/forward", **{k: x for k, x in tensors.items() if "@" not in k})') |
-        msa-loss $("$PYTHON" "$step" options "$golden" msa-loss) --device $2 | msa-metrics -q --select loss |
-        msa-backprop --optimizer sgd --lr 1 --decay 0 --warmup 0 --schedule constant"
+    line "msa-load --train --epochs 2 --batch 5 --no-shuffle --validate-every 1 --state run/state.msa $MODELS/$model/data.pkl |
+        $(vectors "$model" "$*") --gradients run/gradients.safetensors | $(golden_part "$model" msa-predict) --device $device |
+        msa-dump -t -q --record seen.msa | $(golden_part "$model" msa-loss) --device $device |
+        msa-metrics -q --select loss --patience 1 | msa-backprop --lr 0 --beta1 0"
     [ "$status $output" = "0 " ] || { echo "$output" && return 1; }
-    "$PYTHON" "$step" check "$golden" predict run
+    "$PYTHON" "$ROOT/tests/golden/first_step.py" forward seen.msa "$MODELS/$model"
+    [ "$model" = lmf ] || "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$MODELS/$model" predict
 }
 
 # What goes back to f, and through the last layer of a fusion, f = ReLU(...) or a sum: PyTorch's gradient by its bias.
@@ -44,15 +51,13 @@ END
 @test "the first step of the six golden trajectories: what heads make of PyTorch's vectors, and their gradients" {
     for device in cpu emulated; do
         for model in lf-dnn tfn mlf-dnn mtfn; do
-            first_step $model $device
+            first_step $model $device f h_text h_vision h_audio
             gradient_of_bias $model post_fusion_layer_1.bias
         done
-        first_step mfn $device
-        first_step lmf $device
+        first_step mfn $device f
+        first_step lmf $device f h_text h_vision h_audio
         gradient_of_bias lmf fusion_bias
-        [ "$(ls run)" = "forward.npz
-gradients.safetensors
-state.msa" ]
+        [ "$(ls run)" = "$(printf '%s\n' gradients.safetensors state.msa)" ]
     done
 }
 

@@ -44,7 +44,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     for task in msr msc uni cl; do
         [[ "$output" = *"--tasks $task:"* ]]
     done
-    msa-predict --help=bash | grep -q "joint unimodal auto"
+    msa-predict --help=bash | grep -q "joint unimodal mlp none auto"
 }
 
 @test "an option that no chosen network takes is refused by name" {
@@ -58,7 +58,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks msr --tau-m .3 >/dev/null"
     [ "${lines[0]}" = "msa-loss: --tau-m is for cl, not for msr" ]
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks cl --regression l1 --weights cl=2 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, not for cl" ]
+    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, each, not for cl" ]
 }
 
 @test "where everything has been encoded already, options of networks are refused by name" {

@@ -2,7 +2,7 @@
 """Hold the first forward pass, or the first gradient, against PyTorch's.
 
   first_step.py forward STREAM GOLDEN    the first record's y, logits, u, s_*, d_*
-  first_step.py gradient RUN GOLDEN      the first moments in RUN/STAGE.safetensors.1, each stage's gradient
+  first_step.py gradient RUN GOLDEN [STAGE...]   the first moments in RUN/STAGE.safetensors.1, each stage's gradient
   first_step.py bert STREAM GOLDEN POOL  the first record's text, or h_text, as BERT makes it
   first_step.py bert_gradient FILE.1 GOLDEN POOL
 Every number must be within 1e-5 of the largest of its tensor (or of 1e-3, for tensors of tiny numbers); with TOLERANCE in
@@ -47,9 +47,9 @@ def bert_gradient(path, golden, pool):
     return got, {name.removeprefix(pool + "."): x for name, x in want.items() if name.startswith(pool + ".")}
 
 
-def gradient(run, golden):
+def gradient(run, golden, *stages):
     got, want = {}, {}
-    for stage in ("encode", "decompose", "predict"):
+    for stage in stages or ("encode", "decompose", "predict"):
         moments = tensors(f"{run}/{stage}.safetensors.1")
         got |= {name: moments["exp_avg." + name] for name in moments if "exp_avg." + name in moments}
         want |= tensors(f"{golden}/{stage}.grad0.safetensors")
