@@ -25,6 +25,30 @@ well() {
 
 columns() { head -n 1 "run/$1.tsv" | tr '\t' ' '; }
 
+# kept STAGE: what msa-loss makes of the predictions of valid, as NumPy keeps it, is in kept.npz.
+kept() {
+    line "msa-load --split valid --batch 4 ${DATA:-$MODELS/mlf-dnn/data.pkl} | $(vectors f h_text h_audio) |
+        $HEAD -q -p run/p.safetensors | ${1:+$1 |} msa-loss --tasks msr,each --regression l1 -o kept.msa"
+    [ "$status $output" = "0 " ] || { echo "$status $output" && return 1; }
+}
+
+# losses EXPRESSION: each_text of each record of kept.msa is that, where y, label and so on are the record's tensors.
+losses() {
+    "$PYTHON" - "$ROOT/tests/interop" "$1" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+from read_stream import frames, opened
+import numpy as np
+records = [body for kind, body in frames(opened("kept.msa")) if kind == "D"]
+assert len(records) == 2
+for r in records:
+    expected = eval(sys.argv[2], {"np": np}, dict(r["tensors"]))
+    found = r["loss"].get("each_text")
+    assert found == expected or abs(found - expected) < 1e-6, (found, expected)
+    assert {*r["loss"]} == {*r["weight"]} and "each_audio" in r["loss"]
+END
+}
+
 @test "each is a task for each modality that a head predicts from; weights, logs and weighers have them by name" {
     well "--tasks msr,each --weights each=.5,each_text=.2"
     [ "$(jq -c '.[0]' run/H.H)" = '["msr","each_text","each_audio"]' ]
@@ -59,30 +83,6 @@ label_MODALITY or label [B], and weight_MODALITY [B] if it arrives"
     train "--tasks each" "$(forge 'if kind == "H": body["schema"]["weight_text"] = body["schema"]["y"]
 if kind == "D": tensors["weight_text"] = np.full(B, np.nan, "f4")')"
     [ "$output" = "msa-loss: frame 1, tensor 'weight_text': sample 0 is nan but expected a number" ] || { echo "$output" && false; }
-}
-
-# kept STAGE: what msa-loss makes of the predictions of valid, as NumPy keeps it, is in kept.npz.
-kept() {
-    line "msa-load --split valid --batch 4 ${DATA:-$MODELS/mlf-dnn/data.pkl} | $(vectors f h_text h_audio) |
-        $HEAD -q -p run/p.safetensors | ${1:+$1 |} msa-loss --tasks msr,each --regression l1 -o kept.msa"
-    [ "$status $output" = "0 " ] || { echo "$status $output" && return 1; }
-}
-
-# losses EXPRESSION: each_text of each record of kept.msa is that, where y, label and so on are the record's tensors.
-losses() {
-    "$PYTHON" - "$ROOT/tests/interop" "$1" <<'END'
-import sys
-sys.path.insert(0, sys.argv[1])
-from read_stream import frames, opened
-import numpy as np
-records = [body for kind, body in frames(opened("kept.msa")) if kind == "D"]
-assert len(records) == 2
-for r in records:
-    expected = eval(sys.argv[2], {"np": np}, dict(r["tensors"]))
-    found = r["loss"].get("each_text")
-    assert found == expected or abs(found - expected) < 1e-6, (found, expected)
-    assert {*r["loss"]} == {*r["weight"]} and "each_audio" in r["loss"]
-END
 }
 
 @test "the label is the modality's, or the joint one of a set without; a record without what was promised is left out" {

@@ -14,6 +14,7 @@ vectors() {
 
 # golden_part MODEL PROGRAM: that part of the golden line, working in run/.
 golden_part() {
+    # shellcheck disable=SC2016 # these are the line's
     G=$MODELS/$1 "$PYTHON" -c 'import json, os, sys
 golden = os.environ["G"]
 line = json.load(open(golden + "/expected.json"))["notes"]["line"]
@@ -48,19 +49,6 @@ assert abs((gradient * (f > 0 if len(bias) > 1 else 1)).sum(0) - bias).max() < 1
 END
 }
 
-@test "the first step of the six golden trajectories: what heads make of PyTorch's vectors, and their gradients" {
-    for device in cpu emulated; do
-        for model in lf-dnn tfn mlf-dnn mtfn; do
-            first_step $model $device f h_text h_vision h_audio
-            gradient_of_bias $model post_fusion_layer_1.bias
-        done
-        first_step mfn $device f
-        first_step lmf $device f h_text h_vision h_audio
-        gradient_of_bias lmf fusion_bias
-        [ "$(ls run)" = "$(printf '%s\n' gradients.safetensors state.msa)" ]
-    done
-}
-
 # train FILE OPTIONS: a short training of a head on vectors of MODEL's; parameters go to run/FILE, which may be ''.
 train() {
     local model=${MODEL:-mlf-dnn}
@@ -77,6 +65,28 @@ evaluate() {
 
 names() {
     "$PYTHON" -c 'import parameters, sys; print(*sorted(parameters.load(sys.argv[1])[0]))' "$1"
+}
+
+# What is killed and resumed (resume.bash).
+# shellcheck disable=SC2153 # HEAD is what a test sets
+training() {
+    local model=${MODEL:-mlf-dnn}
+    echo "msa-load --train --epochs 30 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $MODELS/$model/data.pkl |
+        $(vectors "$model" "${VECTORS:-f h_text h_vision h_audio}") | msa-predict $HEAD | msa-loss --tasks ${TASKS:-msr} |
+        msa-metrics -q --select loss --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
+}
+
+@test "the first step of the six golden trajectories: what heads make of PyTorch's vectors, and their gradients" {
+    for device in cpu emulated; do
+        for model in lf-dnn tfn mlf-dnn mtfn; do
+            first_step $model $device f h_text h_vision h_audio
+            gradient_of_bias $model post_fusion_layer_1.bias
+        done
+        first_step mfn $device f
+        first_step lmf $device f h_text h_vision h_audio
+        gradient_of_bias lmf fusion_bias
+        [ "$(ls run)" = "$(printf '%s\n' gradients.safetensors state.msa)" ]
+    done
 }
 
 @test "classes beside a head change nothing of it; evaluation takes all of a head from its parameters" {
@@ -158,10 +168,8 @@ END
 @test "auto is mlp where f arrives, as wide as that; in evaluation f must arrive, and has its width" {
     VECTORS=f train p ''
     [ "$status $output" = "0 " ] || { echo "$output" && false; }
-    cd run
-    [ "$(PYTHONPATH=$ROOT/tests/interop names p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
+    [ "$(PYTHONPATH=$ROOT/tests/interop names run/p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
 post_fusion_layer_3.weight" ]
-    cd ..
     VECTORS=h_text evaluate "-p run/p"
     [ "$output" = "msa-predict: nothing to predict from: no f arrives (msa-fuse makes it)" ]
     MODEL=lmf VECTORS=f evaluate "-p run/p -q"
@@ -170,23 +178,13 @@ post_fusion_layer_3.weight" ]
 }
 
 @test "without parameters a stage evaluates by itself, f for y or between bounds" {
-    export MODEL=lmf VECTORS=f
+    local MODEL=lmf VECTORS=f
     evaluate "--head none"
     [ "$status" -eq 0 ]
     cut -f 4 <<<"$output" | tail -n +2 >plain
     evaluate "--head none --range -1,1 --threads 1"
     cut -f 4 <<<"$output" | tail -n +2 | paste plain - |
         awk '{ d = 2 / (1 + exp(-$1)) - 1 - $2; n++; if (d > 1e-6 || d < -1e-6) exit 1 } END { exit n != 8 }'
-}
-
-# --- a training that is killed: resume.bash ---
-
-# shellcheck disable=SC2153 # HEAD is what a test sets
-training() {
-    local model=${MODEL:-mlf-dnn}
-    echo "msa-load --train --epochs 30 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $MODELS/$model/data.pkl |
-        $(vectors "$model" "${VECTORS:-f h_text h_vision h_audio}") | msa-predict $HEAD | msa-loss --tasks ${TASKS:-msr} |
-        msa-metrics -q --select loss --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
 }
 
 @test "a training of heads is killed and goes on to the same bytes, with or without parameters" {
@@ -207,7 +205,7 @@ training() {
 }
 
 @test "what is resumed must have the head that it had, with parameters or without" {
-    export MODEL=lmf VECTORS=f
+    local MODEL=lmf VECTORS=f
     HEAD="--head none"
     line "$(training | sed 's/--epochs 30/--epochs 2/')"
     [ "$status" -eq 0 ]
