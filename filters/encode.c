@@ -285,7 +285,7 @@ static const struct program program = {
     .variants = networks,
     .chosen_by = "net",
     .examples = examples,
-    .see_also = "msa-load(1), msa-decompose(1), msa-stream(5), msa(7)",
+    .see_also = "msa-load(1), msa-decompose(1), msa-fuse(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };

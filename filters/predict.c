@@ -83,7 +83,7 @@ static const struct program program = {
     .variants = heads,
     .chosen_by = "head",
     .examples = examples,
-    .see_also = "msa-decompose(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
+    .see_also = "msa-decompose(1), msa-fuse(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };
