@@ -271,6 +271,9 @@ static const struct example examples[] = {
      "the same line with text alone"},
     {"msa-load data.pkl | msa-encode --only text --bert minilm --pool mean -z -o text.msa.gz",
      "what a BERT makes of the texts, computed once for all trainings on text.msa.gz"},
+    {"msa-load --train --mean vision,audio data.pkl | msa-encode --net text=lstm,vision=dnn,"
+     "audio=dnn --hidden 64 -p encode.safetensors | ...",
+     "train the encoders of the small models, in width 64"},
     {0},
 };
 

@@ -132,7 +132,7 @@ def small(command):
     command = re.sub(r"--(text-)?epochs \d+", r"--\1epochs 2", command)
     command = re.sub(r"--seeds (\d+)[\d,]*", r"--seeds \1", command)
     command = re.sub(r"msa-load --train(?!.*--epochs)", "msa-load --train --epochs 2", command)
-    command = re.sub(r"msa-encode(?![^|]*--(dim|bert))", "msa-encode --dim 16 --heads 2", command)
+    command = re.sub(r"msa-encode(?![^|]*--(dim|bert|net))", "msa-encode --dim 16 --heads 2", command)
     command = re.sub(r"(pipelines/((pre)?train \S+|reproduce \S+|ablate) \S+)", r"\1 --epochs 2", command)
     return re.sub(r"(pipelines/(pre)?train \S+ \S+)(?!.*--(bert|encoders))", r"\1 --dim 16 --heads 2", command)
 
