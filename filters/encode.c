@@ -3,10 +3,12 @@
 #include "filters/encode/encode.h"
 #include "common/dataset/tensor_names.h"
 #include "common/run/utf8.h"
+#include "common/stage/trainable_lengths.h"
 #include <stdio.h>
 #include <string.h>
 
-static const struct variant *const networks[] = {&encode_transformer.is, &encode_bert.is, NULL};
+static const struct variant *const networks[] = {&encode_transformer.is, &encode_bert.is,
+                                                 &encode_dnn.is, &encode_lstm.is, NULL};
 
 #define FIELD(name) offsetof(struct encode_settings, name)
 static const struct option options[] = {
@@ -30,8 +32,15 @@ static const struct option options[] = {
     {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, MOST_DIM,
      .help = "width D of the vectors: BERT's or 768 unless given; evaluation takes it from the "
              "parameters"},
+    {0, "hidden", "N", OPTION_INT, FIELD(hidden), NULL, 1, MOST_DIM,
+     .help = "width of a network's layers: 128, for audio 32 of CH-SIMS and 16 of MOSI, unless "
+             "given; evaluation takes it from the parameters",
+     .keys = MODALITY_KEYS},
+    {0, "lengths", LENGTHS_WORDS, OPTION_CHOICE, FIELD(lengths), "auto", 0, 0,
+     .help = LENGTHS_HELP},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
-     .help = "dropout probability in training", .keys = MODALITY_KEYS},
+     .help = "dropout probability in training; of dnn and lstm 0 unless given",
+     .keys = MODALITY_KEYS},
     {0, "keep", NULL, OPTION_FLAG, FIELD(keep), NULL, 0, 0,
      .help = "leave what is encoded in the records, beside the vectors made of it"},
     {0},
@@ -48,17 +57,14 @@ static const char *note_key(char key[64], const char *note, int modality)
 }
 
 /* What is to be said of a modality: as an option says, else as files with initial values have noted
- * (NULL: they have not), else as usual; noted. */
+ * (NULL: they have not), else as usual. */
 static const char *decide(struct trainable *t, const char *option, int modality, const char *given,
                           const char *noted, const char *usual)
 {
-    char key[64];
     if (t->given && given && noted && strcmp(given, noted) != 0)
         msa_fail(t->m, MSA_USAGE, "--%s %s=%s given but %s has %s", option,
                  modality_names[modality], given, t->given->path, noted);
-    const char *decided = given ? given : noted ? noted : usual;
-    trainable_note(t, note_key(key, option, modality), decided);
-    return decided;
+    return given ? given : noted ? noted : usual;
 }
 
 /* The prefix of another network's parameters is of no use. */
@@ -76,7 +82,26 @@ const char *encode_prefix(struct trainable *t, const struct model *model, int mo
         msa_fail(t->m, e->settings->names[modality] ? MSA_USAGE : MSA_CORRUPT,
                  "--names: a prefix of %zu bytes for %s but expected at most %d, printable", length,
                  modality_names[modality], ENCODE_PREFIX);
+    trainable_note(t, note_key(key, "names", modality), prefix);
     return prefix;
+}
+
+/* One number, where all are the same. */
+static const char *dropout_text(struct msa *m, const double dropout[MODALITIES])
+{
+    if (dropout[TEXT] == dropout[VISION] && dropout[TEXT] == dropout[AUDIO])
+        return real_text(m, dropout[TEXT]);
+    return msa_format(m, "text=%s,vision=%s,audio=%s", real_text(m, dropout[TEXT]),
+                      real_text(m, dropout[VISION]), real_text(m, dropout[AUDIO]));
+}
+
+float encode_dropout(struct part *p, double usual)
+{
+    struct encode *e = p->t->self;
+    bool given = option_given(p->t->m, "dropout") >> p->modality & 1;
+    e->dropout[p->modality] = given ? e->settings->dropout[p->modality] : usual;
+    trainable_note(p->t, "dropout", dropout_text(p->t->m, e->dropout));
+    return (float)e->dropout[p->modality];
 }
 
 void encode_adds(struct part *p, size_t dim)
@@ -155,26 +180,6 @@ static void check_any(const struct trainable *t)
                           : "");
 }
 
-/* D of the networks without one of their own; `bert`: text goes through BERT, which says it. */
-static size_t find_dim(struct trainable *t, const struct encode *e, bool bert)
-{
-    size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, bert ? (long)e->config.dim : 768,
-                                       MOST_DIM);
-    if (bert && dim != e->config.dim)
-        msa_fail(t->m, MSA_USAGE, "--dim %zu, but BERT's vectors are of width %zu", dim,
-                 e->config.dim);
-    return dim;
-}
-
-/* One number, where all are the same. */
-static const char *dropout_text(struct msa *m, const double dropout[MODALITIES])
-{
-    if (dropout[TEXT] == dropout[VISION] && dropout[TEXT] == dropout[AUDIO])
-        return real_text(m, dropout[TEXT]);
-    return msa_format(m, "text=%s,vision=%s,audio=%s", real_text(m, dropout[TEXT]),
-                      real_text(m, dropout[VISION]), real_text(m, dropout[AUDIO]));
-}
-
 /* What text goes through is said by --text, by --net, and in evaluation by the parameters. */
 static void check_text(const struct trainable *t, const struct encode_settings *s)
 {
@@ -190,34 +195,68 @@ static void check_text(const struct trainable *t, const struct encode_settings *
                  s->text == TEXT_BERT ? "bert" : "features", net->name);
 }
 
+/* --- the program --- */
+
+/* By which networks modalities are encoded; NULL: they pass. */
+static void choose_models(struct trainable *t, bool bert, const struct model *models[MODALITIES])
+{
+    for (int i = 0; i < MODALITIES; i++)
+        models[i] = bert && i == TEXT ? &encode_bert : wants_frames(t, i) ? network_of(t, i) : NULL;
+}
+
+/* Do all have a width of their own? */
+static bool lack_dim(const struct model *const models[MODALITIES])
+{
+    bool any = false, takes = false;
+    for (int i = 0; i < MODALITIES; i++) {
+        any = any || models[i];
+        takes =
+            takes || (models[i] && models[i]->is.takes && option_names(models[i]->is.takes, "dim"));
+    }
+    return any && !takes;
+}
+
+/* D of the networks without a width of their own; `bert`: text goes through BERT, which says it. */
+static size_t find_dim(struct trainable *t, const struct encode *e, bool bert)
+{
+    size_t dim = (size_t)trainable_int(t, "dim", e->settings->dim, bert ? (long)e->config.dim : 768,
+                                       MOST_DIM);
+    if (bert && dim != e->config.dim)
+        msa_fail(t->m, MSA_USAGE, "--dim %zu, but BERT's vectors are of width %zu", dim,
+                 e->config.dim);
+    return dim;
+}
+
 static void choose(struct trainable *t)
 {
     struct encode *e = t->self;
+    const struct model *models[MODALITIES];
     const char *only = e->settings->only, *all = "";
     char key[64];
     check_text(t, e->settings);
     bool bert =
         (!only || option_names(only, modality_names[TEXT])) && encode_bert_wanted(t, &e->config);
-    e->dim = find_dim(t, e, bert);
+    choose_models(t, bert, models);
+    if (!lack_dim(models))
+        e->dim = find_dim(t, e, bert);
     for (int i = 0; i < MODALITIES; i++) {
-        bool tokens = i == TEXT && bert;
-        if (!tokens && !wants_frames(t, i))
+        if (!models[i])
             continue;
-        if (tokens)
-            trainable_note(t, note_key(key, "net", i), encode_bert.is.name);
-        trainable_part(t, tokens ? &encode_bert : network_of(t, i), i);
+        trainable_note(t, note_key(key, "net", i), models[i]->is.name);
+        trainable_part(t, models[i], i);
         all = msa_format(t->m, "%s%s%s", all, *all ? "," : "", modality_names[i]);
     }
     check_any(t);
     trainable_check_options(t);
     trainable_note(t, "modalities", all);
-    trainable_note(t, "dropout", dropout_text(t->m, e->settings->dropout));
+    trainable_note(t, "dropout", dropout_text(t->m, e->dropout));
 }
 
 static void run(struct msa *m)
 {
     struct encode *e = msa_alloc(m, sizeof *e);
     e->settings = m->settings;
+    memcpy(e->dropout, e->settings->dropout, sizeof e->dropout);
     if (e->settings->only)
         option_subset(m, "only", e->settings->only, modality_names, MODALITIES);
     trainable_run(m, choose, e);
@@ -232,6 +271,9 @@ static const struct example examples[] = {
      "the same line with text alone"},
     {"msa-load data.pkl | msa-encode --only text --bert minilm --pool mean -z -o text.msa.gz",
      "what a BERT makes of the texts, computed once for all trainings on text.msa.gz"},
+    {"msa-load --train --mean vision,audio data.pkl | msa-encode --net text=lstm,vision=dnn,"
+     "audio=dnn --hidden 64 -p encode.safetensors | ...",
+     "train the encoders of the small models, in width 64"},
     {0},
 };
 
@@ -246,7 +288,7 @@ static const struct program program = {
     .variants = networks,
     .chosen_by = "net",
     .examples = examples,
-    .see_also = "msa-load(1), msa-decompose(1), msa-stream(5), msa(7)",
+    .see_also = "msa-load(1), msa-decompose(1), msa-fuse(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };

@@ -16,7 +16,7 @@ struct settings {
     int split, label, family, non_finite;
     long epochs, batch, seed, validate_every;
     double fraction;
-    const char *drop, *state;
+    const char *drop, *mean, *state;
     struct option_list renamed, like;
 };
 
@@ -70,6 +70,8 @@ static const struct option options[] = {
      .help = "put mean and deviation of each feature into the header, for msa-encode to apply"},
     {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
      .help = "leave these modalities out, of text,vision,audio"},
+    {0, "mean", "LIST", OPTION_TEXT, FIELD(mean), NULL, 0, 0, .added = true,
+     .help = "of these modalities, of text,vision,audio, give the mean of all frames alone"},
     {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
      .help = "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
     {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
@@ -171,7 +173,7 @@ static value settings_value(struct load *l, const struct header *h)
     msgpack_zone *zone = h->zone;
     value v = resume_settings(l->m, zone,
                               "seed,epochs,batch,validate-every,no-shuffle,fraction,standardize,"
-                              "non-finite,drop,label");
+                              "non-finite,drop,mean,label");
     const char *names = naming_text(l->naming);
     if (names)
         value_set(l->m, zone, &v, "rename", value_str(l->m, zone, names));
@@ -265,15 +267,20 @@ static void warn_of_labels(struct load *l, int family)
 
 static void prepare_batches(struct load *l)
 {
-    const char *drop = l->settings->drop;
+    const char *drop = l->settings->drop, *mean = l->settings->mean;
     bool dropped[MODALITIES] = {false};
     if (drop)
         option_subset(l->m, "drop", drop, modality_names, MODALITIES);
+    if (mean)
+        option_subset(l->m, "mean", mean, modality_names, MODALITIES);
     for (int i = 0; i < MODALITIES; i++)
         dropped[i] = drop && option_names(drop, modality_names[i]);
     l->source.batcher =
         batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
                     (size_t)l->settings->batch);
+    for (int i = 0; i < MODALITIES; i++)
+        if (mean && option_names(mean, modality_names[i]))
+            batcher_average(&l->source.batcher, (enum modality)i);
     if (l->settings->label != LABEL_JOINT &&
         !batcher_relabel(&l->source.batcher, (enum modality)l->settings->label))
         msa_say(l->m, "%s has no labels of %s: the joint ones stay", l->data->path,
@@ -310,19 +317,10 @@ static struct header *prepare(struct load *l)
 static void show_info(struct load *l)
 {
     const struct settings *s = l->settings;
-    const char *path = l->m->common.output;
     struct info *info = info_of(l->data, s->split == SPLIT_ALL ? -1 : s->split,
                                 l->family == FAMILY_AUTO ? -1 : l->family);
     warn_of_labels(l, info->family);
-    bool named = path && strcmp(path, "-") != 0;
-    struct file *file = named ? file_create(l->m, path) : NULL;
-    FILE *to = file ? file_stream(l->m, file) : stdout;
-    if (s->json)
-        info_json(info, to);
-    else
-        info_text(info, to);
-    if (file)
-        file_commit(l->m, file);
+    info_print(info, s->json);
     dataset_close(l->data);
 }
 

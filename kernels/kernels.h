@@ -95,6 +95,12 @@ struct conv {
     size_t batch, length, features, dim, width;
 };
 
+/* A linear layer of `out` values on the outer product of three vectors of a sample, which have so
+ * many numbers each and a 1 in front; a vector of none is that 1. */
+struct tensor_fusion {
+    size_t batch, out, a, v, t;
+};
+
 enum regression { REGRESSION_SMOOTHL1, REGRESSION_MSE, REGRESSION_L1 };
 enum contrast { CONTRAST_MNTX, CONTRAST_NTXENT, CONTRAST_NTXENT_PML };
 

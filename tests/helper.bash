@@ -115,3 +115,15 @@ forge() {
 golden_data() {
     "$PYTHON" -c "import pickle; d = pickle.load(open('$GOLDEN/data.pkl', 'rb')); $1; pickle.dump(d, open('data.pkl', 'wb'))"
 }
+
+# unlabelled FILE: that data set without labels of any kind, as unlabelled.pkl.
+unlabelled() {
+    "$PYTHON" - "$1" <<'END_OF_PYTHON'
+import pickle, sys
+data = pickle.load(open(sys.argv[1], "rb"))
+for split in data.values():
+    for key in [k for k in split if k.startswith(("regression", "classification"))]:
+        del split[key]
+pickle.dump(data, open("unlabelled.pkl", "wb"))
+END_OF_PYTHON
+}

@@ -134,21 +134,9 @@ its metadata do not say that msa-encode wrote it" ]
 its metadata do not say that msa-encode wrote it" ]
 }
 
-# The golden data without labels of any kind.
-unlabelled() {
-    "$PYTHON" - "$GOLDEN" <<'END_OF_PYTHON'
-import pickle, sys
-data = pickle.load(open(sys.argv[1] + "/data.pkl", "rb"))
-for split in data.values():
-    for key in [k for k in split if k.startswith(("regression", "classification"))]:
-        del split[key]
-pickle.dump(data, open("unlabelled.pkl", "wb"))
-END_OF_PYTHON
-}
-
 @test "a set without labels, through the whole line with losses: the predictions of the one with labels" {
     train text,vision,audio run
-    unlabelled
+    unlabelled "$GOLDEN/data.pkl"
     line "$(features) | msa-predict -p run/predict.safetensors | msa-loss | msa-metrics --predictions labelled.tsv"
     [ "$status" -eq 0 ]
     line "$(features | sed "s|$GOLDEN/data.pkl|unlabelled.pkl|") | msa-predict -p run/predict.safetensors | msa-loss |

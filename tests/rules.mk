@@ -59,8 +59,10 @@ check-gpu: units ## on a machine with a GPU: what tests of kernels and of a trai
 bench: all ## what small networks take, and a full-size training step beside PyTorch's (installs it into a scratch folder)
 	tests/bench/small
 	tests/bench/step
+bench-models: all ## training steps of the small baselines, beside PyTorch's (likewise), CH-SIMS
+	tests/bench/models
 bench-gpu: units ## on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 	@CUDA_HOME=$(CUDA_HOME) tests/bench/gpu
 bundle: units ## what check-gpu and bench-gpu need in one folder, build/bundle, for a machine without our packages
 	@tests/gpu/bundle build/bundle
-.PHONY: units test check check-all faults check-gpu bench bench-gpu bundle
+.PHONY: units test check check-all faults check-gpu bench bench-models bench-gpu bundle

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Exit 0 when two safetensors files hold the same tensors to the bit, whatever their metadata.
 
-  same_tensors.py [--checkpoint N] A B     with --checkpoint, A must also be of that checkpoint"""
+  same_tensors.py [--checkpoint N] A B [NAME...]     with --checkpoint, A must also be of that checkpoint; with names, both
+                                                     have these tensors, and the others may differ"""
 import json
 import struct
 import sys
@@ -23,7 +24,9 @@ def main(arguments):
     if arguments[0] == "--checkpoint":
         checkpoint = arguments[1]
         arguments = arguments[2:]
-    (metadata, a), (_, b) = map(read, arguments)
+    (metadata, a), (_, b) = map(read, arguments[:2])
+    if arguments[2:]:
+        a, b = ([tensors[name] for name in arguments[2:]] for tensors in (a, b))
     return 0 if a and a == b and checkpoint in (None, metadata["checkpoint"]) else 1
 
 

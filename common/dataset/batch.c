@@ -29,6 +29,18 @@ struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropp
     return b;
 }
 
+void batcher_average(struct batcher *b, enum modality modality)
+{
+    const struct schema_entry *frames = schema_floats(b->m, &b->data->schema,
+                                                      modality_names[modality], 3),
+                              *lengths = schema_find(&b->data->schema, length_names[modality]);
+    if (!frames)
+        return;
+    b->averaged[frames - b->data->schema.entries] = true;
+    if (lengths && lengths->dtype == I8 && lengths->rank == 1)
+        b->averaged[lengths - b->data->schema.entries] = true;
+}
+
 bool batcher_relabel(struct batcher *b, enum modality modality)
 {
     bool there = b->data->labels[modality] >= 0;
@@ -37,14 +49,23 @@ bool batcher_relabel(struct batcher *b, enum modality modality)
     return there;
 }
 
+/* What a tensor is like in records. */
+static struct schema_entry entry_of(const struct batcher *b, int tensor)
+{
+    struct schema_entry e = b->data->schema.entries[tensor];
+    if (b->averaged[tensor] && e.rank == 3)
+        e.shape[1] = 1;
+    return e;
+}
+
 void batcher_schema(const struct batcher *b, struct schema *schema)
 {
     for (int i = 0; i < b->data->schema.count; i++) {
-        const struct schema_entry *e = &b->data->schema.entries[i];
+        struct schema_entry e = entry_of(b, i);
         if (b->dropped[i])
             continue;
-        schema_add(b->m, schema, e->name, e->dtype, e->rank, e->shape, false);
-        schema_columns(schema, e->name, e->columns);
+        schema_add(b->m, schema, e.name, e.dtype, e.rank, e.shape, false);
+        schema_columns(schema, e.name, e.columns);
     }
     schema_add(b->m, schema, "index", I8, 1, (size_t[]){0}, false);
 }
@@ -74,7 +95,7 @@ static value standardize_one(struct batcher *b, msgpack_zone *zone, int tensor)
     float *mean = msa_calloc(b->m, width, sizeof *mean),
           *scale = msa_calloc(b->m, width, sizeof *scale);
     value one = value_map();
-    dataset_standardization(b->data, tensor, b->non_finite, mean, scale);
+    dataset_standardization(b->data, tensor, b->non_finite, b->averaged[tensor], mean, scale);
     value_set(b->m, zone, &one, "mean", value_of_floats(b->m, zone, "mean", mean, width));
     value_set(b->m, zone, &one, "scale", value_of_floats(b->m, zone, "scale", scale, width));
     return one;
@@ -102,22 +123,42 @@ static void sum_up(struct batcher *b, size_t i, const void *bytes, size_t size)
         b->crcs[i] = libdeflate_crc32(b->crcs[i], bytes, size);
 }
 
+/* A sample's part of a tensor, as records have it; `frames` has room for all that it is the mean
+ * of.
+ */
+static void read_one(struct batcher *b, enum split split, int tensor, size_t i, float *frames,
+                     void *out)
+{
+    const struct schema_entry *e = &b->data->schema.entries[tensor];
+    int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
+    const int64_t one = 1;
+    if (b->averaged[tensor] && e->rank == 1) {
+        memcpy(out, &one, sizeof one);
+        return;
+    }
+    dataset_read(b->data, split, from, i, b->non_finite, frames ? frames : out);
+    if (frames)
+        frames_mean(out, frames, e->shape[1], e->shape[2]);
+}
+
 static void put_tensor(struct batcher *b, struct record *r, enum split split, int tensor,
                        const uint32_t *index, size_t count)
 {
-    const struct schema_entry *e = &b->data->schema.entries[tensor];
-    size_t bytes = dataset_bytes(b->data, tensor), shape[TENSOR_RANK];
+    struct schema_entry e = entry_of(b, tensor);
+    bool mean = b->averaged[tensor] && e.rank == 3;
+    size_t whole = dataset_bytes(b->data, tensor),
+           bytes = mean ? e.shape[2] * sizeof(float) : whole;
     if (!b->memory[tensor])
         b->memory[tensor] = msa_calloc(b->m, b->size, bytes);
     uint8_t *to = b->memory[tensor];
-    int from = tensor == b->data->labels[LABEL_JOINT] ? b->label : tensor;
+    float *frames = mean ? msa_alloc(b->m, whole) : NULL;
     for (size_t i = 0; i < count; i++) {
-        dataset_read(b->data, split, from, index[i], b->non_finite, to + i * bytes);
+        read_one(b, split, tensor, index[i], frames, to + i * bytes);
         sum_up(b, i, to + i * bytes, bytes);
     }
-    memcpy(shape, e->shape, sizeof shape);
-    shape[0] = count;
-    record_put(b->m, r, tensor_of(e->name, e->dtype, to, e->rank, shape));
+    msa_free(b->m, frames);
+    e.shape[0] = count;
+    record_put(b->m, r, tensor_of(e.name, e.dtype, to, e.rank, e.shape));
 }
 
 static void put_index(struct batcher *b, struct record *r, const uint32_t *index, size_t count)

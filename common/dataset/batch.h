@@ -10,6 +10,7 @@ struct batcher {
     struct dataset *data;
     bool dropped[RECORD_TENSORS]; /* left out, by the place in the data set's schema */
     bool dropped_texts[RECORD_TEXTS];
+    bool averaged[RECORD_TENSORS]; /* frames that come as their mean; their lengths, which are 1 */
     enum non_finite non_finite;
     int label;                    /* whose numbers `label` has: its place in the schema */
     size_t size;                  /* samples a batch */
@@ -21,6 +22,10 @@ struct batcher {
 /* Drops the tensors and texts of these modalities (name_modality). */
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
                            enum non_finite non_finite, size_t size);
+/* Gives records the mean of this modality's frames [B,1,F] in place of these, and 1 as its lengths.
+ * Nothing where the set has none; fails the run with MSA_CORRUPT where they are not float32
+ * [B,L,F]. */
+void batcher_average(struct batcher *b, enum modality modality);
 /* Gives records this modality's label as `label`; false: the set has none, and all is as before. */
 bool batcher_relabel(struct batcher *b, enum modality modality);
 /* The tensors that a record has; a header's schema. */
@@ -29,7 +34,8 @@ void batcher_schema(const struct batcher *b, struct schema *schema);
 bool batcher_has_features(const struct batcher *b);
 /* For a header: samples of each split that the data set has, whether they come or not. */
 value batcher_samples(struct batcher *b, msgpack_zone *zone);
-/* For a header: mean and scale of each feature over train (dataset_standardization), by modality.
+/* For a header: mean and scale of each feature of records of train (dataset_standardization), by
+ * modality.
  * The numbers are the run's. */
 value batcher_standardization(struct batcher *b, msgpack_zone *zone);
 /* A record of `count` samples, at most `size`, of a split; index[count], which it has as `index`.

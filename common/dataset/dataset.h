@@ -131,10 +131,13 @@ struct duplicates dataset_duplicates(struct dataset *d, enum split split);
 /* Is a frame of features padding? Frame 0 never is; others are when their features sum to exactly
  * 0, in double and in order (msa-model(7), Data). */
 bool frame_is_padding(const float *frame, size_t width, bool first);
+/* mean[width] of all frames[count,width], padding or not, in an order that gives the bytes of the
+ * CPU's op_mean; it may be where the first frame is. */
+void frames_mean(float *mean, const float *frames, size_t count, size_t width);
 /* Mean and 1/deviation per feature of a tensor [*,L,F] over the frames of train that are not
- * padding, mean[F] and scale[F]. The deviation is the population's; where it is 0, or below the
- * smallest normal float, scale is 1. */
-void dataset_standardization(struct dataset *d, int tensor, enum non_finite non_finite, float *mean,
-                             float *scale);
+ * padding, or with `averaged` over the samples' means (frames_mean): mean[F] and scale[F]. The
+ * deviation is the population's; where it is 0, or below the smallest normal float, scale is 1. */
+void dataset_standardization(struct dataset *d, int tensor, enum non_finite non_finite,
+                             bool averaged, float *mean, float *scale);
 
 #endif

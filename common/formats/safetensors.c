@@ -35,11 +35,32 @@ static float as_float(const uint8_t *from, const struct safetensors_dtype *of)
     }
 }
 
+static size_t number_size(const struct safetensor *t)
+{
+    return t->dtype ? t->dtype->size : sizeof(float);
+}
+
+static void copy_floats(const struct safetensor *t, size_t at, size_t count, float *to)
+{
+    const uint8_t *from = (const uint8_t *)t->data + at * number_size(t);
+    if (!t->dtype)
+        memcpy(to, from, count * sizeof *to);
+    for (size_t i = 0; t->dtype && i < count; i++)
+        to[i] = as_float(from + i * t->dtype->size, t->dtype);
+}
+
+void safetensor_read(const struct safetensors *s, const struct safetensor *t, size_t at,
+                     size_t count, float *to)
+{
+    copy_floats(t, at, count, to);
+    mapping_forget(s->map, (const uint8_t *)t->data + at * number_size(t), count * number_size(t));
+}
+
 const float *safetensor_floats(struct msa *m, const struct safetensor *t, float **copy)
 {
     *copy = t->dtype ? msa_calloc(m, t->count, sizeof **copy) : NULL;
-    for (size_t i = 0; *copy && i < t->count; i++)
-        (*copy)[i] = as_float((const uint8_t *)t->data + i * t->dtype->size, t->dtype);
+    if (*copy)
+        copy_floats(t, 0, t->count, *copy);
     return *copy ? *copy : t->data;
 }
 

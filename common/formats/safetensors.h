@@ -52,6 +52,12 @@ bool safetensors_names(const struct safetensors *s, const char *name);
  * (msa_free). Pages of a file are first read here: a tensor that nobody asks for costs no memory.
  */
 const float *safetensor_floats(struct msa *m, const struct safetensor *t, float **copy);
+/* Numbers at a time by which large tensors are read and written: no copy is made of them whole. */
+enum { SAFETENSOR_PIECE = 1 << 18 };
+/* to[count] = the numbers of a tensor of that file from `at` on. The pages that they are on take no
+ * memory afterwards. */
+void safetensor_read(const struct safetensors *s, const struct safetensor *t, size_t at,
+                     size_t count, float *to);
 const char *safetensors_metadata(const struct safetensors *s,
                                  const char *key); /* NULL: not there */
 
@@ -61,5 +67,14 @@ const char *safetensors_metadata(const struct safetensors *s,
 struct checksum safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
                                   size_t count, const char *const (*metadata)[2],
                                   size_t metadata_count);
+/* The same of tensors whose data are not numbers, but what `piece` knows them by: it is asked for
+ * `count` numbers of t from `at` on, SAFETENSOR_PIECE at most, which are good until the next call.
+ */
+typedef const float *safetensor_piece(void *self, const struct safetensor *t, size_t at,
+                                      size_t count);
+struct checksum safetensors_write_pieces(struct msa *m, const char *path,
+                                         const struct safetensor *tensors, size_t count,
+                                         const char *const (*metadata)[2], size_t metadata_count,
+                                         safetensor_piece *piece, void *self);
 
 #endif

@@ -108,9 +108,33 @@ static void put_header(struct writing *w, const char *text)
     put(w, spaces, pad);
 }
 
+static void put_tensor(struct writing *w, const struct safetensor *t, safetensor_piece *piece,
+                       void *self)
+{
+    for (size_t at = 0, count; at < t->count; at += count) {
+        count = t->count - at < SAFETENSOR_PIECE ? t->count - at : SAFETENSOR_PIECE;
+        put(w, piece(self, t, at, count), count * sizeof(float));
+    }
+}
+
+static const float *piece_of_data(void *self, const struct safetensor *t, size_t at, size_t count)
+{
+    (void)self, (void)count;
+    return (const float *)t->data + at;
+}
+
 struct checksum safetensors_write(struct msa *m, const char *path, const struct safetensor *tensors,
                                   size_t count, const char *const (*metadata)[2],
                                   size_t metadata_count)
+{
+    return safetensors_write_pieces(m, path, tensors, count, metadata, metadata_count,
+                                    piece_of_data, NULL);
+}
+
+struct checksum safetensors_write_pieces(struct msa *m, const char *path,
+                                         const struct safetensor *tensors, size_t count,
+                                         const char *const (*metadata)[2], size_t metadata_count,
+                                         safetensor_piece *piece, void *self)
 {
     const struct safetensor **sorted = sorted_tensors(m, tensors, count);
     const char *const **pairs = sorted_pairs(m, metadata, metadata_count);
@@ -124,7 +148,7 @@ struct checksum safetensors_write(struct msa *m, const char *path, const struct 
     put_header(&w, header);
     msa_free(m, header);
     for (size_t i = 0; i < count; i++)
-        put(&w, sorted[i]->data, sorted[i]->count * sizeof(float));
+        put_tensor(&w, sorted[i], piece, self);
     file_commit(m, f);
     msa_free(m, sorted);
     msa_free(m, pairs);

@@ -1,6 +1,7 @@
 /* Counting what is in a data set. */
 #include "common/inspect/info.h"
 #include "common/metrics/metrics.h"
+#include "common/run/file.h"
 #include "common/stream/stats.h"
 
 #include <math.h>
@@ -188,4 +189,19 @@ struct info *info_of(struct dataset *d, int split, int family)
             read_split(info, (enum split)i);
     }
     return info;
+}
+
+void info_print(const struct info *info, bool json)
+{
+    struct msa *m = info->data->m;
+    const char *path = m->common.output;
+    bool named = path && strcmp(path, "-") != 0;
+    struct file *file = named ? file_create(m, path) : NULL;
+    FILE *to = file ? file_stream(m, file) : stdout;
+    if (json)
+        info_json(info, to);
+    else
+        info_text(info, to);
+    if (file)
+        file_commit(m, file);
 }

@@ -59,6 +59,8 @@ struct info *info_of(struct dataset *d, int split, int family);
 /* Has the tensor frames, so that it has lengths? */
 bool info_has_lengths(const struct info *info, int tensor);
 
+/* What --info says, to the run's output: tables, or as JSON. */
+void info_print(const struct info *info, bool json);
 /* Tables for people, and one JSON object. */
 void info_text(const struct info *info, FILE *to);
 void info_json(const struct info *info, FILE *to);

@@ -90,10 +90,10 @@ const struct safetensor *params_given(const struct params *p, const struct param
 }
 
 /* The same for one that is made now; fails the run where it must be there and is not. */
-static const struct safetensor *find_source(struct params *p, const struct parameter *one)
+static const struct safetensor *find_source(struct params *p, const struct parameter *one,
+                                            const struct safetensors **from)
 {
-    const struct safetensors *from;
-    const struct safetensor *found = params_given(p, one, &from);
+    const struct safetensor *found = params_given(p, one, from);
     if (!found && p->required)
         fail_missing(p, p->required, one, "");
     if (!found && p->fixed && p->source_count && one->presence == BUFFER_REQUIRED)
@@ -169,36 +169,45 @@ static struct random stream_of(const struct params *p, const char *name)
 }
 
 /* Evaluation has no initial values, and need not wait for this. */
-static void note_initial(struct params *p, const struct parameter *one, const void *values,
-                         size_t size)
+static void note_initial(struct params *p, const void *values, size_t size)
 {
-    if (p->fixed)
-        return;
-    p->initial = libdeflate_crc32(p->initial, one->name, strlen(one->name) + 1);
-    p->initial = libdeflate_crc32(p->initial, values, size);
+    if (!p->fixed)
+        p->initial = libdeflate_crc32(p->initial, values, size);
 }
 
-static void copy_initial(struct params *p, const struct parameter *one, const float *host)
+/* Where a parameter's numbers come from, one after the other. */
+struct origin {
+    const struct safetensors *file;  /* that has them, */
+    const struct safetensor *tensor; /* as this; NULL: they are initial ones */
+    struct init init;
+    struct random drawn;
+};
+
+static void take_piece(struct origin *from, size_t at, size_t count, float *to)
 {
-    p->device->copy_in(p->device, one->var.data, host, one->var.count * sizeof *host);
-    note_initial(p, one, host, one->var.count * sizeof *host);
+    if (from->tensor)
+        safetensor_read(from->file, from->tensor, at, count, to);
+    else if (from->init.kind == INIT_VALUES)
+        memcpy(to, from->init.values + at, count * sizeof *to);
+    else
+        init_draw(from->init, &from->drawn, to, count);
 }
 
-static void initialize(struct params *p, const struct parameter *one, struct init init)
+static void initialize(struct params *p, const struct parameter *one, struct origin from)
 {
-    if (init.kind == INIT_CONSTANT) {
-        p->device->k.fill(p->device, one->var.data, init.number, one->var.count);
-        note_initial(p, one, &init.number, sizeof init.number);
+    note_initial(p, one->name, strlen(one->name) + 1);
+    if (!from.tensor && from.init.kind == INIT_CONSTANT) {
+        p->device->k.fill(p->device, one->var.data, from.init.number, one->var.count);
+        note_initial(p, &from.init.number, sizeof from.init.number);
         return;
     }
-    if (init.kind == INIT_VALUES) {
-        copy_initial(p, one, init.values);
-        return;
+    float *host = params_piece(p->m, one->var.count);
+    for (size_t at = 0, count; at < one->var.count; at += count) {
+        count = params_piece_size(one->var.count, at);
+        take_piece(&from, at, count, host);
+        p->device->copy_in(p->device, one->var.data + at, host, count * sizeof *host);
+        note_initial(p, host, count * sizeof *host);
     }
-    struct random r = stream_of(p, one->name);
-    float *host = msa_calloc(p->m, one->var.count, sizeof *host);
-    init_draw(init, &r, host, one->var.count);
-    copy_initial(p, one, host);
     msa_free(p->m, host);
 }
 
@@ -207,14 +216,13 @@ static void initialize(struct params *p, const struct parameter *one, struct ini
 /* Memory, and a source's values or initial ones. */
 static void begin(struct params *p, struct parameter *one, struct init init)
 {
-    const struct safetensor *found = find_source(p, one);
-    float *copy = NULL;
+    struct origin from = {.init = init, .drawn = stream_of(p, one->name)};
+    from.tensor = find_source(p, one, &from.file);
     one->frozen = p->fixed || one->buffer ? LONG_MAX : params_frozen(p, one->name);
     one->var.wants = one->frozen == 0;
     if (!one->stack)
         one->var.data = params_floats(p, one->var.count, false);
-    initialize(p, one, found ? init_values(safetensor_floats(p->m, found, &copy)) : init);
-    msa_free(p->m, copy);
+    initialize(p, one, from);
 }
 
 struct var *params_add(struct params *p, const char *name, struct init init, int rank,
@@ -229,8 +237,9 @@ struct var *params_add(struct params *p, const char *name, struct init init, int
 static void join(struct params *p, struct stack *stack, struct parameter *const *parts, int count)
 {
     const struct var *like = &parts[0]->var;
+    const struct safetensors *from;
     for (int i = 0; i < count; i++)
-        find_source(p, parts[i]);
+        find_source(p, parts[i], &from);
     stack->var = *like;
     if (__builtin_mul_overflow(like->shape[0], (size_t)count, &stack->var.shape[0]) ||
         __builtin_mul_overflow(like->count, (size_t)count, &stack->var.count) ||

@@ -12,28 +12,32 @@ enum { MOST_UPDATES = 1 << 24 };
 /* A gradient that waits for an update, in a file. */
 #define GRADIENT "grad."
 
-static void copy_in(struct params *p, float *to, const struct safetensor *t)
+static void copy_in(struct params *p, float *to, const struct safetensors *file,
+                    const struct safetensor *t)
 {
-    float *copy;
-    const float *floats = safetensor_floats(p->m, t, &copy);
-    p->device->copy_in(p->device, to, floats, t->count * sizeof *floats);
-    msa_free(p->m, copy);
+    float *host = params_piece(p->m, t->count);
+    for (size_t at = 0, count; at < t->count; at += count) {
+        count = params_piece_size(t->count, at);
+        safetensor_read(file, t, at, count, host);
+        p->device->copy_in(p->device, to + at, host, count * sizeof *host);
+    }
+    msa_free(p->m, host);
 }
 
 static bool load_one(struct params *p, const struct safetensors *file, struct parameter *one)
 {
     const struct safetensor *t = params_find(p, file, one->name, one);
     if (t)
-        copy_in(p, one->var.data, t);
+        copy_in(p, one->var.data, file, t);
     return t != NULL;
 }
 
 /* A tensor's only number; -1: there is no such tensor. */
-static float number_of(struct params *p, const struct safetensor *t)
+static float number_of(const struct safetensors *file, const struct safetensor *t)
 {
-    float *copy = NULL;
-    float number = t && t->count == 1 ? *safetensor_floats(p->m, t, &copy) : -1;
-    msa_free(p->m, copy);
+    float number = -1;
+    if (t && t->count == 1)
+        safetensor_read(file, t, 0, 1, &number);
     return number;
 }
 
@@ -46,7 +50,7 @@ static void restore_gradient(struct params *p, const struct safetensors *file,
     const struct safetensor *t = params_find(p, file, name, one);
     if (!t)
         return;
-    copy_in(p, one->var.grad, t);
+    copy_in(p, one->var.grad, file, t);
     p->gradients->wait = true;
 }
 
@@ -56,7 +60,7 @@ static void restore_updates(struct params *p, const struct safetensors *file, st
     char name[320];
     snprintf(name, sizeof name, STEP "%s", one->name);
     const struct safetensor *t = safetensors_find(file, name);
-    float updates = number_of(p, t);
+    float updates = number_of(file, t);
     if (!(updates >= 0 && updates <= MOST_UPDATES))
         msa_fail(p->m, MSA_CORRUPT, "%s: no tensor '%s' with a number from 0 to %d", file->path,
                  name, MOST_UPDATES);
@@ -66,7 +70,7 @@ static void restore_updates(struct params *p, const struct safetensors *file, st
         if (!(t = params_find(p, file, name, one)))
             continue;
         one->moments[i] = params_floats(p, one->var.count, false);
-        copy_in(p, one->moments[i], t);
+        copy_in(p, one->moments[i], file, t);
     }
 }
 
@@ -83,51 +87,76 @@ void params_restore(struct params *p, const struct safetensors *file)
     }
 }
 
-/* A host tensor for safetensors_write, of a parameter's shape. */
-static struct safetensor host_tensor(struct params *p, const struct parameter *one,
-                                     const char *prefix, const float *from)
+/* A tensor on its way into a file. */
+struct saved {
+    const float *from; /* on the device; NULL: it is one number, */
+    float number;
+};
+
+static struct safetensor saved_tensor(struct params *p, const char *prefix,
+                                      const struct parameter *one, struct saved saved)
 {
-    struct safetensor t = {.name = msa_format(p->m, "%s%s", prefix, one->name),
-                           .rank = one->var.rank,
-                           .count = one->var.count};
-    float *host = msa_calloc(p->m, t.count, sizeof *host);
+    struct safetensor t = {.name = msa_format(p->m, "%s%s", prefix, one->name), .count = 1};
+    struct saved *data = msa_alloc(p->m, sizeof *data);
+    *data = saved;
+    t.data = data;
+    if (!saved.from)
+        return t;
+    t.rank = one->var.rank;
+    t.count = one->var.count;
     memcpy(t.shape, one->var.shape, sizeof one->var.shape);
-    device_copy_out(p->m, p->device, host, from, t.count * sizeof *host);
-    t.data = host;
     return t;
 }
 
-static struct safetensor count_tensor(struct params *p, const struct parameter *one)
+/* All that a file is to have of a parameter, behind each other; returns their number. */
+static size_t saved_tensors(struct params *p, const struct parameter *one, bool moments,
+                            struct safetensor *to)
 {
-    float *host = msa_alloc(p->m, sizeof *host);
-    *host = (float)one->t;
-    return (struct safetensor){
-        .name = msa_format(p->m, STEP "%s", one->name), .count = 1, .data = host};
+    size_t count = 0;
+    to[count++] = saved_tensor(p, "", one, (struct saved){.from = one->var.data});
+    if (!moments || !one->var.grad)
+        return count;
+    to[count++] = saved_tensor(p, STEP, one, (struct saved){.number = (float)one->t});
+    for (int k = 0; k < MOMENTS; k++)
+        if (one->moments[k])
+            to[count++] = saved_tensor(p, moment_names[k], one, (struct saved){one->moments[k], 0});
+    if (p->gradients->wait && one->var.wants)
+        to[count++] = saved_tensor(p, GRADIENT, one, (struct saved){.from = one->var.grad});
+    return count;
+}
+
+/* Where a file's numbers come from. */
+struct saving {
+    struct params *p;
+    float *piece; /* [SAFETENSOR_PIECE] */
+};
+
+static const float *next_piece(void *self, const struct safetensor *t, size_t at, size_t count)
+{
+    const struct saving *s = self;
+    const struct saved *saved = t->data;
+    if (!saved->from)
+        return &saved->number;
+    device_copy_out(s->p->m, s->p->device, s->piece, saved->from + at, count * sizeof *s->piece);
+    return s->piece;
 }
 
 struct checksum params_save(struct params *p, const char *path, bool moments,
                             const char *const (*metadata)[2], size_t metadata_count)
 {
     struct safetensor *all = msa_calloc(p->m, (MOMENTS + 3) * (size_t)p->count + 1, sizeof *all);
+    struct saving saving = {p, msa_calloc(p->m, SAFETENSOR_PIECE, sizeof(float))};
     size_t count = 0;
-    for (int i = 0; i < p->count; i++) {
-        const struct parameter *one = p->list[i];
-        all[count++] = host_tensor(p, one, "", one->var.data);
-        if (!moments || !one->var.grad)
-            continue;
-        all[count++] = count_tensor(p, one);
-        for (int k = 0; k < MOMENTS; k++)
-            if (one->moments[k])
-                all[count++] = host_tensor(p, one, moment_names[k], one->moments[k]);
-        if (p->gradients->wait && one->var.wants)
-            all[count++] = host_tensor(p, one, GRADIENT, one->var.grad);
-    }
-    struct checksum sum = safetensors_write(p->m, path, all, count, metadata, metadata_count);
+    for (int i = 0; i < p->count; i++)
+        count += saved_tensors(p, p->list[i], moments, all + count);
+    struct checksum sum = safetensors_write_pieces(p->m, path, all, count, metadata, metadata_count,
+                                                   next_piece, &saving);
     for (size_t i = 0; i < count; i++) {
         msa_free(p->m, (void *)all[i].name);
         msa_free(p->m, (void *)all[i].data);
     }
     msa_free(p->m, all);
+    msa_free(p->m, saving.piece);
     return sum;
 }
 

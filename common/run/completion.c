@@ -57,6 +57,24 @@ static void bash_name(const struct program *program, const struct option *o)
     printf(" --%s", o->name);
 }
 
+/* Operands are names of files, but the first one of a variant where it is asked for. */
+static void bash_words(const struct program *program)
+{
+    char names[OPTION_ARG];
+    if (program->by_operand)
+        printf(
+            "        [[ $word == -* || \" ${COMP_WORDS[*]:1:COMP_CWORD-1} \" != *' '@(%s)' '* ]] "
+            "|| return\n",
+            variant_names(program, "|", names));
+    else if (*program->operands)
+        printf("        [[ $word == -* ]] || return\n");
+    printf("        words='");
+    options_each(program, bash_name);
+    printf("'\n");
+    if (program->by_operand)
+        printf("        [[ $word == -* ]] || words='%s'\n", variant_names(program, " ", names));
+}
+
 /* Where the function gives no words, bash completes names of files (-o default), unless it was told
  * not to (compopt +o default). */
 static void print_bash(const struct program *program)
@@ -74,12 +92,8 @@ static void print_bash(const struct program *program)
            "    case $before in\n");
     options_each(program, bash_value);
     printf("    *)\n");
-    if (*program->operands)
-        printf("        [[ $word == -* ]] || return\n");
-    printf("        words='");
-    options_each(program, bash_name);
-    printf("'\n"
-           "        ;;\n"
+    bash_words(program);
+    printf("        ;;\n"
            "    esac\n"
            "    compopt +o default\n"
            "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
@@ -132,11 +146,14 @@ static void zsh_option(const struct program *program, const struct option *o)
 
 static void print_zsh(const struct program *program)
 {
+    char names[OPTION_ARG];
     printf("#compdef %s\n# Completion of %s for zsh, made by %s --help=zsh.\n", program->name,
            program->name, program->name);
     print_function(program->name);
     printf("()\n{\n    _arguments -s -S");
     options_each(program, zsh_option);
+    if (program->by_operand)
+        printf(" \\\n        '1:how:(%s)'", variant_names(program, " ", names));
     if (*program->operands)
         printf(" \\\n        '*:file:_files'");
     printf("\n}\n# A file of $fpath is the function itself; one that is sourced says what it is "

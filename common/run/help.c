@@ -89,7 +89,10 @@ static void print_variant(const struct program *program, const struct variant *v
     snprintf(text, sizeof text,
              v->takes ? "%s; reads %s, adds %s; takes %s too" : "%s; reads %s, adds %s", v->summary,
              v->reads, v->adds, v->takes ? taken(v, options) : "");
-    printf("\n--%s %s:\n  ", program->chosen_by, v->name);
+    if (program->by_operand)
+        printf("\n%s %s:\n  ", program->name, v->name);
+    else
+        printf("\n--%s %s:\n  ", program->chosen_by, v->name);
     print_words(text, 1, 2);
     print_table(program, v->options);
 }
@@ -152,7 +155,10 @@ static void print_mdoc_table(const struct program *program, const struct option 
 static void print_mdoc_variant(const struct program *program, const struct variant *v)
 {
     char text[1024];
-    printf(".Ss Fl -%s Ar %s\n", program->chosen_by, v->name);
+    if (program->by_operand)
+        printf(".Ss Nm Cm %s\n", v->name);
+    else
+        printf(".Ss Fl -%s Ar %s\n", program->chosen_by, v->name);
     snprintf(text, sizeof text, "%c%s.", toupper((unsigned char)v->summary[0]), v->summary + 1);
     print_words(text, 0, 0);
     snprintf(text, sizeof text, "Reads %s, adds %s.", v->reads, v->adds);

@@ -143,6 +143,15 @@ struct mapping mapping_of(struct msa *m, const char *path)
     return map;
 }
 
+void mapping_forget(struct mapping map, const void *from, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)map.bytes,
+              begin = ((uintptr_t)from + page - 1) / page * page,
+              end = ((uintptr_t)from + size) / page * page;
+    if (begin >= first && begin < end && end <= first + map.size)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 void mapping_close(struct msa *m, struct mapping map)
 {
     struct mapped *one = all;

@@ -15,6 +15,8 @@ struct mapping {
 struct mapping mapping_of(struct msa *m, const char *path);
 /* Of the file that is open as fd, of that size; `path` names it in errors. */
 struct mapping mapping_open(struct msa *m, int fd, size_t size, const char *path);
+/* Has the pages that lie within these bytes of it take no memory until they are read again. */
+void mapping_forget(struct mapping map, const void *from, size_t size);
 /* Undoes it sooner. Fails as mapping_check. */
 void mapping_close(struct msa *m, struct mapping map);
 

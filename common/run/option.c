@@ -214,6 +214,18 @@ static void check_operands(struct msa *m, const struct program *program)
                      program->operands);
 }
 
+/* The variant that the first operand names; others are as if it were not there. */
+static void take_variant(struct msa *m)
+{
+    char names[OPTION_ARG];
+    const char *name = m->operands[0];
+    m->named = variant_named(m, name);
+    if (!m->named)
+        msa_fail(m, MSA_USAGE, "'%s' is none of %s", name, variant_names(m->of, ", ", names));
+    m->operands++;
+    m->operand_count--;
+}
+
 /* Room for what options fill in. */
 static void settings_make(struct msa *m, const struct program *program)
 {
@@ -221,6 +233,7 @@ static void settings_make(struct msa *m, const struct program *program)
     m->common = (struct msa_common){0};
     m->of = program;
     m->chosen = 0;
+    m->named = NULL;
     m->settings = msa_alloc(m, program->settings_size);
     while (program->variants && program->variants[count])
         count++;
@@ -268,6 +281,8 @@ bool options_parse(struct msa *m, const struct program *program)
         m->operands[m->operand_count++] = m->argv[optind++];
     settings_initial(m, &g, false);
     check_operands(m, program);
+    if (program->by_operand)
+        take_variant(m);
     told_take(m, &told);
     return true;
 }

@@ -94,6 +94,7 @@ struct program {
         const struct msa *); /* what -o FILE is, by the options given; NULL: a stream */
     const struct variant *const *variants; /* NULL-terminated; NULL: it is always the same */
     const char *chosen_by;                 /* the option that names them: "net" */
+    bool by_operand; /* the first operand names one instead, and chosen_by is what notes call it */
     const char *untold; /* options (comma-separated) that the stream's header does not tell: how a
                            run was begun is no part of it; NULL: it tells all */
     bool on_cpu; /* --device auto is the CPU even where there is a GPU, which is no faster at what
@@ -120,7 +121,8 @@ int option_tables(const struct program *program, struct msa *m,
 int program_main(const struct program *program, int argc, char **argv);
 
 /* Parses argv into m->common, m->settings, m->operands, m->given and settings of variants; fails
- * the run on a bad option. Returns false when --help or --version was asked for and printed. The
+ * the run on a bad option. An operand that names a variant is m->named, and none of m->operands.
+ * Returns false when --help or --version was asked for and printed. The
  * caller's array is not changed; m->argv becomes one without the options that are not told
  * (program->untold). */
 bool options_parse(struct msa *m, const struct program *program);
@@ -143,6 +145,9 @@ void options_each(const struct program *program,
 const char *option_arg(const struct program *program, const struct option *o,
                        char text[OPTION_ARG]);
 
+/* For the parser: the names of all variants, as "a SEPARATOR b", in text[OPTION_ARG]. Returns text.
+ */
+char *variant_names(const struct program *program, const char *separator, char text[OPTION_ARG]);
 /* The variant of this name of the run's program; NULL: there is none. */
 const struct variant *variant_named(const struct msa *m, const char *name);
 /* The settings of a variant of this run's program. */

@@ -32,15 +32,24 @@ uint32_t option_given(struct msa *m, const char *name)
     return 0;
 }
 
-const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
+char *variant_names(const struct program *program, const char *separator, char text[OPTION_ARG])
 {
     size_t used = 0;
+    for (int i = 0; program->variants[i]; i++) {
+        used += (size_t)snprintf(text + used, OPTION_ARG - used, "%s%s", i ? separator : "",
+                                 program->variants[i]->name);
+        assert(used < OPTION_ARG);
+    }
+    return text;
+}
+
+const char *option_arg(const struct program *program, const struct option *o, char text[OPTION_ARG])
+{
     if (o->kind != OPTION_VARIANT)
         return o->arg;
-    for (int i = 0; program->variants[i] && used < OPTION_ARG; i++)
-        used += (size_t)snprintf(text + used, OPTION_ARG - used, "%s|", program->variants[i]->name);
-    assert(used + sizeof "auto" <= OPTION_ARG);
-    snprintf(text + used, OPTION_ARG - used, "auto");
+    size_t used = strlen(variant_names(program, "|", text));
+    assert(used + sizeof "|auto" <= OPTION_ARG);
+    strcpy(text + used, "|auto");
     return text;
 }
 

@@ -60,7 +60,8 @@ struct msa {
     void **variants;          /* those of its variants, in their order */
     uint32_t *given; /* for which keys options were (option_set), in the order of all tables */
     uint32_t chosen; /* variants that are at work, a bit each */
-    char **operands; /* arguments that are not options, NULL-terminated */
+    const struct variant *named; /* that the first operand names, where one does (option.h) */
+    char **operands;             /* arguments that are not options, NULL-terminated */
     int operand_count;
 
     enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */

@@ -62,13 +62,17 @@ void trainable_check_options(struct trainable *t)
 
 void trainable_choose(struct trainable *t, const struct variant *given)
 {
-    const char *option = t->m->of->chosen_by, *noted = trainable_noted(t, option);
-    const struct variant *kept = noted ? variant_named(t->m, noted) : t->m->of->variants[0];
+    const struct program *of = t->m->of;
+    const char *option = of->chosen_by, *noted = trainable_noted(t, option);
+    const struct variant *kept = noted            ? variant_named(t->m, noted)
+                                 : of->by_operand ? given
+                                                  : of->variants[0];
     if (!kept)
         msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is not known",
                  option, noted);
     if (t->given && given && given != kept)
-        msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has %s", option, given->name,
+        msa_fail(t->m, MSA_USAGE, "%s%s given but %s has %s",
+                 of->by_operand ? "" : msa_format(t->m, "--%s: ", option), given->name,
                  t->given->path, kept->name);
     const struct variant *v = given ? given : kept;
     trainable_note(t, option, v->name);

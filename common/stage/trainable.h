@@ -110,9 +110,10 @@ struct part *trainable_part(struct trainable *t, const struct model *model, int 
 /* For choose(), when all have been put to work: fails the run with MSA_USAGE where an option was
  * given that none of them takes. */
 void trainable_check_options(struct trainable *t);
-/* For choose() of a stage that is one model: the one that the option program->chosen_by names, else
- * in evaluation the one that FILE has noted under that name, else the program's first; noted. In
- * evaluation one that is given but differs from FILE's fails the run with MSA_USAGE. */
+/* For choose() of a stage that is one model: the one that the option program->chosen_by, or an
+ * operand, names, else in evaluation the one that FILE has noted under that name, else the
+ * program's first; noted. In evaluation one that is given but differs from what FILE has noted
+ * fails the run with MSA_USAGE. */
 void trainable_choose(struct trainable *t, const struct variant *given);
 
 /* The settings and the run function of a program that is one model. */

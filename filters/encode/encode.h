@@ -17,6 +17,8 @@ struct encode_settings {
     const char *names[MODALITIES];         /* likewise */
     int text;                              /* enum text */
     long dim;
+    long hidden[MODALITIES]; /* 0: not given */
+    int lengths;             /* enum lengths_kind */
     double dropout[MODALITIES];
     bool keep;
 };
@@ -25,17 +27,21 @@ enum text { TEXT_FEATURES, TEXT_BERT, TEXT_AUTO };
 /* The program's own: trainable->self. */
 struct encode {
     const struct encode_settings *settings;
-    size_t dim;                /* D, where a network does not have its own */
-    struct bert_config config; /* of BERT, where text goes through it */
+    size_t dim;                 /* D, where a network does not have its own */
+    double dropout[MODALITIES]; /* in training */
+    struct bert_config config;  /* of BERT, where text goes through it */
 };
 
-extern const struct model encode_transformer, encode_bert;
+extern const struct model encode_transformer, encode_bert, encode_dnn, encode_lstm;
 
 /* The prefix of the names of a model's parameters for a modality, of ENCODE_PREFIX bytes at most:
  * as --names says, else as files with initial values have noted for that network, else `usual`;
  * noted. */
 const char *encode_prefix(struct trainable *t, const struct model *model, int modality,
                           const char *usual);
+/* For build(): a part's dropout, `usual` where the option does not say one for its modality; noted.
+ */
+float encode_dropout(struct part *p, double usual);
 /* Declares the vector that a part makes, "h_MODALITY" [B,dim]. */
 void encode_adds(struct part *p, size_t dim);
 /* A tensor that has been encoded goes no further, but with --keep. */

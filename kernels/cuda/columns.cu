@@ -2,10 +2,10 @@
 #include "kernels/cuda/cuda.h"
 
 static __global__ void forward(float *y, const float *x, size_t rows, size_t total, size_t at,
-                               size_t width)
+                               size_t width, bool add)
 {
     each_row(rows, [=](size_t r) {
-        each_in_warp(width, [=](size_t i) { y[r * total + at + i] = x[r * width + i]; });
+        each_in_warp(width, [=](size_t i) { put(y + r * total + at + i, x[r * width + i], add); });
     });
 }
 
@@ -19,9 +19,9 @@ static __global__ void backward(float *dx, const float *dy, size_t rows, size_t 
 }
 
 void cuda_columns_forward(struct device *d, float *y, const float *x, size_t rows, size_t total,
-                          size_t at, size_t width)
+                          size_t at, size_t width, bool add)
 {
-    launch(d, forward, cuda_blocks(d, rows, WARPS), THREADS, y, x, rows, total, at, width);
+    launch(d, forward, cuda_blocks(d, rows, WARPS), THREADS, y, x, rows, total, at, width, add);
 }
 
 void cuda_columns_backward(struct device *d, float *dx, const float *dy, size_t rows, size_t total,

@@ -1,4 +1,4 @@
-# Shared by what measures: the seconds between lines, and what is in the middle of many.
+# Shared by what measures: the seconds between lines, what is in the middle of many, PyTorch.
 # shellcheck shell=bash
 export LC_ALL=C.UTF-8 # numbers have points, EPOCHREALTIME's too
 
@@ -25,4 +25,11 @@ covered() {
         { from = low($1); to = low($2) }
         to > end { all += to - (from > end ? from : end); end = to }
         END { printf "%.9f\n", 1e-9 * all }'
+}
+
+# A Python that has torch, installed into build/venv (3 GB) where it is not there yet.
+torch_python() {
+    [ -x build/venv/bin/pip ] || python3 -m venv build/venv
+    build/venv/bin/python -c 'import torch' 2>/dev/null || build/venv/bin/pip install --quiet torch numpy
+    echo build/venv/bin/python
 }

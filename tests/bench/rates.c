@@ -61,7 +61,7 @@ static void multiply(struct rates *r)
 
 static void copy(struct rates *r)
 {
-    r->d->k.columns_forward(r->d, r->y, r->z, r->rows, r->dim, 0, r->dim);
+    r->d->k.columns_forward(r->d, r->y, r->z, r->rows, r->dim, 0, r->dim, false);
 }
 
 static void to_qkv(struct rates *r)

@@ -34,7 +34,7 @@ static void standardize(struct dataset *d, int tensor)
     size_t width = d->schema.entries[tensor].shape[2];
     float *mean = msa_calloc(d->m, width, sizeof *mean);
     float *scale = msa_calloc(d->m, width, sizeof *scale);
-    dataset_standardization(d, tensor, NON_FINITE_KEEP, mean, scale);
+    dataset_standardization(d, tensor, NON_FINITE_KEEP, false, mean, scale);
 }
 
 static void show(struct dataset *d)

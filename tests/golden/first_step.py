@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Hold the first forward pass, or the first gradient, against PyTorch's.
 
-  first_step.py forward STREAM GOLDEN    the first record's y, logits, u, s_*, d_*
-  first_step.py gradient RUN GOLDEN [STAGE...]   the first moments in RUN/STAGE.safetensors.1, each stage's gradient
+  first_step.py forward STREAM GOLDEN    the tensors of GOLDEN in the first record
+  first_step.py encode STREAM GOLDEN     of these, h_* alone
+  first_step.py gradient RUN GOLDEN [STAGE]   the first moments in RUN/STAGE.safetensors.1, the gradient of that stage, or of
+                                         each of GOLDEN's; of what is frozen there is none
   first_step.py bert STREAM GOLDEN POOL  the first record's text, or h_text, as BERT makes it
   first_step.py bert_gradient FILE.1 GOLDEN POOL
 Every number must be within 1e-5 of the largest of its tensor (or of 1e-3, for tensors of tiny numbers); with TOLERANCE in
@@ -11,6 +13,7 @@ import json
 import os
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +37,11 @@ def forward(stream, golden):
     return record["tensors"], tensors(f"{golden}/forward0.safetensors")
 
 
+def encode(stream, golden):
+    got, want = forward(stream, golden)
+    return got, {name: x for name, x in want.items() if name.startswith("h_")}
+
+
 def bert(stream, golden, pool):
     with open(stream, "rb") as f:
         record = next(body for kind, body in frames(f) if kind == "D")
@@ -47,16 +55,17 @@ def bert_gradient(path, golden, pool):
     return got, {name.removeprefix(pool + "."): x for name, x in want.items() if name.startswith(pool + ".")}
 
 
-def gradient(run, golden, *stages):
+def gradient(run, golden, stage="*"):
     got, want = {}, {}
-    for stage in stages or ("encode", "decompose", "predict"):
-        moments = tensors(f"{run}/{stage}.safetensors.1")
+    for gradients in Path(golden).glob(stage + ".grad0.safetensors"):
+        moments = tensors(f"{run}/{gradients.name.split('.')[0]}.safetensors.1")
         got |= {name: moments["exp_avg." + name] for name in moments if "exp_avg." + name in moments}
-        want |= tensors(f"{golden}/{stage}.grad0.safetensors")
-    return got, want
+        want |= tensors(gradients)
+    frozen = json.loads(Path(golden, "expected.json").read_text()).get("frozen", [])
+    return got, {name: x for name, x in want.items() if name not in frozen}
 
 
-looks = {"forward": forward, "gradient": gradient, "bert": bert, "bert_gradient": bert_gradient}
+looks = {"forward": forward, "encode": encode, "gradient": gradient, "bert": bert, "bert_gradient": bert_gradient}
 got, want = looks[sys.argv[1]](*sys.argv[2:])
 errors = {}
 for name, ref in want.items():

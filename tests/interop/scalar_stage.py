@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scalar_stage.py TENSOR: a loss for tests, in the place of msa-loss: the sum of a tensor's numbers, each times a weight
+"""scalar_stage.py TENSOR...: a loss for tests, in the place of msa-loss: the sum of tensors' numbers, each times a weight
 that its place gives (weights below), so that the gradient that goes back is known exactly."""
 import sys
 
@@ -11,20 +11,20 @@ def weights(shape):
     return np.sin(1 + np.arange(np.prod(shape))).astype(np.float32).reshape(shape)
 
 
-def main(name):
+def main(names):
     out = Writer(sys.stdout.buffer)
     for kind, body in frames(sys.stdin.buffer):
         if kind == "H":
             body["pipeline"].append({"name": "scalar_stage.py", "version": "1", "argv": sys.argv[1:]})
         elif kind == "D":
-            x = body["tensors"][name]
-            body["loss"] = {"scalar": float((x.astype(float) * weights(x.shape)).sum())}
+            tensors = {name: body["tensors"][name] for name in names}
+            body["loss"] = {"scalar": sum(float((x.astype(float) * weights(x.shape)).sum()) for x in tensors.values())}
             body["weight"] = {"scalar": 1.0}
             if body["train"]:
-                body["tensors"][name + "@scalar"] = weights(x.shape)
+                body["tensors"].update({name + "@scalar": weights(x.shape) for name, x in tensors.items()})
         out.write(kind, body)
     return 5 if kind == "X" else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -120,6 +120,30 @@ def one_behind_the_other():
     keep("tail", x=tail, dx=tail.grad)
 
 
+def one_frame_at_each_step(features=3, hidden=4):
+    """Of a sample's own steps, the frame being the same at each; h behind all of them, c at the end."""
+    layer = shaken("same", nn.LSTM(features, hidden, batch_first=True))
+    x = torch.randn(len(LENGTHS), features, requires_grad=True)
+    packed, (_, c) = layer(pack_padded_sequence(x[:, None].expand(-1, max(LENGTHS), -1), LENGTHS, batch_first=True, enforce_sorted=False))
+    y, _ = pad_packed_sequence(packed, batch_first=True)
+    dy, dc = torch.randn_like(y) * own(max(LENGTHS)), torch.randn_like(c)
+    ((y * dy).sum() + (c * dc).sum()).backward()
+    for b, n in enumerate(LENGTHS):
+        y.data[b, n:] = y.data[b, n - 1]
+    keep("same", x=x, dx=x.grad, y=y, dy=dy, c=c, dc=dc)
+    keep_gradients("same", layer)
+
+
+def steps_before_samples():
+    """And some of their columns, twice, by some of the columns of a weight."""
+    x, w = torch.randn(3, 5, 6, requires_grad=True), torch.randn(4, 7, requires_grad=True)
+    turned = x.transpose(0, 1)
+    y = torch.cat((turned[..., 1:4], turned[..., 3:5]), 2) @ w[:, 2:].T
+    dy = torch.randn_like(y)
+    (y * dy).sum().backward()
+    keep("turned", x=x, dx=x.grad, w=w, dw=w.grad, y=y, dy=dy)
+
+
 torch.manual_seed(1)
 bidirectional()
 one_step_at_a_time()
@@ -130,4 +154,6 @@ words("many", 20, 6)
 words("even", 18, 6)
 own_frames()
 one_behind_the_other()
+one_frame_at_each_step()
+steps_before_samples()
 save_safetensors(sys.argv[1], found)

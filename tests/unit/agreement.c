@@ -53,6 +53,7 @@ static struct problem problems[] = {
     {.pair = &regression_pair, .n = {57}, .kind = WEIGHTED | REGRESSION_L1},
     {.pair = &relu_pair, .n = {57 * 709}, .rate = .1f},
     {.pair = &sigmoid_pair, .n = {57 * 709}, .rate = .5f},
+    {.pair = &number_pair, .n = {57 * 709}},
     {.pair = &affine_pair, .n = {57 * 709}, .real = .4f, .kind = AFFINE_LOW | AFFINE_HIGH},
     {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(ADD, ROW)},
     {.pair = &arithmetic_pair, .n = {57, 709}, .kind = ARITHMETIC(MULTIPLY, NUMBER)},
@@ -82,6 +83,10 @@ static struct problem problems[] = {
     {.pair = &batch_norm_pair, .n = {128, 709}, .real = 1e-5f},
     {.pair = &batch_norm_pair, .n = {57, 33}, .real = 1e-5f},
     {.pair = &batch_norm_pair, .n = {1, 709}, .real = 1e-5f, .kind = 1},
+    {.pair = &tensor_fusion_pair, .n = {33, 32, 5, 33, 128}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {57, 20, 5, 33, 128}},
+    {.pair = &tensor_fusion_pair, .n = {2, 5, 1, 1, 709}, .rate = .5f},
+    {.pair = &tensor_fusion_pair, .n = {128, 16, 0, 33, 96}, .rate = .3f},
 };
 
 /* --- drawn sizes */

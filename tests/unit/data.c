@@ -347,7 +347,7 @@ static void read_standardization(struct msa *m)
 {
     struct dataset *d = open_job(m);
     float mean[5], scale[5];
-    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, mean, scale);
+    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, false, mean, scale);
     /* feature 0 of the frames that count: 1 2 3 4 5 7; feature 4: five times 0, and -3 */
     assert_float_equal(mean[0], 22. / 6, 1e-6);
     assert_float_equal(scale[0], 1 / sqrt(140. / 36), 1e-6);
@@ -367,7 +367,7 @@ static void read_no_train(struct msa *m)
 {
     float x[5];
     struct dataset *d = open_job(m);
-    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, x, x);
+    dataset_standardization(d, dataset_find(d, "vision"), NON_FINITE_ZERO, false, x, x);
 }
 
 static void no_train(void **state)

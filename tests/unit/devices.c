@@ -101,10 +101,10 @@ static void check_lanes(struct device *d)
         d->k.fill(d, x, (float)round, N);
         for (unsigned lane = LANES - 1; lane > 0; lane--) {
             d->lane(d, lane);
-            d->k.columns_forward(d, y, x, N, LANES, lane, 1);
+            d->k.columns_forward(d, y, x, N, LANES, lane, 1, false);
         }
         d->lane(d, 0);
-        d->k.columns_forward(d, y, x, N, LANES, 0, 1);
+        d->k.columns_forward(d, y, x, N, LANES, 0, 1, false);
         d->copy_out(d, all + round * LANES * N, y, LANES * N * sizeof *y);
     }
     d->wait(d);

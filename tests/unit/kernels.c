@@ -76,6 +76,7 @@ static struct problem problems[] = {
     {.pair = &relu_pair, .n = {5001}, .rate = .3f}, /* none is 0, where there is no slope */
     {.pair = &sigmoid_pair, .n = {29}, .rate = .5f},
     {.pair = &sigmoid_pair, .n = {70001}},
+    {.pair = &number_pair, .n = {37}},
     {.pair = &affine_pair, .n = {37}, .real = 1.5f},
     {.pair = &affine_pair, .n = {37}, .real = 1, .kind = AFFINE_LOW},
     {.pair = &affine_pair, .n = {37}, .real = -1, .kind = AFFINE_HIGH},
@@ -123,6 +124,17 @@ static struct problem problems[] = {
     {.pair = &batch_norm_pair, .n = {130, 71}, .real = 1e-5f},
     {.pair = &batch_norm_pair, .n = {1, 13}, .real = 1e-5f, .kind = 1},
     {.pair = &batch_norm_pair, .n = {9, 71}, .real = 1e-5f, .kind = 1},
+    {.pair = &tensor_fusion_pair, .n = {1, 1, 0, 0, 0}},
+    {.pair = &tensor_fusion_pair, .n = {1, 1, 0, 1, 1}, .rate = .5f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 0, 33}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 5, 2}},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 0, 2, 33}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 1, 2, 5}},
+    {.pair = &tensor_fusion_pair, .n = {3, 7, 1, 2, 5}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {33, 64, 5, 2, 1}, .rate = .4f},
+    {.pair = &tensor_fusion_pair, .n = {33, 1, 2, 33, 5}},
+    {.pair = &tensor_fusion_pair, .n = {2, 3, 33, 5, 33}},
+    {.pair = &tensor_fusion_pair, .n = {2, 3, 33, 5, 33}, .rate = .4f},
 };
 
 /* --- comparisons */

@@ -345,7 +345,7 @@ static void columns_forward(struct device *d, const struct problem *p, const str
                             const struct dropout *drop)
 {
     (void)drop;
-    d->k.columns_forward(d, m->out, m->in[0], p->n[0], p->n[1], p->n[2], p->n[3]);
+    d->k.columns_forward(d, m->out, m->in[0], p->n[0], p->n[1], p->n[2], p->n[3], false);
 }
 
 static void columns_backward(struct device *d, const struct problem *p, const struct memory *m,

@@ -42,6 +42,28 @@ static void sigmoid_backward(struct device *d, const struct problem *p, const st
     d->k.sigmoid_backward(d, m->din[0], m->dout, m->in[0], p->n[0], drop, add & 1);
 }
 
+/* --- number: x, all of which are such (their shape is elementwise; others: kernels_single.c) */
+
+static void number_reference(const struct problem *p, double *out, double *const in[])
+{
+    for (size_t i = 0; i < p->n[0]; i++)
+        out[i] = in[0][i];
+}
+
+static void number_forward(struct device *d, const struct problem *p, const struct memory *m,
+                           const struct dropout *drop)
+{
+    (void)drop;
+    d->k.number_forward(d, m->out, m->in[0], p->n[0]);
+}
+
+static void number_backward(struct device *d, const struct problem *p, const struct memory *m,
+                            const struct dropout *drop, unsigned add)
+{
+    (void)drop;
+    d->k.number_backward(d, m->din[0], m->dout, m->in[0], p->n[0], add & 1);
+}
+
 /* --- affine: x; kind: some of these bits; real: the scale */
 enum { AFFINE_LOW = 1, AFFINE_HIGH = 2 };
 static const float affine_shift = .25f;

@@ -5,6 +5,7 @@
 #include "tests/unit/devices.h"
 #include "tests/unit/kernels_attention.h"
 #include "tests/unit/kernels_expected.h"
+#include "tests/unit/kernels_fusion.h"
 #include "tests/unit/kernels_losses.h"
 #include "tests/unit/kernels_rows.h"
 #include "tests/unit/kernels_sequences.h"
@@ -49,9 +50,11 @@ static const struct pair batch_norm_pair = {"batch_norm",
                                             batch_norm_forward,
                                             batch_norm_backward,
                                             batch_norm_place};
+PAIR(tensor_fusion, tensor_fusion, 5, 24, false);
 
 PAIR(relu, elementwise, 1, 0, false);
 PAIR(sigmoid, elementwise, 1, 0, false);
+PAIR(number, elementwise, 1, 0, false);
 PAIR(affine, elementwise, 1, 0, false);
 PAIR(arithmetic, arithmetic, 2, 0, false);
 PAIR(softmax, softmax, 1, 0, false);

@@ -309,11 +309,38 @@ static void check_attention(struct device *d)
     d->release(d, pad);
 }
 
+/* … but what is to become a number does, and has no slope; infinity is one. */
+static void check_number(struct device *d)
+{
+    enum { COUNT = 35 };
+    float x[COUNT], dy[COUNT], y[COUNT], dx[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        x[i] = number(i), dy[i] = number(i + COUNT), dx[i] = 1;
+    x[20] = NAN, x[33] = -NAN, x[34] = INFINITY;
+    float *on_x = place(d, x, COUNT), *on_dy = place(d, dy, COUNT), *on_dx = place(d, dx, COUNT),
+          *on_y = place(d, x, COUNT);
+    d->k.number_forward(d, on_y, on_x, COUNT);
+    fetch(d, y, on_y, COUNT);
+    d->k.number_backward(d, on_dx, on_dy, on_x, COUNT, true);
+    take(d, dx, on_dx, sizeof dx);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(y[i] == (isnan(x[i]) ? 0 : x[i]));
+        assert_true(dx[i] == 1 + (isnan(x[i]) ? 0 : dy[i]));
+    }
+    d->k.number_backward(d, on_dx, on_dy, on_x, COUNT, false);
+    fetch(d, dx, on_dx, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_true(dx[i] == (isnan(x[i]) ? 0 : dy[i]));
+    d->release(d, on_x);
+    d->release(d, on_dy);
+}
+
 static void nan_propagates(void **state)
 {
     (void)state;
     with_devices(check_propagation);
     with_devices(check_attention);
+    with_devices(check_number);
 }
 
 int main(void)

@@ -15,6 +15,7 @@ static struct problem problems[] = {
     {.pair = &cosine_pair, .n = {300, 709, 5, 3}},
     {.pair = &relu_pair, .n = {200003}, .rate = .3f},
     {.pair = &sigmoid_pair, .n = {200003}, .rate = .3f},
+    {.pair = &number_pair, .n = {400003}},
     {.pair = &affine_pair, .n = {400003}, .real = 1.5f, .kind = AFFINE_HIGH},
     {.pair = &arithmetic_pair, .n = {801, 709}, .kind = ARITHMETIC(MULTIPLY, NONE)},
     {.pair = &arithmetic_pair, .n = {801, 709}, .kind = ARITHMETIC(MULTIPLY, ROW)},
@@ -26,6 +27,9 @@ static struct problem problems[] = {
     {.pair = &lstm_pair, .n = {57, 9, 33}, .spread = .5, .kind = LSTM_LENGTHS | LSTM_REVERSED},
     {.pair = &conv_pair, .n = {16, 57, 33, 50, 5}},
     {.pair = &batch_norm_pair, .n = {301, 709}, .real = 1e-5f},
+    {.pair = &tensor_fusion_pair, .n = {33, 5, 9, 16, 20}, .rate = .3f},
+    {.pair = &tensor_fusion_pair, .n = {33, 32, 5, 33, 128}, .rate = .3f},
+    {.pair = &tensor_fusion_pair, .n = {57, 20, 5, 33, 128}},
 };
 
 static void check_bytes(const struct device *d, const char *what, const float *a, const float *b,

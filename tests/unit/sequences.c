@@ -156,6 +156,28 @@ static void lstm_goes_on_from_a_state(void **state)
     run_on_devices(step_by_step);
 }
 
+static void same_at_each_step(struct msa *m)
+{
+    struct scene s = scene(m);
+    struct lstm_layer l = lstm_layer(&s.params, "same", "_l0", 3, HIDDEN);
+    params_gradients(&s.params);
+    tape_reset(&s.tape, true, 0);
+    struct lengths lengths = op_lengths(&s.tape, BATCH, FRAMES, own);
+    struct var *x = input(&s, "same", "x");
+    struct states y = lstm_apply_constant(&s.tape, &l, x, FRAMES, &lengths);
+    struct var *c = lstm_last(&s.tape, &l, y.c, &lengths);
+    compare(&s, "same", "c", c->data, c->count);
+    seed(&s, c, "same", "dc");
+    compare_ends(&s, "same", x, y.h);
+    compare_gradients(&s);
+}
+
+static void lstm_goes_over_one_frame_again_and_again(void **state)
+{
+    (void)state;
+    run_on_devices(same_at_each_step);
+}
+
 /* What comes back from a step when `slope` comes back to each number of its state. */
 static float first_slope(struct scene *s, const struct lstm_layer *l, float slope)
 {
@@ -383,11 +405,47 @@ static void sequences_stand_one_behind_the_other(void **state)
     run_on_devices(join);
 }
 
+static void turn(struct msa *m)
+{
+    struct scene s = scene(m);
+    tape_reset(&s.tape, true, 0);
+    struct var *x = input(&s, "turned", "x"), *turned = op_turn(&s.tape, x);
+    assert_int_equal(turned->shape[0], x->shape[1]);
+    assert_int_equal(turned->shape[1], x->shape[0]);
+    struct var *parts[] = {op_columns(&s.tape, (struct columns){turned, 1}, 3),
+                           op_columns(&s.tape, (struct columns){turned, 3}, 2)};
+    struct var *w = input(&s, "turned", "w"),
+               *some = op_columns(&s.tape, (struct columns){w, 2}, 5);
+    compare_ends(&s, "turned", x, op_linear(&s.tape, op_concat(&s.tape, 2, parts), some, NULL));
+    compare(&s, "turned", "dw", tape_gradient(w), w->count);
+}
+
+static void steps_stand_before_samples(void **state)
+{
+    (void)state;
+    run_on_devices(turn);
+}
+
+static void take_no_column(struct msa *m)
+{
+    struct tape t = tape_new(m, device_open(m, "cpu:base", 1), 1);
+    op_columns(&t, (struct columns){tape_zeros(&t, 2, (size_t[]){2, 5}), 3}, 3);
+}
+
+static void columns_are_there(void **state)
+{
+    (void)state;
+    struct msa m = {.program = "sequences"};
+    assert_int_equal(msa_run(&m, take_no_column), MSA_FAILED);
+    assert_string_equal(m.error, "3 columns from 3 on, but there are 5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lstm_goes_both_ways_over_own_frames),
         cmocka_unit_test(lstm_goes_on_from_a_state),
+        cmocka_unit_test(lstm_goes_over_one_frame_again_and_again),
         cmocka_unit_test(slopes_that_fade_end_in_0),
         cmocka_unit_test(convolution_is_that_of_pytorch),
         cmocka_unit_test(convolution_needs_a_window_of_frames),
@@ -397,6 +455,8 @@ int main(void)
         cmocka_unit_test(own_frames_have_a_mean_and_a_last),
         cmocka_unit_test(own_frames_are_there),
         cmocka_unit_test(sequences_stand_one_behind_the_other),
+        cmocka_unit_test(steps_stand_before_samples),
+        cmocka_unit_test(columns_are_there),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static struct var *by_element(struct tape *t, struct var *const *x, const struct
     y = op_add(t, y, op_tanh(t, x[1], drop), BROADCAST_NONE);
     y = op_add(t, y, op_relu(t, x[2], drop), BROADCAST_NONE);
     y = op_add(t, y, op_sigmoid(t, x[0], drop), BROADCAST_NONE);
-    y = op_add(t, y, op_affine(t, x[1], 2, 1), BROADCAST_NONE);
+    y = op_add(t, y, op_affine(t, op_number(t, x[1]), 2, 1), BROADCAST_NONE);
     return op_add(t, y, op_clamp(t, x[2], -.5f, .5f), BROADCAST_NONE);
 }
 
@@ -91,6 +91,26 @@ static struct var *sequences(struct tape *t, struct var *const *x, const struct 
     return op_concat_frames(t, 2, (struct var *[]){op_words(t, shaped(t, x[2], 3, 3, 8, 1), 3), y});
 }
 
+/* Rows are turned, and parts of a row taken and added to. */
+static struct var *parts(struct tape *t, struct var *const *x, const struct constants *c)
+{
+    (void)c;
+    struct var *turned = op_turn(t, shaped(t, x[0], 3, 2, 2, 6));
+    struct var *some = op_columns(t, (struct columns){x[1], 2}, 3);
+    struct var *more = op_columns(t, (struct columns){x[1], 0}, 3);
+    return op_concat(t, 3, (struct var *[]){tape_view(t, turned, 2, x[0]->shape), some, more});
+}
+
+static struct var *fusion(struct tape *t, struct var *const *x, const struct constants *c)
+{
+    struct var *of[] = {shaped(t, x[0], 2, 2, 1, 0), shaped(t, x[1], 2, 2, 1, 0),
+                        shaped(t, x[0], 2, 2, 2, 0)};
+    (void)c;
+    struct var *w = shaped(t, x[2], 2, 2, 12, 0), *b = shaped(t, x[1], 1, 2, 0, 0);
+    struct var *two = op_tensor_fusion(t, 2, of + 1, shaped(t, x[2], 2, 2, 6, 0), b, drop);
+    return op_add(t, op_tensor_fusion(t, 3, of, w, b, drop), two, BROADCAST_NONE);
+}
+
 /* --- attention */
 
 static struct attention attention(size_t heads, size_t size)
@@ -125,9 +145,10 @@ static const struct {
     const char *name;
     operation *apply;
 } operations[] = {
-    {"by element", by_element}, {"of two", of_two},       {"by row", by_row},
-    {"products", products},     {"norms", norms},         {"places", places},
-    {"sequences", sequences},   {"attention", attending}, {"losses", losses},
+    {"by element", by_element}, {"of two", of_two}, {"by row", by_row},
+    {"products", products},     {"norms", norms},   {"places", places},
+    {"sequences", sequences},   {"parts", parts},   {"fusion", fusion},
+    {"attention", attending},   {"losses", losses},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

@@ -44,6 +44,16 @@ static const struct program program = {.name = "msa-test",
                                        .options = own,
                                        .variants = variants,
                                        .chosen_by = "net"};
+/* The same, of which an operand says which. */
+static const struct program by_operand = {.name = "msa-test",
+                                          .operands = "HOW [FILE]",
+                                          .min_operands = 1,
+                                          .max_operands = 2,
+                                          .settings_size = sizeof(struct settings),
+                                          .options = own,
+                                          .variants = variants,
+                                          .chosen_by = "how",
+                                          .by_operand = true};
 
 struct script {
     struct msa m;
@@ -168,6 +178,39 @@ static void what_was_given_is_told_by_key_whatever_its_value(void **state)
     assert_int_equal(s.dropout, 0);
 }
 
+static void parse_operand_body(struct msa *m)
+{
+    options_parse(m, &by_operand);
+    assert_int_equal(m->operand_count, strcmp(m->argv[m->argc - 1], "file") == 0);
+    if (m->operand_count)
+        assert_string_equal(m->operands[0], "file");
+    assert_null(m->operands[m->operand_count]);
+    options_check_taken(m, &m->named, 1);
+    assert_true(variant_chosen(m, &dense));
+}
+
+static struct script parse_operand(int argc, char **argv)
+{
+    struct script s = {.m = {.program = "msa-test", .argc = argc, .argv = argv}};
+    msa_run(&s.m, parse_operand_body);
+    return s;
+}
+
+static void an_operand_names_a_variant(void **state)
+{
+    (void)state;
+    assert_string_equal(parse_operand(2, ARGV("dense")).m.error, "");
+    assert_string_equal(parse_operand(3, ARGV("dense", "file")).m.error, "");
+    assert_string_equal(parse_operand(4, ARGV("--hidden=3", "dense", "file")).m.error, "");
+    refused(parse_operand(2, ARGV("wide")), "'wide' is none of deep, dense, bare");
+    refused(parse_operand(3, ARGV("file", "dense")), "'file' is none of deep, dense, bare");
+    refused(parse_operand(1, ARGV(NULL)),
+            "too few operands: expected HOW [FILE] (see msa-test --help)");
+    refused(parse_operand(4, ARGV("dense", "file", "other")),
+            "unexpected operand 'other' (see msa-test --help)");
+    refused(parse_operand(3, ARGV("dense", "--heads=2")), "--heads is for deep, not for dense");
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -178,6 +221,7 @@ int main(void)
         cmocka_unit_test(wrong_keys_and_values_are_refused),
         cmocka_unit_test(what_no_chosen_variant_takes_is_refused),
         cmocka_unit_test(what_was_given_is_told_by_key_whatever_its_value),
+        cmocka_unit_test(an_operand_names_a_variant),
     };
     return cmocka_run_group_tests_name("variants", tests, NULL, NULL);
 }

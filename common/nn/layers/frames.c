@@ -23,7 +23,7 @@ static struct var *lengthen(struct tape *t, size_t frames, struct var *x)
         return x;
     struct var *longer = tape_zeros(t, 3, (size_t[]){batch, frames, features});
     t->device->k.columns_forward(t->device, longer->data, x->data, batch, frames * features, 0,
-                                 x->shape[1] * features);
+                                 x->shape[1] * features, false);
     return longer;
 }
 

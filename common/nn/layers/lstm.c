@@ -28,6 +28,18 @@ struct states lstm_apply(struct tape *t, const struct lstm_layer *l, struct var 
                    lengths->own, l->reversed);
 }
 
+struct states lstm_apply_constant(struct tape *t, const struct lstm_layer *l, struct var *x,
+                                  size_t steps, const struct lengths *lengths)
+{
+    struct var *product = linear_apply(t, &l->input, x);
+    struct var **all = msa_calloc(t->m, steps, sizeof(struct var *));
+    for (size_t i = 0; i < steps; i++)
+        all[i] = product;
+    x = op_concat_frames(t, (int)steps, all);
+    msa_free(t->m, all);
+    return op_lstm(t, x, l->weight, l->bias, (struct states){0}, lengths->own, l->reversed);
+}
+
 struct var *lstm_last(struct tape *t, const struct lstm_layer *l, struct var *h,
                       const struct lengths *lengths)
 {

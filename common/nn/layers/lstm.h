@@ -17,6 +17,9 @@ struct lstm_layer lstm_layer(struct params *p, const char *prefix, const char *s
  * (kernels.h). */
 struct states lstm_apply(struct tape *t, const struct lstm_layer *l, struct var *x,
                          const struct lengths *lengths);
+/* The same of one frame, x [B,F], at each of so many steps. */
+struct states lstm_apply_constant(struct tape *t, const struct lstm_layer *l, struct var *x,
+                                  size_t steps, const struct lengths *lengths);
 /* Its h [B,L,H] -> [B,H] where it ends: at the samples' own last frame or, reversed, their first.
  */
 struct var *lstm_last(struct tape *t, const struct lstm_layer *l, struct var *h,

@@ -1,7 +1,7 @@
-/* Parts side by side. */
+/* Parts side by side, and one of them. */
 #include "common/nn/ops/ops_internal.h"
 
-/* One part of a concatenation: columns `at` and on of y. */
+/* One part: x is columns `at` and on of y, or of op_columns the other way round. */
 struct part {
     struct node node;
     struct var *y, *x;
@@ -31,7 +31,36 @@ struct var *op_concat(struct tape *t, int count, struct var *const *parts)
     for (int i = 0; i < count; at += last_of(parts[i++])) {
         struct part *n = tape_node(t, sizeof *n, columns_backward);
         n->y = y, n->x = parts[i], n->at = at;
-        K.columns_forward(t->device, y->data, n->x->data, rows_of(y), total, at, last_of(n->x));
+        K.columns_forward(t->device, y->data, n->x->data, rows_of(y), total, at, last_of(n->x),
+                          false);
     }
     return y;
+}
+
+/* The other way round. */
+static void part_backward(struct tape *t, struct node *node)
+{
+    struct part *n = (struct part *)node;
+    const float *dy = tape_gradient(n->y);
+    bool add;
+    float *dx = dy ? tape_into(t, n->x, &add) : NULL;
+    if (!dx)
+        return;
+    if (!add)
+        K.fill(t->device, dx, 0, n->x->count);
+    K.columns_forward(t->device, dx, dy, rows_of(n->x), last_of(n->x), n->at, last_of(n->y), true);
+}
+
+struct var *op_columns(struct tape *t, struct columns from, size_t width)
+{
+    struct part *n = tape_node(t, sizeof *n, part_backward);
+    size_t total = last_of(from.x);
+    if (from.at > total || width > total - from.at)
+        msa_fail(t->m, MSA_FAILED, "%zu columns from %zu on, but there are %zu", width, from.at,
+                 total);
+    n->x = from.x, n->at = from.at;
+    n->y = like(t, from.x, width, from.x->wants);
+    K.columns_backward(t->device, n->y->data, from.x->data, rows_of(from.x), total, from.at, width,
+                       false);
+    return n->y;
 }

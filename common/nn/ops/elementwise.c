@@ -128,3 +128,27 @@ struct var *op_clamp(struct tape *t, struct var *x, float low, float high)
 {
     return affine(t, x, 1, 0, low, high);
 }
+
+struct number {
+    struct node node;
+    struct var *y, *x;
+};
+
+static void number_backward(struct tape *t, struct node *node)
+{
+    struct number *n = (struct number *)node;
+    const float *dy = tape_gradient(n->y);
+    bool add;
+    float *dx = dy ? tape_into(t, n->x, &add) : NULL;
+    if (dx)
+        K.number_backward(t->device, dx, dy, n->x->data, n->x->count, add);
+}
+
+struct var *op_number(struct tape *t, struct var *x)
+{
+    struct number *n = tape_node(t, sizeof *n, number_backward);
+    n->x = x;
+    n->y = tape_var(t, x->wants, x->rank, x->shape);
+    K.number_forward(t->device, n->y->data, x->data, x->count);
+    return n->y;
+}

@@ -6,14 +6,25 @@ struct linear {
     struct var *y, *x, *w, *b;
 };
 
+/* Where a gradient goes that the kernel adds to: there is one already but for weights that an
+ * operation has made. */
+static float *added_to(struct tape *t, struct var *x)
+{
+    bool add;
+    float *dx = tape_into(t, x, &add);
+    if (dx && !add)
+        K.fill(t->device, dx, 0, x->count);
+    return dx;
+}
+
 static void linear_backward(struct tape *t, struct node *node)
 {
     struct linear *n = (struct linear *)node;
     const float *dy = tape_gradient(n->y);
-    bool add, always;
+    bool add;
     if (!dy)
         return;
-    float *dw = tape_into(t, n->w, &always), *db = tape_into(t, n->b, &always);
+    float *dw = added_to(t, n->w), *db = added_to(t, n->b);
     float *dx = tape_into(t, n->x, &add);
     K.linear_backward(t->device, dx, dw, db, dy, n->x->data, n->w->data, rows_of(n->x),
                       last_of(n->x), last_of(n->y), add);

@@ -1,7 +1,7 @@
 /* The closed set of operations on a tape; everything else is composed of them: linear.c,
  * elementwise.c, arithmetic.c (of two variables), rows.c (softmax, Euclidean norm), matmul.c,
  * norm.c, batch_norm.c, embedding.c (positions too), attention.c, lstm.c, conv.c, mean.c, concat.c,
- * sequences.c, losses.c.
+ * tensor_fusion.c, sequences.c, losses.c.
  *
  * Shapes are those of kernels/table.def, where each formula is. Rows, R, are all dimensions but the
  * last. An operation's result wants a gradient when one of its inputs does. */
@@ -15,7 +15,7 @@
  * Nothing is dropped outside training. */
 struct dropout dropout_at(const struct tape *t, float rate, const char *layer, const char *place);
 
-/* x [..,in], w [out,in], b [out] or NULL -> [..,out] */
+/* x [..,in], w [out,in], b [out] or NULL -> [..,out]; w and b need not be parameters. */
 struct var *op_linear(struct tape *t, struct var *x, struct var *w, struct var *b);
 struct var *op_gelu(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_tanh(struct tape *t, struct var *x, struct dropout drop);
@@ -27,6 +27,8 @@ struct var *op_sigmoid(struct tape *t, struct var *x, struct dropout drop);
 struct var *op_affine(struct tape *t, struct var *x, float scale, float shift);
 /* Infinite limits are none. */
 struct var *op_clamp(struct tape *t, struct var *x, float low, float high);
+/* NaN becomes 0. */
+struct var *op_number(struct tape *t, struct var *x);
 /* a [..,C], of R rows, and b, which has as many numbers, or is a row [C] for all of them, or has a
  * number for each row, [R], or is one number -> the shape of a. Other sizes of b fail the run. a
  * and b may be the same variable. */
@@ -72,6 +74,14 @@ struct var *op_self_attention(struct tape *t, struct var *qkv, struct sequences 
 struct var *op_mean(struct tape *t, struct var *x, size_t batch, const int32_t *spans);
 struct var *op_concat(struct tape *t, int count,
                       struct var *const *parts); /* [R,w1] [R,w2] … -> [R,w1+w2+…] */
+/* [..,C] -> [..,width]; columns that are not there fail the run. */
+struct var *op_columns(struct tape *t, struct columns from, size_t width);
+enum { FUSED = 3 };
+/* One to FUSED of [B,n1] [B,n2] …, w [P,(n1+1) (n2+1) …], b [P] -> [B,P]: the outer product of a
+ * sample's vectors, a 1 in front of each, the last one's numbers innermost, with dropout, through a
+ * linear layer (msa-model(7), Fusion). */
+struct var *op_tensor_fusion(struct tape *t, int count, struct var *const *parts, struct var *w,
+                             struct var *b, struct dropout drop);
 
 /* What an LSTM remembers: [B,L,H] behind each step, or [B,H] at one. */
 struct states {
@@ -102,6 +112,7 @@ struct lengths {
 struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int32_t *own);
 struct var *op_concat_frames(struct tape *t, int count,
                              struct var *const *parts); /* [B,L1,D] [B,L2,D] … -> [B,L1+L2+…,D] */
+struct var *op_turn(struct tape *t, struct var *x);     /* [B,L,D] -> [L,B,D]. In lane 0. */
 /* x [B,L,D] -> [B,T,D], T words: the last frame is repeated until there are n T frames, n =
  * ceil(L/T), and a word is the mean of n. In lane 0. */
 struct var *op_words(struct tape *t, struct var *x, size_t words);

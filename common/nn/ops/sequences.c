@@ -1,5 +1,5 @@
-/* Frames of sequences: which are a sample's own, sequences one behind the other, and as many frames
- * as another sequence has. */
+/* Frames of sequences: which are a sample's own, sequences one behind the other, step by step, and
+ * as many frames as another sequence has. */
 #include "common/nn/ops/ops_internal.h"
 
 /* The rows of a padded matrix from `first` to before `end`, of the sample that begins at `at`. */
@@ -44,6 +44,20 @@ struct var *op_concat_frames(struct tape *t, int count, struct var *const *parts
     struct var *y = op_concat(t, count, flat);
     msa_free(t->m, flat);
     return tape_view(t, y, 3, (size_t[]){batch, frames, dim});
+}
+
+/* Each row is the mean of one. */
+struct var *op_turn(struct tape *t, struct var *x)
+{
+    size_t batch = x->shape[0], length = x->shape[1];
+    int32_t *spans = msa_calloc(t->m, 2 * batch * length, sizeof *spans);
+    for (size_t l = 0; l < length; l++)
+        for (size_t b = 0; b < batch; b++)
+            put_span(spans + 2 * (l * batch + b), b * length + l, 0, 1);
+    struct var *y =
+        op_mean(t, x, batch * length, tape_upload(t, spans, 2 * batch * length * sizeof *spans));
+    msa_free(t->m, spans);
+    return tape_view(t, y, 3, (size_t[]){length, batch, x->shape[2]});
 }
 
 /* x [B,L,D] followed by its last frame so many times */

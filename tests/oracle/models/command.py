@@ -6,6 +6,8 @@
   NAME.py bench [--set sims|mosi|mosei] [--batch N] [--steps N] [--threads N]
       time training steps at MMSA's full size, dropout on, on random data (audio and vision averaged over frames
       beforehand, as MMSA's loader leaves them)
+  NAME.py line [--set sims|mosi|mosei]
+      the filters that train it at that size, a line each, with the options that say so
 
 The file has `Model(c)`, c being a dict of sizes, dropout and training settings; `SETS` {set: c} as MMSA sets them;
 `small(draw)` a little c; `line(c)` {filter: its options}; `stage`, `losses`, `optimizer(model, c)`; and, where needed,
@@ -38,6 +40,11 @@ class Draw:
 def per(d):
     """{text: 3, audio: 4} as an option's value: text=3,audio=4."""
     return ",".join(f"{k}={v:g}" for k, v in d.items())
+
+
+def rates(d):
+    """{text: 0.3, audio: 0} as a value of --dropout; 0 where nothing is dropped."""
+    return per(d) if any(d.values()) else "0"
 
 
 def shell(options, stages):
@@ -88,6 +95,17 @@ def bench(m, a):
           f"median_s={times[len(times) // 2]:.4f} min_s={times[0]:.4f}")
 
 
+def line(m, a):
+    c = m.SETS[a.set]
+    options = m.line(c)
+    print(f"msa-load --batch {c['batch']}")
+    for name in ("encode", "fuse", "predict"):
+        if name in options:
+            print(f"msa-{name} {options[name]}")
+    print(f"msa-loss {options['loss']} --regression l1")
+    print(f"msa-backprop --optimizer adam --warmup 0 --schedule constant --no-decay '' {options['backprop']}")
+
+
 def main(m):
     p = argparse.ArgumentParser(description=m.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(required=True)
@@ -96,5 +114,6 @@ def main(m):
     b = sub.add_parser("bench"); b.set_defaults(run=bench)
     b.add_argument("--set", choices=m.SETS, default="sims"); b.add_argument("--batch", type=int)
     b.add_argument("--steps", type=int, default=5); b.add_argument("--threads", type=int)
+    o = sub.add_parser("line"); o.set_defaults(run=line); o.add_argument("--set", choices=m.SETS, default="sims")
     a = p.parse_args()
     a.run(m, a)

@@ -36,7 +36,7 @@ def small(draw):
 
 
 def line(c):
-    return dict(encode=encode_options(c), fuse=f"concat --order audio,vision,text --out {c['post']} --dropout 0",
+    return dict(encode=encode_options(c), fuse=f"concat --order audio,vision,text --out {c['post']} --dropout {c['drop']['fusion']:g}",
                 predict=f"--head mlp --hidden {c['post']}", loss="--tasks msr", backprop=f"--lr {c['lr']:g} --decay {c['decay']:g}")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 import command
-from command import per
+from command import per, rates
 from subnets import frame_mean, l1 as losses
 
 LABELS, SEED = "sims", 10
@@ -86,9 +86,9 @@ def small(draw):
 
 
 def line(c):
-    width = {g: c["width"][g] for g in GATES}
-    return dict(fuse=f"memory --hidden {per(c['hidden'])} --memory {c['memory']} --width {per(width)} --dropout 0 --align mean",
-                predict=f"--head mlp --hidden {c['width']['out']} --names out_fc1,out_fc2 --dropout 0", loss="--tasks msr",
+    width, drop = ({g: c[k][g] for g in GATES} for k in ("width", "drop"))
+    return dict(fuse=f"memory --hidden {per(c['hidden'])} --memory {c['memory']} --width {per(width)} --dropout {rates(drop)} --align mean",
+                predict=f"--head mlp --hidden {c['width']['out']} --names out_fc1,out_fc2 --dropout {c['drop']['out']:g}", loss="--tasks msr",
                 backprop=f"--lr {c['lr']:g} --decay {c['decay']:g}")
 
 

@@ -7,7 +7,7 @@
 import sys
 import command
 import lf_dnn
-from command import per
+from command import per, rates
 from subnets import by_subnet as optimizer, l1_each as losses, stage
 
 LABELS, SEED = "sims", 11
@@ -33,7 +33,7 @@ def small(draw):
 
 
 def with_heads(predict, c):
-    return f"{predict} --each {per(c['heads'])} --dropout 0"
+    return f"{predict} --each {per(c['heads'])} --dropout {rates(c['head_drop'])}"
 
 
 def line(c):

@@ -38,7 +38,7 @@ def small(draw):
 
 
 def line(c):
-    return dict(encode=encode_options(c), fuse=f"tensor --order audio,vision,text --out {c['post']} --dropout 0",
+    return dict(encode=encode_options(c), fuse=f"tensor --order audio,vision,text --out {c['post']} --dropout {c['drop']['fusion']:g}",
                 predict=f"--head mlp --hidden {c['post']} --range {LOW:g},{HIGH:g}", loss="--tasks msr", backprop=f"--lr {c['lr']:g} --decay 0")
 
 

@@ -1,0 +1,32 @@
+/* Frames, widths and names of the encoders of MMSA's small models. */
+#include "filters/encode/subnet.h"
+#include <string.h>
+
+/* MMSA's settings of LF-DNN. */
+static long usual_hidden(const struct trainable *t, int modality)
+{
+    bool sims = strcmp(t->stage->header->family, "sims") == 0;
+    return modality != AUDIO ? 128 : sims ? 32 : 16;
+}
+
+static const char *usual_prefix(int modality)
+{
+    static const char *const prefixes[MODALITIES] = {"text_subnet", "video_subnet", "audio_subnet"};
+    return prefixes[modality];
+}
+
+struct subnet subnet_build(struct part *p, const struct model *model)
+{
+    struct trainable *t = p->t;
+    const struct encode_settings *s = ((const struct encode *)t->self)->settings;
+    int modality = p->modality;
+    const char *prefix = encode_prefix(t, model, modality, usual_prefix(modality));
+    const char *key = msa_format(t->m, "hidden.%s", modality_names[modality]);
+    struct subnet n = {.prefix = prefix,
+                       .sequence = trainable_sequence(t, modality, prefix, s->lengths),
+                       .hidden = (size_t)trainable_int(t, key, s->hidden[modality],
+                                                       usual_hidden(t, modality), MOST_DIM),
+                       .dropout = encode_dropout(p, 0)};
+    encode_drop_modality(p);
+    return n;
+}

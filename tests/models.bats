@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# The small baselines as lines: PyTorch's trajectories, first forward passes and first gradients, on each device.
+load helper
+load models.bash
+
+# The whole line of the model, and test's predictions by what it has left.
+train() {
+    rm -f run/*
+    line "$(joined "${filters[@]}" | sed "s/ | msa-/ --device $1&/g")"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+    [ -z "$output" ]
+    line "msa-load --split test --batch 3 $G/data.pkl | $(networks 's/ --(init|dropout|lr-scale|decay) [^ ]*//g') |
+        msa-metrics --predictions run/predictions.tsv"
+    [ "$status" -eq 0 ] || { echo "$output" && false; }
+}
+
+@test "six golden trajectories, on the CPU" {
+    for name in $MODELS; do
+        model "$name"
+        train cpu
+        "$PYTHON" "$ROOT/tests/oracle/compare.py" "$G" run
+    done
+}
+
+@test "six golden trajectories, by the GPU's kernels without a GPU" {
+    for name in $MODELS; do
+        model "$name"
+        train emulated
+        "$PYTHON" "$ROOT/tests/oracle/compare.py" "$G" run
+    done
+}
+
+@test "six golden trajectories, on a GPU" {
+    for name in $MODELS; do
+        model "$name"
+        rm -f run/*
+        line "$(joined "${filters[@]}" | sed "s/ | msa-/ --device cuda&/g")"
+        [[ $output != *"device 'cuda' cannot be used"* ]] || skip "no GPU"
+        [ "$status" -eq 0 ]
+        "$PYTHON" "$ROOT/tests/oracle/compare.py" "$G" run
+    done
+}
+
+@test "what stays frozen keeps its initial values, to the bit" {
+    model lmf
+    train cpu
+    "$PYTHON" "$ROOT/tests/same_tensors.py" "$G/fuse.init.safetensors" run/fuse.safetensors fusion_weights fusion_bias
+    model mtfn # audio's head has the weight 0
+    train cpu
+    "$PYTHON" "$ROOT/tests/same_tensors.py" "$G/predict.init.safetensors" run/predict.safetensors \
+        post_audio_layer_{1,2,3}.{weight,bias}
+}
+
+# Another rate and Adam's beta1 0: the first moment of the first checkpoint is the gradient of the first step.
+@test "first forward passes and first gradients" {
+    for name in $MODELS; do
+        model "$name"
+        rm -f run/*
+        line "msa-load --split train --batch 5 $G/data.pkl | $(networks 's/ -p [^ ]*//') -o forward.msa"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        "$PYTHON" "$ROOT/tests/golden/first_step.py" forward forward.msa "$G"
+        line "$(joined "${filters[@]}" | sed "s/msa-load /&--validate-every 1 /; s/ --decay [^ ]*//g
+            s/msa-metrics -q/& --select loss --patience 1/; s/ --lr [^ ]*/ --lr 0 --beta1 0/; s/ --log [^ ]*//g")"
+        [ "$status" -eq 0 ] || { echo "$output" && false; }
+        "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$G"
+    done
+}
+
+@test "two runs, same bytes" {
+    for name in mtfn mfn; do
+        for each in one other; do
+            model "$name"
+            filters[0]=${filters[0]/--no-shuffle/--seed 5}
+            filters=("${filters[@]/--dropout 0/--dropout 0.3}")
+            R=$PWD/$each
+            mkdir -p "$R"
+            rm -f "$R"/*
+            line "$(joined "${filters[@]}")"
+            [ "$status" -eq 0 ] || { echo "$output" && false; }
+        done
+        for each in one/*.safetensors; do
+            cmp "$each" "other/${each##*/}"
+        done
+        diff <(cut -f 1-4 one/steps.tsv) <(cut -f 1-4 other/steps.tsv)
+    done
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# What any line can do, the small baselines' can: modalities that are missing, sets without labels, recordings, a stage in
+# Python in between, kills.
+load helper
+load models.bash
+
+# shellcheck disable=SC2154 # what model sets
+# The line with initial values of its own and dropout; $1: options of msa-load, $2: epochs.
+trained() {
+    joined "${filters[@]}" | sed -E "s/ --init [^ ]*//g; s/ --dropout 0/ --dropout 0.3/g
+        s|--epochs 4|--epochs ${2:-2}|; s|--no-shuffle|--seed 3 ${1-}|"
+}
+
+# The line's networks behind test's records; $1: options of msa-load.
+evaluated() {
+    echo "msa-load --split test --batch 3 ${1-} ${DATA:-$G/data.pkl} | $(networks 's/ --(init|dropout|lr-scale|decay) [^ ]*//g')"
+}
+
+ok() {
+    line "$1"
+    [ "$status" -eq 0 ] || { echo "$1: $output" && return 1; }
+}
+
+# Puts a forgery in front of a program: before NAME CODE, of the line on stdin.
+before() {
+    sed "s#| msa-$1 #| $PYTHON $ROOT/tests/forge.py '$2' &#"
+}
+
+@test "trained and judged on two modalities" {
+    for name in $MODELS; do
+        for drop in text audio; do
+            model "$name"
+            rm -f run/*
+            ok "$(trained "--drop $drop" 1 | sed "s/,each_$drop=[0-9.]*//; s/each_$drop=[0-9.]*,//")"
+            ok "$(evaluated "--drop $drop") | msa-metrics --predictions run/predictions.tsv"
+            [[ $output != *warning* ]] || { echo "$output" && false; }
+            [ "$(wc -l <run/predictions.tsv)" -eq 9 ]
+        done
+    done
+}
+
+@test "a modality that is missing in evaluation counts as zeros, with a warning" {
+    for name in $MODELS; do
+        model "$name"
+        rm -f run/*
+        ok "$(trained '' 1)"
+        if [ "$name" = mfn ]; then
+            ok "$(evaluated | before fuse 'if kind == "D": tensors["audio"] = tensors["audio"] * 0') | msa-metrics --predictions zeros.tsv"
+        else
+            ok "$(evaluated | before fuse 'if kind == "D": tensors["h_audio"] = tensors["h_audio"] * 0') | msa-metrics --predictions zeros.tsv"
+        fi
+        ok "$(evaluated '--drop audio') | msa-metrics --predictions missing.tsv"
+        [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
+        diff <(cut -f 1-4 zeros.tsv) <(cut -f 1-4 missing.tsv)
+    done
+}
+
+@test "a set without labels is predicted" {
+    for name in $MODELS; do
+        model "$name"
+        rm -f run/*
+        ok "$(trained '' 1)"
+        unlabelled "$G/data.pkl"
+        ok "$(evaluated) | msa-metrics --predictions labelled.tsv"
+        DATA=unlabelled.pkl ok "$(DATA=unlabelled.pkl evaluated) | msa-metrics --predictions p.tsv"
+        diff <(cut -f 1,2,4 p.tsv) <(cut -f 1,2,4 labelled.tsv)
+    done
+}
+
+@test "numbers are checked, and a number that is not finite is found where it is made" {
+    model mtfn
+    ok "$(trained '' 1 | sed 's/ | msa-/ --check-finite&/g')"
+    rm -f run/*
+    line "$(trained '' 1 | before fuse 'if kind == "D" and body["step"] == 2: tensors["h_text"][1, 1] = np.inf' |
+        sed 's/msa-fuse [a-z]*/& --check-finite/')"
+    [ "$status" -ne 0 ]
+    [[ $output == "msa-fuse: "*"h_text"* ]] || { echo "$output" && false; }
+}
+
+# alone INPUT PROGRAM ANSWER: that stage of the line on what it was given, answered as it was.
+alone() {
+    local each
+    for each in "${filters[@]}"; do
+        case $each in "msa-$2 "*) ok "msa-dump --replay $1 | $(filters=("$each") trained) | msa-dump --answer $3" ;; esac
+    done
+}
+
+@test "a stage in Python changes nothing; on recordings each stage alone gives the same bytes" {
+    for name in mfn mtfn; do
+        model "$name"
+        rm -rf run was && mkdir run
+        ok "$(trained)"
+        mv run was && mkdir run
+        ok "$(trained | before predict '' | sed 's# | msa-\(fuse\|predict\|loss\)# | msa-dump -t --record \1.msa&#g')"
+        for stage in fuse predict; do
+            cmp {was,run}/$stage.safetensors
+        done
+        rm -rf run && mkdir run
+        alone fuse.msa fuse predict.msa
+        alone predict.msa predict loss.msa
+        for stage in fuse predict; do
+            cmp {was,run}/$stage.safetensors
+        done
+    done
+}
+
+# Kills a program of the line, in front of a step in an epoch's middle.
+killing() {
+    before loss "import os
+if kind == \"D\" and body[\"train\"] and body[\"step\"] == $2: os.system(\"pkill -9 -x -s %d $1\" % os.getsid(0))"
+}
+
+@test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
+    for name in mfn mtfn lmf; do
+        model "$name"
+        rm -rf run whole && mkdir run
+        ok "$(trained '' 4)"
+        mv run whole
+        for each in encode fuse predict; do
+            [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
+            mkdir run
+            trained '' 4 | killing "msa-$each" 10 >killed.bash
+            ok "! setsid -w bash -o pipefail killed.bash"
+            ok "$(trained --resume 4)"
+            diff -r whole run
+            rm -r run
+        done
+    done
+}
