@@ -271,6 +271,9 @@ static const struct example examples[] = {
      "the same line with text alone"},
     {"msa-load data.pkl | msa-encode --only text --bert minilm --pool mean -z -o text.msa.gz",
      "what a BERT makes of the texts, computed once for all trainings on text.msa.gz"},
+    {"msa-load --train --mean vision,audio data.pkl | msa-encode --net text=lstm,vision=dnn,"
+     "audio=dnn --hidden 64 -p encode.safetensors | ...",
+     "train the encoders of the small models, in width 64"},
     {0},
 };
 
@@ -285,7 +288,7 @@ static const struct program program = {
     .variants = networks,
     .chosen_by = "net",
     .examples = examples,
-    .see_also = "msa-load(1), msa-decompose(1), msa-stream(5), msa(7)",
+    .see_also = "msa-load(1), msa-decompose(1), msa-fuse(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };

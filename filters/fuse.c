@@ -38,6 +38,8 @@ static const struct example examples[] = {
      "fuse.safetensors | msa-predict --head mlp -p predict.safetensors | msa-loss --tasks msr "
      "--regression l1 | msa-backprop",
      "train a line that joins the modalities' vectors"},
+    {"... | msa-fuse tensor --order audio,text --out 16 --dropout 0.4 -p fuse.safetensors | ...",
+     "fuse two modalities by the products of their numbers"},
     {0},
 };
 

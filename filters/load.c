@@ -71,7 +71,7 @@ static const struct option options[] = {
     {0, "drop", "LIST", OPTION_TEXT, FIELD(drop), NULL, 0, 0,
      .help = "leave these modalities out, of text,vision,audio"},
     {0, "mean", "LIST", OPTION_TEXT, FIELD(mean), NULL, 0, 0, .added = true,
-     .help = "give of these modalities, of text,vision,audio, the mean of all frames alone"},
+     .help = "of these modalities, of text,vision,audio, give the mean of all frames alone"},
     {0, "rename", "OLD=NEW", OPTION_LIST, FIELD(renamed), NULL, 0, 0,
      .help = "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
     {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,

@@ -16,8 +16,8 @@ static const struct example examples[] = {
      "an ablation: without the contrastive task"},
     {"... | msa-loss --weights uni=.01,cl=.1 --regression mse | msa-backprop",
      "fixed weights, in a line without msa-gdwg"},
-    {"... | msa-predict --head mlp --each 32 -p predict.safetensors | msa-loss --tasks msr,each "
-     "--weights each=.5 | msa-backprop",
+    {"... | msa-predict --each 32 -p predict.safetensors | msa-loss --tasks msr,each --weights "
+     "each=.5 | msa-backprop",
      "sentiment of each modality beside that of all"},
     {0},
 };

@@ -66,15 +66,16 @@ static const struct example examples[] = {
     {"... | msa-encode --only text -p text.safetensors | msa-predict --head unimodal -p "
      "head.safetensors | msa-loss --tasks msr --regression mse | msa-backprop",
      "train an encoder on its own modality"},
-    {"... | msa-predict --head mlp --hidden 128 --each 32 -p predict.safetensors | msa-loss "
-     "--tasks msr,each | msa-backprop",
-     "train on f, and on each modality's own label beside it"},
+    {"msa-load --train data.pkl | msa-encode -p encode.safetensors | msa-fuse concat -p "
+     "fuse.safetensors | msa-predict --head mlp --hidden 64 --each 32 -p predict.safetensors | "
+     "msa-loss --tasks msr,each | msa-backprop",
+     "train on one vector of all modalities, and on each one's own label beside it"},
     {0},
 };
 
 static const struct program program = {
     .name = "msa-predict",
-    .summary = "predict sentiment from similarity and dissimilarity features, or from one vector",
+    .summary = "predict sentiment from features, or from one vector",
     .operands = "[FILE]",
     .max_operands = 1,
     .settings_size = sizeof(struct predict_settings),
@@ -83,7 +84,7 @@ static const struct program program = {
     .variants = heads,
     .chosen_by = "head",
     .examples = examples,
-    .see_also = "msa-decompose(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
+    .see_also = "msa-decompose(1), msa-fuse(1), msa-loss(1), msa-metrics(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };

@@ -31,9 +31,19 @@ LINE = {
     "metrics": ("msa-metrics", "msa-metrics"),
     "backprop": ("msa-backprop", None),
 }
+# The same where msa-fuse stands in the line.
+FUSED = {
+    "load": LINE["load"],
+    "encode": LINE["encode"],
+    "fuse": ("msa-fuse concat -p new/fuse", "msa-fuse concat -p run/fuse.safetensors"),
+    "predict": LINE["predict"],
+    "loss": ("msa-loss --tasks msr --regression l1", None),
+    "metrics": LINE["metrics"],
+    "backprop": LINE["backprop"],
+}
 # The first command that fails ends a script; 141 is that of a program whose reader has seen enough (msa-dump -n).
 START = "set -uo pipefail\ntrap 'status=$?; [ $status -eq 141 ] || exit $status' ERR\n"
-STAGE = r"msa-({0})\b|\b({0})_stage\.py".format("|".join(LINE))
+STAGE = r"msa-({0})\b|\b({0})_stage\.py".format("|".join(LINE | FUSED))
 PROGRAM = re.compile(r"\s*(msa-[a-z]+|pipelines/[a-z]+)( |$)")
 
 
@@ -87,9 +97,9 @@ def commands(text):
     return re.findall(r"(?:[^\n]*[|\\]\n)*[^\n]*\n?", text)
 
 
-def usual(training, names):
-    """These stages of the usual line, without those that it has in training alone."""
-    parts = (LINE[name][0 if training else 1] for name in names)
+def usual(line, training, names):
+    """These stages of a line, without those that it has in training alone."""
+    parts = (line[name][0 if training else 1] for name in names)
     return [part for part in parts if part]
 
 
@@ -98,13 +108,14 @@ def complete(command):
     names = ["".join(found) for found in re.findall(STAGE, command)]
     front = re.match(r"\.\.\. \| ", command)
     back = re.search(r" \| \.\.\.$", command)
-    training = "--train" in command or not {"loss", "gdwg", "backprop"}.isdisjoint(names)
-    order = list(LINE)
+    training = "--train" in command or not {"fuse", "loss", "gdwg", "backprop"}.isdisjoint(names)
+    line = FUSED if "fuse" in names else LINE
+    order = list(line)
     if names and front:
-        before = usual(training, order[:order.index(names[0])])
+        before = usual(line, training, order[:order.index(names[0])])
         command = " | ".join(before + [command[front.end():]])
     if names and back:
-        behind = usual(training, order[order.index(names[-1]) + 1:])
+        behind = usual(line, training, order[order.index(names[-1]) + 1:])
         command = " | ".join([command[:-len(back[0])]] + behind)
     if "..." in command:
         raise SystemExit(f"this part of a line cannot be completed: {command}")
@@ -121,7 +132,7 @@ def small(command):
     command = re.sub(r"--(text-)?epochs \d+", r"--\1epochs 2", command)
     command = re.sub(r"--seeds (\d+)[\d,]*", r"--seeds \1", command)
     command = re.sub(r"msa-load --train(?!.*--epochs)", "msa-load --train --epochs 2", command)
-    command = re.sub(r"msa-encode(?![^|]*--(dim|bert))", "msa-encode --dim 16 --heads 2", command)
+    command = re.sub(r"msa-encode(?![^|]*--(dim|bert|net))", "msa-encode --dim 16 --heads 2", command)
     command = re.sub(r"(pipelines/((pre)?train \S+|reproduce \S+|ablate) \S+)", r"\1 --epochs 2", command)
     return re.sub(r"(pipelines/(pre)?train \S+ \S+)(?!.*--(bert|encoders))", r"\1 --dim 16 --heads 2", command)
 

@@ -15,6 +15,8 @@ faults() {
 @test "msa-load to a gzipped stream: every call fails" { faults "load to a gzipped stream"; }
 @test "msa-encode: every call fails" { faults encode; }
 @test "msa-encode by bert: every call fails" { faults "encode bert"; }
+@test "msa-encode by dnn: every call fails" { faults "encode dnn"; }
+@test "msa-encode by lstm: every call fails" { faults "encode lstm"; }
 @test "msa-decompose: every call fails" { faults decompose; }
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }

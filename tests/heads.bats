@@ -12,20 +12,28 @@ vectors() {
     echo "$PYTHON $ROOT/tests/interop/vectors_stage.py $MODELS/$model/forward0.safetensors $*"
 }
 
-# The first step of a golden trajectory by msa-predict, from vectors of PyTorch's; what it makes of them, and its gradients.
+# golden_part MODEL PROGRAM: that part of the golden line, working in run/.
+golden_part() {
+    # shellcheck disable=SC2016 # these are the line's
+    G=$MODELS/$1 "$PYTHON" -c 'import json, os, sys
+golden = os.environ["G"]
+line = json.load(open(golden + "/expected.json"))["notes"]["line"]
+print(next(part for part in line if part.startswith(sys.argv[1])).replace("$G", golden).replace("$R", "run"))' "$2"
+}
+
+# first_step MODEL DEVICE NAME...: of a golden trajectory by msa-predict and msa-loss alone, from these vectors as PyTorch makes
+# them: what is made of them, and the gradients (tests/golden.bats).
 first_step() {
-    local golden=$MODELS/$1 step=$ROOT/tests/oracle/first_step.py files=
+    local model=$1 device=$2
+    shift 2
     rm -rf run && mkdir run
-    "$PYTHON" "$step" data "$golden" data.pkl
-    [ ! -e "$golden/predict.init.safetensors" ] || files="--init $golden/predict.init.safetensors -p run/predict.safetensors"
-    line "msa-load --train --epochs 1 --batch 5 --no-shuffle data.pkl --state run/state.msa |
-        $(vectors "$1" "$("$PYTHON" "$step" vectors "$golden")") --gradients run/gradients.safetensors |
-        msa-predict $("$PYTHON" "$step" options "$golden" msa-predict) $files --device $2 |
-        $(forge 'if kind == "D" and body["train"]: np.savez("run/forward", **{k: x for k, x in tensors.items() if "@" not in k})') |
-        msa-loss $("$PYTHON" "$step" options "$golden" msa-loss) --device $2 | msa-metrics -q --select loss |
-        msa-backprop --optimizer sgd --lr 1 --decay 0 --warmup 0 --schedule constant"
+    line "msa-load --train --epochs 2 --batch 5 --no-shuffle --validate-every 1 --state run/state.msa $MODELS/$model/data.pkl |
+        $(vectors "$model" "$*") --gradients run/gradients.safetensors | $(golden_part "$model" msa-predict) --device $device |
+        msa-dump -t -q --record seen.msa | $(golden_part "$model" msa-loss) --device $device |
+        msa-metrics -q --select loss --patience 1 | msa-backprop --lr 0 --beta1 0"
     [ "$status $output" = "0 " ] || { echo "$output" && return 1; }
-    "$PYTHON" "$step" check "$golden" predict run
+    "$PYTHON" "$ROOT/tests/golden/first_step.py" forward seen.msa "$MODELS/$model"
+    [ "$model" = lmf ] || "$PYTHON" "$ROOT/tests/golden/first_step.py" gradient run "$MODELS/$model" predict
 }
 
 # What goes back to f, and through the last layer of a fusion, f = ReLU(...) or a sum: PyTorch's gradient by its bias.
@@ -39,21 +47,6 @@ f, gradient = load(golden + "/forward0.safetensors")[0]["f"], load("run/gradient
 bias = load(golden + "/fuse.grad0.safetensors")[0][name].ravel()
 assert abs((gradient * (f > 0 if len(bias) > 1 else 1)).sum(0) - bias).max() < 1e-6
 END
-}
-
-@test "the first step of the six golden trajectories: what heads make of PyTorch's vectors, and their gradients" {
-    for device in cpu emulated; do
-        for model in lf-dnn tfn mlf-dnn mtfn; do
-            first_step $model $device
-            gradient_of_bias $model post_fusion_layer_1.bias
-        done
-        first_step mfn $device
-        first_step lmf $device
-        gradient_of_bias lmf fusion_bias
-        [ "$(ls run)" = "forward.npz
-gradients.safetensors
-state.msa" ]
-    done
 }
 
 # train FILE OPTIONS: a short training of a head on vectors of MODEL's; parameters go to run/FILE, which may be ''.
@@ -72,6 +65,28 @@ evaluate() {
 
 names() {
     "$PYTHON" -c 'import parameters, sys; print(*sorted(parameters.load(sys.argv[1])[0]))' "$1"
+}
+
+# What is killed and resumed (resume.bash).
+# shellcheck disable=SC2153 # HEAD is what a test sets
+training() {
+    local model=${MODEL:-mlf-dnn}
+    echo "msa-load --train --epochs 30 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $MODELS/$model/data.pkl |
+        $(vectors "$model" "${VECTORS:-f h_text h_vision h_audio}") | msa-predict $HEAD | msa-loss --tasks ${TASKS:-msr} |
+        msa-metrics -q --select loss --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
+}
+
+@test "the first step of the six golden trajectories: what heads make of PyTorch's vectors, and their gradients" {
+    for device in cpu emulated; do
+        for model in lf-dnn tfn mlf-dnn mtfn; do
+            first_step $model $device f h_text h_vision h_audio
+            gradient_of_bias $model post_fusion_layer_1.bias
+        done
+        first_step mfn $device f
+        first_step lmf $device f h_text h_vision h_audio
+        gradient_of_bias lmf fusion_bias
+        [ "$(ls run)" = "$(printf '%s\n' gradients.safetensors state.msa)" ]
+    done
 }
 
 @test "classes beside a head change nothing of it; evaluation takes all of a head from its parameters" {
@@ -153,10 +168,8 @@ END
 @test "auto is mlp where f arrives, as wide as that; in evaluation f must arrive, and has its width" {
     VECTORS=f train p ''
     [ "$status $output" = "0 " ] || { echo "$output" && false; }
-    cd run
-    [ "$(PYTHONPATH=$ROOT/tests/interop names p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
+    [ "$(PYTHONPATH=$ROOT/tests/interop names run/p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
 post_fusion_layer_3.weight" ]
-    cd ..
     VECTORS=h_text evaluate "-p run/p"
     [ "$output" = "msa-predict: nothing to predict from: no f arrives (msa-fuse makes it)" ]
     MODEL=lmf VECTORS=f evaluate "-p run/p -q"
@@ -165,23 +178,13 @@ post_fusion_layer_3.weight" ]
 }
 
 @test "without parameters a stage evaluates by itself, f for y or between bounds" {
-    export MODEL=lmf VECTORS=f
+    local MODEL=lmf VECTORS=f
     evaluate "--head none"
     [ "$status" -eq 0 ]
     cut -f 4 <<<"$output" | tail -n +2 >plain
     evaluate "--head none --range -1,1 --threads 1"
     cut -f 4 <<<"$output" | tail -n +2 | paste plain - |
         awk '{ d = 2 / (1 + exp(-$1)) - 1 - $2; n++; if (d > 1e-6 || d < -1e-6) exit 1 } END { exit n != 8 }'
-}
-
-# --- a training that is killed: resume.bash ---
-
-# shellcheck disable=SC2153 # HEAD is what a test sets
-training() {
-    local model=${MODEL:-mlf-dnn}
-    echo "msa-load --train --epochs 30 --batch 5 --seed 3 --validate-every 2 --state run/state.msa ${1-} $MODELS/$model/data.pkl |
-        $(vectors "$model" "${VECTORS:-f h_text h_vision h_audio}") | msa-predict $HEAD | msa-loss --tasks ${TASKS:-msr} |
-        msa-metrics -q --select loss --log run/metrics.tsv | msa-backprop --lr 1e-3 --log run/steps.tsv"
 }
 
 @test "a training of heads is killed and goes on to the same bytes, with or without parameters" {
@@ -202,7 +205,7 @@ training() {
 }
 
 @test "what is resumed must have the head that it had, with parameters or without" {
-    export MODEL=lmf VECTORS=f
+    local MODEL=lmf VECTORS=f
     HEAD="--head none"
     line "$(training | sed 's/--epochs 30/--epochs 2/')"
     [ "$status" -eq 0 ]

@@ -122,7 +122,7 @@ END
     "$PYTHON" "$ROOT/tests/oracle/unimodal_head.py" gradient seen.msa run/head.safetensors.1
 }
 
-@test "the unimodal head wants one vector, its own parameters, and no classes" {
+@test "the unimodal head wants one vector, and its own parameters" {
     make_data 16
     local EPOCHS=1
     line "$(unimodal text)"
@@ -133,8 +133,6 @@ END
         msa-predict -p run/head.safetensors --head joint -o out.msa"
     [ "$output" = "msa-predict: --head: joint given but run/head.safetensors has unimodal" ]
     [ "$(cut -d " " -f 4 statuses)" -eq 2 ]
-    line "$(unimodal text | sed 's/--head unimodal/& --classes 3/;s/ -p / -f -p /g')"
-    [ "$output" = "msa-predict: --classes is for joint, not for unimodal" ]
     line "$(unimodal text | sed 's/--only text//;s/ -p / -f -p /g')"
     [ "$output" = "msa-predict: --head unimodal predicts from one h_*, but h_text and h_vision arrive: msa-encode --only makes one" ]
 }

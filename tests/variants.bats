@@ -44,13 +44,13 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     for task in msr msc uni cl; do
         [[ "$output" = *"--tasks $task:"* ]]
     done
-    msa-predict --help=bash | grep -q "joint unimodal auto"
+    msa-predict --help=bash | grep -q "joint unimodal mlp none auto"
 }
 
 @test "an option that no chosen network takes is refused by name" {
     refused "--text features --bert $GOLDEN" "--bert is for bert, not for transformer"
     refused "--text features --pool cls" "--pool is for bert, not for transformer"
-    refused "--net lstm" "--net: 'lstm' is none of auto|transformer|bert"
+    refused "--net gru" "--net: 'gru' is none of auto|transformer|bert|dnn|lstm"
     refused "--net vision=bert $SMALL" "--net: bert is for text, not for vision"
     refused "--text bert --only vision" "--text bert, but --only vision leaves text out"
     refused "--dropout taste=.5" "--dropout: 'taste' is none of text|vision|audio"
@@ -58,18 +58,24 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks msr --tau-m .3 >/dev/null"
     [ "${lines[0]}" = "msa-loss: --tau-m is for cl, not for msr" ]
     line "msa-load --train $GOLDEN/data.pkl | msa-loss --tasks cl --regression l1 --weights cl=2 >/dev/null"
-    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, not for cl" ]
+    [ "${lines[0]}" = "msa-loss: --regression is for msr, uni, each, not for cl" ]
 }
 
 @test "where everything has been encoded already, options of networks are refused by name" {
     train ''
     msa-load --split test "$GOLDEN/data.pkl" | msa-encode -p run/encode -o vectors.msa
     msa-encode -p run/encode vectors.msa >again.msa
-    for option in --heads=2 --dropout=.1 --dim=16 --layers=text=1; do
+    while read -r option networks; do
         line "msa-encode -p run/encode $option vectors.msa >/dev/null"
         [ "$status" -eq 2 ]
-        [ "$output" = "msa-encode: ${option%%=*} is for transformer$([[ $option != --dim* ]] || echo ", bert"), which nothing here goes through" ]
-    done
+        [ "$output" = "msa-encode: ${option%%=*} is for $networks, which nothing here goes through" ]
+    done <<'END'
+--heads=2 transformer
+--dropout=.1 transformer, dnn, lstm
+--dim=16 transformer, bert
+--layers=text=1 transformer
+--out=text=1 lstm
+END
 }
 
 # What a stage begins with does not say what it is.

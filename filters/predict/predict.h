@@ -2,7 +2,7 @@
  * here and in filters/predict.c.
  *
  * A head makes its last vector x [B,N] of what it reads, and of that z [B,1]. What becomes of these
- * is the same for all heads, and here: y, logits, and sentiment from each modality by itself. */
+ * is the same for all heads (results.c): y, logits, and sentiment from each modality by itself. */
 #ifndef MSA_PREDICT_H
 #define MSA_PREDICT_H
 

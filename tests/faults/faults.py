@@ -166,7 +166,11 @@ class Alone:
 
 # Variants that the line of a training does not have: program, variant -> its arguments, and what it reads.
 BERT = root / "tests/golden/bert"
+SMALL = root / "tests/golden/models/lf-dnn"
+SUBNETS = ["--init", str(SMALL / "encode.init.safetensors"), "--lengths", "own", "--net"]
 VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
+            ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "frames.msa"),
+            ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "frames.msa"),
             ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa")}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
@@ -201,8 +205,9 @@ def variants(work, data):
     for (program, variant), (arguments, source) in VARIANTS.items():
         folder = work / f"{program} {variant}"
         folder.mkdir()
-        if source == "tokens.msa":
-            make(["msa-load", "--split", "test", str(BERT / "data.pkl")], folder / source)
+        loaded = {"tokens.msa": BERT, "frames.msa": SMALL}.get(source)
+        if loaded:
+            make(["msa-load", "--split", "test", str(loaded / "data.pkl")], folder / source)
         else:
             make_unimodal(folder, data)
         cases[f"{program} {variant}"] = Alone(folder, [program, *ONE, *arguments, source, "-o", "out"], step=9)
@@ -247,7 +252,7 @@ def alone(work):
     last = {"msa-load --info": ["--info", "-o", "out", data],
             "msa-load --info --json": ["--info", "--json", "--split", "test", "-o", "out", data],
             "msa-load --info of a gzipped stream": ["--info", "-o", "out", kept],
-            "msa-load of a gzipped stream": ["--batch", "20", "-o", "out", kept],
+            "msa-load of a gzipped stream": ["--batch", "20", "--mean", "vision", "-o", "out", kept],
             "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
             "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],

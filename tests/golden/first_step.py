@@ -3,8 +3,8 @@
 
   first_step.py forward STREAM GOLDEN    the tensors of GOLDEN in the first record
   first_step.py encode STREAM GOLDEN     of these, h_* alone
-  first_step.py gradient RUN GOLDEN      the first moments in RUN/STAGE.safetensors.1, the gradient of each of GOLDEN's
-                                         stages; of what is frozen there is none
+  first_step.py gradient RUN GOLDEN [STAGE]   the first moments in RUN/STAGE.safetensors.1, the gradient of that stage, or of
+                                         each of GOLDEN's; of what is frozen there is none
   first_step.py bert STREAM GOLDEN POOL  the first record's text, or h_text, as BERT makes it
   first_step.py bert_gradient FILE.1 GOLDEN POOL
 Every number must be within 1e-5 of the largest of its tensor (or of 1e-3, for tensors of tiny numbers); with TOLERANCE in
@@ -55,9 +55,9 @@ def bert_gradient(path, golden, pool):
     return got, {name.removeprefix(pool + "."): x for name, x in want.items() if name.startswith(pool + ".")}
 
 
-def gradient(run, golden):
+def gradient(run, golden, stage="*"):
     got, want = {}, {}
-    for gradients in Path(golden).glob("*.grad0.safetensors"):
+    for gradients in Path(golden).glob(stage + ".grad0.safetensors"):
         moments = tensors(f"{run}/{gradients.name.split('.')[0]}.safetensors.1")
         got |= {name: moments["exp_avg." + name] for name in moments if "exp_avg." + name in moments}
         want |= tensors(gradients)
