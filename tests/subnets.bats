@@ -186,8 +186,8 @@ for name in "vision", "audio":
         assert np.abs(told - want).max() < 1e-5 * np.abs(want).max()
 assert (record["text"] == whole["text"]).all()
 END
-    line "msa-load --mean text,sound $SMALL/lf-dnn/data.pkl | msa-dump"
-    [ "${lines[0]}" = "msa-load: --mean: 'sound' is none of text, vision, audio" ]
+    run -2 msa-load --mean text,sound "$SMALL/lf-dnn/data.pkl" -o x.msa
+    [ "$output" = "msa-load: --mean: 'sound' is none of text, vision, audio" ]
 }
 
 @test "a feature whose mean is no number counts as 0, in training and evaluation" {

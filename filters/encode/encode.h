@@ -39,8 +39,7 @@ extern const struct model encode_transformer, encode_bert, encode_dnn, encode_ls
  * noted. */
 const char *encode_prefix(struct trainable *t, const struct model *model, int modality,
                           const char *usual);
-/* For build(): a part's dropout, `usual` where the option does not say one for its modality; noted.
- */
+/* For build(): a part's dropout, `usual` where the option says none for its modality; noted. */
 float encode_dropout(struct part *p, double usual);
 /* Declares the vector that a part makes, "h_MODALITY" [B,dim]. */
 void encode_adds(struct part *p, size_t dim);
