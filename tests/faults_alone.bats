@@ -18,6 +18,10 @@ faults() {
 @test "msa-encode by dnn: every call fails" { faults "encode dnn"; }
 @test "msa-encode by lstm: every call fails" { faults "encode lstm"; }
 @test "msa-decompose: every call fails" { faults decompose; }
+@test "msa-fuse by concat: every call fails" { faults "fuse concat"; }
+@test "msa-fuse by tensor: every call fails" { faults "fuse tensor"; }
+@test "msa-fuse by low-rank: every call fails" { faults "fuse low-rank"; }
+@test "msa-fuse by memory: every call fails" { faults "fuse memory"; }
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-loss: every call fails" { faults loss; }

@@ -205,7 +205,12 @@ assert (notes["order"], notes["widths"], notes["how"]) == ("text,audio,vision", 
 w = tensors["post_fusion_layer_1.weight"]
 tensors["post_fusion_layer_1.weight"] = np.concatenate([w[:, 16:34], w[:, 34:], w[:, :16]], 1)
 save("converted", tensors, {})
+for name, order, widths in ("a", "audio,audio", "18,18"), ("b", "audio,taste", "18,16"), ("c", "audio,text", "18,0"), ("d", "audio", "18,16"):
+    save(name, tensors, {"order": order, "widths": widths, "how": "concat"})
 END
+    for file in a b c d; do
+        refused "concat -p $file" 3 "$file: 'order' and 'widths' are no modalities and their widths"
+    done
     evaluate one.msa "$(vectors) | msa-fuse concat -p p"
     evaluate other.msa "$(vectors) | msa-fuse concat --out 5 -p converted" # which have noted nothing: audio,vision,text
     "$PYTHON" - "$ROOT/tests/interop" <<'END'

@@ -125,13 +125,16 @@ completion() {
     completes bash 'msa-load --split some' 'msa-load --split some'
     completes bash 'msa-load --epochs ' 'msa-load --epochs '
     completes bash 'msa-encode --device c' 'msa-encode --device cpu cuda'
-    completes bash 'msa-encode --l' 'msa-encode --layers --lr-scale'
+    completes bash 'msa-encode --l' 'msa-encode --layers --lengths --lr-scale'
     completes bash 'msa-load som' 'msa-load some\ data.pkl'
     completes bash 'msa-load --state som' 'msa-load --state some\ data.pkl'
     completes bash 'msa-load -o som' 'msa-load -o some\ data.pkl'
     completes bash 'msa-load --state=som' 'msa-load --state=some\ data.pkl'
     completes bash 'msa-load x | msa-loss --contrast m' 'msa-load x | msa-loss --contrast mntx'
     completes bash 'msa-synth --samp' 'msa-synth --samples'
+    completes bash 'msa-fuse --dropout .2 low' 'msa-fuse --dropout .2 low-rank'
+    completes bash 'msa-fuse concat --ord' 'msa-fuse concat --order'
+    completes bash 'msa-fuse concat som' 'msa-fuse concat some\ data.pkl'
 }
 
 @test "zsh completes options, the words they take, and files" {
@@ -151,6 +154,8 @@ completion() {
     completes zsh 'msa-load -o som' 'msa-load -o some\ data.pkl'
     completes zsh 'msa-load --state=som' 'msa-load --state=some\ data.pkl'
     completes zsh 'msa-load x | msa-loss --contrast m' 'msa-load x | msa-loss --contrast mntx'
+    completes zsh 'msa-fuse --dropout .2 low' 'msa-fuse --dropout .2 low-rank'
+    completes zsh 'msa-fuse concat som' 'msa-fuse concat some\ data.pkl'
 }
 
 @test "every option of every program is completed" {

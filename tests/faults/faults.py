@@ -13,8 +13,10 @@ FAULTS=all (make faults) it is each and every one, shared out to as many process
 import filecmp
 import itertools
 import multiprocessing
+import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -164,25 +166,36 @@ class Alone:
             (self.folder / name).unlink()
 
 
+def golden_words(model, program):
+    """What a program gets in the line of a golden model, without where it writes; nothing where it is not in it."""
+    line = json.loads((MODELS / model / "expected.json").read_text())["notes"]["line"]
+    words = [shlex.split(text) for text in line if text.startswith(program + " ")]
+    words = [word.replace("$G", str(MODELS / model)) for word in words[0][1:]] if words else []
+    return words[:words.index("-p")] if "-p" in words else words
+
+
 # Variants that the line of a training does not have: program, variant -> its arguments, and what it reads.
 BERT = root / "tests/golden/bert"
-SMALL = root / "tests/golden/models/lf-dnn"
+MODELS = root / "tests/golden/models"
+SMALL = MODELS / "lf-dnn"
 SUBNETS = ["--init", str(SMALL / "encode.init.safetensors"), "--lengths", "own", "--net"]
 VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
             ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "frames.msa"),
             ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "frames.msa"),
             ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa")}
+FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn"}  # as these golden models have it
+VARIANTS |= {("msa-fuse", how): (golden_words(model, "msa-fuse"), f"{model}.msa") for how, model in FUSED.items()}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
 
 
-# Programs that have no part in a training: the others stand in the line of one.
-ASIDE = ["msa-dump", "msa-synth", "msa-tokenize"]
+# Programs that the line of a training does not have.
+ASIDE = ["msa-dump", "msa-fuse", "msa-synth", "msa-tokenize"]
 
 
 def check_cases(alone):
     """Each program in bin/ has a case alone (but msa-backprop, which is nothing without a line), and stands in the line of a
-    training or is said to have no part in one; each variant that a program lists has a case; each case has a test."""
+    training or is said not to; each variant that a program lists has a case; each case has a test."""
     names = [command[0] for command in training(False)]
     tests = (root / "tests/faults_alone.bats").read_text()
     for name in sorted(alone):
@@ -208,6 +221,8 @@ def variants(work, data):
         loaded = {"tokens.msa": BERT, "frames.msa": SMALL}.get(source)
         if loaded:
             make(["msa-load", "--split", "test", str(loaded / "data.pkl")], folder / source)
+        elif program == "msa-fuse":
+            make_vectors(folder, source)
         else:
             make_unimodal(folder, data)
         cases[f"{program} {variant}"] = Alone(folder, [program, *ONE, *arguments, source, "-o", "out"], step=9)
@@ -217,6 +232,16 @@ def variants(work, data):
 def make(command, path):
     with open(path, "wb") as to:
         subprocess.run([str(build / "bin" / command[0])] + command[1:], stdout=to, check=True)
+
+
+def make_vectors(folder, source):
+    """What msa-fuse reads in the line of a golden model: frames, or vectors of them."""
+    model = source.removesuffix(".msa")
+    encode = golden_words(model, "msa-encode")
+    frames = folder / "frames.msa" if encode else folder / source
+    make(["msa-load", "--split", "test", str(MODELS / model / "data.pkl")], frames)
+    if encode:
+        make(["msa-encode", *ONE, *encode, str(frames)], folder / source)
 
 
 def make_unimodal(folder, data):
