@@ -6,6 +6,7 @@
 #include "common/nn/layers/mlp.h"
 #include "common/nn/layers/projector.h"
 #include "tests/unit/devices.h"
+#include <unistd.h>
 #include <zlib.h>
 
 /* --- distributions */
@@ -204,6 +205,37 @@ static void values_are_those_given(void **state)
     run_on_devices(read_values);
 }
 
+/* --- more numbers than are drawn, written and read at once */
+
+static void draw_pieces(struct msa *m)
+{
+    const struct init inits[] = {init_uniform(.5f), init_normal(.5f)};
+    size_t shape[] = {2, SAFETENSOR_PIECE + 3};
+    char path[] = "/tmp/msa-init-XXXXXX";
+    size_t count = shape[0] * shape[1], bytes = count * sizeof(float);
+    float *expected = msa_alloc(m, bytes);
+    close(mkstemp(path));
+    for (int i = 0; i < 2; i++) {
+        struct device *d = device_open(m, "cpu:base", 1);
+        struct params drawn = params_new(m, d, 7, NULL), read = params_new(m, d, 8, NULL);
+        struct random r = random_stream(7, "large", 0);
+        init_draw(inits[i], &r, expected, count);
+        assert_memory_equal(params_add(&drawn, "large", inits[i], 2, shape)->data, expected, bytes);
+        params_save(&drawn, path, false, NULL, 0);
+        params_source(&read, safetensors_open(m, path), false);
+        assert_memory_equal(params_add(&read, "large", inits[i], 2, shape)->data, expected, bytes);
+        assert_int_equal(read.initial, drawn.initial);
+    }
+    unlink(path);
+}
+
+static void many_numbers_are_those_that_fewer_at_a_time_make(void **state)
+{
+    struct msa m = {.program = "init"};
+    (void)state;
+    assert_int_equal(msa_run(&m, draw_pieces), MSA_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +245,7 @@ int main(void)
         cmocka_unit_test(values_are_what_they_were),
         cmocka_unit_test(a_stack_starts_equal_if_it_says_so),
         cmocka_unit_test(values_are_those_given),
+        cmocka_unit_test(many_numbers_are_those_that_fewer_at_a_time_make),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
