@@ -168,10 +168,16 @@ class Alone:
 BERT = root / "tests/golden/bert"
 SMALL = root / "tests/golden/models/lf-dnn"
 SUBNETS = ["--init", str(SMALL / "encode.init.safetensors"), "--lengths", "own", "--net"]
+MODELS = root / "tests/golden/models"
+HEADS = ["--head", "mlp", "--hidden", "10", "--range", "-3,3", "--each", "text=18,vision=6,audio=19", "--init",
+         str(MODELS / "mtfn/predict.init.safetensors")]
 VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
             ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "frames.msa"),
             ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "frames.msa"),
-            ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa")}
+            ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa"),
+            ("msa-predict", "mlp"): (HEADS, "vectors mtfn"),
+            ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "vectors lmf"),
+            ("msa-loss", "each"): (["--tasks", "msr,each"], "heads")}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
 
@@ -208,6 +214,11 @@ def variants(work, data):
         loaded = {"tokens.msa": BERT, "frames.msa": SMALL}.get(source)
         if loaded:
             make(["msa-load", "--split", "test", str(loaded / "data.pkl")], folder / source)
+        elif source.startswith("vectors"):
+            make_vectors(folder / source, source.split()[1])
+        elif source == "heads":
+            make_vectors(folder / "vectors", "mtfn")
+            make(["msa-predict", *HEADS, str(folder / "vectors")], folder / source)
         else:
             make_unimodal(folder, data)
         cases[f"{program} {variant}"] = Alone(folder, [program, *ONE, *arguments, source, "-o", "out"], step=9)
@@ -217,6 +228,15 @@ def variants(work, data):
 def make(command, path):
     with open(path, "wb") as to:
         subprocess.run([str(build / "bin" / command[0])] + command[1:], stdout=to, check=True)
+
+
+def make_vectors(path, model):
+    """What this golden model has made of its first batch, in the records of an evaluation."""
+    names = {"mtfn": "f h_text h_vision h_audio", "lmf": "f"}[model]
+    subprocess.run(["bash", "-c", f"""set -e -o pipefail
+        '{build}/bin/msa-load' --split test '{MODELS}/{model}/data.pkl' |
+            '{sys.executable}' '{root}/tests/interop/vectors_stage.py' '{MODELS}/{model}/forward0.safetensors' {names} >'{path}'"""],
+                   check=True)
 
 
 def make_unimodal(folder, data):
