@@ -24,7 +24,10 @@ faults() {
 @test "msa-fuse by memory: every call fails" { faults "fuse memory"; }
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
+@test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }
+@test "msa-predict without parameters: every call fails" { faults "predict none"; }
 @test "msa-loss: every call fails" { faults loss; }
+@test "msa-loss of each modality: every call fails" { faults "loss each"; }
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }
 @test "msa-dump: every call fails" { faults dump; }

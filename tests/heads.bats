@@ -4,6 +4,7 @@ load helper
 load resume.bash
 
 MODELS=$BATS_TEST_DIRNAME/golden/models
+export PYTHONPATH=$BATS_TEST_DIRNAME/interop
 
 # vectors MODEL NAME...: puts these tensors of the model's first batch into records.
 vectors() {
@@ -38,11 +39,10 @@ first_step() {
 
 # What goes back to f, and through the last layer of a fusion, f = ReLU(...) or a sum: PyTorch's gradient by its bias.
 gradient_of_bias() {
-    "$PYTHON" - "$ROOT/tests/interop" "$MODELS/$1" "$2" <<'END'
+    "$PYTHON" - "$MODELS/$1" "$2" <<'END'
 import sys
-sys.path.insert(0, sys.argv[1])
 from parameters import load
-golden, name = sys.argv[2:]
+golden, name = sys.argv[1:]
 f, gradient = load(golden + "/forward0.safetensors")[0]["f"], load("run/gradients.safetensors")[0]["f"]
 bias = load(golden + "/fuse.grad0.safetensors")[0][name].ravel()
 assert abs((gradient * (f > 0 if len(bias) > 1 else 1)).sum(0) - bias).max() < 1e-6
@@ -93,9 +93,7 @@ training() {
     mlp="--head mlp --hidden 12,8 --activation tanh --each 6 --range -2,2 --dropout .3"
     train plain "$mlp"
     train classes "$mlp --classes 5"
-    "$PYTHON" - "$ROOT/tests/interop" <<'END'
-import sys
-sys.path.insert(0, sys.argv[1])
+    "$PYTHON" - <<'END'
 from parameters import load
 (plain, _), (both, notes) = load("run/plain"), load("run/classes")
 assert set(both) - set(plain) == {"classes.weight", "classes.bias"} and both["classes.weight"].shape == (5, 8)
@@ -122,7 +120,6 @@ END
 }
 
 @test "MSC learns on every head: logits of its last vector, or of f" {
-    export PYTHONPATH=$ROOT/tests/interop
     while IFS='|' read -r head MODEL VECTORS width; do
         TASKS=msr,msc train "${head%% *}" "--head $head --classes 3"
         [ "$status $output" = "0 " ] || { echo "$output" && false; }
@@ -148,8 +145,9 @@ END
     refused "--head mlp --names a,b,c" 2 "--names: 'a,b,c' is not 2 names, of 1 to 128 bytes each, for 2 layers"
     refused "--head mlp --names a," 2 "--names: 'a,' is not 2 names, of 1 to 128 bytes each, for 2 layers"
     refused "--head mlp --names a,a" 2 "two parameters are called 'a.weight'"
-    refused "--head mlp --range 3,-3" 2 "--range: '3,-3' is not LO,HI, two numbers of which the first is lower"
-    refused "--head mlp --range inf,3" 2 "--range: 'inf,3' is not LO,HI, two numbers of which the first is lower"
+    refused "--head mlp --range 3,-3" 2 "--range: '3,-3' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
+    refused "--head mlp --range -1e10,3" 2 "--range: '-1e10,3' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
+    refused "--head mlp --range inf,3" 2 "--range: 'inf,3' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
     refused "--head mlp --dropout text=.5" 2 "--dropout: hidden is for --head mlp, and text, vision and audio are for --each"
     refused "--head none --hidden 8" 2 "--hidden is for mlp, not for none"
     refused "--head none" 1 "--head none takes f for y, so f must be [B,1], but [B,19] arrives"
@@ -165,10 +163,33 @@ END
     [ "$output" = "msa-predict: evaluation needs -p FILE, the parameters" ]
 }
 
+@test "notes of a file that no training makes are one line" {
+    train p "--head mlp --hidden 8 --range -2,2 --each audio=6"
+    cp run/p good
+    noted() { # KEY VALUE LINE [VECTORS]
+        "$PYTHON" -c 'import parameters, sys
+tensors, notes = parameters.load("good")
+notes[sys.argv[1]] = sys.argv[2]
+parameters.save("run/p", tensors, notes)' "$1" "$2"
+        VECTORS=${4-} evaluate "-p run/p -q"
+        [[ $output = "msa-predict: $3" && $(cut -d ' ' -f 4 statuses) -eq 3 ]] || { echo "$output" && return 1; }
+    }
+    noted hidden 8, "--hidden: '8,' is not 1 to 8 widths from 1 to 65536"
+    noted hidden 9999999 "--hidden: '9999999' is not 1 to 8 widths from 1 to 65536"
+    noted names a "--names: 'a' is not 2 names, of 1 to 128 bytes each, for 2 layers"
+    noted activation sine "run/p: 'activation' is 'sine', which is not known"
+    noted range 2 "--range: '2' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
+    noted each.audio 0 "run/p: 'each.audio' is '0' but expected a number from 1 to 65536"
+    noted each.audio 7 "run/p: tensor 'post_audio_layer_1.weight': shape [6,18] but expected [7,18]"
+    noted each.text 6 "run/p: no tensor 'post_text_layer_1.weight', expected with shape [6,16]"
+    noted each.text 6 "run/p: no tensor 'post_text_layer_1.weight' of two dimensions" f
+    noted classes 5 "run/p: no tensor 'classes.weight', expected with shape [5,8]"
+}
+
 @test "auto is mlp where f arrives, as wide as that; in evaluation f must arrive, and has its width" {
     VECTORS=f train p ''
     [ "$status $output" = "0 " ] || { echo "$output" && false; }
-    [ "$(PYTHONPATH=$ROOT/tests/interop names run/p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
+    [ "$(names run/p)" = "post_fusion_layer_2.bias post_fusion_layer_2.weight post_fusion_layer_3.bias \
 post_fusion_layer_3.weight" ]
     VECTORS=h_text evaluate "-p run/p"
     [ "$output" = "msa-predict: nothing to predict from: no f arrives (msa-fuse makes it)" ]

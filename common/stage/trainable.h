@@ -148,7 +148,8 @@ int trainable_choice(struct trainable *t, const char *key, const char *words, in
 const char *trainable_text(struct trainable *t, const char *key, const char *given,
                            const char *usual);
 /* The same for options that networks may be without: in training they have what is given, in
- * evaluation what files have noted; NULL, or 0: nothing. */
+ * evaluation what files have noted; NULL, or 0: nothing. One that FILE has not noted is refused in
+ * evaluation. */
 const char *trainable_optional(struct trainable *t, const char *key, const char *given);
 long trainable_optional_int(struct trainable *t, const char *key, long given, long most);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key

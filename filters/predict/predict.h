@@ -33,9 +33,9 @@ struct results {
     struct each each;
 };
 /* For build(). `width` is N; 0: the head makes logits by itself. */
-void results_build(struct part *p, struct results *o, size_t width);
+void results_build(struct part *p, struct results *r, size_t width);
 /* For forward(): of x [B,N] and z [B,1], which is no view of an input. */
-void results_make(struct part *p, const struct results *o, struct var *x, struct var *z);
+void results_make(struct part *p, const struct results *r, struct var *x, struct var *z);
 
 /* What f [B,D] is like, which must arrive as float32; declares it as an input. */
 const struct schema_entry *predict_reads_fused(struct trainable *t);

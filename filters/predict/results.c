@@ -1,6 +1,5 @@
 /* What all heads make of their last vector. */
 #include "filters/predict/predict.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,9 @@ const struct schema_entry *predict_reads_fused(struct trainable *t)
 
 /* --- y --- */
 
-/* "LO,HI": false where it is not two numbers, the lower one first. */
+enum { RANGE_MOST = 1000000000 };
+
+/* "LO,HI": false where it is not two such numbers, the lower one first. */
 static bool read_range(const char *text, double *low, double *high)
 {
     char *end;
@@ -30,10 +31,10 @@ static bool read_range(const char *text, double *low, double *high)
         return false;
     text = end + 1;
     *high = strtod(text, &end);
-    return end != text && !*end && isfinite(*low) && isfinite(*high) && *low < *high;
+    return end != text && !*end && *low >= -RANGE_MOST && *low < *high && *high <= RANGE_MOST;
 }
 
-static void find_range(struct trainable *t, struct results *o)
+static void find_range(struct trainable *t, struct results *r)
 {
     const char *given = predict_settings(t)->range, *text = given;
     double low, high;
@@ -42,10 +43,11 @@ static void find_range(struct trainable *t, struct results *o)
     text = trainable_optional(t, "range", text);
     if (text && !read_range(text, &low, &high))
         msa_fail(t->m, given ? MSA_USAGE : MSA_CORRUPT,
-                 "--range: '%s' is not LO,HI, two numbers of which the first is lower", text);
-    o->bounded = text;
+                 "--range: '%s' is not LO,HI, two numbers from -%d to %d, the lower one first",
+                 text, RANGE_MOST, RANGE_MOST);
+    r->bounded = text;
     if (text)
-        o->low = (float)low, o->high = (float)high;
+        r->low = (float)low, r->high = (float)high;
 }
 
 static struct var *between(struct tape *t, struct var *z, float low, float high)
@@ -55,32 +57,32 @@ static struct var *between(struct tape *t, struct var *z, float low, float high)
 
 /* --- all --- */
 
-static void build_classifier(struct trainable *t, struct results *o, size_t width)
+static void build_classifier(struct trainable *t, struct results *r, size_t width)
 {
-    o->classes =
+    r->classes =
         (size_t)trainable_optional_int(t, "classes", predict_settings(t)->classes, MOST_CLASSES);
-    if (!o->classes)
+    if (!r->classes)
         return;
-    o->classifier = linear_layer(&t->params, "classes", width, o->classes);
-    trainable_adds(t, "logits", 2, (size_t[]){0, o->classes});
+    r->classifier = linear_layer(&t->params, "classes", width, r->classes);
+    trainable_adds(t, "logits", 2, (size_t[]){0, r->classes});
 }
 
-void results_build(struct part *p, struct results *o, size_t width)
+void results_build(struct part *p, struct results *r, size_t width)
 {
-    find_range(p->t, o);
+    find_range(p->t, r);
     trainable_adds(p->t, "y", 1, (size_t[]){0});
     if (width)
-        build_classifier(p->t, o, width);
-    each_build(p, &o->each);
+        build_classifier(p->t, r, width);
+    each_build(p, &r->each);
 }
 
-void results_make(struct part *p, const struct results *o, struct var *x, struct var *z)
+void results_make(struct part *p, const struct results *r, struct var *x, struct var *z)
 {
     struct trainable *t = p->t;
     size_t batch = z->shape[0];
-    struct var *y = o->bounded ? between(&t->tape, z, o->low, o->high) : z;
+    struct var *y = r->bounded ? between(&t->tape, z, r->low, r->high) : z;
     trainable_output(t, "y", tape_view(&t->tape, y, 1, &batch));
-    if (o->classes)
-        trainable_output(t, "logits", linear_apply(&t->tape, &o->classifier, x));
-    each_make(p, &o->each, batch);
+    if (r->classes)
+        trainable_output(t, "logits", linear_apply(&t->tape, &r->classifier, x));
+    each_make(p, &r->each, batch);
 }

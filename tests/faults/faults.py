@@ -177,14 +177,16 @@ def golden_words(model, program):
 # Variants that the line of a training does not have: program, variant -> its arguments, and what it reads.
 BERT = root / "tests/golden/bert"
 MODELS = root / "tests/golden/models"
-SMALL = MODELS / "lf-dnn"
-SUBNETS = ["--init", str(SMALL / "encode.init.safetensors"), "--lengths", "own", "--net"]
+SUBNETS = ["--init", str(MODELS / "lf-dnn/encode.init.safetensors"), "--lengths", "own", "--net"]
 VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
-            ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "frames.msa"),
-            ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "frames.msa"),
-            ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa")}
+            ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "lf-dnn.encode"),
+            ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "lf-dnn.encode"),
+            ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa"),
+            ("msa-predict", "mlp"): (golden_words("mtfn", "msa-predict"), "mtfn.predict"),
+            ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "lmf.predict"),
+            ("msa-loss", "each"): (["--tasks", "msr,each"], "mtfn.loss")}
 FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn"}  # as these golden models have it
-VARIANTS |= {("msa-fuse", how): (golden_words(model, "msa-fuse"), f"{model}.msa") for how, model in FUSED.items()}
+VARIANTS |= {("msa-fuse", how): (golden_words(model, "msa-fuse"), f"{model}.fuse") for how, model in FUSED.items()}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
 
@@ -218,11 +220,10 @@ def variants(work, data):
     for (program, variant), (arguments, source) in VARIANTS.items():
         folder = work / f"{program} {variant}"
         folder.mkdir()
-        loaded = {"tokens.msa": BERT, "frames.msa": SMALL}.get(source)
-        if loaded:
-            make(["msa-load", "--split", "test", str(loaded / "data.pkl")], folder / source)
-        elif program == "msa-fuse":
-            make_vectors(folder, source)
+        if source == "tokens.msa":
+            make(["msa-load", "--split", "test", str(BERT / "data.pkl")], folder / source)
+        elif (MODELS / source.split(".")[0]).is_dir():
+            make_golden(folder, source)
         else:
             make_unimodal(folder, data)
         cases[f"{program} {variant}"] = Alone(folder, [program, *ONE, *arguments, source, "-o", "out"], step=9)
@@ -234,14 +235,19 @@ def make(command, path):
         subprocess.run([str(build / "bin" / command[0])] + command[1:], stdout=to, check=True)
 
 
-def make_vectors(folder, source):
-    """What msa-fuse reads in the line of a golden model: frames, or vectors of them."""
-    model = source.removesuffix(".msa")
-    encode = golden_words(model, "msa-encode")
-    frames = folder / "frames.msa" if encode else folder / source
-    make(["msa-load", "--split", "test", str(MODELS / model / "data.pkl")], frames)
-    if encode:
-        make(["msa-encode", *ONE, *encode, str(frames)], folder / source)
+def make_golden(folder, source):
+    """MODEL.PROGRAM: what msa-PROGRAM reads in the line of a golden model, of its test data."""
+    model, reader = source.split(".")
+    reads = folder / "records"
+    make(["msa-load", "--split", "test", str(MODELS / model / "data.pkl")], reads)
+    for program in ("encode", "fuse", "predict"):
+        words = golden_words(model, f"msa-{program}")
+        if program == reader:
+            break
+        if words:
+            make([f"msa-{program}", *ONE, *words, str(reads)], folder / program)
+            reads = folder / program
+    reads.rename(folder / source)
 
 
 def make_unimodal(folder, data):
