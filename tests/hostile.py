@@ -92,8 +92,8 @@ def write(path, data):
 
 def command(program, path, options=""):
     """The command that reads a stream, and leaves nothing where it fails."""
-    files = {"encode": "-p run/encode", "decompose": "-p run/decompose", "predict": "-p run/predict", "loss": "--tasks msr",
-             "tokenize": f"--vocab {VOCABULARY}"}
+    files = {"encode": "-p run/encode", "decompose": "-p run/decompose", "fuse": "concat -p run/fuse", "predict": "-p run/predict",
+             "loss": "--tasks msr", "tokenize": f"--vocab {VOCABULARY}"}
     out = "" if program in ("dump", "metrics", "backprop") else "-o out"
     return f"msa-{program} -q {options} {files.get(program, '')} {out} {path}".split()
 
@@ -211,17 +211,20 @@ def line():
     run(f"mkdir -p run; msa-synth --samples 6,2,2 --frames {ones} --width {ones} -o s.pkl")
     run(f"msa-load --train --epochs 1 --batch 2 --drop vision,audio s.pkl | msa-encode -f -p run/encode --dim 8 --heads 1 --layers {ones} |"
         "msa-decompose -f -p run/decompose | msa-predict -f -p run/predict | msa-loss -q | msa-gdwg -q | tee train.msa | msa-backprop")
+    run(f"msa-load --train --epochs 1 --batch 2 --drop vision,audio s.pkl | msa-encode -f -p run/encode --dim 8 --heads 1 --layers {ones} |"
+        "msa-fuse concat --out 8 -f -p run/fuse | msa-predict -f -p run/head | msa-loss -q --tasks msr | msa-backprop")
     run(f"msa-load {LOAD} | " + " | ".join(
         f"msa-dump -t --record both.{program} | msa-{program} {arguments}" for program, arguments in TRAINING.items()))
     run("msa-load --split test --drop vision,audio s.pkl -o in.encode; msa-encode -p run/encode in.encode -o in.decompose;"
         "msa-decompose -p run/decompose in.decompose -o in.predict; msa-predict -p run/predict in.predict -o in.loss;"
-        "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp in.encode in.tokenize; cp train.msa in.backprop")
+        "msa-loss -q in.loss -o in.gdwg; cp in.gdwg in.metrics; cp in.encode in.dump; cp in.decompose in.fuse; cp in.encode in.tokenize; cp train.msa in.backprop")
 
 
 PROGRAMS = {  # and the tensors that each must have
     "tokenize": [],
     "encode": ["text"],
     "decompose": ["h_text"],
+    "fuse": ["h_text"],
     "predict": ["s_text", "d_text"],
     "loss": ["y", "label"],
     "gdwg": [],
