@@ -46,7 +46,7 @@ warn() {
 tools=(awk:mawk cmp:diffutils {flock,setpriv}:util-linux grep:grep sed:sed
     {basename,cat,chmod,cut,head,ls,mkdir,mktemp,mv,realpath,rm,sha256sum,sleep,sort,stat,tail,touch,tr}:coreutils)
 gnuplot=gnuplot:gnuplot-nox # draws pictures, without which results are whole
-programs=(msa-{load,tokenize,encode,decompose,fuse,predict,loss,gdwg,metrics,backprop,dump,synth})
+programs=(msa-{load,tokenize,encode,decompose,predict,loss,gdwg,metrics,backprop,dump,synth})
 
 # lacking COMMAND:PACKAGE: whether it is not there, and a sentence that says so.
 lacking() {
