@@ -82,8 +82,9 @@ static void forward(struct part *p)
     size_t batch = all->shape[0], count = (size_t)j->arriving.count;
     size_t rows[] = {batch * count, j->features.width};
     struct var *each = tape_view(&t->tape, arriving, 2, rows);
+    struct var *y = mlp_apply(&t->tape, &j->decoder, all);
     struct var *u = mlp_apply(&t->tape, &j->mono, each);
-    results_make(p, &j->results, all, mlp_apply(&t->tape, &j->decoder, all));
+    results_make(p, &j->results, all, y);
     trainable_output(t, "logits", mlp_apply(&t->tape, &j->classifier, all));
     trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
 }
