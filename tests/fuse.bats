@@ -193,6 +193,21 @@ if kind == \"D\": tensors[\"text\"] = tensors[\"text\"][:, :1] * 0"
         "$(forge 'if kind == "H": body["schema"] = {k: v for k, v in body["schema"].items() if k not in ("text", "audio", "vision")}')"
 }
 
+@test "of a record without samples there is f of none, in training and evaluation" {
+    empty=$(forge 'if kind == "D" and (not body["train"] or body["step"] == 1):
+    body.update({key: [] for key in ("id", "raw_text") if key in body}, tensors={name: x[:0] for name, x in tensors.items()})')
+    for device in cpu emulated; do
+        for how in 'concat --out 5' 'tensor --out 4 --dropout .3' 'low-rank --rank 2 --out 3' "$MEMORY"; do
+            data=$vector_data before="$(vectors) | $empty"
+            [ "$how" != "$MEMORY" ] || data=$MODELS/mfn/data.pkl before=$empty
+            train run/f "$before | msa-fuse $how --device $device" "$data"
+            evaluate f.msa "$before | msa-fuse ${how%% *} --device $device -p run/f" "$data"
+            [[ $(msa-dump f.msa) == *" f "*" <f4[0,"* ]]
+            rm run/*
+        done
+    done
+}
+
 @test "vectors in another order: columns of the weights are, and evaluation takes it from the parameters" {
     train p "$(vectors) | msa-fuse concat --out 5 --order text,audio,vision"
     "$PYTHON" - "$ROOT/tests/interop" <<'END'

@@ -27,6 +27,8 @@ static __global__ void forward(float *y, const float *x, const int32_t *spans, s
 void cuda_mean_forward(struct device *d, float *y, const float *x, const int32_t *spans,
                        size_t batch, size_t rows, size_t dim)
 {
+    if (!batch)
+        return;
     launch(d, forward, batch * pieces(dim, TILE), THREADS, y, x, spans, rows / batch, dim);
 }
 
@@ -43,7 +45,7 @@ static __global__ void backward(float *dx, const float *dy, const int32_t *spans
 void cuda_mean_backward(struct device *d, float *dx, const float *dy, const int32_t *spans,
                         size_t batch, size_t rows, size_t dim, bool add)
 {
-    if (!dx)
+    if (!dx || !batch)
         return;
     if (spans && !add)
         cuda_fill(d, dx, 0, rows * dim);

@@ -40,10 +40,10 @@ static struct work sizes_of(const struct tensor_fusion *s, const struct dropout 
     return work;
 }
 
-/* How many of `all` units of `each` floats a block takes. */
+/* How many of `all` units of `each` floats, 0 where there are no samples, a block takes. */
 static size_t in_block(size_t all, size_t each)
 {
-    size_t count = each < BLOCK ? BLOCK / each : 1;
+    size_t count = BLOCK / (each + 1) + 1;
     return count < all ? count : all;
 }
 

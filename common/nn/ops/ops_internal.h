@@ -13,7 +13,10 @@ static inline size_t last_of(const struct var *x)
 
 static inline size_t rows_of(const struct var *x)
 {
-    return x->count / last_of(x);
+    size_t rows = 1;
+    for (int i = 0; i < x->rank - 1; i++)
+        rows *= x->shape[i];
+    return rows;
 }
 
 /* A result like x, but with that last dimension. */

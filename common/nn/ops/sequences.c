@@ -33,13 +33,19 @@ struct lengths op_lengths(struct tape *t, size_t batch, size_t length, const int
     return (struct lengths){there, there + batch, there + 3 * batch, there + 5 * batch};
 }
 
+/* [B,L,D], or [B,D], which is one. */
+static size_t frames_of(const struct var *x)
+{
+    return x->rank == 3 ? x->shape[1] : 1;
+}
+
 struct var *op_concat_frames(struct tape *t, int count, struct var *const *parts)
 {
     struct var **flat = msa_calloc(t->m, (size_t)count, sizeof(struct var *));
     size_t batch = parts[0]->shape[0], dim = last_of(parts[0]), frames = 0;
     for (int i = 0; i < count; i++) {
-        frames += parts[i]->count / batch / dim;
-        flat[i] = tape_view(t, parts[i], 2, (size_t[]){batch, parts[i]->count / batch});
+        frames += frames_of(parts[i]);
+        flat[i] = tape_view(t, parts[i], 2, (size_t[]){batch, frames_of(parts[i]) * dim});
     }
     struct var *y = op_concat(t, count, flat);
     msa_free(t->m, flat);
