@@ -163,6 +163,15 @@ END
     [ "$output" = "msa-predict: evaluation needs -p FILE, the parameters" ]
 }
 
+@test "a file that has noted nothing is of the head that is named" {
+    train p "--head mlp --hidden 8"
+    evaluate "-p run/p"
+    noted=$output
+    "$PYTHON" -c 'import parameters; parameters.save("run/bare", parameters.load("run/p")[0], {})'
+    evaluate "-p run/bare --head mlp --hidden 8"
+    [ "$output" = "$noted" ]
+}
+
 @test "notes of a file that no training makes are one line" {
     train p "--head mlp --hidden 8 --range -2,2 --each audio=6"
     cp run/p good

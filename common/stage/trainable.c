@@ -64,9 +64,9 @@ void trainable_choose(struct trainable *t, const struct variant *given)
 {
     const struct program *of = t->m->of;
     const char *option = of->chosen_by, *noted = trainable_noted(t, option);
-    const struct variant *kept = noted            ? variant_named(t->m, noted)
-                                 : of->by_operand ? given
-                                                  : of->variants[0];
+    const struct variant *kept = noted   ? variant_named(t->m, noted)
+                                 : given ? given
+                                         : of->variants[0];
     if (!kept)
         msa_fail(t->m, MSA_CORRUPT, "the parameters' note '%s' is '%.32s', which is not known",
                  option, noted);
