@@ -23,12 +23,15 @@ const char *trainable_noted(const struct trainable *t, const char *key)
     return t->given ? safetensors_metadata(t->given, key) : NULL;
 }
 
-/* Scripts give all files to all stages: what another program has noted is of its own networks. */
+/* Scripts give all files to all stages: what another program has noted, or another variant of this
+ * one, is of its own networks. */
 static const char *note_of(const struct trainable *t, const struct safetensors *file,
                            const char *key)
 {
-    const char *program = safetensors_metadata(file, "program");
-    bool another = program && strcmp(program, t->m->program) != 0;
+    const char *program = safetensors_metadata(file, "program"),
+               *variant = safetensors_metadata(file, t->m->of->chosen_by);
+    bool another = (program && strcmp(program, t->m->program) != 0) ||
+                   (variant && t->part_count && strcmp(variant, t->parts[0].model->is.name) != 0);
     return another ? NULL : safetensors_metadata(file, key);
 }
 

@@ -158,7 +158,8 @@ void trainable_note(struct trainable *t, const char *key, const char *value);
 /* In evaluation: what the file has noted; NULL in training, or when it has not. */
 const char *trainable_noted(const struct trainable *t, const char *key);
 /* What the last file with initial values, in evaluation FILE, has noted; NULL: none has. Files of
- * other programs do not count. */
+ * other programs do not count, nor do those of another variant than the one that
+ * trainable_choose has chosen. */
 const char *trainable_initial_note(const struct trainable *t, const char *key);
 /* For choose() and build(), before parameters are made: one more file with initial values, which
  * those that options name go before. */
