@@ -48,14 +48,20 @@ const struct safetensor *trainable_given(const struct trainable *t, const char *
     return t->given ? safetensors_find(t->given, name) : NULL;
 }
 
+const char *trainable_origin(const struct trainable *t, const char *key, bool given)
+{
+    return given ? msa_format(t->m, "--%s", key)
+                 : msa_format(t->m, "%s: '%s'", t->given ? t->given->path : "--init", key);
+}
+
 /* A whole number that a file has noted, from 1 to `most`. */
 static long noted_int(struct trainable *t, const char *key, const char *text, long most)
 {
     char *end;
     long number = strtol(text, &end, 10);
     if (*end || number < 1 || number > most)
-        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s' but expected a number from 1 to %ld",
-                 t->given ? t->given->path : "--init", key, text, most);
+        msa_fail(t->m, MSA_CORRUPT, "%s is '%.32s' but expected a number from 1 to %ld",
+                 trainable_origin(t, key, false), text, most);
     return number;
 }
 
@@ -77,8 +83,8 @@ static int noted_word(struct trainable *t, const char *key, const char *words, i
 {
     int word = option_index(words, '|', text);
     if (word < 0 || word >= none)
-        msa_fail(t->m, MSA_CORRUPT, "%s: '%s' is '%.32s', which is not known",
-                 t->given ? t->given->path : "--init", key, text);
+        msa_fail(t->m, MSA_CORRUPT, "%s is '%.32s', which is not known",
+                 trainable_origin(t, key, false), text);
     return word;
 }
 

@@ -144,9 +144,11 @@ long trainable_int(struct trainable *t, const char *key, long given, long usual,
 /* The same of an option that is a choice of `words`, "all|own|auto", of which the last stands for
  * what is not given: indices of them; noted as its word. */
 int trainable_choice(struct trainable *t, const char *key, const char *words, int given, int usual);
-/* The same for a text; which ones are valid is for the caller to see. */
+/* The same for a text; which ones are valid is for the caller to see, who names it as
+ * trainable_origin does: "--hidden" where it was `given`, else "FILE: 'hidden'". */
 const char *trainable_text(struct trainable *t, const char *key, const char *given,
                            const char *usual);
+const char *trainable_origin(const struct trainable *t, const char *key, bool given);
 /* The same for options that networks may be without: in training they have what is given, in
  * evaluation what files have noted; NULL, or 0: nothing. One that FILE has not noted is refused in
  * evaluation. */

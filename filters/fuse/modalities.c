@@ -78,8 +78,8 @@ static struct noted read_notes(struct trainable *t)
         widths = end + 1;
     }
     if (!fits)
-        msa_fail(t->m, MSA_CORRUPT, "%s: 'order' and 'widths' are no modalities and their widths",
-                 t->given ? t->given->path : "--init");
+        msa_fail(t->m, MSA_CORRUPT, "%s and 'widths' are no modalities and their widths",
+                 trainable_origin(t, "order", false));
     return n;
 }
 

@@ -67,8 +67,8 @@ static void find_widths(struct part *p, struct head *h, size_t usual, size_t wid
     h->hidden = read_widths(text, widths);
     if (!h->hidden)
         msa_fail(p->t->m, s->hidden ? MSA_USAGE : MSA_CORRUPT,
-                 "--hidden: '%s' is not 1 to %d widths from 1 to %d", text, MOST_HIDDEN,
-                 SCHEMA_MOST);
+                 "%s: '%s' is not 1 to %d widths from 1 to %d",
+                 trainable_origin(p->t, "hidden", s->hidden), text, MOST_HIDDEN, SCHEMA_MOST);
 }
 
 static const char *usual_names(struct msa *m, int layers)
@@ -96,8 +96,8 @@ static void find_names(struct part *p, struct head *h)
     }
     if (!good || count != layers)
         msa_fail(m, s->names ? MSA_USAGE : MSA_CORRUPT,
-                 "--names: '%.64s' is not %d names, of 1 to %d bytes each, for %d layers", text,
-                 layers, NAME_MOST, layers);
+                 "%s: '%.64s' is not %d names, of 1 to %d bytes each, for %d layers",
+                 trainable_origin(p->t, "names", s->names), text, layers, NAME_MOST, layers);
 }
 
 /* --- the network --- */

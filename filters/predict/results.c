@@ -20,7 +20,7 @@ const struct schema_entry *predict_reads_fused(struct trainable *t)
 
 enum { RANGE_MOST = 1000000000 };
 
-/* "LO,HI": false where it is not two such numbers, the lower one first. */
+/* "LO,HI": false where it is not two such numbers, the lower one first as float32 too. */
 static bool read_range(const char *text, double *low, double *high)
 {
     char *end;
@@ -31,20 +31,21 @@ static bool read_range(const char *text, double *low, double *high)
         return false;
     text = end + 1;
     *high = strtod(text, &end);
-    return end != text && !*end && *low >= -RANGE_MOST && *low < *high && *high <= RANGE_MOST;
+    return end != text && !*end && *low >= -RANGE_MOST && (float)*low < (float)*high &&
+           *high <= RANGE_MOST;
 }
 
 static void find_range(struct trainable *t, struct results *r)
 {
     const char *given = predict_settings(t)->range, *text = given;
     double low, high;
-    if (given && read_range(given, &low, &high))
+    if (given && read_range(given, &low, &high)) /* "-3.0,3" and "-3,3" are the same */
         text = msa_format(t->m, "%s,%s", real_text(t->m, low), real_text(t->m, high));
     text = trainable_optional(t, "range", text);
     if (text && !read_range(text, &low, &high))
         msa_fail(t->m, given ? MSA_USAGE : MSA_CORRUPT,
-                 "--range: '%s' is not LO,HI, two numbers from -%d to %d, the lower one first",
-                 text, RANGE_MOST, RANGE_MOST);
+                 "%s: '%s' is not LO,HI, two numbers from -%d to %d, the lower one first",
+                 trainable_origin(t, "range", given), text, RANGE_MOST, RANGE_MOST);
     r->bounded = text;
     if (text)
         r->low = (float)low, r->high = (float)high;
