@@ -14,8 +14,7 @@ static const struct variant *const networks[] = {&encode_transformer.is, &encode
 static const struct option options[] = {
     {0, "only", "LIST", OPTION_TEXT, FIELD(only), NULL, 0, 0,
      .help = "encode these modalities alone, of text,vision,audio; the others pass; evaluation "
-             "takes it "
-             "from the parameters"},
+             "takes it from the parameters"},
     {0, "net", NULL, OPTION_VARIANT, FIELD(net), NULL, 0, 0,
      .help =
          "the network that encodes: transformer unless given, but text as --text says; evaluation "
@@ -118,10 +117,8 @@ void encode_drop(struct part *p, const char *name)
 
 void encode_drop_modality(struct part *p)
 {
-    const char *names[] = {modality_names[p->modality], length_names[p->modality], encode_tokens};
-    for (int i = 0; i < 2 + (p->modality == TEXT); i++)
-        if (trainable_arrives(p->t, names[i]))
-            encode_drop(p, names[i]);
+    if (!((const struct encode *)p->t->self)->settings->keep)
+        trainable_drop_modality(p->t, p->modality);
 }
 
 /* --- which networks --- */

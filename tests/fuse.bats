@@ -238,6 +238,36 @@ assert (one["h_audio"] == other["h_audio"]).all() # which stays
 END
 }
 
+@test "what another way has noted says nothing of this one" {
+    train concat "$(vectors) | msa-fuse concat --out 5 --order audio,vision"
+    train run/f "$(vectors) | msa-fuse low-rank --init concat"
+    train run/m "msa-fuse $MEMORY --init concat" "$MODELS/mfn/data.pkl"
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path[:0] = [sys.argv[1]]
+from parameters import load
+notes, frames = load("run/f")[1], load("run/m")[1]
+assert (notes["order"], notes["out"], frames["order"]) == ("audio,vision,text", "1", "text,audio,vision"), (notes, frames)
+END
+}
+
+@test "rates of a modality are for its factor, and for its LSTM" {
+    train run/f "$(vectors) | msa-fuse low-rank --lr-scale text=0,vision=0"
+    train run/m "msa-fuse $MEMORY --lr-scale text=0,vision=0" "$MODELS/mfn/data.pkl"
+    mkdir first
+    train first/f "$(vectors) | msa-fuse low-rank --freeze '*'"
+    train first/m "msa-fuse $MEMORY --freeze '*'" "$MODELS/mfn/data.pkl"
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path[:0] = [sys.argv[1]]
+from parameters import load
+for name, still in ("f", {"text_factor", "video_factor"}), ("m", {"lstm_l", "lstm_v"}):
+    first, last = load("first/" + name)[0], load("run/" + name)[0]
+    same = {key.split(".")[0] for key in last if (first[key] == last[key]).all()}
+    assert same - {"fusion_weights", "fusion_bias"} == still, same
+END
+}
+
 @test "weights of LMF's ranks stay as they begin, unless they are to be learned" {
     for learn in '' --learn-weights; do
         rm -rf run && mkdir run

@@ -12,6 +12,7 @@
 
 const char *const modality_names[MODALITIES] = {"text", "vision", "audio"};
 const char *const length_names[MODALITIES] = {"text_lengths", "vision_lengths", "audio_lengths"};
+const char *const mmsa_names[MODALITIES] = {"text", "video", "audio"};
 const char modality_letters[MODALITIES] = {'T', 'V', 'A'};
 const char *const family_names[FAMILIES] = {"sims", "mosi"};
 const char *const split_names[SPLITS] = {"train", "valid", "test"};

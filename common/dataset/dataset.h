@@ -12,6 +12,7 @@ enum modality { TEXT, VISION, AUDIO, MODALITIES };   /* the order T V A everywhe
 extern const char *const modality_names[MODALITIES]; /* "text" "vision" "audio" */
 #define MODALITY_KEYS "text|vision|audio"            /* of an option with a value for each */
 extern const char *const length_names[MODALITIES];   /* "text_lengths" … */
+extern const char *const mmsa_names[MODALITIES];     /* in its parameters: "text" "video" "audio" */
 extern const char modality_letters[MODALITIES];      /* 'T' 'V' 'A' */
 
 enum family { FAMILY_SIMS, FAMILY_MOSI, FAMILIES };

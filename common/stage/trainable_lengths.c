@@ -3,6 +3,7 @@
 #include "common/stream/stats.h"
 #include <string.h>
 
+static const char tokens_name[] = "text_bert";
 enum { MASK = 1, ROWS = 3 /* of tokens: ids, mask, segments */ };
 
 /* --- what says it --- */
@@ -11,7 +12,7 @@ enum { MASK = 1, ROWS = 3 /* of tokens: ids, mask, segments */ };
 static const struct schema_entry *who_says(const struct trainable *t, int modality)
 {
     const struct schema_entry *lengths = trainable_arrives(t, length_names[modality]),
-                              *tokens = modality == TEXT ? trainable_arrives(t, "text_bert") : NULL;
+                              *tokens = modality == TEXT ? trainable_arrives(t, tokens_name) : NULL;
     const struct schema_entry *says = lengths ? lengths : tokens;
     char shape[128];
     bool fits =
@@ -48,6 +49,14 @@ struct sequence trainable_no_sequence(struct trainable *t, int modality, size_t 
 {
     count(t, modality, NULL, given);
     return (struct sequence){.modality = modality, .width = width, .missing = true};
+}
+
+void trainable_drop_modality(struct trainable *t, int modality)
+{
+    const char *names[] = {modality_names[modality], length_names[modality], tokens_name};
+    for (int i = 0; i < 2 + (modality == TEXT); i++)
+        if (trainable_arrives(t, names[i]))
+            trainable_drop(t, names[i]);
 }
 
 /* --- counting --- */

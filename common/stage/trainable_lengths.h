@@ -29,6 +29,8 @@ struct sequence trainable_sequence(struct trainable *t, int modality, const char
 /* The same in an evaluation of what was trained with that modality, which does not arrive: a sample
  * is one frame of zeros [width] then. */
 struct sequence trainable_no_sequence(struct trainable *t, int modality, size_t width, int given);
+/* … what a modality has come as goes no further: frames, their lengths, text's tokens. */
+void trainable_drop_modality(struct trainable *t, int modality);
 
 /* For forward(), in any lane: the frames of the current record, [B,L,F]. */
 struct var *sequence_frames(struct trainable *t, const struct sequence *s);

@@ -9,18 +9,13 @@ static long usual_hidden(const struct trainable *t, int modality)
     return modality != AUDIO ? 128 : sims ? 32 : 16;
 }
 
-static const char *usual_prefix(int modality)
-{
-    static const char *const prefixes[MODALITIES] = {"text_subnet", "video_subnet", "audio_subnet"};
-    return prefixes[modality];
-}
-
 struct subnet subnet_build(struct part *p, const struct model *model)
 {
     struct trainable *t = p->t;
     const struct encode_settings *s = ((const struct encode *)t->self)->settings;
     int modality = p->modality;
-    const char *prefix = encode_prefix(t, model, modality, usual_prefix(modality));
+    const char *usual = msa_format(t->m, "%s_subnet", mmsa_names[modality]);
+    const char *prefix = encode_prefix(t, model, modality, usual);
     const char *key = msa_format(t->m, "hidden.%s", modality_names[modality]);
     struct subnet n = {.prefix = prefix,
                        .sequence = trainable_sequence(t, modality, prefix, s->lengths),

@@ -1,5 +1,4 @@
 /* h_* -> f [B,D] by a tensor of weights of low rank: LMF (msa-model(7), Fusion). */
-#include "common/dataset/tensor_names.h"
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
 
@@ -23,14 +22,21 @@ static const struct option options[] = {
      .help = "how many products are added up: 4 unless given; evaluation takes it from the "
              "parameters"},
     {0, "learn-weights", NULL, OPTION_FLAG, FIELD(learn), NULL, 0, 0,
-     .help = "train fusion_weights and fusion_bias too, which else keep their initial values"},
+     .help = "train fusion_weights and fusion_bias too, which otherwise keep their initial values"},
     {0},
 };
 #undef FIELD
 
-/* What MMSA calls a modality's factor. */
-static const char *const factor_names[MODALITIES] = {
-    [TEXT] = "text_factor", [VISION] = "video_factor", [AUDIO] = "audio_factor"};
+static struct var *add_factor(struct trainable *t, const struct fused_one *one, size_t rank,
+                              size_t dim)
+{
+    size_t shape[] = {rank, one->width + 1, dim};
+    const char *name = msa_format(t->m, "%s_factor", mmsa_names[one->modality]);
+    t->params.modality = one->modality;
+    struct var *factor = params_add(&t->params, name, init_xavier_normal(3, shape), 3, shape);
+    t->params.modality = -1;
+    return factor;
+}
 
 static void build(struct part *p)
 {
@@ -40,12 +46,8 @@ static void build(struct part *p)
     l->vectors = fuse_vectors(t);
     l->rank = (size_t)trainable_int(t, "rank", s->rank, 4, MOST_RANK);
     l->dim = fuse_adds(t, 1);
-    for (int i = 0; i < l->vectors.count; i++) {
-        const struct fused_one *one = &l->vectors.of[i];
-        size_t shape[] = {l->rank, one->width + 1, l->dim};
-        l->factors[i] = params_add(&t->params, factor_names[one->modality],
-                                   init_xavier_normal(3, shape), 3, shape);
-    }
+    for (int i = 0; i < l->vectors.count; i++)
+        l->factors[i] = add_factor(t, &l->vectors.of[i], l->rank, l->dim);
     size_t weights[] = {1, l->rank}, bias[] = {1, l->dim};
     l->weights = params_add_if(&t->params, s->learn, "fusion_weights",
                                init_xavier_normal(2, weights), 2, weights);

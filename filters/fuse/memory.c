@@ -75,12 +75,11 @@ static void build_lstm(struct part *p, int i)
     n->sequences[i] = one->arrives
                           ? trainable_sequence(t, modality, lstm_names[modality], s->lengths)
                           : trainable_no_sequence(t, modality, one->width, s->lengths);
+    t->params.modality = modality;
     n->lstms[i] = lstm_layer(&t->params, lstm_names[modality], "", one->width, hidden);
+    t->params.modality = -1;
     n->cells += hidden;
-    const char *done[] = {modality_names[modality], length_names[modality]};
-    for (int k = 0; k < 2; k++)
-        if (trainable_arrives(t, done[k]))
-            trainable_drop(t, done[k]);
+    trainable_drop_modality(t, modality);
 }
 
 static void build_net(struct part *p, int place, size_t in, size_t out)

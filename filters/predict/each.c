@@ -2,9 +2,6 @@
 #include "common/dataset/tensor_names.h"
 #include "filters/predict/predict.h"
 
-/* What MMSA calls them in the names of parameters. */
-static const char *const called[MODALITIES] = {"text", "video", "audio"};
-
 /* P_m; 0: no head, as where no vector arrives that one could be made for. */
 static size_t hidden_width(struct trainable *t, int modality, bool arrives)
 {
@@ -51,7 +48,7 @@ static void build_one(struct trainable *t, struct each_head *h, int modality)
     if (!hidden)
         return;
     for (int i = 0; i < EACH_LAYERS; i++)
-        h->names[i] = msa_format(t->m, "post_%s_layer_%d", called[modality], i + 1);
+        h->names[i] = msa_format(t->m, "post_%s_layer_%d", mmsa_names[modality], i + 1);
     h->width = vector_width(t, vector, h->names[0]);
     h->dropout = (float)predict_settings(t)->dropout[modality];
     trainable_note(t, msa_format(t->m, "dropout.%s", modality_names[modality]),
