@@ -241,7 +241,7 @@ static void choose(struct trainable *t)
             continue;
         trainable_note(t, note_key(key, "net", i), models[i]->is.name);
         trainable_part(t, models[i], i);
-        all = msa_format(t->m, "%s%s%s", all, *all ? "," : "", modality_names[i]);
+        all = msa_join(t->m, all, ",", modality_names[i]);
     }
     check_any(t);
     trainable_check_options(t);

@@ -9,13 +9,11 @@ static const struct variant *const variants[] = {&fuse_concat.is, &fuse_tensor.i
 #define FIELD(name) offsetof(struct fuse_settings, name)
 static const struct option options[] = {
     {0, "order", "LIST", OPTION_TEXT, FIELD(order), NULL, 0, 0,
-     .help =
-         "which vectors are fused, in this order: of audio,vision,text those that arrive unless "
-         "given; evaluation takes it from the parameters"},
+     .help = "which vectors are fused, in this order: of audio,vision,text those that arrive "
+             "unless given; evaluation takes it from the parameters"},
     {0, "out", "N", OPTION_INT, FIELD(out), NULL, 1, FUSE_MOST,
      .help = "width D of f: 128 unless given, of tensor 32, of low-rank 1; evaluation takes it "
-             "from the "
-             "parameters"},
+             "from the parameters"},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0", 0, 0.999,
      .help = "dropout probability in training", .keys = FUSE_PLACES},
     {0},

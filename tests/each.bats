@@ -119,7 +119,7 @@ if kind == "D": tensors["weight_text"] = np.arange(B, dtype="f4")')"
     evaluate f h_text h_audio h_vision
     all=$output
     evaluate f h_text
-    [ "${lines[0]}" = "msa-predict: warning: of the vectors that run/p.safetensors has heads for, h_audio do not arrive: they count as 0" ]
+    [ "${lines[0]}" = "msa-predict: warning: of the vectors that run/p.safetensors is made for, h_audio do not arrive: they count as 0" ]
     [ "$(tail -n +2 <<<"$output" | cut -f 1-7)" = "$(cut -f 1-7 <<<"$all")" ]
     [ "$(tail -n +3 <<<"$output" | cut -f 8 | sort -u | wc -l)" -eq 1 ]
     OPTIONS='-q --each text=6' evaluate f

@@ -123,9 +123,8 @@ static void sum_up(struct batcher *b, size_t i, const void *bytes, size_t size)
         b->crcs[i] = libdeflate_crc32(b->crcs[i], bytes, size);
 }
 
-/* A sample's part of a tensor, as records have it; `frames` has room for all that it is the mean
- * of.
- */
+/* A sample's part of a tensor, as records have it. Where that is a mean, `frames` has room for what
+ * it is of; else NULL. */
 static void read_one(struct batcher *b, enum split split, int tensor, size_t i, float *frames,
                      void *out)
 {

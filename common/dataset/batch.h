@@ -34,9 +34,8 @@ void batcher_schema(const struct batcher *b, struct schema *schema);
 bool batcher_has_features(const struct batcher *b);
 /* For a header: samples of each split that the data set has, whether they come or not. */
 value batcher_samples(struct batcher *b, msgpack_zone *zone);
-/* For a header: mean and scale of each feature of records of train (dataset_standardization), by
- * modality.
- * The numbers are the run's. */
+/* For a header: mean and scale of each feature over the records of train (dataset_standardization),
+ * by modality. The numbers are the run's. */
 value batcher_standardization(struct batcher *b, msgpack_zone *zone);
 /* A record of `count` samples, at most `size`, of a split; index[count], which it has as `index`.
  * Its tensors are the batcher's until the next. */

@@ -113,7 +113,7 @@ static const char *names_of(struct msa *m, const struct chosen *c)
         for (int k = 0; k < i; k++)
             before = before || c->variants[k] == c->variants[i];
         if (c->variants[i] && !before)
-            names = msa_format(m, "%s%s%s", names, *names ? ", " : "", c->variants[i]->name);
+            names = msa_join(m, names, ", ", c->variants[i]->name);
     }
     return names;
 }

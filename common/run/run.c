@@ -248,3 +248,8 @@ char *msa_format(struct msa *m, const char *format, ...)
     va_end(again);
     return text;
 }
+
+char *msa_join(struct msa *m, const char *list, const char *separator, const char *word)
+{
+    return msa_format(m, "%s%s%s", list, *list ? separator : "", word);
+}

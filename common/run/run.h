@@ -124,5 +124,7 @@ void msa_at_free(void *block, void (*at_free)(void *block));
 /* A copy of `length` bytes, with those that are 0, and a 0 behind it. */
 char *msa_strndup(struct msa *m, const char *text, size_t length);
 char *msa_format(struct msa *m, const char *format, ...) MSA_PRINTF(2, 3);
+/* A list with one more word behind it; "" has none yet. */
+char *msa_join(struct msa *m, const char *list, const char *separator, const char *word);
 
 #endif

@@ -43,6 +43,13 @@ const char *trainable_initial_note(const struct trainable *t, const char *key)
     return found;
 }
 
+void trainable_missing(struct trainable *t, const char *what, const char *missing)
+{
+    if (*missing)
+        msa_warn(t->m, "of the %s that %s is made for, %s do not arrive: they count as 0", what,
+                 t->given->path, missing);
+}
+
 const struct safetensor *trainable_given(const struct trainable *t, const char *name)
 {
     return t->given ? safetensors_find(t->given, name) : NULL;

@@ -28,7 +28,7 @@ static void begin_training(struct trainable *t)
     if (set->params)
         checkpoints_claim(t);
     for (int i = 0; i < set->freeze.count; i++)
-        frozen = msa_format(t->m, "%s%s%s", frozen, i ? " " : "", set->freeze.values[i]);
+        frozen = msa_join(t->m, frozen, " ", set->freeze.values[i]);
     trainable_note(t, "family", t->stage->header->family);
     trainable_note(t, "device", t->device->name);
     trainable_note(t, "threads", msa_format(t->m, "%d", t->device->threads));

@@ -166,6 +166,9 @@ const char *trainable_initial_note(const struct trainable *t, const char *key);
 /* For choose() and build(), before parameters are made: one more file with initial values, which
  * those that options name go before. */
 void trainable_initial(struct trainable *t, struct safetensors *file);
+/* For build() in evaluation: warns that of what FILE is made for, "vectors", these do not arrive, a
+ * list of their names; "" for none. The network takes zeros for them. */
+void trainable_missing(struct trainable *t, const char *what, const char *missing);
 /* In evaluation: a tensor of the file by name; NULL in training, or when it has none. */
 const struct safetensor *trainable_given(const struct trainable *t, const char *name);
 

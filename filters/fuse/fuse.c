@@ -13,7 +13,7 @@ float fuse_dropout(struct trainable *t)
 {
     const double *dropout = ((const struct fuse_settings *)t->settings)->dropout;
     uint32_t keys = option_given(t->m, "dropout");
-    if (keys && keys != UINT32_MAX)
+    if (keys && keys != UINT32_MAX) /* not one for all */
         msa_fail(t->m, MSA_USAGE, "--dropout: %s has one place, not " FUSE_PLACES,
                  t->m->named->name);
     trainable_note(t, "dropout", real_text(t->m, dropout[0]));

@@ -103,46 +103,32 @@ static bool find_one(struct trainable *t, const struct kind *kind, int modality,
     return one->width > 0;
 }
 
-/* "audio,vision", or "7,3": each as `print` has it. */
-static const char *join(struct msa *m, const struct fused *all,
-                        const char *print(struct msa *m, const struct fused_one *one))
-{
-    const char *text = "";
-    for (int i = 0; i < all->count; i++) {
-        const char *one = print(m, &all->of[i]);
-        if (one)
-            text = msa_format(m, "%s%s%s", text, *text ? "," : "", one);
-    }
-    return text;
-}
-static const char *modality_of(struct msa *m, const struct fused_one *one)
-{
-    (void)m;
-    return modality_names[one->modality];
-}
-static const char *width_of(struct msa *m, const struct fused_one *one)
-{
-    return msa_format(m, "%zu", one->width);
-}
-static const char *missing_of(struct msa *m, const struct fused_one *one)
-{
-    (void)m;
-    return one->arrives ? NULL : one->name;
-}
-
+/* Some must arrive; `order` is what was looked for. */
 static void check_arrival(struct trainable *t, const struct kind *kind, const struct fused *all,
                           const char *order)
 {
+    const char *missing = "";
     bool some = false;
-    for (int i = 0; i < all->count; i++)
+    for (int i = 0; i < all->count; i++) {
         some = some || all->of[i].arrives;
+        if (!all->of[i].arrives)
+            missing = msa_join(t->m, missing, ",", all->of[i].name);
+    }
     if (!some)
         msa_fail(t->m, MSA_FAILED, "nothing to fuse: none of the %s of %s arrives", kind->plural,
                  order);
-    const char *missing = join(t->m, all, missing_of);
-    if (*missing)
-        msa_warn(t->m, "of the %s that %s is made for, %s do not arrive: they count as 0",
-                 kind->plural, t->given->path, missing);
+    trainable_missing(t, kind->plural, missing);
+}
+
+static void note(struct trainable *t, const struct fused *all)
+{
+    const char *order = "", *widths = "";
+    for (int i = 0; i < all->count; i++) {
+        order = msa_join(t->m, order, ",", modality_names[all->of[i].modality]);
+        widths = msa_join(t->m, widths, ",", msa_format(t->m, "%zu", all->of[i].width));
+    }
+    trainable_note(t, "order", order);
+    trainable_note(t, "widths", widths);
 }
 
 /* Is the order that FILE has what is left of the given one? Trained on fewer, fewer are left. */
@@ -175,8 +161,7 @@ static struct fused find(struct trainable *t, const struct kind *kind, const cha
         all.count++;
     }
     check_arrival(t, kind, &all, order);
-    trainable_note(t, "order", join(t->m, &all, modality_of));
-    trainable_note(t, "widths", join(t->m, &all, width_of));
+    note(t, &all);
     return all;
 }
 

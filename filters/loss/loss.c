@@ -170,8 +170,7 @@ static bool labelled(struct loss *l)
     const char *left_out = "";
     for (int i = 0; i < l->count; i++)
         if (l->parts[i].task->labels)
-            left_out =
-                msa_format(l->m, "%s%s%s", left_out, *left_out ? ", " : "", l->parts[i].name);
+            left_out = msa_join(l->m, left_out, ", ", l->parts[i].name);
     if (!*left_out || loss_arrives(l, "label", 1))
         return true;
     if (l->stage->header->train)

@@ -21,7 +21,7 @@ struct task {
     bool by_modality;
     size_t size; /* of its own state, zeroed: `self` */
     /* Looks at the header. Fails the run where something that it needs does not arrive; false:
-     * there is nothing to compute, and a warning has said why. */
+     * there is nothing to compute, of which a warning has said why unless it is by_modality. */
     bool (*begin)(struct loss *l, void *self);
     /* Of the current record, [1]; NULL: this one has nothing to learn from. */
     struct var *(*compute)(struct loss *l, void *self);

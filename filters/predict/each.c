@@ -59,28 +59,21 @@ static void build_one(struct trainable *t, struct each_head *h, int modality)
         trainable_reads(t, vector);
 }
 
-static void warn_missing(struct trainable *t, const struct each *e)
-{
-    const char *all = "";
-    for (int i = 0; i < MODALITIES; i++)
-        if (e->heads[i].width && !e->heads[i].arrives)
-            all = msa_format(t->m, "%s%sh_%s", all, *all ? "," : "", modality_names[i]);
-    if (*all)
-        msa_warn(t->m, "of the vectors that %s has heads for, %s do not arrive: they count as 0",
-                 t->given->path, all);
-}
-
 void each_build(struct part *p, struct each *e)
 {
     struct trainable *t = p->t;
     bool any = false;
+    const char *missing = "";
+    char name[TENSOR_NAME + 1];
     for (int i = 0; i < MODALITIES; i++) {
         build_one(t, &e->heads[i], i);
         any = any || e->heads[i].width;
+        if (e->heads[i].width && !e->heads[i].arrives)
+            missing = msa_join(t->m, missing, ",", name_vector(name, 'h', i));
     }
     if (!any && option_given(t->m, "each"))
         msa_fail(t->m, MSA_FAILED, "--each predicts from h_*, and none arrives that it names");
-    warn_missing(t, e);
+    trainable_missing(t, "vectors", missing);
 }
 
 static void make_one(struct trainable *t, const struct each_head *h, int modality, size_t batch)

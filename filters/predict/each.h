@@ -18,7 +18,10 @@ struct each {
         struct linear_layer layers[EACH_LAYERS];
     } heads[MODALITIES];
 };
+/* For build(): which heads there are, their parameters, and the tensors that go in and come out.
+ * Fails the run with MSA_FAILED where --each is given and there is none. */
 void each_build(struct part *p, struct each *e);
+/* For forward(), of a record of `batch` samples. */
 void each_make(struct part *p, const struct each *e, size_t batch);
 
 #endif

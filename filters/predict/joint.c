@@ -24,9 +24,7 @@ static void find_features(struct trainable *t, struct joint *j)
     if (*features_list(some, &j->arriving, &j->features))
         msa_fail(t->m, MSA_CORRUPT, "%s: made for the features %s alone, but there are %s too",
                  t->given->path, all, some);
-    if (*features_list(some, &j->features, &j->arriving))
-        msa_warn(t->m, "of the features that %s is made for, %s do not arrive: they count as 0",
-                 t->given->path, some);
+    trainable_missing(t, "features", features_list(some, &j->features, &j->arriving));
     trainable_note(t, "features", all);
 }
 
