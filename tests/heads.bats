@@ -13,15 +13,6 @@ vectors() {
     echo "$PYTHON $ROOT/tests/interop/vectors_stage.py $MODELS/$model/forward0.safetensors $*"
 }
 
-# golden_part MODEL PROGRAM: that part of the golden line, working in run/.
-golden_part() {
-    # shellcheck disable=SC2016 # these are the line's
-    G=$MODELS/$1 "$PYTHON" -c 'import json, os, sys
-golden = os.environ["G"]
-line = json.load(open(golden + "/expected.json"))["notes"]["line"]
-print(next(part for part in line if part.startswith(sys.argv[1])).replace("$G", golden).replace("$R", "run"))' "$2"
-}
-
 # first_step MODEL DEVICE NAME...: of a golden trajectory by msa-predict and msa-loss alone, from these vectors as PyTorch makes
 # them: what is made of them, and the gradients (tests/golden.bats).
 first_step() {

@@ -106,6 +106,16 @@ golden_load() {
     echo "msa-load --train --epochs 4 --batch 5 --no-shuffle --state run/state.msa $GOLDEN/data.pkl"
 }
 
+# golden_part MODEL PROGRAM: that program in the golden line of a small model, working in run/.
+golden_part() {
+    # shellcheck disable=SC2016 # these are the line's
+    "$PYTHON" -c 'import json, sys
+golden, program = sys.argv[1:]
+line = json.load(open(golden + "/expected.json"))["notes"]["line"]
+print(next(part for part in line if part.startswith(program)).replace("$G", golden).replace("$R", "run"))' \
+        "$ROOT/tests/golden/models/$1" "$2"
+}
+
 # A program that passes a stream on, changed by Python: tests/forge.py.
 forge() {
     printf "%s '%s/forge.py' '%s'" "$PYTHON" "$BATS_TEST_DIRNAME" "$1"

@@ -6,14 +6,6 @@ load resume.bash
 SMALL=$BATS_TEST_DIRNAME/golden/models
 NETS='--net text=lstm,vision=dnn,audio=dnn --hidden text=9,vision=10,audio=16 --out text=15'
 
-# The msa-encode of a golden line, working in run/.
-golden_subnets() {
-    # shellcheck disable=SC2016 # Python expands it
-    "$PYTHON" -c 'import json, sys
-line = json.load(open(sys.argv[1] + "/expected.json"))["notes"]["line"]
-print(next(part for part in line if part.startswith("msa-encode")).replace("$G", sys.argv[1]).replace("$R", "run"))' "$SMALL/$1"
-}
-
 # A loss of the vectors that has a gradient with respect to each.
 scalar_loss() {
     echo "$PYTHON $ROOT/tests/interop/scalar_stage.py ${1-h_text h_vision h_audio}"
@@ -46,7 +38,7 @@ refused() {
         for device in cpu emulated; do
             rm -rf run && mkdir run
             line "msa-load --train --epochs 1 --batch 5 --no-shuffle $SMALL/$model/data.pkl |
-                $(golden_subnets "$model") --device $device | msa-dump -t -q --record seen.msa | $(scalar_loss) | msa-backprop"
+                $(golden_part "$model" msa-encode) --device $device | msa-dump -t -q --record seen.msa | $(scalar_loss) | msa-backprop"
             [ "$status" -eq 0 ] || { echo "$output" && false; }
             [ -z "$output" ] || { echo "$output" && false; }
             "$PYTHON" "$ROOT/tests/golden/first_step.py" encode seen.msa "$SMALL/$model"
