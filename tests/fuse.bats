@@ -327,6 +327,10 @@ training() {
     refused "memory --order audio" 2 "--order is for concat, tensor, low-rank, not for memory"
     refused "concat --dropout att1=.2" 2 "--dropout: concat has one place, not att1|att2|gamma1|gamma2"
     refused "concat -p low-rank" 2 "concat given but low-rank has low-rank"
+    "$PYTHON" -c "import sys; sys.path[:0] = ['$ROOT/tests/interop']
+from parameters import load, save
+save('other', load('concat')[0], {'program': 'msa-decompose', 'how': 'projectors', 'out': '4'})"
+    refused "concat --order audio,text -p other" 3 "other: tensor 'post_fusion_layer_1.weight': shape [5,34] but expected [128,34]"
     refused "concat --order text,audio -p concat" 2 "--order: text,audio given but concat has audio,text"
     refused "concat --out 4 -p concat" 2 "--out: 4 given but concat has 5"
     refused "concat" 2 "evaluation needs -p FILE, the parameters"

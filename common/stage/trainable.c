@@ -63,7 +63,8 @@ void trainable_check_options(struct trainable *t)
 void trainable_choose(struct trainable *t, const struct variant *given)
 {
     const struct program *of = t->m->of;
-    const char *option = of->chosen_by, *noted = trainable_noted(t, option);
+    const char *option = of->chosen_by,
+               *noted = t->given ? trainable_initial_note(t, option) : NULL;
     const struct variant *kept = noted   ? variant_named(t->m, noted)
                                  : given ? given
                                          : of->variants[0];
