@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What measures says when its figures are not to be relied on. No test depends on a time.
+# What measures: that it says when its figures are not to be relied on, and where growth stops being linear. No test depends
+# on a time.
 
 load helper
 
@@ -36,4 +37,28 @@ honest() {
         read -r all work_after own_after < <(processor_time)
         echo "$((all > work_after)) $((work_after > work)) $((own_after > own))"' bash "$ROOT"
     [ "$output" = '1 1 1' ]
+}
+
+@test "growth is linear until a unit costs more than it has before" {
+    # shellcheck source=tests/bench/common.bash
+    . "$ROOT/tests/bench/common.bash"
+    [ "$(printf '%s\n' '8 5' '16 4' '32 4.9' | stops_linear batch time 'a sample' 1.25)" = 'time: linear up to batch 32, the last' ]
+    [ "$(printf '%s\n' '8 5' '16 4' '32 4.9' '64 6' '128 9' | stops_linear batch time 'a sample' 1.25)" = \
+        'time: linear up to batch 32; at 64 a sample costs 1.50 times what it does at 16' ]
+    [ "$(stops_linear cat time 'a relay' 1.25 </dev/null)" = 'time: too little to tell' ]
+}
+
+@test "growth: a row for each size, and what is above and below" {
+    [ "${O:-.}" = . ] || skip "it measures the build without sanitizers"
+    export SIZE=8 STEPS=1 TURNS=1 BATCH=2 FRAMES=3 THREADS=1
+    run --separate-stderr "$ROOT/tests/bench/growth" batch=2,3 frames=4 threads tee=0,1 cat=2
+    [ "$status" -eq 0 ]
+    [ "$(grep -cE '^ +[0-9]+ +[0-9]+\.[0-9]+ ' <<<"$output")" -eq 8 ] # cat has a row without any too
+    [ "$(grep -cE '^(time|memory): ' <<<"$output")" -eq 10 ]
+    [ "$(grep -cE '^ +[0-9]+ .* msa-[a-z]+$' <<<"$output")" -eq 8 ]
+    [[ ${lines[0]} =~ ^product:.*before ]]
+    [[ ${lines[-1]} =~ ^product:.*after ]]
+    [ ! -e "$ROOT/build/bench-growth" ]
+    run -2 "$ROOT/tests/bench/growth" depth
+    [ "$output" = "growth: no table 'depth': expected batch, frames, threads, tee or cat" ]
 }

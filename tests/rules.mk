@@ -61,8 +61,10 @@ bench: all $(BENCH) ## what small networks take, and a full-size training step b
 	tests/bench/step
 bench-models: all $(BENCH) ## training steps of the small baselines, beside PyTorch's (likewise), CH-SIMS
 	tests/bench/models
+bench-growth: all $(BENCH) ## what a training step takes as batch, frames, threads and relays grow
+	tests/bench/growth
 bench-gpu: units ## on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 	@CUDA_HOME=$(CUDA_HOME) tests/bench/gpu
 bundle: units ## what check-gpu and bench-gpu need in one folder, build/bundle, for a machine without our packages
 	@tests/gpu/bundle build/bundle
-.PHONY: units test check check-all faults check-gpu bench bench-models bench-gpu bundle
+.PHONY: units test check check-all faults check-gpu bench bench-models bench-growth bench-gpu bundle

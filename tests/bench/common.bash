@@ -27,6 +27,23 @@ covered() {
         END { printf "%.9f\n", 1e-9 * all }'
 }
 
+# stops_linear TABLE WHAT UNIT FACTOR: where the cost of a unit is first more than FACTOR times the least that it was for
+# sizes before; of lines "SIZE COST".
+stops_linear() {
+    awk -v table="$1" -v what="$2" -v unit="$3" -v factor="$4" '
+        least && $2 > factor * least {
+            printf "%s: linear up to %s %s; at %s %s costs %.2f times what it does at %s\n", what, table, last, $1, unit, $2 / least, at
+            stopped = 1
+            exit
+        }
+        !least || $2 < least { least = $2; at = $1 }
+        { last = $1 }
+        END {
+            if (NR == 0) printf "%s: too little to tell\n", what
+            else if (!stopped) printf "%s: linear up to %s %s, the last\n", what, table, last
+        }'
+}
+
 # A Python that has torch, installed into build/venv (3 GB) where it is not there yet.
 torch_python() {
     [ -x build/venv/bin/pip ] || python3 -m venv build/venv
