@@ -1,6 +1,6 @@
 # Checks the source, and holds the man pages against the programs' tables of options.
 SCRIPTS := $(wildcard pipelines/* tests/*.bash tests/*/*.bash tests/*.bats tests/gpu/*) tests/run tests/against tests/layout tests/options tests/setup \
-           $(addprefix tests/bench/,step bert gpu small models) tests/fuzz/run .ci/run
+           $(addprefix tests/bench/,step bert gpu small models growth) tests/fuzz/run .ci/run
 
 PAGES   := $(sort $(PROGRAMS:$(O)/bin/%=man/%.1) $(wildcard man/msa-*.1)) # of each program, and no others
 

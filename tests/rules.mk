@@ -56,13 +56,15 @@ faults: setup ## make each call fail that can, in each program, each in a run of
 	@O=$(O) FAULTS=all bats --tap --timing tests/faults_alone.bats tests/faults_training.bats
 check-gpu: units ## on a machine with a GPU: what tests of kernels and of a training show on it
 	@CUDA_HOME=$(CUDA_HOME) tests/gpu/check
-bench: all ## what small networks take, and a full-size training step beside PyTorch's (installs it into a scratch folder)
+bench: all $(BENCH) ## what small networks take, and a full-size training step beside PyTorch's (installs it into a scratch folder)
 	tests/bench/small
 	tests/bench/step
-bench-models: all ## training steps of the small baselines, beside PyTorch's (likewise), CH-SIMS
+bench-models: all $(BENCH) ## training steps of the small baselines, beside PyTorch's (likewise), CH-SIMS
 	tests/bench/models
+bench-growth: all $(BENCH) ## what a training step takes as batch, frames, threads and relays grow
+	tests/bench/growth
 bench-gpu: units ## on a machine with a GPU: a table of training steps, beside PyTorch's where there is one
 	@CUDA_HOME=$(CUDA_HOME) tests/bench/gpu
 bundle: units ## what check-gpu and bench-gpu need in one folder, build/bundle, for a machine without our packages
 	@tests/gpu/bundle build/bundle
-.PHONY: units test check check-all faults check-gpu bench bench-models bench-gpu bundle
+.PHONY: units test check check-all faults check-gpu bench bench-models bench-growth bench-gpu bundle
