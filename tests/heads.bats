@@ -155,12 +155,13 @@ END
     [ "$output" = "msa-predict: evaluation needs -p FILE, the parameters" ]
 }
 
-@test "a file that has noted nothing is of the head that is named" {
-    train p "--head mlp --hidden 8"
+@test "a file that has noted nothing is of the head that is named, with all that it is said to have" {
+    local head='--head mlp --hidden 8 --range -3,3 --each audio=6'
+    train p "$head"
     evaluate "-p run/p"
     noted=$output
     "$PYTHON" -c 'import parameters; parameters.save("run/bare", parameters.load("run/p")[0], {})'
-    evaluate "-p run/bare --head mlp --hidden 8"
+    evaluate "-p run/bare $head"
     [ "$output" = "$noted" ]
 }
 

@@ -125,7 +125,7 @@ const char *trainable_optional(struct trainable *t, const char *key, const char 
     const char *noted = t->given ? trainable_noted(t, key) : trainable_initial_note(t, key);
     if (t->stage->header->train)
         noted = NULL;
-    if (t->given && given && !noted)
+    if (t->given && given && !noted && safetensors_metadata(t->given, "program"))
         msa_fail(t->m, MSA_USAGE, "--%s: %s given but %s has none", key, given, t->given->path);
     return given || noted ? trainable_text(t, key, given, noted) : NULL;
 }

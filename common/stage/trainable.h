@@ -151,7 +151,7 @@ const char *trainable_text(struct trainable *t, const char *key, const char *giv
 const char *trainable_origin(const struct trainable *t, const char *key, bool given);
 /* The same for options that networks may be without: in training they have what is given, in
  * evaluation what files have noted; NULL, or 0: nothing. One that FILE has not noted is refused in
- * evaluation. */
+ * evaluation, but where FILE, from elsewhere, says nothing of a program. */
 const char *trainable_optional(struct trainable *t, const char *key, const char *given);
 long trainable_optional_int(struct trainable *t, const char *key, long given, long most);
 /* A note on how the numbers came about, which evaluation need not know; a second one of that key
