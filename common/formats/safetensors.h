@@ -54,6 +54,11 @@ bool safetensors_names(const struct safetensors *s, const char *name);
 const float *safetensor_floats(struct msa *m, const struct safetensor *t, float **copy);
 /* Numbers at a time by which large tensors are read and written: no copy is made of them whole. */
 enum { SAFETENSOR_PIECE = 1 << 18 };
+/* How many of a tensor's `all` are such a piece from `at` on. */
+static inline size_t safetensor_piece_size(size_t all, size_t at)
+{
+    return all - at < SAFETENSOR_PIECE ? all - at : SAFETENSOR_PIECE;
+}
 /* to[count] = the numbers of a tensor of that file from `at` on. The pages that they are on take no
  * memory afterwards. */
 void safetensor_read(const struct safetensors *s, const struct safetensor *t, size_t at,

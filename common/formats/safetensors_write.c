@@ -112,7 +112,7 @@ static void put_tensor(struct writing *w, const struct safetensor *t, safetensor
                        void *self)
 {
     for (size_t at = 0, count; at < t->count; at += count) {
-        count = t->count - at < SAFETENSOR_PIECE ? t->count - at : SAFETENSOR_PIECE;
+        count = safetensor_piece_size(t->count, at);
         put(w, piece(self, t, at, count), count * sizeof(float));
     }
 }

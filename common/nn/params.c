@@ -203,7 +203,7 @@ static void initialize(struct params *p, const struct parameter *one, struct ori
     }
     float *host = params_piece(p->m, one->var.count);
     for (size_t at = 0, count; at < one->var.count; at += count) {
-        count = params_piece_size(one->var.count, at);
+        count = safetensor_piece_size(one->var.count, at);
         take_piece(&from, at, count, host);
         p->device->copy_in(p->device, one->var.data + at, host, count * sizeof *host);
         note_initial(p, host, count * sizeof *host);

@@ -8,7 +8,7 @@
 static bool finite_on_device(const struct params *p, const struct var *v, float *host)
 {
     for (size_t at = 0, count; at < v->count; at += count) {
-        count = params_piece_size(v->count, at);
+        count = safetensor_piece_size(v->count, at);
         struct tensor block = tensor_of("", F4, host, 1, &count);
         device_copy_out(p->m, p->device, host, v->data + at, count * sizeof *host);
         if (tensor_nonfinite(&block) < count)
@@ -60,7 +60,7 @@ static void look_at_given(const struct params *p, struct found *n, const struct 
     const struct safetensor *t = params_given(p, one, &from);
     float *host = t ? params_piece(p->m, t->count) : NULL;
     for (size_t at = 0, count; t && at < t->count; at += count) {
-        count = params_piece_size(t->count, at);
+        count = safetensor_piece_size(t->count, at);
         safetensor_read(from, t, at, count, host);
         look_at(n, one, host, at, count, from->path);
     }

@@ -11,16 +11,10 @@ struct stack {
     struct device *device;
 };
 
-/* Numbers of a tensor of `all` that are copied at once from `at` on, and the host's memory for
- * them, the caller's to free. */
-static inline size_t params_piece_size(size_t all, size_t at)
-{
-    return all - at < SAFETENSOR_PIECE ? all - at : SAFETENSOR_PIECE;
-}
-
+/* The host's memory for the pieces of a tensor of `all` numbers, the caller's to free. */
 static inline float *params_piece(struct msa *m, size_t all)
 {
-    return msa_calloc(m, params_piece_size(all, 0), sizeof(float));
+    return msa_calloc(m, safetensor_piece_size(all, 0), sizeof(float));
 }
 
 /* Memory of the device for [count], zeroed or undefined; fails the run with MSA_DEVICE. */

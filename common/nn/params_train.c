@@ -17,7 +17,7 @@ static void copy_in(struct params *p, float *to, const struct safetensors *file,
 {
     float *host = params_piece(p->m, t->count);
     for (size_t at = 0, count; at < t->count; at += count) {
-        count = params_piece_size(t->count, at);
+        count = safetensor_piece_size(t->count, at);
         safetensor_read(file, t, at, count, host);
         p->device->copy_in(p->device, to + at, host, count * sizeof *host);
     }

@@ -220,6 +220,15 @@ float *tape_into(struct tape *t, struct var *x, bool *add)
     return tape_gradient(x);
 }
 
+float *tape_added(struct tape *t, struct var *x)
+{
+    bool add;
+    float *grad = tape_into(t, x, &add);
+    if (grad && !add)
+        t->device->k.fill(t->device, grad, 0, x->count);
+    return grad;
+}
+
 float *tape_gradient(struct var *y)
 {
     float *grad = tape_owner(y)->grad;

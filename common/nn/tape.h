@@ -105,6 +105,9 @@ void *tape_node(struct tape *t, size_t size, void (*backward)(struct tape *, str
  * whether one is there already (first use takes undefined memory, but zeros for a slice: what else
  * its variable has may get no gradient). */
 float *tape_into(struct tape *t, struct var *x, bool *add);
+/* The same for a kernel that always adds, as to weights: where none is there yet, as of weights
+ * that an operation has made, it is zeros. */
+float *tape_added(struct tape *t, struct var *x);
 /* The gradient that has reached y; NULL: none has. */
 float *tape_gradient(struct var *y);
 

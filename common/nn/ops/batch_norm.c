@@ -12,10 +12,10 @@ static void batch_norm_backward(struct tape *t, struct node *node)
 {
     struct batch_norm *n = (struct batch_norm *)node;
     const float *dy = tape_gradient(n->y);
-    bool add, always;
+    bool add;
     if (!dy)
         return;
-    float *dgain = tape_into(t, n->gain, &always), *dbias = tape_into(t, n->bias, &always);
+    float *dgain = tape_added(t, n->gain), *dbias = tape_added(t, n->bias);
     float *dx = tape_into(t, n->x, &add);
     K.batch_norm_backward(t->device, dx, dgain, dbias, dy, n->x->data, n->mean, n->rstd,
                           n->gain->data, rows_of(n->x), last_of(n->x), n->own, add);

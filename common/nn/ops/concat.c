@@ -42,13 +42,10 @@ static void part_backward(struct tape *t, struct node *node)
 {
     struct part *n = (struct part *)node;
     const float *dy = tape_gradient(n->y);
-    bool add;
-    float *dx = dy ? tape_into(t, n->x, &add) : NULL;
-    if (!dx)
-        return;
-    if (!add)
-        K.fill(t->device, dx, 0, n->x->count);
-    K.columns_forward(t->device, dx, dy, rows_of(n->x), last_of(n->x), n->at, last_of(n->y), true);
+    float *dx = dy ? tape_added(t, n->x) : NULL;
+    if (dx)
+        K.columns_forward(t->device, dx, dy, rows_of(n->x), last_of(n->x), n->at, last_of(n->y),
+                          true);
 }
 
 struct var *op_columns(struct tape *t, struct columns from, size_t width)

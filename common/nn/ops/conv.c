@@ -11,10 +11,10 @@ static void conv_backward(struct tape *t, struct node *node)
 {
     struct conv_node *n = (struct conv_node *)node;
     const float *dy = tape_gradient(n->y);
-    bool add, always;
+    bool add;
     if (!dy)
         return;
-    float *dx = tape_into(t, n->x, &add), *dw = tape_into(t, n->w, &always);
+    float *dx = tape_into(t, n->x, &add), *dw = tape_added(t, n->w);
     K.conv_backward(t->device, dx, dw, dy, n->x->data, n->w->data, &n->shape, add);
 }
 

@@ -11,11 +11,11 @@ static void positions_backward(struct tape *t, struct node *node)
 {
     struct positions *n = (struct positions *)node;
     const float *dy = tape_gradient(n->y);
-    bool add, always;
+    bool add;
     if (!dy)
         return;
-    float *dcls = tape_into(t, n->cls, &always);
-    float *dpositions = tape_into(t, n->positions, &always), *de = tape_into(t, n->e, &add);
+    float *dcls = tape_added(t, n->cls);
+    float *dpositions = tape_added(t, n->positions), *de = tape_into(t, n->e, &add);
     K.positions_backward(t->device, de, dcls, dpositions, dy, n->e->shape[0], n->e->shape[1],
                          n->e->shape[2], &n->drop, add);
 }
@@ -43,11 +43,10 @@ static void embedding_backward(struct tape *t, struct node *node)
     struct embedding *n = (struct embedding *)node;
     const struct tokens *k = &n->tokens;
     const float *dy = tape_gradient(n->y);
-    bool always;
     if (!dy)
         return;
-    float *dwords = tape_into(t, n->words, &always), *dtypes = tape_into(t, n->types, &always);
-    float *dpositions = tape_into(t, n->positions, &always);
+    float *dwords = tape_added(t, n->words), *dtypes = tape_added(t, n->types);
+    float *dpositions = tape_added(t, n->positions);
     K.embedding_backward(t->device, dwords, dpositions, dtypes, dy, k->word, k->place, k->type,
                          k->rows, last_of(n->y));
 }

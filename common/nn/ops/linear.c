@@ -6,17 +6,6 @@ struct linear {
     struct var *y, *x, *w, *b;
 };
 
-/* Where a gradient goes that the kernel adds to: there is one already but for weights that an
- * operation has made. */
-static float *added_to(struct tape *t, struct var *x)
-{
-    bool add;
-    float *dx = tape_into(t, x, &add);
-    if (dx && !add)
-        K.fill(t->device, dx, 0, x->count);
-    return dx;
-}
-
 static void linear_backward(struct tape *t, struct node *node)
 {
     struct linear *n = (struct linear *)node;
@@ -24,7 +13,7 @@ static void linear_backward(struct tape *t, struct node *node)
     bool add;
     if (!dy)
         return;
-    float *dw = added_to(t, n->w), *db = added_to(t, n->b);
+    float *dw = tape_added(t, n->w), *db = tape_added(t, n->b);
     float *dx = tape_into(t, n->x, &add);
     K.linear_backward(t->device, dx, dw, db, dy, n->x->data, n->w->data, rows_of(n->x),
                       last_of(n->x), last_of(n->y), add);

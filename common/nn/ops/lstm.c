@@ -23,10 +23,10 @@ static void lstm_backward(struct tape *t, struct node *node)
 {
     struct lstm_node *n = (struct lstm_node *)node;
     const float *dh = tape_gradient(n->y.h), *dc = tape_gradient(n->y.c);
-    bool add_x, add_h, add_c, always;
+    bool add_x, add_h, add_c;
     if (!dh && !dc)
         return;
-    float *dw = tape_into(t, n->w, &always), *db = tape_into(t, n->b, &always);
+    float *dw = tape_added(t, n->w), *db = tape_added(t, n->b);
     float *dx = tape_into(t, n->x, &add_x);
     float *dh0 = tape_into(t, n->start.h, &add_h), *dc0 = tape_into(t, n->start.c, &add_c);
     float *slopes = dx && !add_x ? dx : tape_take(t, n->x->count * sizeof *slopes);

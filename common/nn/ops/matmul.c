@@ -25,21 +25,12 @@ static size_t side_of(const struct var *x, bool turn, bool columns)
     return x->shape[x->rank - (columns != turn ? 1 : 2)];
 }
 
-/* All dimensions but the last two. */
-static size_t matrices_of(const struct var *x)
-{
-    size_t count = 1;
-    for (int i = 0; i < x->rank - 2; i++)
-        count *= x->shape[i];
-    return count;
-}
-
 static struct matmul shape_of(struct tape *t, const struct var *a, const struct var *b, bool turn_a,
                               bool turn_b)
 {
     char one[128], other[128];
     size_t m = side_of(a, turn_a, false), k = side_of(a, turn_a, true),
-           n = side_of(b, turn_b, true), batch = matrices_of(a);
+           n = side_of(b, turn_b, true), batch = outer_of(a, 2);
     if (side_of(b, turn_b, false) != k || b->count != batch * k * n)
         msa_fail(t->m, MSA_FAILED, "no product of %s and %s",
                  tensor_shape_text(one, a->rank, a->shape),

@@ -12,10 +12,10 @@ static void norm_backward(struct tape *t, struct node *node)
 {
     struct norm *n = (struct norm *)node;
     const float *dy = tape_gradient(n->y);
-    bool add_x, add_z, always;
+    bool add_x, add_z;
     if (!dy)
         return;
-    float *dgain = tape_into(t, n->gain, &always), *dbias = tape_into(t, n->bias, &always);
+    float *dgain = tape_added(t, n->gain), *dbias = tape_added(t, n->bias);
     float *dx = tape_into(t, n->x, &add_x), *dz = tape_into(t, n->z, &add_z);
     K.norm_backward(t->device, dx, dz, dgain, dbias, dy, n->z ? n->sum : n->x->data, n->mean,
                     n->rstd, n->gain->data, rows_of(n->x), last_of(n->x), &n->drop, add_x, add_z);

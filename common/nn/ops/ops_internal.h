@@ -11,12 +11,18 @@ static inline size_t last_of(const struct var *x)
     return x->shape[x->rank - 1];
 }
 
+/* The product of all dimensions but the last so many. */
+static inline size_t outer_of(const struct var *x, int inner)
+{
+    size_t count = 1;
+    for (int i = 0; i < x->rank - inner; i++)
+        count *= x->shape[i];
+    return count;
+}
+
 static inline size_t rows_of(const struct var *x)
 {
-    size_t rows = 1;
-    for (int i = 0; i < x->rank - 1; i++)
-        rows *= x->shape[i];
-    return rows;
+    return outer_of(x, 1);
 }
 
 /* A result like x, but with that last dimension. */

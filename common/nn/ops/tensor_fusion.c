@@ -17,11 +17,11 @@ static void fusion_backward(struct tape *t, struct node *node)
 {
     struct fusion *n = (struct fusion *)node;
     const float *dy = tape_gradient(n->y);
-    bool add[FUSED], always;
+    bool add[FUSED];
     float *dx[FUSED];
     if (!dy)
         return;
-    float *dw = tape_into(t, n->w, &always), *db = tape_into(t, n->b, &always);
+    float *dw = tape_added(t, n->w), *db = tape_added(t, n->b);
     for (int i = 0; i < FUSED; i++)
         dx[i] = tape_into(t, n->x[i], &add[i]);
     K.tensor_fusion_backward(t->device, dx[0], dx[1], dx[2], dw, db, dy, data_of(n->x[0]),
