@@ -2,6 +2,7 @@
 #ifndef MSA_CPU_VECTOR_H
 #define MSA_CPU_VECTOR_H
 
+#include <stdint.h>
 #include <string.h>
 #ifdef __SSE2__
 #    include <immintrin.h>
@@ -10,17 +11,18 @@
 #if defined __AVX512F__
 #    define VECTOR_LANES 16
 #    define VECTOR_ADD_PRODUCT(sum, a, b)                                                          \
-        ((vector)_mm512_fmadd_ps(_mm512_set1_ps(a), (__m512)(b), (__m512)(sum)))
+        ((vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum)))
 #elif defined __AVX2__ && defined __FMA__
 #    define VECTOR_LANES 8
 #    define VECTOR_ADD_PRODUCT(sum, a, b)                                                          \
-        ((vector)_mm256_fmadd_ps(_mm256_set1_ps(a), (__m256)(b), (__m256)(sum)))
+        ((vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(sum)))
 #else
 #    define VECTOR_LANES                  4
 #    define VECTOR_ADD_PRODUCT(sum, a, b) ((sum) + (a) * (b))
 #endif
 
 typedef float vector __attribute__((vector_size(4 * VECTOR_LANES)));
+typedef int32_t vector_int __attribute__((vector_size(4 * VECTOR_LANES)));
 
 static inline vector vector_load(const float *x)
 {
@@ -29,10 +31,71 @@ static inline vector vector_load(const float *x)
     return v;
 }
 
+static inline void vector_store(float *x, vector v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
+static inline vector vector_all(float x)
+{
+    return x - (vector){0};
+}
+
 /* sum + a b, rounded once where the processor can */
-static inline vector vector_add_product(vector sum, float a, vector b)
+static inline vector vector_add_product(vector sum, vector a, vector b)
 {
     return VECTOR_ADD_PRODUCT(sum, a, b);
+}
+
+/* a where the condition holds, elsewhere b */
+static inline vector vector_choose(vector_int condition, vector a, vector b)
+{
+    return (vector)((condition & (vector_int)a) | (~condition & (vector_int)b));
+}
+
+/* The greater of each two; b where either is NaN */
+static inline vector vector_greater(vector a, vector b)
+{
+    return vector_choose(a > b, a, b);
+}
+
+/* e^x for x <= 88, within .7 units in the last place; 0 where x < -86.6.
+ *
+ * x = n ln 2 + r, |r| <= ln 2 / 2. Adding 1.5 2^23 rounds x / ln 2 to the integer n and leaves it
+ * in the lowest bits. e^r = 1 + r + r^2 q(r), where q is the polynomial of the least greatest
+ * error. */
+static inline vector vector_exp(vector x)
+{
+    const vector magic = vector_all(0x1.8p23f);
+    vector shifted = vector_add_product(magic, x, vector_all(0x1.715476p0f)), n = shifted - magic;
+    vector r = vector_add_product(x, n, vector_all(-0x1.63p-1f));
+    r = vector_add_product(r, n, vector_all(0x1.bd0106p-13f));
+    vector q = vector_all(.0013814548f);
+    q = vector_add_product(vector_all(.008368748f), q, r);
+    q = vector_add_product(vector_all(.041668393f), q, r);
+    q = vector_add_product(vector_all(.1666652f), q, r);
+    q = vector_add_product(vector_all(.49999994f), q, r);
+    vector power = (vector)(((vector_int)shifted << 23) + 0x3f800000);
+    vector result = (1 + vector_add_product(r, q, r * r)) * power;
+    return vector_choose(x < vector_all(-86.6f), vector_all(0), result);
+}
+
+/* ---- Of all elements of a vector ---- */
+
+static inline float vector_sum(vector v)
+{
+    float sum = 0;
+    for (size_t i = 0; i < VECTOR_LANES; i++)
+        sum += v[i];
+    return sum;
+}
+
+static inline float vector_greatest(vector v)
+{
+    float most = v[0];
+    for (size_t i = 1; i < VECTOR_LANES; i++)
+        most = v[i] > most ? v[i] : most;
+    return most;
 }
 
 /* ---- The first n <= VECTOR_LANES of a vector, the others being 0, and no memory beyond ---- */
@@ -71,7 +134,7 @@ static inline vector vector_load_first(const float *x, size_t n)
 static inline void vector_store_first(float *x, vector v, size_t n)
 {
     if (n == VECTOR_LANES)
-        memcpy(x, &v, sizeof v);
+        vector_store(x, v);
     else
         VECTOR_STORE_FIRST(x, v, n);
 }

@@ -1,0 +1,146 @@
+/* Multi-head attention's backward pass, one head of one sample at a time (attention.h): computes
+ * the probabilities again, from the same products and the forward pass's lse. */
+#include "kernels/cpu/attention.h"
+
+/* What gradients are made of, and where they go: of the whole, or of one head. */
+struct gradients {
+    float *q, *k, *v; /* NULL: not wanted */
+    bool add_q, add_k, add_v;
+    const float *dy, *y, *lse;
+};
+
+static struct gradients of_head(const struct gradients *all, const struct work *w,
+                                const struct head *head)
+{
+    const struct attention *a = w->shape;
+    size_t column = head->column, out = head->query * w->dim + column;
+    struct gradients g = *all;
+    g.q = all->q ? all->q + head->query * a->q_stride + column : NULL;
+    g.k = all->k ? all->k + head->key * a->k_stride + column : NULL;
+    g.v = all->v ? all->v + head->key * a->v_stride + column : NULL;
+    g.dy += out, g.y += out, g.lse += head->task * a->queries.length;
+    return g;
+}
+
+/* Turns scores into probabilities through the dropout, and dscores, the gradient by those, into the
+ * gradient by the scores: p (factor dscore - mean), where `mean` is the sum of p factor dscore,
+ * which is that of dy y. */
+static void backward_row(float *scores, float *dscores, const float *bias, const float *factors,
+                         float lse, float mean, size_t width)
+{
+    for (size_t j = 0; j < width; j += VECTOR_LANES) {
+        vector p = vector_exp(vector_load(scores + j) + vector_load(bias + j) - lse);
+        vector factor = vector_load(factors + j);
+        vector_store(scores + j, p * factor);
+        vector_store(dscores + j, p * (factor * vector_load(dscores + j) - mean));
+    }
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Both for each query of a block. */
+static void block_slopes(const struct gradients *g, const struct work *w, const struct head *head,
+                         const struct block *block, struct room *room)
+{
+    const struct attention *a = w->shape;
+    for (size_t i = 0; i < block->rows; i++) {
+        float *scores = room->scores + i * head->width, *dscores = room->dscores + i * head->width;
+        size_t query = block->first + i, seen = keys_seen(a, head, query);
+        if (g->lse[query] == -INFINITY)
+            seen = 0;
+        hide(scores, seen, block->width);
+        memset(dscores + seen, 0, (block->width - seen) * sizeof *dscores);
+        backward_row(scores, dscores, room->bias, row_factors(room, w, head, query, block->width),
+                     seen ? g->lse[query] : 0,
+                     dot(g->dy + query * w->dim, g->y + query * w->dim, a->size), block->width);
+    }
+}
+
+/* Puts the queries' dq in its place, and adds what they give to dk and dv: the first of a head
+ * overwrites, unless that is to be added too. */
+static void block_backward(const struct gradients *g, const struct work *w, const struct head *head,
+                           const struct block *block, struct room *room)
+{
+    const struct attention *a = w->shape;
+    size_t first = block->first, rows = block->rows, keys = block->keys, width = head->width;
+    struct operand q = operand('N', head->q + first * a->q_stride, a->q_stride),
+                   dy = operand('N', g->dy + first * w->dim, w->dim);
+    block_scores(w, head, block, room);
+    cpu_multiply_packed(dy, &room->v_turned, rows, keys, a->size, 1, 0, room->dscores, width);
+    block_slopes(g, w, head, block, room);
+    if (g->v) {
+        cpu_pack(&room->dy, dy, rows, a->size);
+        cpu_multiply_packed(operand('T', room->scores, width), &room->dy, keys, a->size, rows, 1,
+                            g->add_v || first ? 1 : 0, g->v, a->v_stride);
+    }
+    if (g->k) {
+        cpu_pack(&room->q, q, rows, a->size);
+        cpu_multiply_packed(operand('T', room->dscores, width), &room->q, keys, a->size, rows,
+                            w->scale, g->add_k || first ? 1 : 0, g->k, a->k_stride);
+    }
+    if (g->q)
+        cpu_multiply_packed(operand('N', room->dscores, width), &room->k, rows, a->size, keys,
+                            w->scale, g->add_q ? 1 : 0, g->q + first * a->q_stride, a->q_stride);
+}
+
+/* Gradients by keys from `first` on, which the head's first queries do not see and so do not
+ * overwrite. */
+static void clear_keys(const struct gradients *g, const struct attention *a,
+                       const struct head *head, size_t first)
+{
+    if (g->k && !g->add_k)
+        clear_rows(g->k + first * a->k_stride, head->all_keys - first, a->k_stride, a->size);
+    if (g->v && !g->add_v)
+        clear_rows(g->v + first * a->v_stride, head->all_keys - first, a->v_stride, a->size);
+}
+
+static void head_backward(const struct gradients *g, const struct work *w, const struct head *head,
+                          struct room *room)
+{
+    const struct attention *a = w->shape;
+    cpu_pack(&room->k_turned, operand('T', head->k, a->k_stride), a->size, head->keys);
+    cpu_pack(&room->v_turned, operand('T', head->v, a->v_stride), a->size, head->keys);
+    if (g->q)
+        cpu_pack(&room->k, operand('N', head->k, a->k_stride), head->keys, a->size);
+    if (!head->queries)
+        clear_keys(g, a, head, 0);
+    for (size_t query = 0; query < head->queries; query += QUERIES) {
+        struct block block = block_of(a, head, query);
+        if (!query)
+            clear_keys(g, a, head, block.keys);
+        if (block.keys)
+            block_backward(g, w, head, &block, room);
+        else if (g->q && !g->add_q)
+            clear_rows(g->q + query * a->q_stride, block.rows, a->q_stride, a->size);
+    }
+}
+
+void cpu_attention_backward(struct device *d, float *dq, float *dk, float *dv, const float *dy,
+                            const float *y, const float *lse, const float *q, const float *k,
+                            const float *v, const struct attention *a, const struct dropout *drop,
+                            bool add_q, bool add_k, bool add_v)
+{
+    struct work w = work_of(q, k, v, a, drop);
+    struct gradients all = {dq, dk, dv, add_q, add_k, add_v, dy, y, lse};
+    struct room size;
+    int threads = workers_of(d, a);
+    size_t each = furnish(&size, NULL, &w, true);
+    float *scratch = cpu_scratch(d, (size_t)threads * each * sizeof *scratch);
+    if (!scratch)
+        return;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
+        struct room room;
+        furnish(&room, scratch + (size_t)omp_get_thread_num() * each, &w, true);
+        struct head head = head_of(&w, task, room.bias);
+        struct gradients own = of_head(&all, &w, &head);
+        head_backward(&own, &w, &head, &room);
+    }
+}
