@@ -193,7 +193,7 @@ END
     body.update({key: [] for key in ("id", "raw_text") if key in body}, tensors={n: x[:0] for n, x in tensors.items()})') |
         $ENCODE --check-finite | $DECOMPOSE | $FUSE | $PREDICT | $LOSSES | msa-backprop --lr 1e-2 --log steps.tsv"
     [ "$status" -eq 0 ] || { echo "$output" && false; }
-    ! grep -i nan steps.tsv
+    run ! grep -i nan steps.tsv
 }
 
 @test "what does not fit is refused, with one line" {

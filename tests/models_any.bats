@@ -100,14 +100,14 @@ alone() {
         stages='fuse predict'
         [ "$name" != misa ] || stages="decompose $stages"
         for stage in $stages; do
-            cmp {was,run}/$stage.safetensors
+            cmp {was,run}/"$stage.safetensors"
         done
         rm -rf run && mkdir run
         [ "$name" != misa ] || alone decompose.msa decompose fuse.msa
         alone fuse.msa fuse predict.msa
         alone predict.msa predict loss.msa
         for stage in $stages; do
-            cmp {was,run}/$stage.safetensors
+            cmp {was,run}/"$stage.safetensors"
         done
     done
 }
