@@ -3,8 +3,13 @@
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
 
-static const struct variant *const variants[] = {
-    &fuse_concat.is, &fuse_tensor.is, &fuse_low_rank.is, &fuse_memory.is, &fuse_attention.is, NULL};
+static const struct variant *const variants[] = {&fuse_concat.is,
+                                                 &fuse_tensor.is,
+                                                 &fuse_low_rank.is,
+                                                 &fuse_memory.is,
+                                                 &fuse_attention.is,
+                                                 &fuse_cross_modal.is,
+                                                 NULL};
 
 #define FIELD(name) offsetof(struct fuse_settings, name)
 static const struct option options[] = {
@@ -14,8 +19,12 @@ static const struct option options[] = {
     {0, "out", "N", OPTION_INT, FIELD(out), NULL, 1, FUSE_MOST,
      .help = "width D of f: 128 unless given, of tensor 32, of low-rank 1; evaluation takes it "
              "from the parameters"},
+    {0, "dim", "N", OPTION_INT, FIELD(dim), NULL, 1, FUSE_MOST,
+     .help = "width of a frame behind the convolutions: 50 unless given; evaluation takes it from "
+             "the parameters"},
     {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, FUSE_HEADS,
-     .help = "attention heads: 2 unless given; evaluation takes it from the parameters"},
+     .help = "attention heads: 2 unless given, of cross-modal 10; evaluation takes it from "
+             "the parameters"},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0", 0, 0.999,
      .help = "dropout probability in training", .keys = FUSE_PLACES},
     {0},
@@ -40,6 +49,10 @@ static const struct example examples[] = {
      "train a line that joins the modalities' vectors"},
     {"... | msa-fuse tensor --order audio,text --out 16 --dropout 0.4 -p fuse.safetensors | ...",
      "fuse two modalities by the products of their numbers"},
+    {"msa-load --train data.pkl | msa-fuse cross-modal --dim 20 --kernel text=3 -p "
+     "fuse.safetensors | msa-predict --head residual -p predict.safetensors | msa-loss --tasks msr "
+     "--regression l1 | msa-backprop",
+     "train a line whose modalities look at one another, frame by frame"},
     {0},
 };
 

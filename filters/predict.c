@@ -3,9 +3,13 @@
 #include "filters/predict/predict.h"
 #include "filters/dmmsa/features.h"
 
-static const struct variant *const heads[] = {&predict_joint.is,  &predict_unimodal.is,
-                                              &predict_mlp.is,    &predict_none.is,
-                                              &predict_linear.is, NULL};
+static const struct variant *const heads[] = {&predict_joint.is,
+                                              &predict_unimodal.is,
+                                              &predict_mlp.is,
+                                              &predict_none.is,
+                                              &predict_linear.is,
+                                              &predict_residual.is,
+                                              NULL};
 
 #define FIELD(name) offsetof(struct predict_settings, name)
 static const struct option options[] = {
@@ -24,7 +28,8 @@ static const struct option options[] = {
      .keys = MODALITY_KEYS},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), NULL, 0, 0.999,
      .help = "dropout probability in training: in front of the heads of --each, behind the "
-             "activations of --head mlp, and on f in front of --head linear; 0 unless given",
+             "activations of --head mlp and residual, and on f in front of --head linear; 0 unless "
+             "given",
      .keys = PREDICT_DROPOUT_KEYS},
     {0},
 };
@@ -42,12 +47,13 @@ static void check_dropout(const struct trainable *t)
 {
     uint32_t given = option_given(t->m, "dropout"), hidden = UINT32_C(1) << DROPOUT_HIDDEN;
     const struct model *head = t->parts[0].model;
-    uint32_t used = head == &predict_mlp || head == &predict_linear ? hidden : 0;
+    bool inside = head == &predict_mlp || head == &predict_linear || head == &predict_residual;
+    uint32_t used = inside ? hidden : 0;
     used |= option_given(t->m, "each") & (hidden - 1);
     if (t->stage->header->train && (given == UINT32_MAX ? !used : given & ~used))
         msa_fail(t->m, MSA_USAGE,
-                 "--dropout: hidden is for --head mlp and linear, and text, vision and audio are "
-                 "for --each");
+                 "--dropout: hidden is for --head mlp, linear and residual, and text, vision and "
+                 "audio are for --each");
 }
 
 static void choose(struct trainable *t)

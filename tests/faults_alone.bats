@@ -24,10 +24,15 @@ faults() {
 @test "msa-fuse by tensor: every call fails" { faults "fuse tensor"; }
 @test "msa-fuse by low-rank: every call fails" { faults "fuse low-rank"; }
 @test "msa-fuse by memory: every call fails" { faults "fuse memory"; }
+<<<<<<< HEAD
 @test "msa-fuse by attention: every call fails" { faults "fuse attention"; }
+=======
+@test "msa-fuse by cross-modal: every call fails" { faults "fuse cross-modal"; }
+>>>>>>> 715f55e (fuse: cross-modal, modalities that look at one another's frames: MulT)
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }
+@test "msa-predict with f beside two layers: every call fails" { faults "predict residual"; }
 @test "msa-predict without parameters: every call fails" { faults "predict none"; }
 @test "msa-loss: every call fails" { faults loss; }
 @test "msa-loss of each modality: every call fails" { faults "loss each"; }

@@ -76,6 +76,7 @@ struct trainable_lengths {
     const struct schema_entry *frames; /* NULL: none arrive */
     const struct schema_entry *says;   /* how many count, or frames up to padding; NULL: all do */
     size_t longest;                    /* of the current record, the most that count, where cut */
+    size_t window;                     /* frames that a step is made of; 0: one */
     struct lengths now;                /* of the current record */
 };
 

@@ -59,6 +59,11 @@ void trainable_cut(struct trainable *t, int modality)
     t->lengths[modality].cut = true;
 }
 
+void trainable_windows(struct trainable *t, int modality, size_t width)
+{
+    t->lengths[modality].window = width;
+}
+
 void trainable_drop_modality(struct trainable *t, int modality)
 {
     const char *names[] = {modality_names[modality], length_names[modality], tokens_name};
@@ -121,6 +126,16 @@ static void count_own(struct trainable *t, const struct trainable_lengths *l, in
     msa_free(t->m, frame);
 }
 
+/* Windows in place of frames; own NULL: all count. Returns how many there are. */
+static size_t count_windows(struct trainable *t, const struct trainable_lengths *l, size_t length,
+                            int32_t *own)
+{
+    size_t windows = length < l->window ? 1 : length - l->window + 1;
+    for (size_t i = 0; own && i < t->record->samples; i++)
+        own[i] = (size_t)own[i] < windows ? own[i] : (int32_t)windows;
+    return windows;
+}
+
 static void read_one(struct trainable *t, struct trainable_lengths *l)
 {
     size_t batch = t->record->samples, length = l->frames ? l->frames->shape[1] : 1;
@@ -133,6 +148,8 @@ static void read_one(struct trainable *t, struct trainable_lengths *l)
             length = (size_t)own[i] > length ? (size_t)own[i] : length;
     }
     l->longest = length;
+    if (l->window)
+        length = count_windows(t, l, length, own);
     l->now = op_lengths(&t->tape, batch, length, own);
     msa_free(t->m, own);
 }

@@ -32,6 +32,9 @@ struct sequence trainable_sequence(struct trainable *t, int modality, const char
 struct sequence trainable_no_sequence(struct trainable *t, int modality, size_t width, int given);
 /* … the frames behind those that count in any sample of the record are left out. */
 void trainable_cut(struct trainable *t, int modality);
+/* … behind a convolution over so many frames: what counts are windows, and a sample's own are those
+ * that begin in its own frames, one at least. */
+void trainable_windows(struct trainable *t, int modality, size_t width);
 /* … what a modality has come as goes no further: frames, their lengths, text's tokens. */
 void trainable_drop_modality(struct trainable *t, int modality);
 

@@ -6,20 +6,25 @@
 
 #include "common/stage/trainable.h"
 
-/* The places of dropout in a variant that has several; others have one. */
-#define FUSE_PLACES "att1|att2|gamma1|gamma2"
-enum { ATT1, ATT2, GAMMA1, GAMMA2, PLACES };
+/* The places of dropout in variants that have several: in memory, then in cross-modal. Others have
+ * one. */
+#define MEMORY_PLACES "att1|att2|gamma1|gamma2"
+#define CROSS_PLACES  "text|embed|att-text|att-vision|att-audio|relu|residual"
+#define FUSE_PLACES   MEMORY_PLACES "|" CROSS_PLACES
+enum { ATT1, ATT2, GAMMA1, GAMMA2, MEMORY_END };
+enum { DROP_TEXT = MEMORY_END, DROP_EMBED, DROP_LOOK /* by modality */ };
+enum { DROP_RELU = DROP_LOOK + MODALITIES, DROP_RESIDUAL, PLACES };
 enum { FUSE_MOST = 65536 /* widths */, FUSE_HEADS = 1024 };
 
 /* Options that are no single variant's: each takes those that it makes use of. */
 struct fuse_settings {
     struct trainable_settings trainable;
     const char *order;      /* NULL: not given */
-    long out, heads;        /* 0: likewise */
+    long out, dim, heads;   /* 0: likewise */
     double dropout[PLACES]; /* by place */
 };
 
-extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory, fuse_attention;
+extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory, fuse_attention, fuse_cross_modal;
 
 /* For build(): D, as --out says, else as files with initial values have noted, else `usual`; noted,
  * and f [B,D] is declared. */
@@ -27,5 +32,7 @@ size_t fuse_adds(struct trainable *t, long usual);
 /* For build() of a variant with one place: its dropout; noted. Fails the run with MSA_USAGE where
  * there are several. */
 float fuse_dropout(struct trainable *t);
+/* The same of one with several: notes those of `places`, "dropout.PLACE"; others fail the run. */
+void fuse_dropouts(struct trainable *t, const char *places);
 
 #endif

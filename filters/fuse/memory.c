@@ -10,7 +10,7 @@ enum { MOST_WIDTH = 8192, ALIGN_MEAN = 0, ALIGN_NONE, ALIGN_POOL, ALIGN_AUTO };
 #define ALIGN_WORDS "mean|none|pool|auto"
 
 struct settings {
-    long hidden[MODALITIES], memory, width[PLACES]; /* 0: not given */
+    long hidden[MODALITIES], memory, width[MEMORY_END]; /* 0: not given */
     int align, lengths;
 };
 
@@ -27,7 +27,7 @@ struct memory {
     struct lstm_layer lstms[MODALITIES];
     size_t cells, size; /* H, the sum of the hidden sizes, and M */
     int align, leader;  /* whose frames are the steps */
-    struct two nets[PLACES];
+    struct two nets[MEMORY_END];
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -40,7 +40,7 @@ static const struct option options[] = {
     {0, "width", "N", OPTION_INT, FIELD(width), NULL, 1, MOST_WIDTH,
      .help = "width of the layer inside each net: 64 unless given; evaluation takes it from the "
              "parameters",
-     .keys = FUSE_PLACES},
+     .keys = MEMORY_PLACES},
     {0, "align", ALIGN_WORDS, OPTION_CHOICE, FIELD(align), "auto", 0, 0,
      .help = "how audio and vision come to the steps of text: as their mean, the same at each; as "
              "they are, where they have as many frames; or pooled to as many; auto: mean, and in "
@@ -55,7 +55,7 @@ static const struct option options[] = {
 
 static const char *const lstm_names[MODALITIES] = {
     [TEXT] = "lstm_l", [VISION] = "lstm_v", [AUDIO] = "lstm_a"};
-static const char *const net_names[PLACES] = {
+static const char *const net_names[MEMORY_END] = {
     [ATT1] = "att1", [ATT2] = "att2", [GAMMA1] = "gamma1", [GAMMA2] = "gamma2"};
 
 /* A width by key, "hidden.text". */
@@ -93,7 +93,6 @@ static void build_net(struct part *p, int place, size_t in, size_t out)
     net->first = linear_layer(&p->t->params, msa_format(m, "%s_fc1", net->name), in, width);
     net->second = linear_layer(&p->t->params, msa_format(m, "%s_fc2", net->name), width, out);
     net->dropout = (float)all->dropout[place];
-    trainable_note(p->t, msa_format(m, "dropout.%s", net->name), real_text(m, all->dropout[place]));
 }
 
 /* The first says how many steps there are; where frames are taken as they are, the first that
@@ -118,6 +117,7 @@ static void build(struct part *p)
     const struct settings *s = p->settings;
     struct memory *n = p->self;
     struct trainable *t = p->t;
+    fuse_dropouts(t, MEMORY_PLACES);
     n->frames = fuse_frames(t, "text,audio,vision");
     n->align = trainable_choice(t, "align", ALIGN_WORDS, s->align, ALIGN_MEAN);
     n->size = (size_t)trainable_int(t, "memory", s->memory, 64, MOST_WIDTH);

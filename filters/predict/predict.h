@@ -43,6 +43,6 @@ void results_make(struct part *p, const struct results *r, struct var *x, struct
 const struct schema_entry *predict_reads_fused(struct trainable *t);
 
 extern const struct model predict_joint, predict_unimodal, predict_mlp, predict_none,
-    predict_linear;
+    predict_linear, predict_residual;
 
 #endif

@@ -108,18 +108,33 @@ static void other_sources(struct msa *m)
     s.layers.order = NORM_IN_FRONT;
     s.layers.activation = ACTIVATION_RELU;
     struct var *x = input(&s, "x");
-    struct attended to = {input(&s, "keys"), input(&s, "values"), queries, keys, true,
-                          KEYS - QUERIES};
+    struct attended to = {.keys = input(&s, "keys"),
+                          .values = input(&s, "values"),
+                          .queries = queries,
+                          .rows = keys,
+                          .masked = true,
+                          .offset = KEYS - QUERIES};
     check(&s, x, transformer_attend(&s.g.tape, &s.layers, x, &to));
     check_gradient(&s, "keys", to.keys);
     check_gradient(&s, "values", to.values);
+}
+
+/* These numbers of one tape are those of the other. */
+static void same(const struct tape *t, const float *these, const struct tape *u, const float *those,
+                 size_t count)
+{
+    float *host = msa_calloc(t->m, 2 * count, sizeof *host);
+    device_copy_out(t->m, t->device, host, these, count * sizeof *host);
+    device_copy_out(t->m, u->device, host + count, those, count * sizeof *host);
+    for (size_t i = 0; i < count; i++)
+        assert_float_equal(host[i], host[count + i], 2e-5f);
 }
 
 /* Keys and values of one source: as of two with the same numbers, the gradients added up. */
 static void one_source(struct msa *m)
 {
     struct stack s, other;
-    struct attended to = {NULL, NULL, queries, keys, true, 0};
+    struct attended to = {.queries = queries, .rows = keys, .masked = true};
     make(&s, m, "cross", 2);
     make(&other, m, "cross", 2);
     struct tape *t = &s.g.tape, *u = &other.g.tape;
@@ -140,6 +155,34 @@ static void one_source(struct msa *m)
         assert_float_equal(one[i], first[i] + second[i], 1e-5f);
 }
 
+/* The last rows alone: as those of all, and their gradients as where others get none. */
+static void last_rows(struct msa *m)
+{
+    static const int32_t last[] = {QUERIES - 1, QUERIES, QUERIES + 2, QUERIES + 3},
+                         seen[] = {0, QUERIES, QUERIES, QUERIES + 3};
+    static const float dy[BATCH * 6] = {1, -2, 3, -4, 5, -6, 6, 5, 4, -3, -2, -1};
+    struct stack all, one;
+    make(&all, m, "front", 1);
+    make(&one, m, "front", 1);
+    struct tape *t = &all.g.tape, *u = &one.g.tape;
+    all.layers.order = one.layers.order = NORM_IN_FRONT;
+    struct attended to = {.queries = queries, .rows = queries, .masked = true};
+    struct var *x = input(&all, "x"), *z = input(&one, "x");
+    struct var *y = op_mean(t, transformer_attend(t, &all.layers, x, &to), BATCH,
+                            tape_upload(t, last, sizeof last));
+    to.last = tape_upload(u, last, sizeof last), to.seen = tape_upload(u, seen, sizeof seen);
+    struct var *end = transformer_attend(u, &one.layers, z, &to);
+    tape_seed(t, y, dy);
+    tape_seed(u, end, dy);
+    tape_backward(t);
+    tape_backward(u);
+    assert_int_equal(end->count, y->count);
+    same(t, y->data, u, end->data, y->count);
+    same(t, x->grad, u, z->grad, x->count);
+    for (int k = 0; k < PARAMETERS; k++)
+        same(t, all.learned[0][k]->grad, u, one.learned[0][k]->grad, all.learned[0][k]->count);
+}
+
 static void layers_are_those_of_pytorch(void **state)
 {
     (void)state;
@@ -154,10 +197,17 @@ static void keys_and_values_may_be_of_one_source(void **state)
     run_on_devices(one_source);
 }
 
+static void last_rows_are_those_of_all(void **state)
+{
+    (void)state;
+    run_on_devices(last_rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_are_those_of_pytorch),
+        cmocka_unit_test(last_rows_are_those_of_all),
         cmocka_unit_test(keys_and_values_may_be_of_one_source),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,6 +10,8 @@ struct linear_layer {
 };
 /* PREFIX.weight and .bias, U(+-1/sqrt(in)) both. */
 struct linear_layer linear_layer(struct params *p, const char *prefix, size_t in, size_t out);
+/* The same with the weight Xavier-uniform and the bias 0. */
+struct linear_layer linear_xavier(struct params *p, const char *prefix, size_t in, size_t out);
 struct var *linear_apply(struct tape *t, const struct linear_layer *l, struct var *x);
 
 #endif

@@ -110,6 +110,19 @@ static bool is_trained(const struct tape *t, const struct transformer_layer *l)
     return trained && t->train;
 }
 
+/* The last rows alone: queries of one row each, behind whose place there is nothing to mask. */
+static struct var *layer_end(struct tape *t, const struct transformer *s,
+                             const struct transformer_layer *l, struct var *x,
+                             const struct attended *to)
+{
+    struct attended one = {.keys = to->keys ? to->keys : x,
+                           .values = to->keys ? to->values : x,
+                           .queries = {to->queries.batch, 1, NULL, NULL},
+                           .rows = to->rows};
+    one.rows.spans = to->seen;
+    return layer_apply(t, s, l, op_mean(t, x, to->queries.batch, to->last), &one);
+}
+
 struct var *transformer_attend(struct tape *t, const struct transformer *s, struct var *x,
                                const struct attended *to)
 {
@@ -118,7 +131,8 @@ struct var *transformer_attend(struct tape *t, const struct transformer *s, stru
         bool last = i + 1 == s->count || is_trained(t, &s->layers[i + 1]);
         if (!x->wants && !sources && !is_trained(t, &s->layers[i]) && !last)
             tape_pass(t);
-        x = layer_apply(t, s, &s->layers[i], x, to);
+        bool end = to->last && i + 1 == s->count;
+        x = (end ? layer_end : layer_apply)(t, s, &s->layers[i], x, to);
         tape_keep(t);
     }
     return x;

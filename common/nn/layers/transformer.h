@@ -39,13 +39,15 @@ struct attended {
     struct sequences queries, rows; /* of x; of keys and values, or of x again */
     bool masked;                    /* kernels.h, struct attention */
     size_t offset;
+    const int32_t *last, *seen; /* spans [B,2]: of the last layer this one row of each sample is
+                                   wanted alone, which sees these; NULL: all rows are wanted */
 };
 
 /* x[R,D] through all layers. MHA has queries from x, keys and values from what x looks at.
  * NORM_BEHIND:   h = LN1(x + drop(MHA(x, k, v))),           y = LN2(h + drop(F(h)))
  * NORM_IN_FRONT: h = x + drop(MHA(LN1 x, LN1 k, LN1 v)),    y = h + drop(F(LN2 h))
  * where F(h) = W2 drop(activation(W1 h + b1)) + b2. Layers in front by which no gradient is wanted
- * keep nothing. */
+ * keep nothing. [R,D], or, where the last rows alone are wanted, [B,D]. */
 struct var *transformer_attend(struct tape *t, const struct transformer *s, struct var *x,
                                const struct attended *to);
 /* The same for each sample's rows by themselves; padding is looked at by none. */
