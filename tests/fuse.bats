@@ -6,6 +6,7 @@ load resume.bash
 
 MODELS=$BATS_TEST_DIRNAME/golden/models
 MEMORY='memory --hidden text=3,vision=4,audio=5 --memory 6 --width att1=7,att2=8,gamma1=9,gamma2=10'
+CROSS='cross-modal --dim 4 --heads 2 --layers 1 --kernel text=3,vision=2'
 
 # Puts vectors of PyTorch's into records: h_audio [B,18], h_text [B,16], h_vision [B,17], or those that are named.
 vectors() {
@@ -72,6 +73,9 @@ pickle.dump(data, open('aligned.pkl', 'wb'))"
     gradient "$vector_data" "$encode | msa-fuse low-rank --rank 3 --out 2 --learn-weights --order text,audio" 'factor|fusion_|subnet'
     gradient "$MODELS/mfn/data.pkl" "msa-fuse $MEMORY --dropout .3" lstm
     gradient "$MODELS/mfn/data.pkl" "msa-fuse $MEMORY --dropout att1=.2,gamma2=.5 --align pool --lengths own" 'att|gamma'
+    golden="$MODELS/mult/data.pkl" CROSS="${CROSS/layers 1/layers 2} --init $MODELS/mult/fuse.init.safetensors"
+    gradient "$golden" "msa-fuse $CROSS --dropout .2" 'mem.*(attn|fc|norm)'
+    gradient "$golden" "msa-fuse $CROSS --dropout text=.2,embed=.1 --padding mask --last real --positions sinusoid" '[la]_with_|mem.*attn'
 }
 
 @test "memory is what NumPy makes of it, by each way to align, over all frames and each sample's own, of three and of two" {
@@ -153,6 +157,87 @@ for way in "mean", "none", "pool":
 END
 }
 
+@test "cross-modal is what NumPy makes of it, by each way with padding, the last frame and positions, of three and of two" {
+    data=$MODELS/mult/data.pkl
+    msa-load --split test "$data" -o in.msa
+    for way in mask.frame.none seen.real.sinusoid mask.real.none; do
+        IFS=. read -r padding last positions <<<"$way"
+        load=
+        [ $way != mask.real.none ] || load='--drop text'
+        train $way "msa-fuse $CROSS --dropout .2 --padding $padding --last $last --positions $positions" "$data" "$load"
+        evaluate $way.msa "msa-fuse cross-modal -p $way" "$data" "$load"
+    done
+    "$PYTHON" - "$ROOT/tests/interop" <<'END'
+import sys
+sys.path[:0] = [sys.argv[1]]
+import numpy as np
+from parameters import load
+from read_stream import frames
+
+KERNEL = {"text": 3, "audio": 1, "vision": 2}
+
+def record(path):
+    return next(body["tensors"] for kind, body in frames(open(path, "rb")) if kind == "D")
+
+def norm(p, name, x):
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * p[name + ".weight"] + p[name + ".bias"]
+
+def attention(p, name, q, k, seen, heads=2):
+    w, b = np.split(p[name + ".in_proj_weight"], 3), np.split(p[name + ".in_proj_bias"], 3)
+    cut = lambda i, x: (x @ w[i].T + b[i]).reshape(len(x), heads, -1).swapaxes(0, 1)
+    q, k, v = cut(0, q), cut(1, k), cut(2, k)
+    e = np.exp(q @ k.swapaxes(1, 2) / np.sqrt(q.shape[-1])) * seen
+    y = (e / e.sum(-1, keepdims=True) @ v).swapaxes(0, 1).reshape(q.shape[1], -1)
+    return y @ p[name + ".out_proj.weight"].T + p[name + ".out_proj.bias"]
+
+def transformer(p, name, q, source, seen):
+    n = 1 + max(int(key.split(".")[2]) for key in p if key.startswith(name + ".layers."))
+    for layer in (f"{name}.layers.{i}" for i in range(n)):
+        z, s = (norm(p, layer + ".layer_norms.0", x) for x in (q, q if source is None else source))
+        q = q + attention(p, layer + ".self_attn", z, s, seen)
+        z = np.maximum(norm(p, layer + ".layer_norms.1", q) @ p[layer + ".fc1.weight"].T + p[layer + ".fc1.bias"], 0)
+        q = q + z @ p[layer + ".fc2.weight"].T + p[layer + ".fc2.bias"]
+    return norm(p, name + ".layer_norm", q)
+
+def place(x, positions):
+    x = x * np.sqrt(x.shape[1])
+    if positions == "sinusoid":
+        half = x.shape[1] // 2
+        angle = np.arange(1, 1 + len(x))[:, None] * 10000.0 ** (-np.arange(half) / (half - 1))
+        x = x + np.concatenate([np.sin(angle), np.cos(angle)], 1) * (x[:, :1] != 0)
+    return x
+
+def fused(p, x, own, padding, last, positions):
+    """x: {modality: frames} of one sample, own: how many are its own."""
+    x = {m: place(sum(f[i:len(f) - KERNEL[m] + 1 + i] @ p[f"proj_{m[0] if m != 'text' else 'l'}.weight"][:, :, i].T for i in range(KERNEL[m])), positions)
+         for m, f in x.items()}
+    own = {m: min(own[m], len(x[m])) for m in x}
+    letter, all = {"text": "l", "audio": "a", "vision": "v"}, []
+    for q in x:
+        i = np.arange(len(x[q]))[:, None]
+        def seen(k):
+            j = np.arange(len(x[k]))
+            return (j <= i + abs(len(x[k]) - len(x[q]))) & ((padding == "seen") | (j < own[k]))
+        one = [transformer(p, f"trans_{letter[q]}_with_{letter[k]}", x[q], x[k], seen(k)) for k in x if k != q]
+        z = transformer(p, f"trans_{letter[q]}_mem", place(np.concatenate(one, 1), positions), None, seen(q))
+        all.append(z[own[q] - 1 if last == "real" else -1])
+    return np.concatenate(all)
+
+given = record("in.msa")
+for way in "mask.frame.none", "seen.real.sinusoid", "mask.real.none":
+    p, notes = load(way)
+    assert ".".join(notes[key] for key in ("padding", "last", "positions")) == way and notes["dropout.att-text"] == "0.2", notes
+    r = record(way + ".msa")
+    assert not {"audio", "vision", "audio_lengths"} & r.keys()
+    for i, got in enumerate(r["f"]):
+        x = {m: given[m][i].astype("f8") for m in notes["order"].split(",")}
+        own = {m: max([1, *(1 + np.flatnonzero(x[m].sum(1)))]) for m in x}
+        want = fused({name: v.astype("f8") for name, v in p.items()}, x, own, *way.split("."))
+        assert got.shape == want.shape and np.abs(got - want).max() < 2e-5, (way, np.abs(got - want).max())
+END
+}
+
 @test "what does not arrive in evaluation counts as zeros, with a warning" {
     missing() { # HOW OPTIONS: vectors
         train run/f "$(vectors) | msa-fuse $1 $2"
@@ -197,9 +282,9 @@ if kind == \"D\": tensors[\"text\"] = tensors[\"text\"][:, :1] * 0"
     empty=$(forge 'if kind == "D" and (not body["train"] or body["step"] == 1):
     body.update({key: [] for key in ("id", "raw_text") if key in body}, tensors={name: x[:0] for name, x in tensors.items()})')
     for device in cpu emulated; do
-        for how in 'concat --out 5' 'tensor --out 4 --dropout .3' 'low-rank --rank 2 --out 3' "$MEMORY"; do
+        for how in 'concat --out 5' 'tensor --out 4 --dropout .3' 'low-rank --rank 2 --out 3' "$MEMORY" "$CROSS"; do
             data=$vector_data before="$(vectors) | $empty"
-            [ "$how" != "$MEMORY" ] || data=$MODELS/mfn/data.pkl before=$empty
+            [[ $how != memory* && $how != cross* ]] || data=$MODELS/mult/data.pkl before=$empty
             train run/f "$before | msa-fuse $how --device $device" "$data"
             evaluate f.msa "$before | msa-fuse ${how%% *} --device $device -p run/f" "$data"
             [[ $(msa-dump f.msa) == *" f "*" <f4[0,"* ]]
@@ -311,6 +396,13 @@ training() {
     other "concat" "how memory, and not with concat"
     other "$MEMORY --dropout .3 --lengths own" "dropout.att1 0.2, and not with 0.3"
     other "$MEMORY --dropout .2 --lengths own --align pool" "align mean, and not with pool"
+    train run/x "msa-fuse $CROSS --last real" "$MODELS/mult/data.pkl"
+    notes() { "$PYTHON" -c "import sys; sys.path[:0] = ['$ROOT/tests/interop']
+from parameters import load
+notes = load('run/x')[1]
+print(*(f'{key}={notes[key]}' for key in sys.argv[1:]))" "$@"; }
+    [ "$(notes dim heads layers kernel.text kernel.audio padding last positions dropout.relu)" = \
+        'dim=4 heads=2 layers=1 kernel.text=3 kernel.audio=1 padding=seen last=real positions=none dropout.relu=0' ]
 }
 
 @test "what does not go together is refused in a line" {
@@ -324,8 +416,8 @@ training() {
     refused "concat --order audio,sound" 2 "--order: 'sound' is none of text, vision, audio"
     refused "concat --order audio,text,audio" 2 "--order: 'audio' is there twice"
     refused "concat --rank 3" 2 "--rank is for low-rank, not for concat"
-    refused "memory --order audio" 2 "--order is for concat, tensor, low-rank, not for memory"
-    refused "concat --dropout att1=.2" 2 "--dropout: concat has one place, not att1|att2|gamma1|gamma2"
+    refused "memory --order audio" 2 "--order is for concat, tensor, low-rank, attention, not for memory"
+    refused "concat --dropout att1=.2" 2 "--dropout: concat has one place, not att1"
     refused "concat -p low-rank" 2 "concat given but low-rank has low-rank"
     "$PYTHON" -c "import sys; sys.path[:0] = ['$ROOT/tests/interop']
 from parameters import load, save
@@ -341,4 +433,18 @@ if kind == "D": tensors["h_text"] = tensors["h_audio"]'
     refused "memory --align none --init memory" 2 "--align none: 9 frames of 'text' but 8 of 'audio'; mean and pool take them" \
         cat "$MODELS/mfn/data.pkl"
     refused "memory --align pool -p memory" 2 "--align: pool given but memory has mean" cat "$MODELS/mfn/data.pkl"
+    refused "memory --dropout relu=.1 --init memory" 2 "--dropout: memory has att1|att2|gamma1|gamma2, not relu" \
+        cat "$MODELS/mfn/data.pkl"
+    train cross "msa-fuse $CROSS" "$MODELS/mult/data.pkl"
+    crossed() { # OPTIONS STATUS LINE [STAGE]
+        refused "cross-modal $1" "$2" "$3" "${4-cat}" "$MODELS/mult/data.pkl"
+    }
+    crossed "--dim 6 --heads 4" 2 "--dim 6 is no multiple of --heads 4"
+    crossed "--dropout gamma1=.1" 2 "--dropout: cross-modal has text|embed|att-text|att-vision|att-audio|relu|residual, not gamma1"
+    crossed "--kernel vision=10" 2 "--kernel vision=10 is more than the 9 frames of 'vision'"
+    crossed "--last real -p cross" 2 "--last: real given but cross has frame"
+    crossed "-p cross" 2 "--kernel text=3 is more than the 2 frames of 'text'" \
+        "$(forge 'if kind == "H": body["schema"]["text"]["shape"][1] = 2')"
+    crossed "" 1 "cross-modal: the frames of 'text' alone arrive, which can look at no others" \
+        "$(forge 'if kind == "H": body["schema"] = {k: v for k, v in body["schema"].items() if k not in ("audio", "vision")}')"
 }
