@@ -73,9 +73,9 @@ pickle.dump(data, open('aligned.pkl', 'wb'))"
     gradient "$vector_data" "$encode | msa-fuse low-rank --rank 3 --out 2 --learn-weights --order text,audio" 'factor|fusion_|subnet'
     gradient "$MODELS/mfn/data.pkl" "msa-fuse $MEMORY --dropout .3" lstm
     gradient "$MODELS/mfn/data.pkl" "msa-fuse $MEMORY --dropout att1=.2,gamma2=.5 --align pool --lengths own" 'att|gamma'
-    golden="$MODELS/mult/data.pkl" CROSS="${CROSS/layers 1/layers 2} --init $MODELS/mult/fuse.init.safetensors"
-    gradient "$golden" "msa-fuse $CROSS --dropout .2" 'mem.*(attn|fc|norm)'
-    gradient "$golden" "msa-fuse $CROSS --dropout text=.2,embed=.1 --padding mask --last real --positions sinusoid" '[la]_with_|mem.*attn'
+    local cross="${CROSS/layers 1/layers 2} --init $MODELS/mult/fuse.init.safetensors"
+    gradient "$MODELS/mult/data.pkl" "msa-fuse $cross --dropout .2" 'mem.*(attn|fc|norm)'
+    gradient "$MODELS/mult/data.pkl" "msa-fuse $cross --dropout text=.2,embed=.1 --padding mask --last real --positions sinusoid" '[la]_with_|mem.*attn'
 }
 
 @test "memory is what NumPy makes of it, by each way to align, over all frames and each sample's own, of three and of two" {

@@ -24,7 +24,8 @@ struct fuse_settings {
     double dropout[PLACES]; /* by place */
 };
 
-extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory, fuse_attention, fuse_cross_modal;
+extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory, fuse_attention;
+extern const struct model fuse_cross_modal;
 
 /* For build(): D, as --out says, else as files with initial values have noted, else `usual`; noted,
  * and f [B,D] is declared. */
