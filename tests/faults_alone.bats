@@ -24,11 +24,8 @@ faults() {
 @test "msa-fuse by tensor: every call fails" { faults "fuse tensor"; }
 @test "msa-fuse by low-rank: every call fails" { faults "fuse low-rank"; }
 @test "msa-fuse by memory: every call fails" { faults "fuse memory"; }
-<<<<<<< HEAD
 @test "msa-fuse by attention: every call fails" { faults "fuse attention"; }
-=======
 @test "msa-fuse by cross-modal: every call fails" { faults "fuse cross-modal"; }
->>>>>>> 715f55e (fuse: cross-modal, modalities that look at one another's frames: MulT)
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }

@@ -1,7 +1,7 @@
 /* Frames of all modalities -> f [B,D]: every one looks at every other, frame by frame, and then at
  * itself: MulT (msa-model(7), Fusion). */
 #include "common/nn/layers/conv.h"
-#include "common/nn/layers/transformer.h"
+#include "common/nn/layers/looking.h"
 #include "common/stage/trainable_lengths.h"
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
@@ -19,14 +19,6 @@ enum { AUTO = 2 };
 struct settings {
     long layers, kernel[MODALITIES]; /* 0: not given */
     int padding, last, positions;
-};
-
-/* A transformer, its norm behind the last layer, and how it is called. */
-struct looking {
-    const char *name;
-    size_t dim;
-    struct transformer layers;
-    struct norm_layer norm;
 };
 
 struct cross_modal {
@@ -79,42 +71,18 @@ static char letter(const struct cross_modal *n, int i)
     return letters[n->frames.of[i].modality];
 }
 
-static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
-{
-    struct transformer_layer l = {.name = prefix};
-    const size_t qkv[] = {3 * dim, dim};
-    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
-                              init_xavier_uniform(2, qkv), 2, qkv);
-    l.qkv.bias =
-        params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), init_constant(0), 1, qkv);
-    l.out = linear_xavier(p, params_name(p, prefix, "self_attn.out_proj"), dim, dim);
-    l.linear1 = linear_xavier(p, params_name(p, prefix, "fc1"), dim, 4 * dim);
-    l.linear2 = linear_xavier(p, params_name(p, prefix, "fc2"), 4 * dim, dim);
-    l.norm1 = norm_layer(p, params_name(p, prefix, "layer_norms.0"), dim);
-    l.norm2 = norm_layer(p, params_name(p, prefix, "layer_norms.1"), dim);
-    return l;
-}
-
 /* At `source`: dropout of attention is by what is looked at. */
-static void build_looking(struct part *p, struct looking *one, const char *name, size_t dim,
-                          size_t layers, int source)
+static struct looking build_looking(struct part *p, const char *name, size_t dim, size_t layers,
+                                    int source)
 {
     const struct cross_modal *n = p->self;
     const double *drop = ((const struct fuse_settings *)p->t->settings)->dropout;
-    struct params *params = &p->t->params;
-    *one = (struct looking){.name = name,
-                            .dim = dim,
-                            .layers = {.heads = n->heads,
-                                       .eps = NORM_EPS,
-                                       .attention = (float)drop[DROP_LOOK + source],
-                                       .hidden = (float)drop[DROP_RESIDUAL],
-                                       .inner = (float)drop[DROP_RELU],
-                                       .order = NORM_IN_FRONT,
-                                       .activation = ACTIVATION_RELU,
-                                       .count = layers}};
-    for (size_t i = 0; i < layers; i++)
-        one->layers.layers[i] = layer(params, msa_format(p->t->m, "%s.layers.%zu", name, i), dim);
-    one->norm = norm_layer(params, params_name(params, name, "layer_norm"), dim);
+    struct transformer shape = {.heads = n->heads,
+                                .attention = (float)drop[DROP_LOOK + source],
+                                .hidden = (float)drop[DROP_RESIDUAL],
+                                .inner = (float)drop[DROP_RELU],
+                                .count = layers};
+    return looking_layers(&p->t->params, name, dim, &shape);
 }
 
 static void build_transformers(struct part *p, size_t layers)
@@ -126,12 +94,13 @@ static void build_transformers(struct part *p, size_t layers)
     for (int q = 0; q < count; q++)
         for (int k = 0; k < count; k++)
             if (k != q)
-                build_looking(p, &n->at_others[q][k],
-                              msa_format(m, "trans_%c_with_%c", letter(n, q), letter(n, k)), n->dim,
-                              layers, n->frames.of[k].modality);
+                n->at_others[q][k] =
+                    build_looking(p, msa_format(m, "trans_%c_with_%c", letter(n, q), letter(n, k)),
+                                  n->dim, layers, n->frames.of[k].modality);
     for (int q = 0; q < count; q++)
-        build_looking(p, &n->at_itself[q], msa_format(m, "trans_%c_mem", letter(n, q)),
-                      others * n->dim, layers < LEAST_LAYERS ? LEAST_LAYERS : layers, TEXT);
+        n->at_itself[q] =
+            build_looking(p, msa_format(m, "trans_%c_mem", letter(n, q)), others * n->dim,
+                          layers < LEAST_LAYERS ? LEAST_LAYERS : layers, TEXT);
 }
 
 static void build_frames(struct part *p, int i)
@@ -226,13 +195,6 @@ static struct var *embed(struct tape *t, const struct cross_modal *n, const stru
     return op_dropout(t, x, dropout_at(t, n->embed_dropout, one->name, as));
 }
 
-static struct var *look(struct tape *t, const struct looking *one, struct var *x,
-                        const struct attended *to)
-{
-    x = transformer_attend(t, &one->layers, x, to);
-    return op_norm(t, x, NULL, one->norm.gain, one->norm.bias, NORM_EPS, (struct dropout){0});
-}
-
 /* The rows that can be looked at. */
 static struct sequences rows_of(const struct cross_modal *n, const struct view *v)
 {
@@ -252,7 +214,7 @@ static struct var *look_at_other(struct tape *t, const struct cross_modal *n,
                           .masked = true,
                           .offset = offset};
     to.values = n->embed_dropout > 0 && t->train ? embed(t, n, one, k->x, "values") : to.keys;
-    return look(t, one, embed(t, n, one, q->x, "queries"), &to);
+    return looking_apply(t, one, embed(t, n, one, q->x, "queries"), &to);
 }
 
 /* x [B,L,D] -> [B,D], its last frame */
@@ -265,7 +227,7 @@ static struct var *look_at_itself(struct tape *t, const struct cross_modal *n,
                           .masked = true,
                           .last = real ? v->own.last : v->all.last,
                           .seen = real || n->padding == PADDING_MASK ? v->own.all : v->all.all};
-    return look(t, one, embed(t, n, one, place(t, n, x), "queries"), &to);
+    return looking_apply(t, one, embed(t, n, one, place(t, n, x), "queries"), &to);
 }
 
 static void forward(struct part *p)

@@ -189,12 +189,8 @@ VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--
             ("msa-predict", "residual"): (golden_words("mult", "msa-predict"), "mult.predict"),
             ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "lmf.predict"),
             ("msa-loss", "each"): (["--tasks", "msr,each"], "mtfn.loss")}
-<<<<<<< HEAD
 VARIANTS |= {("msa-loss", task): (["--tasks", task], "misa.loss") for task in ("diff", "cmd", "recon")}
-FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "attention": "misa"}  # as these models have it
-=======
-FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "cross-modal": "mult"}  # as these golden models have it
->>>>>>> 715f55e (fuse: cross-modal, modalities that look at one another's frames: MulT)
+FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "attention": "misa", "cross-modal": "mult"}  # as these models have it
 VARIANTS |= {("msa-fuse", how): (golden_words(model, "msa-fuse"), f"{model}.fuse") for how, model in FUSED.items()}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
