@@ -1,11 +1,15 @@
 /* Tensors inside a stage, which no stream shows, as PyTorch has them in golden folders' first
- * batch, inner0.safetensors: what goes from MISA's first LSTMs to its second ones. */
+ * batch, inner0.safetensors: what goes from MISA's first LSTMs to its second ones, and what MulT's
+ * convolutions and transformers make. */
 #include "common/dataset/dataset.h"
+#include "common/nn/layers/conv.h"
+#include "common/nn/layers/looking.h"
 #include "common/nn/layers/lstm.h"
 #include "common/nn/layers/norm.h"
 #include "tests/unit/devices.h"
 
-#define GOLDEN "tests/golden/models/misa/"
+#define MISA "tests/golden/models/misa/"
+#define MULT "tests/golden/models/mult/"
 
 enum { BATCH = 5, MASK = 1 };
 static const double tolerance = 1e-5; /* of a tensor's largest number */
@@ -64,7 +68,7 @@ static void one_modality(struct msa *m, struct device *device, struct dataset *d
     size_t shape[3];
     const float *frames = first_batch(m, d, modality_names[modality], shape);
     struct tensor host = tensor_of("x", F4, frames, 3, shape);
-    params_source(&params, safetensors_open(m, GOLDEN "encode.init.safetensors"), false);
+    params_source(&params, safetensors_open(m, MISA "encode.init.safetensors"), false);
     struct bilstm_layer rnn =
         bilstm_layer(&params, msa_format(m, "%srnn1", letter), "_l0", shape[2], shape[2]);
     const char *name = msa_format(m, "%slayer_norm", letter);
@@ -75,14 +79,101 @@ static void one_modality(struct msa *m, struct device *device, struct dataset *d
     struct var *last[LSTM_DIRECTIONS], *x = tape_input(&t, &host, false);
     x = bilstm_apply(&t, &rnn, x, &lengths, last);
     x = op_norm(&t, x, NULL, norm.gain, norm.bias, NORM_EPS, (struct dropout){0});
-    struct safetensors *inner = safetensors_open(m, GOLDEN "inner0.safetensors");
+    struct safetensors *inner = safetensors_open(m, MISA "inner0.safetensors");
     compare(&t, safetensors_find(inner, name), x, tokens);
+}
+
+/* All numbers of x [B,L,D], or, with `turned`, those of [B,D,L]. */
+static void compare_all(struct tape *t, const struct safetensors *inner, const char *name,
+                        const struct var *x, bool turned)
+{
+    const struct safetensor *want = safetensors_find(inner, name);
+    size_t length = x->shape[1], width = x->shape[2];
+    float *got = msa_calloc(t->m, x->count, sizeof *got);
+    device_copy_out(t->m, t->device, got, x->data, x->count * sizeof *got);
+    assert_int_equal(x->count, want->count);
+    for (size_t i = 0; i < x->count; i++) {
+        size_t b = i / width / length, l = i / width % length, j = i % width;
+        size_t at = turned ? (b * width + j) * length + l : i;
+        double other = (double)((const float *)want->data)[at];
+        if (!(fabs((double)got[i] - other) <= tolerance))
+            fail_msg("%s, %s [%zu]: %.9g but expected %.9g", t->device->name, name, i,
+                     (double)got[i], other);
+    }
+}
+
+/* MulT's sizes. */
+enum { DIM = 4, HEADS = 2, LAYERS = 2, MEMORY_LAYERS = 3 };
+static const char letters[] = "lav";
+
+struct mult {
+    struct params params;
+    struct tape t;
+    const struct safetensors *inner;
+    struct var *x[MODALITIES];
+};
+
+/* sqrt(width) x through the transformer of that name, which looks at sqrt(width) keys, or itself.
+ */
+static struct var *look(struct mult *n, const char *name, size_t layers, struct var *x,
+                        struct var *keys)
+{
+    struct tape *t = &n->t;
+    size_t queries = x->shape[1], rows = keys ? keys->shape[1] : queries, width = x->shape[2];
+    const struct transformer shape = {.heads = HEADS, .count = layers};
+    struct looking l = looking_layers(&n->params, name, width, &shape);
+    float scale = sqrtf((float)width);
+    struct attended to = {.queries = {BATCH, queries, NULL, NULL},
+                          .rows = {BATCH, rows, NULL, NULL},
+                          .masked = true,
+                          .offset = rows > queries ? rows - queries : queries - rows};
+    to.keys = to.values = keys ? op_affine(t, keys, scale, 0) : NULL;
+    x = looking_apply(t, &l, op_affine(t, x, scale, 0), &to);
+    compare_all(t, n->inner, name, x, false);
+    return x;
+}
+
+static void convolve(struct mult *n, struct dataset *d, int i)
+{
+    static const int modalities[] = {TEXT, AUDIO, VISION};
+    static const size_t kernels[] = {3, 1, 2};
+    size_t shape[3];
+    struct msa *m = n->t.m;
+    const char *prefix = msa_format(m, "proj_%c", letters[i]);
+    struct tensor host =
+        tensor_of("x", F4, first_batch(m, d, modality_names[modalities[i]], shape), 3, shape);
+    struct conv_layer conv = conv_layer(&n->params, prefix, shape[2], DIM, kernels[i]);
+    n->x[i] = conv_apply(&n->t, &conv, tape_input(&n->t, &host, false));
+    compare_all(&n->t, n->inner, prefix, n->x[i], true);
+}
+
+static void mult(struct msa *m)
+{
+    struct device *device = device_open(m, m->settings, 2);
+    struct dataset *d = dataset_open(m, MULT "data.pkl", NULL);
+    struct mult n = {.params = params_new(m, device, 1, NULL),
+                     .t = tape_new(m, device, 1),
+                     .inner = safetensors_open(m, MULT "inner0.safetensors")};
+    params_source(&n.params, safetensors_open(m, MULT "fuse.init.safetensors"), false);
+    tape_reset(&n.t, false, 0);
+    for (int i = 0; i < MODALITIES; i++)
+        convolve(&n, d, i);
+    for (int q = 0; q < MODALITIES; q++) {
+        struct var *seen[MODALITIES];
+        int others = 0;
+        for (int k = 0; k < MODALITIES; k++)
+            if (k != q)
+                seen[others++] = look(&n, msa_format(m, "trans_%c_with_%c", letters[q], letters[k]),
+                                      LAYERS, n.x[q], n.x[k]);
+        look(&n, msa_format(m, "trans_%c_mem", letters[q]), MEMORY_LAYERS,
+             op_concat(&n.t, others, seen), NULL);
+    }
 }
 
 static void both(struct msa *m)
 {
     struct device *device = device_open(m, m->settings, 2);
-    struct dataset *d = dataset_open(m, GOLDEN "data.pkl", NULL);
+    struct dataset *d = dataset_open(m, MISA "data.pkl", NULL);
     one_modality(m, device, d, VISION);
     one_modality(m, device, d, AUDIO);
 }
@@ -93,9 +184,16 @@ static void misa_has_frames_between_lstms(void **state)
     run_on_devices(both);
 }
 
+static void mult_has_frames_between_transformers(void **state)
+{
+    (void)state;
+    run_on_devices(mult);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(misa_has_frames_between_lstms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(misa_has_frames_between_lstms),
+                                       cmocka_unit_test(mult_has_frames_between_transformers)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
