@@ -1,6 +1,6 @@
 #include "kernels/cpu/bf16.h"
+#include "kernels/cpu/pairs.h"
 #include <omp.h>
-#include <string.h>
 
 bool cpu_in_bf16(const struct device *d, size_t m, size_t n, size_t k)
 {
@@ -10,20 +10,12 @@ bool cpu_in_bf16(const struct device *d, size_t m, size_t n, size_t k)
 
 /* --- rounding */
 
-static uint16_t rounded(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : nearest);
-}
-
 void cpu_bf16_round(const struct device *d, uint16_t *to, const float *x, size_t n)
 {
     int threads = workers(d, n / 4);
 #pragma omp parallel for simd schedule(static) num_threads(threads)
     for (size_t i = 0; i < n; i++)
-        to[i] = rounded(x[i]);
+        to[i] = (uint16_t)bf16_bits(x[i]);
 }
 
 /* --- products */

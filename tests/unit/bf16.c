@@ -1,8 +1,7 @@
-/* Linear layers on the CPU in bfloat16: sums in double of factors that are rounded to 8 bits, for
- * odd sizes, with what is added to; small products are exact; and what a processor without it
- * says. */
-#include "kernels/philox.h"
-#include "tests/unit/devices.h"
+/* Factors in bfloat16 on the CPU. Linear layers beside sums in double of factors that are rounded
+ * to 8 bits, for odd sizes, with what is added to; small products are exact; attention is
+ * float32's within what rounding leaves. */
+#include "tests/unit/kernels_run.h"
 
 enum { ROWS = 131, IN = 77, OUT = 65, MOST = ROWS * IN };
 
@@ -23,13 +22,10 @@ static double rounded(float x)
     return ldexp(nearbyint(ldexp(part, 8)), power - 8);
 }
 
-static void draw(float *x, size_t n, uint32_t stream)
+static void draw_all(float *x, size_t n, uint32_t stream)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t out[4];
-        philox4x32(out, (uint32_t[4]){(uint32_t)i, 0, stream, 0}, (uint32_t[2]){5, 7});
-        x[i] = (float)(int32_t)out[0] / 2147483648.0f;
-    }
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)draw(stream, i);
 }
 
 struct matrix {
@@ -73,7 +69,7 @@ static void layer(struct msa *m)
     struct device *d = bf16_device(m);
     assert_non_null(strstr(d->name, ":bf16"));
     for (uint32_t i = 0; i < 6; i++) {
-        draw(all[i], sizes[i], i);
+        draw_all(all[i], sizes[i], i);
         on[i] = place(d, all[i], sizes[i]);
     }
     float *on_y = place(d, y, ROWS * OUT);
@@ -140,6 +136,60 @@ static void small(struct msa *m)
     d->release(d, on_w);
 }
 
+/* --- attention */
+
+/* Heads of odd sizes and of one that is too small for it, odd numbers of keys and queries. */
+static struct problem problems[] = {
+    {.pair = &attention_pair, .n = {3, 1, 33, 1}, .rate = .5f},
+    {.pair = &attention_pair, .n = {2, 57, 66, 2}, .rate = .5f},
+    {.pair = &attention_pair, .n = {3, 129, 97, 1}, .rate = .5f, .kind = 1},
+    {.pair = &attention_pair, .n = {2, 401, 192, 2}},
+    {.pair = &attention_pair, .n = {2, 57, 20, 1}},
+    {.pair = &cross_pair, .n = {3, 57, 2, 2, 128}, .rate = .5f, .kind = CROSS_KEY_SPANS},
+    {.pair = &cross_pair, .n = {2, 57, 201, 1, 96}, .rate = .3f, .kind = CROSS_PADDED},
+    {.pair = &cross_pair, .n = {2, 129, 129, 2, 47}, .rate = .3f, .kind = CROSS_MASKED},
+    {.pair = &cross_pair, .n = {9, 57, 99, 2, 33}, .kind = CROSS_MASKED | CROSS_SPANS},
+};
+
+/* The error is .006 of the numbers, both as root mean squares of the array. */
+static void check_near(const struct problem *p, const char *what, const float *a, const float *b,
+                       size_t n)
+{
+    double errors = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        double error = (double)a[i] - (double)b[i];
+        errors += error * error;
+        squares += (double)b[i] * (double)b[i];
+    }
+    if (!(sqrt(errors) <= .006 * sqrt(squares)))
+        fail_msg("problem %td, %s: error %.2g of the numbers", p - problems, what,
+                 sqrt(errors / squares));
+}
+
+static void attention(struct msa *m)
+{
+    struct device *d = bf16_device(m);
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        struct problem *p = &problems[i];
+        struct expected e = {0};
+        make_problem(p);
+        draw_numbers(p, &e);
+        struct given given = given_by(d, p, &e);
+        d->set_precision(d, PRECISION_F32);
+        struct given exact = given_by(d, p, &e);
+        d->set_precision(d, PRECISION_BF16);
+        check_near(p, "output", given.out, exact.out, p->out);
+        for (int j = 0; j < p->pair->inputs; j++)
+            check_near(p, "gradient", given.gradients[j], exact.gradients[j], p->counts[j]);
+        free_given(&given);
+        free_given(&exact);
+        free_expected(&e);
+        free_problem(p);
+    }
+}
+
+/* --- on each level */
+
 static void run_on_cpu(void (*body)(struct msa *m))
 {
     if (possible())
@@ -171,6 +221,12 @@ static void small_products_are_exact(void **state)
     run_on_cpu(small);
 }
 
+static void attention_is_near(void **state)
+{
+    (void)state;
+    run_on_cpu(attention);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -178,6 +234,7 @@ int main(void)
         cmocka_unit_test(factors_are_rounded),
         cmocka_unit_test(to_the_nearest),
         cmocka_unit_test(small_products_are_exact),
+        cmocka_unit_test(attention_is_near),
     };
     return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
 }
