@@ -2,7 +2,8 @@
  * networks are in filters/decompose/. */
 #include "filters/decompose/decompose.h"
 
-static const struct variant *const networks[] = {&decompose_projectors.is, NULL};
+static const struct variant *const networks[] = {&decompose_projectors.is, &decompose_shared.is,
+                                                 NULL};
 
 #define FIELD(name) offsetof(struct trainable_one, name)
 static const struct option options[] = {
@@ -16,6 +17,9 @@ static const struct option options[] = {
 static const struct example examples[] = {
     {"... | msa-encode -p encode.safetensors | msa-decompose -p decompose.safetensors | ...",
      "train, or evaluate, the projectors"},
+    {"... | msa-decompose --how shared --dim 64 -p decompose.safetensors | msa-fuse attention -p "
+     "fuse.safetensors | ...",
+     "MISA's features and their fusion"},
     {0},
 };
 

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const struct variant *const networks[] = {&encode_transformer.is, &encode_bert.is,
-                                                 &encode_dnn.is, &encode_lstm.is, NULL};
+                                                 &encode_dnn.is,         &encode_lstm.is,
+                                                 &encode_bilstm.is,      NULL};
 
 #define FIELD(name) offsetof(struct encode_settings, name)
 static const struct option options[] = {
@@ -32,13 +33,13 @@ static const struct option options[] = {
      .help = "width D of the vectors: BERT's or 768 unless given; evaluation takes it from the "
              "parameters"},
     {0, "hidden", "N", OPTION_INT, FIELD(hidden), NULL, 1, MOST_DIM,
-     .help = "width of a network's layers: 128, for audio 32 of CH-SIMS and 16 of MOSI, unless "
-             "given; evaluation takes it from the parameters",
+     .help = "width of a network's layers: 128, for audio 32 of CH-SIMS and 16 of MOSI, of bilstm "
+             "that of a frame, unless given; evaluation takes it from the parameters",
      .keys = MODALITY_KEYS},
     {0, "lengths", LENGTHS_WORDS, OPTION_CHOICE, FIELD(lengths), "auto", 0, 0,
      .help = LENGTHS_HELP},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
-     .help = "dropout probability in training; of dnn and lstm 0 unless given",
+     .help = "dropout probability in training; of dnn, lstm and bilstm 0 unless given",
      .keys = MODALITY_KEYS},
     {0, "keep", NULL, OPTION_FLAG, FIELD(keep), NULL, 0, 0,
      .help = "leave what is encoded in the records, beside the vectors made of it"},

@@ -3,8 +3,8 @@
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
 
-static const struct variant *const variants[] = {&fuse_concat.is, &fuse_tensor.is,
-                                                 &fuse_low_rank.is, &fuse_memory.is, NULL};
+static const struct variant *const variants[] = {
+    &fuse_concat.is, &fuse_tensor.is, &fuse_low_rank.is, &fuse_memory.is, &fuse_attention.is, NULL};
 
 #define FIELD(name) offsetof(struct fuse_settings, name)
 static const struct option options[] = {
@@ -14,6 +14,8 @@ static const struct option options[] = {
     {0, "out", "N", OPTION_INT, FIELD(out), NULL, 1, FUSE_MOST,
      .help = "width D of f: 128 unless given, of tensor 32, of low-rank 1; evaluation takes it "
              "from the parameters"},
+    {0, "heads", "N", OPTION_INT, FIELD(heads), NULL, 1, FUSE_HEADS,
+     .help = "attention heads: 2 unless given; evaluation takes it from the parameters"},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0", 0, 0.999,
      .help = "dropout probability in training", .keys = FUSE_PLACES},
     {0},
@@ -54,7 +56,7 @@ static const struct program program = {
     .chosen_by = "how",
     .by_operand = true,
     .examples = examples,
-    .see_also = "msa-encode(1), msa-predict(1), msa-stream(5), msa(7)",
+    .see_also = "msa-encode(1), msa-decompose(1), msa-predict(1), msa-stream(5), msa(7)",
     .run = run,
     .at_fail = stage_at_fail,
 };

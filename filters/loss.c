@@ -5,9 +5,11 @@
 #include "filters/loss/loss.h"
 
 /* In the order in which they are computed. */
-static const struct variant *const tasks[] = {&loss_msr.is, &loss_msc.is,  &loss_uni.is,
-                                              &loss_cl.is,  &loss_each.is, NULL};
-_Static_assert((sizeof tasks / sizeof *tasks - 1) * MODALITIES <= LOSS_TASKS, "room for all tasks");
+static const struct variant *const tasks[] = {&loss_msr.is, &loss_msc.is,   &loss_uni.is,
+                                              &loss_cl.is,  &loss_each.is,  &loss_diff.is,
+                                              &loss_cmd.is, &loss_recon.is, NULL};
+/* Of them one is by modality. */
+_Static_assert(sizeof tasks / sizeof *tasks - 2 + MODALITIES <= LOSS_TASKS, "room for all tasks");
 
 static const struct example examples[] = {
     {"... | msa-predict -p predict.safetensors | msa-loss | msa-gdwg | msa-metrics | msa-backprop",
@@ -19,6 +21,9 @@ static const struct example examples[] = {
     {"... | msa-predict --each 32 -p predict.safetensors | msa-loss --tasks msr,each --weights "
      "each=.5 | msa-backprop",
      "sentiment of each modality beside that of all"},
+    {"... | msa-loss --tasks msr,diff,cmd,recon --regression mse --weights diff=.3,recon=.8 | "
+     "msa-backprop",
+     "MISA's losses, behind msa-decompose --how shared"},
     {0},
 };
 

@@ -41,6 +41,17 @@ FUSED = {
     "metrics": LINE["metrics"],
     "backprop": LINE["backprop"],
 }
+# And where it is behind MISA's decomposition.
+SHARED = {
+    "load": LINE["load"],
+    "encode": LINE["encode"],
+    "decompose": ("msa-decompose --how shared --dim 16 -p new/decompose", None),
+    "fuse": ("msa-fuse attention -p new/fuse", None),
+    "predict": ("msa-predict --head mlp -p new/predict", None),
+    "loss": ("msa-loss --tasks msr,diff,cmd,recon", None),
+    "metrics": LINE["metrics"],
+    "backprop": LINE["backprop"],
+}
 # The first command that fails ends a script; 141 is that of a program whose reader has seen enough (msa-dump -n).
 START = "set -uo pipefail\ntrap 'status=$?; [ $status -eq 141 ] || exit $status' ERR\n"
 STAGE = r"msa-({0})\b|\b({0})_stage\.py".format("|".join(LINE | FUSED))
@@ -109,7 +120,8 @@ def complete(command):
     front = re.match(r"\.\.\. \| ", command)
     back = re.search(r" \| \.\.\.$", command)
     training = "--train" in command or not {"fuse", "loss", "gdwg", "backprop"}.isdisjoint(names)
-    line = FUSED if "fuse" in names else LINE
+    shared = "recon" in command or {"decompose", "fuse"} <= set(names)
+    line = SHARED if shared else FUSED if "fuse" in names else LINE
     order = list(line)
     if names and front:
         before = usual(line, training, order[:order.index(names[0])])

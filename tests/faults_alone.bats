@@ -17,17 +17,23 @@ faults() {
 @test "msa-encode by bert: every call fails" { faults "encode bert"; }
 @test "msa-encode by dnn: every call fails" { faults "encode dnn"; }
 @test "msa-encode by lstm: every call fails" { faults "encode lstm"; }
+@test "msa-encode by bilstm: every call fails" { faults "encode bilstm"; }
 @test "msa-decompose: every call fails" { faults decompose; }
+@test "msa-decompose by shared: every call fails" { faults "decompose shared"; }
 @test "msa-fuse by concat: every call fails" { faults "fuse concat"; }
 @test "msa-fuse by tensor: every call fails" { faults "fuse tensor"; }
 @test "msa-fuse by low-rank: every call fails" { faults "fuse low-rank"; }
 @test "msa-fuse by memory: every call fails" { faults "fuse memory"; }
+@test "msa-fuse by attention: every call fails" { faults "fuse attention"; }
 @test "msa-predict: every call fails" { faults predict; }
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }
 @test "msa-predict without parameters: every call fails" { faults "predict none"; }
 @test "msa-loss: every call fails" { faults loss; }
 @test "msa-loss of each modality: every call fails" { faults "loss each"; }
+@test "msa-loss of samples apart: every call fails" { faults "loss diff"; }
+@test "msa-loss of samples alike: every call fails" { faults "loss cmd"; }
+@test "msa-loss of what is made anew: every call fails" { faults "loss recon"; }
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }
 @test "msa-dump: every call fails" { faults dump; }

@@ -324,7 +324,7 @@ training() {
     refused "concat --order audio,sound" 2 "--order: 'sound' is none of text, vision, audio"
     refused "concat --order audio,text,audio" 2 "--order: 'audio' is there twice"
     refused "concat --rank 3" 2 "--rank is for low-rank, not for concat"
-    refused "memory --order audio" 2 "--order is for concat, tensor, low-rank, not for memory"
+    refused "memory --order audio" 2 "--order is for concat, tensor, low-rank, attention, not for memory"
     refused "concat --dropout att1=.2" 2 "--dropout: concat has one place, not att1|att2|gamma1|gamma2"
     refused "concat -p low-rank" 2 "concat given but low-rank has low-rank"
     "$PYTHON" -c "import sys; sys.path[:0] = ['$ROOT/tests/interop']

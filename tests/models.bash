@@ -1,8 +1,8 @@
-# The small baselines' golden lines, as their folders say them: shared by models*.bats.
+# The baselines' golden lines, as their folders say them: shared by models*.bats.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # used by those that load this
-MODELS='lf-dnn tfn lmf mfn mlf-dnn mtfn'
+MODELS='lf-dnn tfn lmf mfn mlf-dnn mtfn misa'
 
 # model NAME: $G is its golden folder, $R that of the run, and filters[] its line, a program each.
 model() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What any line can do, the small baselines' can: modalities that are missing, sets without labels, recordings, a stage in
+# What any line can do, the baselines' can: modalities that are missing, sets without labels, recordings, a stage in
 # Python in between, kills.
 load helper
 load models.bash
@@ -21,6 +21,11 @@ ok() {
     [ "$status" -eq 0 ] || { echo "$1: $output" && return 1; }
 }
 
+# The line's options that are for text alone are left out.
+without_bert() {
+    mapfile -t filters < <(printf '%s\n' "${filters[@]}" | sed -E 's/ --(bert|pool|names text=)[^ ]*( [^- ][^ ]*)?//g')
+}
+
 # Puts a forgery in front of a program: before NAME CODE, of the line on stdin.
 before() {
     sed "s#| msa-$1 #| $PYTHON $ROOT/tests/forge.py '$2' &#"
@@ -31,6 +36,7 @@ before() {
         for drop in text audio; do
             model "$name"
             rm -f run/*
+            [ $drop != text ] || without_bert
             ok "$(trained "--drop $drop" 1 | sed "s/,each_$drop=[0-9.]*//; s/each_$drop=[0-9.]*,//")"
             ok "$(evaluated "--drop $drop") | msa-metrics --predictions run/predictions.tsv"
             [[ $output != *warning* ]] || { echo "$output" && false; }
@@ -44,11 +50,10 @@ before() {
         model "$name"
         rm -f run/*
         ok "$(trained '' 1)"
-        if [ "$name" = mfn ]; then
-            ok "$(evaluated | before fuse 'if kind == "D": tensors["audio"] = tensors["audio"] * 0') | msa-metrics --predictions zeros.tsv"
-        else
-            ok "$(evaluated | before fuse 'if kind == "D": tensors["h_audio"] = tensors["h_audio"] * 0') | msa-metrics --predictions zeros.tsv"
-        fi
+        tensor=h_audio reader=fuse
+        [ "$name" != mfn ] || tensor=audio
+        [ "$name" != misa ] || reader=decompose
+        ok "$(evaluated | before $reader "if kind == \"D\": tensors[\"$tensor\"] = tensors[\"$tensor\"] * 0") | msa-metrics --predictions zeros.tsv"
         ok "$(evaluated '--drop audio') | msa-metrics --predictions missing.tsv"
         [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
         diff <(cut -f 1-4 zeros.tsv) <(cut -f 1-4 missing.tsv)
@@ -86,20 +91,23 @@ alone() {
 }
 
 @test "a stage in Python changes nothing; on recordings each stage alone gives the same bytes" {
-    for name in mfn mtfn; do
+    for name in mfn mtfn misa; do
         model "$name"
         rm -rf run was && mkdir run
         ok "$(trained)"
         mv run was && mkdir run
-        ok "$(trained | before predict '' | sed 's# | msa-\(fuse\|predict\|loss\)# | msa-dump -t --record \1.msa&#g')"
-        for stage in fuse predict; do
-            cmp {was,run}/$stage.safetensors
+        ok "$(trained | before predict '' | sed 's# | msa-\(decompose\|fuse\|predict\|loss\)# | msa-dump -t --record \1.msa&#g')"
+        stages='fuse predict'
+        [ "$name" != misa ] || stages="decompose $stages"
+        for stage in $stages; do
+            cmp {was,run}/"$stage.safetensors"
         done
         rm -rf run && mkdir run
+        [ "$name" != misa ] || alone decompose.msa decompose fuse.msa
         alone fuse.msa fuse predict.msa
         alone predict.msa predict loss.msa
-        for stage in fuse predict; do
-            cmp {was,run}/$stage.safetensors
+        for stage in $stages; do
+            cmp {was,run}/"$stage.safetensors"
         done
     done
 }
@@ -110,12 +118,12 @@ killing() {
 }
 
 @test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
-    for name in mfn mtfn lmf; do
+    for name in mfn mtfn lmf misa; do
         model "$name"
         rm -rf run whole && mkdir run
         ok "$(trained '' 4)"
         mv run whole
-        for each in encode fuse predict; do
+        for each in encode decompose fuse predict; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
             trained '' 4 | killing "msa-$each" 10 >killed.bash

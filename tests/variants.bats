@@ -50,7 +50,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
 @test "an option that no chosen network takes is refused by name" {
     refused "--text features --bert $GOLDEN" "--bert is for bert, not for transformer"
     refused "--text features --pool cls" "--pool is for bert, not for transformer"
-    refused "--net gru" "--net: 'gru' is none of auto|transformer|bert|dnn|lstm"
+    refused "--net gru" "--net: 'gru' is none of auto|transformer|bert|dnn|lstm|bilstm"
     refused "--net vision=bert $SMALL" "--net: bert is for text, not for vision"
     refused "--text bert --only vision" "--text bert, but --only vision leaves text out"
     refused "--dropout taste=.5" "--dropout: 'taste' is none of text|vision|audio"
@@ -71,7 +71,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
         [ "$output" = "msa-encode: ${option%%=*} is for $networks, which nothing here goes through" ]
     done <<'END'
 --heads=2 transformer
---dropout=.1 transformer, dnn, lstm
+--dropout=.1 transformer, dnn, lstm, bilstm
 --dim=16 transformer, bert
 --layers=text=1 transformer
 --out=text=1 lstm

@@ -155,6 +155,13 @@ struct var *tape_slice(struct tape *t, struct var *x, size_t at, int rank, const
     return v;
 }
 
+struct var *tape_detached(struct tape *t, struct var *x)
+{
+    struct var *v = describe(t, x->rank, x->shape);
+    v->data = x->data;
+    return v;
+}
+
 void tape_seed(struct tape *t, struct var *x, const float *host)
 {
     if (tape_owner(x)->grad)

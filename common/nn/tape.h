@@ -80,6 +80,8 @@ struct var *tape_view(struct tape *t, struct var *x, int rank, const size_t *sha
 /* Likewise those of x from element `at` on, as many as the shape has; what is outside of x's last
  * one fails the run. Columns of rows are no slice: op_attention takes such where they stand. */
 struct var *tape_slice(struct tape *t, struct var *x, size_t at, int rank, const size_t *shape);
+/* The same numbers, through which no gradient goes back to x. */
+struct var *tape_detached(struct tape *t, struct var *x);
 /* The variable of which x is a view or a slice, or x itself: their gradients are in one place. */
 struct var *tape_owner(struct var *x);
 /* Puts a gradient there from the host (a second one is an error of the caller), count floats; or

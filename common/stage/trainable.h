@@ -72,9 +72,10 @@ struct trainable_end {
 /* Of a modality's frames, those that count (trainable_lengths.h). */
 struct trainable_lengths {
     bool counted;                      /* they are asked for */
-    bool own;                          /* each sample's own */
+    bool cut;                          /* frames that count in no sample are left out */
     const struct schema_entry *frames; /* NULL: none arrive */
-    const struct schema_entry *says;   /* how many are a sample's own; NULL: frames themselves do */
+    const struct schema_entry *says;   /* how many count, or frames up to padding; NULL: all do */
+    size_t longest;                    /* of the current record, the most that count, where cut */
     struct lengths now;                /* of the current record */
 };
 

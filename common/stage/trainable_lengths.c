@@ -8,7 +8,8 @@ enum { MASK = 1, ROWS = 3 /* of tokens: ids, mask, segments */ };
 
 /* --- what says it --- */
 
-/* The tensor that says how many frames are a sample's own; NULL: the frames themselves do. */
+/* The tensor that says how many frames are a sample's own: that of its lengths, text's tokens, or
+ * the frames themselves; NULL: none of them arrives. */
 static const struct schema_entry *who_says(const struct trainable *t, int modality)
 {
     const struct schema_entry *lengths = trainable_arrives(t, length_names[modality]),
@@ -22,16 +23,18 @@ static const struct schema_entry *who_says(const struct trainable *t, int modali
         msa_fail(t->m, MSA_CORRUPT, "header: '%s' is %s %s but expected integers %s", says->name,
                  dtype_names[says->dtype], tensor_shape_text(shape, says->rank, says->shape),
                  says == lengths ? "[*]" : "[*,3,*]");
-    return says;
+    return says ? says : schema_floats(t->m, &t->arrived, modality_names[modality], 3);
 }
 
 /* Notes the option, and has the frames counted; frames NULL: none arrive. */
 static void count(struct trainable *t, int modality, const struct schema_entry *frames, int given)
 {
-    bool own = trainable_choice(t, "lengths", LENGTHS_WORDS, given, LENGTHS_ALL) == LENGTHS_OWN;
+    int kind = trainable_choice(t, "lengths", LENGTHS_WORDS, given, LENGTHS_ALL);
     struct trainable_lengths *l = &t->lengths[modality];
-    *l = (struct trainable_lengths){.counted = true, .own = own && frames, .frames = frames};
-    if (l->own)
+    *l = (struct trainable_lengths){.counted = true, .frames = frames};
+    if (kind == LENGTHS_TEXT && frames)
+        l->says = who_says(t, TEXT);
+    if (kind != LENGTHS_ALL && frames && !l->says)
         l->says = who_says(t, modality);
 }
 
@@ -49,6 +52,11 @@ struct sequence trainable_no_sequence(struct trainable *t, int modality, size_t 
 {
     count(t, modality, NULL, given);
     return (struct sequence){.modality = modality, .width = width, .missing = true};
+}
+
+void trainable_cut(struct trainable *t, int modality)
+{
+    t->lengths[modality].cut = true;
 }
 
 void trainable_drop_modality(struct trainable *t, int modality)
@@ -73,13 +81,13 @@ static size_t said_length(const struct trainable *t, const struct tensor *length
     return (size_t)length;
 }
 
-/* Tokens whose mask is not 0. There may be more than frames, which a mean may be. */
-static size_t masked_length(const struct tensor *tokens, size_t sample, size_t most)
+/* Tokens whose mask is not 0. */
+static size_t masked_length(const struct tensor *tokens, size_t sample)
 {
     size_t length = tokens->shape[2], count = 0;
     for (size_t i = 0; i < length; i++)
         count += tensor_value(tokens, (sample * ROWS + MASK) * length + i) != 0;
-    return count < most ? count : most;
+    return count;
 }
 
 /* Up to the last frame that is no padding; `frame` has room for one. */
@@ -96,28 +104,36 @@ static size_t found_length(const struct tensor *frames, size_t sample, float *fr
     return length + 1;
 }
 
-/* own[B] */
+/* own[B]: one frame at least, and as many as there are at most, of which a text may have more. */
 static void count_own(struct trainable *t, const struct trainable_lengths *l, int32_t *own)
 {
+    const struct tensor *says = record_promised(t->record, l->says);
+    bool lengths = says->rank == 1, frames = l->says->dtype == F4;
     size_t most = l->frames->shape[1];
-    const struct tensor *says = record_promised(t->record, l->says ? l->says : l->frames);
-    float *frame = msa_calloc(t->m, l->frames->shape[2], sizeof *frame);
+    size_t text = strcmp(says->name, length_names[TEXT]) == 0 ? INT32_MAX : most;
+    float *frame = frames ? msa_calloc(t->m, says->shape[2], sizeof *frame) : NULL;
     for (size_t i = 0; i < t->record->samples; i++) {
-        size_t length = !l->says          ? found_length(says, i, frame)
-                        : says->rank == 1 ? said_length(t, says, i, most)
-                                          : masked_length(says, i, most);
-        own[i] = (int32_t)(length ? length : 1);
+        size_t length = lengths  ? said_length(t, says, i, text)
+                        : frames ? found_length(says, i, frame)
+                                 : masked_length(says, i);
+        own[i] = (int32_t)(!length ? 1 : length < most ? length : most);
     }
     msa_free(t->m, frame);
 }
 
 static void read_one(struct trainable *t, struct trainable_lengths *l)
 {
-    size_t batch = t->record->samples;
-    int32_t *own = l->own ? msa_calloc(t->m, batch, sizeof *own) : NULL;
+    size_t batch = t->record->samples, length = l->frames ? l->frames->shape[1] : 1;
+    int32_t *own = l->says ? msa_calloc(t->m, batch, sizeof *own) : NULL;
     if (own)
         count_own(t, l, own);
-    l->now = op_lengths(&t->tape, batch, l->frames ? l->frames->shape[1] : 1, own);
+    if (own && l->cut) {
+        length = 1;
+        for (size_t i = 0; i < batch; i++)
+            length = (size_t)own[i] > length ? (size_t)own[i] : length;
+    }
+    l->longest = length;
+    l->now = op_lengths(&t->tape, batch, length, own);
     msa_free(t->m, own);
 }
 
@@ -130,12 +146,23 @@ void trainable_lengths_read(struct trainable *t)
 
 /* --- what networks get --- */
 
+/* [B,L,F] -> [B,length,F] */
+static struct var *first_frames(struct tape *t, struct var *x, size_t length)
+{
+    size_t batch = x->shape[0], width = x->shape[2];
+    struct var *rows = tape_view(t, x, 2, (size_t[]){batch, x->shape[1] * width});
+    rows = op_columns(t, (struct columns){rows, 0}, length * width);
+    return tape_view(t, rows, 3, (size_t[]){batch, length, width});
+}
+
 struct var *sequence_frames(struct trainable *t, const struct sequence *s)
 {
+    const struct trainable_lengths *l = &t->lengths[s->modality];
     if (s->missing)
         return tape_zeros(&t->tape, 3, (size_t[]){t->record->samples, 1, s->width});
-    return frames_apply(&t->tape, &s->frames, trainable_input(t, modality_names[s->modality]),
-                        NULL);
+    struct var *x =
+        frames_apply(&t->tape, &s->frames, trainable_input(t, modality_names[s->modality]), NULL);
+    return l->cut && l->longest < x->shape[1] ? first_frames(&t->tape, x, l->longest) : x;
 }
 
 const struct lengths *sequence_lengths(const struct trainable *t, const struct sequence *s)

@@ -5,6 +5,6 @@
 
 #include "common/stage/trainable.h"
 
-extern const struct model decompose_projectors;
+extern const struct model decompose_projectors, decompose_shared;
 
 #endif

@@ -35,6 +35,14 @@ struct features features_listed(const char *list, size_t width)
     return f;
 }
 
+int features_similarities(const struct features *f)
+{
+    int count = 0;
+    while (count < f->count && f->which[count] < MODALITIES)
+        count++;
+    return count;
+}
+
 int features_index(const struct features *f, const char *name)
 {
     int i = 0;

@@ -27,6 +27,8 @@ struct features features_listed(const char *list, size_t width);
 /* The list of those in `f` that are not in `without` (may be NULL); returns text. */
 const char *features_list(char text[FEATURES_TEXT], const struct features *f,
                           const struct features *without);
+/* How many of them are similarity features. */
+int features_similarities(const struct features *f);
 int features_index(const struct features *f, const char *name); /* -1: not among them */
 /* The label that a feature is to predict: similarity the joint one, dissimilarity its own. */
 int feature_label(int feature);

@@ -32,7 +32,7 @@ struct encode {
     struct bert_config config;  /* of BERT, where text goes through it */
 };
 
-extern const struct model encode_transformer, encode_bert, encode_dnn, encode_lstm;
+extern const struct model encode_transformer, encode_bert, encode_dnn, encode_lstm, encode_bilstm;
 
 /* The prefix of the names of a model's parameters for a modality, of ENCODE_PREFIX bytes at most:
  * as --names says, else as files with initial values have noted for that network, else `usual`;

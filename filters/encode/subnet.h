@@ -1,4 +1,4 @@
-/* What the encoders of MMSA's small models share: frames as they arrive, a width of their own, and
+/* What the encoders of MMSA's models share: frames as they arrive, a width of their own, and
  * MMSA's names (msa-model(7), Encoders of the small models). */
 #ifndef MSA_SUBNET_H
 #define MSA_SUBNET_H
@@ -16,5 +16,8 @@ struct subnet {
 /* For build(): all that is there before the network's own layers; the modality's tensors go no
  * further. */
 struct subnet subnet_build(struct part *p, const struct model *model);
+/* The same with another usual prefix and width, 0 being that of a frame. */
+struct subnet subnet_named(struct part *p, const struct model *model, const char *usual,
+                           long hidden);
 
 #endif

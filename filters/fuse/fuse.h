@@ -8,17 +8,18 @@
 
 /* The places of dropout in a variant that has several; others have one. */
 #define FUSE_PLACES "att1|att2|gamma1|gamma2"
-enum { ATT1, ATT2, GAMMA1, GAMMA2, PLACES, FUSE_MOST = 65536 /* widths */ };
+enum { ATT1, ATT2, GAMMA1, GAMMA2, PLACES };
+enum { FUSE_MOST = 65536 /* widths */, FUSE_HEADS = 1024 };
 
 /* Options that are no single variant's: each takes those that it makes use of. */
 struct fuse_settings {
     struct trainable_settings trainable;
     const char *order;      /* NULL: not given */
-    long out;               /* 0: likewise */
+    long out, heads;        /* 0: likewise */
     double dropout[PLACES]; /* by place */
 };
 
-extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory;
+extern const struct model fuse_concat, fuse_tensor, fuse_low_rank, fuse_memory, fuse_attention;
 
 /* For build(): D, as --out says, else as files with initial values have noted, else `usual`; noted,
  * and f [B,D] is declared. */

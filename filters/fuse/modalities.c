@@ -165,14 +165,23 @@ static struct fused find(struct trainable *t, const struct kind *kind, const cha
     return all;
 }
 
-struct fused fuse_vectors(struct trainable *t)
+static struct fused find_vectors(struct trainable *t, const struct kind *kind)
 {
-    const struct kind vectors = {'h', "vectors", "audio,vision,text"};
-    struct fused all = find(t, &vectors, ((const struct fuse_settings *)t->settings)->order);
+    struct fused all = find(t, kind, ((const struct fuse_settings *)t->settings)->order);
     for (int i = 0; i < all.count; i++)
         if (all.of[i].arrives)
             trainable_reads(t, all.of[i].name);
     return all;
+}
+
+struct fused fuse_vectors(struct trainable *t)
+{
+    return find_vectors(t, &(struct kind){'h', "vectors", "audio,vision,text"});
+}
+
+struct fused fuse_features(struct trainable *t, char letter, const char *usual)
+{
+    return find_vectors(t, &(struct kind){letter, "features", usual});
 }
 
 struct fused fuse_frames(struct trainable *t, const char *usual)

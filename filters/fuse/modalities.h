@@ -30,6 +30,9 @@ void fuse_check_order(struct msa *m, const char *order);
  * MSA_USAGE, another width with MSA_CORRUPT. So does, with MSA_FAILED, that none of them arrives.
  */
 struct fused fuse_vectors(struct trainable *t);
+/* The same of another letter than h, "d_audio", in the order `usual` unless --order says another.
+ */
+struct fused fuse_features(struct trainable *t, char letter, const char *usual);
 /* The same of frames, which are not declared (trainable_frames.h does), in the order `usual`: no
  * option changes it. */
 struct fused fuse_frames(struct trainable *t, const char *usual);

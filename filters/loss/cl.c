@@ -17,19 +17,11 @@ static const struct option options[] = {
 };
 #undef FIELD
 
-static int similarities(const struct features *f)
-{
-    int count = 0;
-    while (count < f->count && feature_label(f->which[count]) == LABEL_JOINT)
-        count++;
-    return count;
-}
-
 static bool begin(struct loss *l, void *self)
 {
     struct features *features = self;
     *features = features_find(l->m, &l->stage->header->schema);
-    if (similarities(features) >= 2)
+    if (features_similarities(features) >= 2)
         return true;
     msa_warn(l->m, "task cl is left out: a positive pair needs two modalities");
     return false;
@@ -43,7 +35,7 @@ static struct var *compute(struct loss *l, void *self)
     for (int i = 0; i < features->count; i++)
         all[i] = loss_operand(l, features->names[i]);
     struct var *cosines = op_cosines(&l->tape, all[0], features->count - 1, all + 1);
-    return op_contrast(&l->tape, cosines, (size_t)similarities(features) - 1,
+    return op_contrast(&l->tape, cosines, (size_t)features_similarities(features) - 1,
                        (enum contrast)s->contrast, (float)s->tau_m);
 }
 

@@ -31,6 +31,7 @@ struct task {
     void (*restore)(struct loss *l, void *self, const value *state);
 };
 extern const struct task loss_msr, loss_msc, loss_uni, loss_cl, loss_each;
+extern const struct task loss_diff, loss_cmd, loss_recon;
 
 /* Options that are no single task's. */
 extern const struct option loss_options[];

@@ -181,11 +181,15 @@ SUBNETS = ["--init", str(MODELS / "lf-dnn/encode.init.safetensors"), "--lengths"
 VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--pool", "mean"], "tokens.msa"),
             ("msa-encode", "dnn"): (SUBNETS + ["dnn", "--only", "vision", "--hidden", "10"], "lf-dnn.encode"),
             ("msa-encode", "lstm"): (SUBNETS + ["lstm", "--only", "text", "--hidden", "9", "--out", "15"], "lf-dnn.encode"),
+            ("msa-encode", "bilstm"): (["--only", "audio", "--net", "bilstm", "--lengths", "text", "--init",
+                                        str(MODELS / "misa/encode.init.safetensors")], "misa.encode"),
+            ("msa-decompose", "shared"): (golden_words("misa", "msa-decompose"), "misa.decompose"),
             ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa"),
             ("msa-predict", "mlp"): (golden_words("mtfn", "msa-predict"), "mtfn.predict"),
             ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "lmf.predict"),
             ("msa-loss", "each"): (["--tasks", "msr,each"], "mtfn.loss")}
-FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn"}  # as these golden models have it
+VARIANTS |= {("msa-loss", task): (["--tasks", task], "misa.loss") for task in ("diff", "cmd", "recon")}
+FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "attention": "misa"}  # as these models have it
 VARIANTS |= {("msa-fuse", how): (golden_words(model, "msa-fuse"), f"{model}.fuse") for how, model in FUSED.items()}
 LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-predict": ["joint"],
         "msa-loss": ["msr", "msc", "uni", "cl"]}
@@ -240,7 +244,7 @@ def make_golden(folder, source):
     model, reader = source.split(".")
     reads = folder / "records"
     make(["msa-load", "--split", "test", str(MODELS / model / "data.pkl")], reads)
-    for program in ("encode", "fuse", "predict"):
+    for program in ("encode", "decompose", "fuse", "predict"):
         words = golden_words(model, f"msa-{program}")
         if program == reader:
             break

@@ -1,27 +1,7 @@
 /* ConFEDE's frame encoder, with its parameter names. */
 #include "common/nn/layers/frame_encoder.h"
 #include <assert.h>
-#include <math.h>
 #include <string.h>
-
-/* PyTorch's names and initial values of a layer. */
-static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
-{
-    struct transformer_layer l = {.name = prefix};
-    const size_t qkv[] = {3 * dim, dim}, out[] = {dim, dim};
-    const struct init zero = init_constant(0);
-    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
-                              init_xavier_uniform(2, qkv), 2, qkv);
-    l.qkv.bias = params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), zero, 1, qkv);
-    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"),
-                              init_uniform(1 / sqrtf((float)dim)), 2, out);
-    l.out.bias = params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), zero, 1, out);
-    l.linear1 = linear_layer(p, params_name(p, prefix, "linear1"), dim, dim);
-    l.linear2 = linear_layer(p, params_name(p, prefix, "linear2"), dim, dim);
-    l.norm1 = norm_layer(p, params_name(p, prefix, "norm1"), dim);
-    l.norm2 = norm_layer(p, params_name(p, prefix, "norm2"), dim);
-    return l;
-}
 
 /* All start equal: PyTorch's TransformerEncoder copies one layer. */
 static void stack_layers(struct params *p, struct encoder *e)
@@ -32,7 +12,7 @@ static void stack_layers(struct params *p, struct encoder *e)
     for (size_t i = 0; i < e->shape.layers; i++) {
         const char *name = msa_format(p->m, "%s.%zu", stack, i);
         params_draw_as(p, name, first);
-        e->stack.layers[i] = layer(p, name, e->shape.dim);
+        e->stack.layers[i] = transformer_layer(p, name, e->shape.dim, e->shape.dim);
     }
 }
 

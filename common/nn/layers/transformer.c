@@ -1,5 +1,25 @@
 /* Transformer layers. */
 #include "common/nn/layers/transformer.h"
+#include <math.h>
+
+struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim,
+                                           size_t inner)
+{
+    struct transformer_layer l = {.name = prefix};
+    const size_t qkv[] = {3 * dim, dim}, out[] = {dim, dim};
+    const struct init zero = init_constant(0);
+    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
+                              init_xavier_uniform(2, qkv), 2, qkv);
+    l.qkv.bias = params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), zero, 1, qkv);
+    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"),
+                              init_uniform(1 / sqrtf((float)dim)), 2, out);
+    l.out.bias = params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), zero, 1, out);
+    l.linear1 = linear_layer(p, params_name(p, prefix, "linear1"), dim, inner);
+    l.linear2 = linear_layer(p, params_name(p, prefix, "linear2"), inner, dim);
+    l.norm1 = norm_layer(p, params_name(p, prefix, "norm1"), dim);
+    l.norm2 = norm_layer(p, params_name(p, prefix, "norm2"), dim);
+    return l;
+}
 
 static struct var *normed(struct tape *t, const struct transformer *s, const struct norm_layer *n,
                           struct var *x)

@@ -13,6 +13,11 @@ struct transformer_layer {
     struct norm_layer norm1, norm2;
 };
 
+/* One with the names and initial values of PyTorch's TransformerEncoderLayer, PREFIX.self_attn,
+ * .linear1, of width `inner`, .linear2, .norm1 and .norm2; the prefix is referenced. */
+struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim,
+                                           size_t inner);
+
 enum norm_order { NORM_BEHIND, NORM_IN_FRONT };
 enum activation { ACTIVATION_GELU, ACTIVATION_RELU };
 

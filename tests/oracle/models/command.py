@@ -1,6 +1,6 @@
 """The two commands of a small model's reference, for its file to run as `command.main(sys.modules[__name__])`:
 
-  NAME.py golden DIR [--seed N] [--labels sims|mosi]
+  NAME.py golden DIR [--seed N] [--labels sims|mosi] [--samples N]
       a small data set, initial values and the trajectory of a training in DIR; sizes are drawn from the seed, no two of a
       model alike, and expected.json's notes hold them and the line of filters that must give the same numbers
   NAME.py bench [--set sims|mosi|mosei] [--batch N] [--steps N] [--threads N]
@@ -64,7 +64,7 @@ def golden(m, a):
     aligned = getattr(m, "aligned", lambda labels: False)(a.labels)
     if aligned:
         c["lengths"] = dict.fromkeys(MODS, c["lengths"]["text"])
-    data = make_data(f"{a.dir}/data.pkl", a.seed, a.labels, c["feats"], c["lengths"], aligned)
+    data = make_data(f"{a.dir}/data.pkl", a.seed, a.labels, c["feats"], c["lengths"], aligned, sizes=(a.samples or 17, 6, 8))
     torch.manual_seed(a.seed)
     model = m.Model(c)
     perturb(model)
@@ -75,14 +75,20 @@ def golden(m, a):
     print(f"{len(log)} steps, last total loss {log[-1]['total']:.6f}")
 
 
-def bench(m, a):
+def batch_of(c, batch):
+    frames = {k: (c["lengths"][k] if k == "text" else 1, f) for k, f in c["feats"].items()}
+    b = {k: torch.randn(batch, *shape) for k, shape in frames.items()}
+    b.update({name: torch.rand(batch) * 2 - 1 for name in ("label", *("label_" + k for k in MODS))})
+    return b
+
+
+def bench(m, a, batch_of=batch_of):
     if a.threads:
         torch.set_num_threads(a.threads)
-    c, frames = m.SETS[a.set], FRAMES[a.set]
+    frames = FRAMES[a.set]
+    c = dict(feats={k: f for k, (_, f) in frames.items()}, lengths={k: l for k, (l, _) in frames.items()}, **m.SETS[a.set])
     batch = a.batch or c["batch"]
-    model = m.Model(dict(c, feats={k: f for k, (_, f) in frames.items()})).train()
-    b = {k: torch.randn(batch, length if k == "text" else 1, feat) for k, (length, feat) in frames.items()}
-    b.update({name: torch.rand(batch) * 2 - 1 for name in ("label", *("label_" + k for k in MODS))})
+    model, b = m.Model(c).train(), getattr(m, "batch_of", batch_of)(c, batch)
     w = m.weights(c) if hasattr(m, "weights") else {}
     opt, times = m.optimizer(model, c), []
     for _ in range(a.steps + 2):
@@ -91,8 +97,9 @@ def bench(m, a):
         opt.zero_grad(); total.backward(); opt.step()
         times.append(time.perf_counter() - start)
     times = sorted(times[2:])
-    print(f"set={a.set} batch={batch} threads={torch.get_num_threads()} torch={torch.__version__} "
-          f"median_s={times[len(times) // 2]:.4f} min_s={times[0]:.4f}")
+    padding = {k: 1 - float((b[k].abs().sum(-1) > 0).float().mean()) for k in MODS if k in b}
+    print(" ".join(f"padding_{k}={v:.2f}" for k, v in padding.items()), f"set={a.set} batch={batch} threads={torch.get_num_threads()} "
+          f"torch={torch.__version__} median_s={times[len(times) // 2]:.4f} min_s={times[0]:.4f}")
 
 
 def line(m, a):
@@ -106,11 +113,12 @@ def line(m, a):
     print(f"msa-backprop --optimizer adam --warmup 0 --schedule constant --no-decay '' {options['backprop']}")
 
 
-def main(m):
+def main(m, golden=golden, bench=bench, line=line):
     p = argparse.ArgumentParser(description=m.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(required=True)
     g = sub.add_parser("golden"); g.set_defaults(run=golden)
     g.add_argument("dir"); g.add_argument("--seed", type=int, default=m.SEED); g.add_argument("--labels", choices=("sims", "mosi"), default=m.LABELS)
+    g.add_argument("--samples", type=int, help="of train")
     b = sub.add_parser("bench"); b.set_defaults(run=bench)
     b.add_argument("--set", choices=m.SETS, default="sims"); b.add_argument("--batch", type=int)
     b.add_argument("--steps", type=int, default=5); b.add_argument("--threads", type=int)
