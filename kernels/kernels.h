@@ -138,8 +138,9 @@ struct device {
      * device begins and alone copies, comes before what is begun in others after it, and goes on
      * when they have ended. NULL: there is one. */
     void (*lane)(struct device *d, unsigned lane);
-    /* Of products from now on, and part of the name; NULL: it is PRECISION_F32 always. */
-    void (*set_precision)(struct device *d, enum precision precision);
+    /* Of linear layers from now on, and part of the name. Returns NULL, or why it cannot be. NULL:
+     * it is PRECISION_F32 always. */
+    const char *(*set_precision)(struct device *d, enum precision precision);
     void (*close)(struct device *d);
     struct kernels k;
 };

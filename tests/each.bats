@@ -76,8 +76,8 @@ END
         [[ $output = "msa-loss: $3" && $(cut -d ' ' -f 5 statuses) -eq $2 ]] || { echo "$output" && return 1; }
     }
     fails "--tasks msr,each_vision" 1 "task each_vision: no 'y_vision' arrives (does msa-predict stand before?)"
-    fails "--tasks each_smell" 2 "--tasks: 'each_smell' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio"
-    fails "--weights each_smell=1" 2 "--weights: 'each_smell' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio"
+    fails "--tasks each_smell" 2 "--tasks: 'each_smell' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio, diff, cmd, recon"
+    fails "--weights each_smell=1" 2 "--weights: 'each_smell' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio, diff, cmd, recon"
     PREDICT="msa-predict --head mlp" fails "--tasks msr,each" 1 "task each: nothing arrives that it reads, y_MODALITY [B], \
 label_MODALITY or label [B], and weight_MODALITY [B] if it arrives"
     train "--tasks each" "$(forge 'if kind == "H": body["schema"]["weight_text"] = body["schema"]["y"]

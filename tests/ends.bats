@@ -103,6 +103,21 @@ dies() {
     [ "$(cat statuses)" = "0 0 0 0 0 0 0 0 0" ]
 }
 
+@test "--precision bf16: where oneDNN or the processor has no such products one line, status 6" {
+    msa-synth --samples 40,8,8 -o data.pkl
+    if ! grep -qw avx512_bf16 /proc/cpuinfo; then
+        run -6 bash -c 'msa-load data.pkl | msa-encode -q --device cpu --precision bf16 -p encode'
+        [[ $output == "msa-encode: device cpu:"*": --precision bf16 needs a processor with AVX512-BF16" ]]
+        skip "this processor has no AVX512-BF16, which it says"
+    fi
+    training ONEDNN_MAX_CPU_ISA=AVX2 '--device cpu:base --threads 2 --dim 128 --precision bf16'
+    [ "$output" = "msa-encode: device cpu:base:bf16: oneDNN: a product in bfloat16 is not there on this processor, or as ONEDNN_MAX_CPU_ISA limits it" ]
+    [ "$(cat statuses)" = "5 5 6 5 5 5 5 5 5" ]
+    training "" '--device cpu --threads 2 --dim 128 --precision bf16'
+    [ "$(cat statuses)" = "0 0 0 0 0 0 0 0 0" ]
+    grep -q "\"device\":\"cpu:[a-z0-9]*:bf16\"" run/encode
+}
+
 @test "a file that may not grow: the write fails with its reason, and what was there stays" {
     msa-synth --samples 200,8,8 -o data.pkl
     msa-load --split test data.pkl -o kept.msa

@@ -31,11 +31,13 @@ faults() {
 @test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }
 @test "msa-predict with f beside two layers: every call fails" { faults "predict residual"; }
 @test "msa-predict without parameters: every call fails" { faults "predict none"; }
+@test "msa-predict by one layer: every call fails" { faults "predict linear"; }
 @test "msa-loss: every call fails" { faults loss; }
 @test "msa-loss of each modality: every call fails" { faults "loss each"; }
 @test "msa-loss of samples apart: every call fails" { faults "loss diff"; }
 @test "msa-loss of samples alike: every call fails" { faults "loss cmd"; }
 @test "msa-loss of what is made anew: every call fails" { faults "loss recon"; }
+@test "msa-relabel: every call fails" { faults relabel; }
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }
 @test "msa-dump: every call fails" { faults dump; }

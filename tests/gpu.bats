@@ -193,5 +193,5 @@ END
     [ "${O:-.}" = . ] || skip "it takes the plain build"
     GPU=cpu SIZE=8 TIMES=1 STEPS=1 WARM=0 PRECISIONS="f32 tf32" TORCH=none run "$ROOT/tests/bench/gpu" tiny
     [ "$status" -ne 0 ]
-    [[ $output == *"--precision can be f32 alone"* ]]
+    [[ $output == *"--precision can be f32 or bf16"* ]]
 }

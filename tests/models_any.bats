@@ -37,6 +37,7 @@ before() {
             model "$name"
             rm -f run/*
             [ $drop != text ] || without_bert
+            [ "$name $drop" != 'mag-bert text' ] || continue # its gate is for words
             ok "$(trained "--drop $drop" 1 | sed "s/,each_$drop=[0-9.]*//; s/each_$drop=[0-9.]*,//")"
             ok "$(evaluated "--drop $drop") | msa-metrics --predictions run/predictions.tsv"
             [[ $output != *warning* ]] || { echo "$output" && false; }
@@ -52,6 +53,7 @@ before() {
         ok "$(trained '' 1)"
         tensor=h_audio reader=fuse zeros='* 0' header=''
         [ "$name" != misa ] || reader=decompose
+        [ "$name" != mag-bert ] || tensor=audio reader=encode
         case $name in
         mfn) tensor=audio ;;
         mult*) tensor=audio zeros='[:, :1] * 0' header='if kind == "H": body["schema"]["audio"]["shape"][1] = 1' ;; # one frame of them
@@ -62,6 +64,15 @@ before() {
         [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
         diff <(cut -f 1-4 zeros.tsv) <(cut -f 1-4 missing.tsv)
     done
+}
+
+@test "without text MAG-BERT has no words to shift, in training and in evaluation" {
+    model mag-bert
+    line "$(trained '--drop text' 1)"
+    [ "$output" = "msa-encode: --gate mag shifts words of text, and no 'text_bert' arrives" ]
+    ok "$(trained '' 1)"
+    line "$(evaluated '--drop text' | sed "s# --bert [^ ]*##; s/ --gate.*--names [^ ]*//") >/dev/null"
+    [ "$output" = "msa-encode: $R/encode.safetensors is for --gate mag, which shifts words of text, and no 'text_bert' arrives" ]
 }
 
 @test "a set without labels is predicted" {
@@ -95,7 +106,7 @@ alone() {
 }
 
 @test "a stage in Python changes nothing; on recordings each stage alone gives the same bytes" {
-    for name in mfn mtfn misa mult; do
+    for name in mfn mtfn misa self-mm mult; do
         model "$name"
         rm -rf run was && mkdir run
         ok "$(trained)"
@@ -122,12 +133,12 @@ killing() {
 }
 
 @test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
-    for name in mfn mtfn lmf misa mult; do
+    for name in mfn mtfn lmf misa mag-bert self-mm mult; do
         model "$name"
         rm -rf run whole && mkdir run
         ok "$(trained '' 4)"
         mv run whole
-        for each in encode decompose fuse predict; do
+        for each in encode decompose fuse predict relabel; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
             trained '' 4 | killing "msa-$each" 10 >killed.bash

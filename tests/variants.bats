@@ -44,7 +44,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
     for task in msr msc uni cl; do
         [[ "$output" = *"--tasks $task:"* ]]
     done
-    msa-predict --help=bash | grep -q "joint unimodal mlp none auto"
+    msa-predict --help=bash | grep -q "joint unimodal mlp none linear residual auto"
 }
 
 @test "an option that no chosen network takes is refused by name" {

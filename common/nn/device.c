@@ -118,10 +118,12 @@ struct device *device_of_run(struct msa *m)
     if (on_cpu)
         msa_say(m, "auto: the CPU, as a GPU is no faster at what this stage computes");
     struct device *d = device_open(m, on_cpu ? "cpu" : m->common.device, m->common.threads);
-    if (d->set_precision)
-        d->set_precision(d, (enum precision)m->common.precision);
-    else if (m->common.precision != PRECISION_F32 && !on_cpu)
-        msa_fail(m, MSA_DEVICE, "device %s: --precision can be f32 alone", d->name);
+    enum precision precision = (enum precision)m->common.precision;
+    if (on_cpu || (precision == PRECISION_F32 && !d->set_precision))
+        return d;
+    const char *why = d->set_precision ? d->set_precision(d, precision) : "--precision can be f32";
+    if (why)
+        msa_fail(m, MSA_DEVICE, "device %s: %s", d->name, why);
     return d;
 }
 

@@ -24,7 +24,7 @@ const struct option common_options[] = {
     {0, "device", "auto|cpu[:LEVEL]|cuda[:N]", OPTION_DEVICE, FIELD(device), "auto",
      .help = "where to compute; auto is a GPU if one is found"},
     {0, "precision", "f32|tf32|bf16", OPTION_CHOICE, FIELD(precision), "f32",
-     .help = "how exact a GPU takes the factors of matrix products; sums are f32 always"},
+     .help = "how exact the factors of linear layers are taken; sums are f32 always"},
     {0, "threads", "N", OPTION_INT, FIELD(threads), "0", 0, 4096,
      .help = "threads to compute with; 0 is as many as the machine has"},
     {0, "progress", "auto|always|never", OPTION_CHOICE, FIELD(progress), "auto",

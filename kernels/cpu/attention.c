@@ -41,8 +41,9 @@ static void block_forward(float *y, float *lse, const struct work *w, const stru
             softmax_row(scores, totals + i, room->bias,
                         row_factors(room, w, head, block->first + i, block->width), block->width);
     }
-    cpu_multiply_packed(operand('N', room->scores, head->width), &room->v, block->rows, a->size,
-                        block->keys, 1, 0, y, w->dim);
+    struct factor p = along_rows(room, room->scores, head->width, block->rows, block->keys);
+    cpu_multiply_packed(operand('N', p.x, p.stride), &room->v, block->rows, a->size, p.depth, 1, 0,
+                        y, w->dim);
     for (size_t i = 0; i < block->rows; i++)
 #pragma omp simd
         for (size_t j = 0; j < a->size; j++)
@@ -61,8 +62,8 @@ static void head_forward(float *y, float *lse, const struct work *w, const struc
                          struct room *room)
 {
     const struct attention *a = w->shape;
-    cpu_pack(&room->k_turned, operand('T', head->k, a->k_stride), a->size, head->keys);
-    cpu_pack(&room->v, operand('N', head->v, a->v_stride), head->keys, a->size);
+    pack_transposed(room, &room->k_turned, head->k, a->k_stride, head->keys, a->size);
+    pack_straight(room, &room->v, head->v, a->v_stride, head->keys, a->size);
     for (size_t query = 0; query < head->queries; query += QUERIES) {
         struct block block = block_of(a, head, query);
         float *to = y + (head->query + query) * w->dim + head->column;
@@ -77,7 +78,7 @@ static void head_forward(float *y, float *lse, const struct work *w, const struc
 void cpu_attention_forward(struct device *d, float *y, float *lse, const float *q, const float *k,
                            const float *v, const struct attention *a, const struct dropout *drop)
 {
-    struct work w = work_of(q, k, v, a, drop);
+    struct work w = work_of(d, q, k, v, a, drop);
     struct room size;
     int threads = workers_of(d, a);
     size_t each = furnish(&size, NULL, &w, false);

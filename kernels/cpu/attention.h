@@ -8,17 +8,23 @@
 #ifndef MSA_CPU_ATTENTION_H
 #define MSA_CPU_ATTENTION_H
 
+#include "kernels/cpu/pairs.h"
 #include "kernels/cpu/tile.h"
 #include <omp.h>
 #include <string.h>
 
-enum { QUERIES = 96, VECTOR = 16 };
+enum {
+    QUERIES = 96,
+    VECTOR = 16,
+    PAIRED = 32 /* values of a head from which on bfloat16 is worth its rounding */
+};
 
 /* What both passes know of the whole. */
 struct work {
     const struct attention *shape;
     size_t dim;  /* of y's rows: all heads */
     float scale; /* of the scores */
+    bool pairs;  /* factors of products are rounded to bfloat16 */
     struct mask mask;
     const float *q, *k, *v;
 };
@@ -34,6 +40,7 @@ struct room {
     struct panels v_turned;  /* [size,keys]: backward */
     struct panels k;         /* [keys,size]: backward */
     struct panels q, dy;     /* [QUERIES,size]: backward */
+    float *words;            /* a factor in bfloat16; NULL: factors stay as they are */
 };
 
 /* One head of one sample. */
@@ -53,11 +60,19 @@ struct block {
     size_t first, rows, keys, width;
 };
 
-static inline struct work work_of(const float *q, const float *k, const float *v,
-                                  const struct attention *shape, const struct dropout *drop)
+static inline struct work work_of(const struct device *d, const float *q, const float *k,
+                                  const float *v, const struct attention *shape,
+                                  const struct dropout *drop)
 {
-    return (struct work){
-        shape, shape->heads * shape->size, 1 / sqrtf((float)shape->size), mask_of(drop), q, k, v};
+    return (struct work){.shape = shape,
+                         .dim = shape->heads * shape->size,
+                         .scale = 1 / sqrtf((float)shape->size),
+                         .pairs = TILE_PAIRS && shape->size >= PAIRED &&
+                                  ((const struct cpu *)d->state)->precision == PRECISION_BF16,
+                         .mask = mask_of(drop),
+                         .q = q,
+                         .k = k,
+                         .v = v};
 }
 
 /* A row of scores has whole vectors, and an odd number of cache lines: in rows a power of two apart
@@ -76,6 +91,15 @@ static inline float *take(float *memory, size_t *at, size_t floats)
     return from;
 }
 
+/* Floats of the largest factor in pairs. */
+static inline size_t words_size(const struct attention *a)
+{
+    size_t most = a->keys.length > QUERIES ? a->keys.length : QUERIES;
+    size_t of_head = (most + 1) / 2 * 2 * ((a->size + 1) / 2);
+    size_t of_block = (QUERIES + 1) / 2 * (width_of(a->keys.length) + 2);
+    return ((of_head > of_block ? of_head : of_block) + VECTOR - 1) / VECTOR * VECTOR;
+}
+
 /* Gives the room its places in `memory`, NULL to know how many floats that takes, which is what it
  * returns. */
 static inline size_t furnish(struct room *room, float *memory, const struct work *w, bool backward)
@@ -84,22 +108,24 @@ static inline size_t furnish(struct room *room, float *memory, const struct work
     size_t at = 0, keys = a->keys.length, width = width_of(keys);
     size_t ahead = width > CHUNK ? width : CHUNK, elements = a->queries.batch * a->heads;
     size_t turned = panels_size(a->size, keys), straight = panels_size(keys, a->size);
+    size_t words = w->pairs ? words_size(a) : 0;
     *room = (struct room){.scores = take(memory, &at, QUERIES * width),
                           .bias = take(memory, &at, width),
                           .factors = {.mask = &w->mask,
                                       .end = (uint64_t)elements * a->queries.length * keys,
                                       .ahead = take(memory, &at, ahead),
                                       .room = ahead},
-                          .k_turned.x = take(memory, &at, turned)};
+                          .k_turned = {take(memory, &at, turned), 0, w->pairs},
+                          .words = words ? take(memory, &at, words) : NULL};
     if (!backward) {
-        room->v.x = take(memory, &at, straight);
+        room->v = (struct panels){take(memory, &at, straight), 0, w->pairs};
         return at;
     }
     room->dscores = take(memory, &at, QUERIES * width);
-    room->v_turned.x = take(memory, &at, turned);
-    room->k.x = take(memory, &at, straight);
-    room->q.x = take(memory, &at, panels_size(QUERIES, a->size));
-    room->dy.x = take(memory, &at, panels_size(QUERIES, a->size));
+    room->v_turned = (struct panels){take(memory, &at, turned), 0, w->pairs};
+    room->k = (struct panels){take(memory, &at, straight), 0, w->pairs};
+    room->q = (struct panels){take(memory, &at, panels_size(QUERIES, a->size)), 0, w->pairs};
+    room->dy = (struct panels){take(memory, &at, panels_size(QUERIES, a->size)), 0, w->pairs};
     return at;
 }
 
@@ -159,6 +185,48 @@ static inline const float *row_factors(struct room *room, const struct work *w,
     return factors_at(&room->factors, row * w->shape->keys.length, width);
 }
 
+/* A factor of a product as it goes there: terms of its sum are `depth` numbers, or words of two. */
+struct factor {
+    const float *x;
+    size_t stride, depth;
+};
+
+/* x[rows,width], where a sum goes along its rows. Good until the next one. */
+static inline struct factor along_rows(const struct room *room, const float *x, size_t stride,
+                                       size_t rows, size_t width)
+{
+    if (!room->words)
+        return (struct factor){x, stride, width};
+    pair_along_rows(room->words, x, stride, rows, width);
+    return (struct factor){room->words, (width + 1) / 2, (width + 1) / 2};
+}
+
+/* … where it goes down its columns */
+static inline struct factor down_columns(const struct room *room, const float *x, size_t stride,
+                                         size_t rows, size_t width)
+{
+    if (!room->words)
+        return (struct factor){x, stride, rows};
+    pair_down_columns(room->words, x, stride, rows, width);
+    return (struct factor){room->words, width, (rows + 1) / 2};
+}
+
+/* x[rows,width], as the second factor of products: transposed, whose sums are over the width … */
+static inline void pack_transposed(const struct room *room, struct panels *to, const float *x,
+                                   size_t stride, size_t rows, size_t width)
+{
+    struct factor f = along_rows(room, x, stride, rows, width);
+    cpu_pack(to, operand('T', f.x, f.stride), f.depth, rows);
+}
+
+/* … and as it is, whose sums are over the rows */
+static inline void pack_straight(const struct room *room, struct panels *to, const float *x,
+                                 size_t stride, size_t rows, size_t width)
+{
+    struct factor f = down_columns(room, x, stride, rows, width);
+    cpu_pack(to, operand('N', f.x, f.stride), f.depth, width);
+}
+
 /* What the product leaves there is no score: it is of keys that are not seen, or was there before.
  */
 static inline void hide(float *scores, size_t seen, size_t width)
@@ -172,9 +240,10 @@ static inline void block_scores(const struct work *w, const struct head *head,
                                 const struct block *block, struct room *room)
 {
     const struct attention *a = w->shape;
-    struct operand q = operand('N', head->q + block->first * a->q_stride, a->q_stride);
-    cpu_multiply_packed(q, &room->k_turned, block->rows, block->keys, a->size, w->scale, 0,
-                        room->scores, head->width);
+    struct factor q =
+        along_rows(room, head->q + block->first * a->q_stride, a->q_stride, block->rows, a->size);
+    cpu_multiply_packed(operand('N', q.x, q.stride), &room->k_turned, block->rows, block->keys,
+                        q.depth, w->scale, 0, room->scores, head->width);
 }
 
 static inline int workers_of(const struct device *d, const struct attention *a)

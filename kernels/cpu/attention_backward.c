@@ -70,24 +70,29 @@ static void block_backward(const struct gradients *g, const struct work *w, cons
 {
     const struct attention *a = w->shape;
     size_t first = block->first, rows = block->rows, keys = block->keys, width = head->width;
-    struct operand q = operand('N', head->q + first * a->q_stride, a->q_stride),
-                   dy = operand('N', g->dy + first * w->dim, w->dim);
+    const float *q = head->q + first * a->q_stride, *dy = g->dy + first * w->dim;
     block_scores(w, head, block, room);
-    cpu_multiply_packed(dy, &room->v_turned, rows, keys, a->size, 1, 0, room->dscores, width);
+    struct factor f = along_rows(room, dy, w->dim, rows, a->size);
+    cpu_multiply_packed(operand('N', f.x, f.stride), &room->v_turned, rows, keys, f.depth, 1, 0,
+                        room->dscores, width);
     block_slopes(g, w, head, block, room);
     if (g->v) {
-        cpu_pack(&room->dy, dy, rows, a->size);
-        cpu_multiply_packed(operand('T', room->scores, width), &room->dy, keys, a->size, rows, 1,
+        pack_straight(room, &room->dy, dy, w->dim, rows, a->size);
+        f = down_columns(room, room->scores, width, rows, keys);
+        cpu_multiply_packed(operand('T', f.x, f.stride), &room->dy, keys, a->size, f.depth, 1,
                             g->add_v || first ? 1 : 0, g->v, a->v_stride);
     }
     if (g->k) {
-        cpu_pack(&room->q, q, rows, a->size);
-        cpu_multiply_packed(operand('T', room->dscores, width), &room->q, keys, a->size, rows,
-                            w->scale, g->add_k || first ? 1 : 0, g->k, a->k_stride);
+        pack_straight(room, &room->q, q, a->q_stride, rows, a->size);
+        f = down_columns(room, room->dscores, width, rows, keys);
+        cpu_multiply_packed(operand('T', f.x, f.stride), &room->q, keys, a->size, f.depth, w->scale,
+                            g->add_k || first ? 1 : 0, g->k, a->k_stride);
     }
-    if (g->q)
-        cpu_multiply_packed(operand('N', room->dscores, width), &room->k, rows, a->size, keys,
-                            w->scale, g->add_q ? 1 : 0, g->q + first * a->q_stride, a->q_stride);
+    if (g->q) {
+        f = along_rows(room, room->dscores, width, rows, keys);
+        cpu_multiply_packed(operand('N', f.x, f.stride), &room->k, rows, a->size, f.depth, w->scale,
+                            g->add_q ? 1 : 0, g->q + first * a->q_stride, a->q_stride);
+    }
 }
 
 /* Gradients by keys from `first` on, which the head's first queries do not see and so do not
@@ -105,10 +110,10 @@ static void head_backward(const struct gradients *g, const struct work *w, const
                           struct room *room)
 {
     const struct attention *a = w->shape;
-    cpu_pack(&room->k_turned, operand('T', head->k, a->k_stride), a->size, head->keys);
-    cpu_pack(&room->v_turned, operand('T', head->v, a->v_stride), a->size, head->keys);
+    pack_transposed(room, &room->k_turned, head->k, a->k_stride, head->keys, a->size);
+    pack_transposed(room, &room->v_turned, head->v, a->v_stride, head->keys, a->size);
     if (g->q)
-        cpu_pack(&room->k, operand('N', head->k, a->k_stride), head->keys, a->size);
+        pack_straight(room, &room->k, head->k, a->k_stride, head->keys, a->size);
     if (!head->queries)
         clear_keys(g, a, head, 0);
     for (size_t query = 0; query < head->queries; query += QUERIES) {
@@ -127,7 +132,7 @@ void cpu_attention_backward(struct device *d, float *dq, float *dk, float *dv, c
                             const float *v, const struct attention *a, const struct dropout *drop,
                             bool add_q, bool add_k, bool add_v)
 {
-    struct work w = work_of(q, k, v, a, drop);
+    struct work w = work_of(d, q, k, v, a, drop);
     struct gradients all = {dq, dk, dv, add_q, add_k, add_v, dy, y, lse};
     struct room size;
     int threads = workers_of(d, a);

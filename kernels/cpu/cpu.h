@@ -35,7 +35,9 @@ struct cpu {
     struct device device;
     void *scratch;
     size_t scratch_size;
-    void (*sgemm)(void); /* oneDNN's, once a product was worth opening it (product.c) */
+    struct onednn *onednn; /* once a product was worth opening it (onednn.h) */
+    enum precision precision;
+    char name[32];
     char failure[256];
 };
 

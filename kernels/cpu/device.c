@@ -1,6 +1,6 @@
 /* The CPU as a device: plain memory, and the table of its kernels. LEVEL
  * is defined by kernels/rules.mk: the level of the processor that this is compiled for. */
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/onednn.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +41,7 @@ static void cpu_wait(struct device *d)
 static void cpu_close(struct device *d)
 {
     struct cpu *cpu = d->state;
+    cpu_onednn_close(cpu->onednn);
     free(cpu->scratch);
     free(cpu);
 }
@@ -67,6 +68,28 @@ void *cpu_scratch(struct device *d, size_t bytes)
     return cpu->scratch;
 }
 
+static bool multiplies_bf16(void)
+{
+#ifdef __x86_64__
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+static const char *cpu_set_precision(struct device *d, enum precision precision)
+{
+    struct cpu *cpu = d->state;
+    if (precision == PRECISION_TF32)
+        return "--precision can be f32 or bf16";
+    if (precision == PRECISION_BF16 && !multiplies_bf16())
+        return "--precision bf16 needs a processor with AVX512-BF16";
+    cpu->precision = precision;
+    snprintf(cpu->name, sizeof cpu->name, "cpu:%s%s", LEVEL,
+             precision == PRECISION_BF16 ? ":bf16" : "");
+    return NULL;
+}
+
 __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;
 
 struct device *msa_device_open(int index, int threads, char *error, size_t error_size)
@@ -81,7 +104,7 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
         free(cpu);
         return NULL;
     }
-    cpu->device = (struct device){.name = "cpu:" LEVEL,
+    cpu->device = (struct device){.name = cpu->name,
                                   .threads = count,
                                   .state = cpu,
                                   .allocate = cpu_allocate,
@@ -89,11 +112,13 @@ struct device *msa_device_open(int index, int threads, char *error, size_t error
                                   .copy_in = cpu_copy,
                                   .copy_out = cpu_copy,
                                   .wait = cpu_wait,
+                                  .set_precision = cpu_set_precision,
                                   .close = cpu_close,
                                   .k = {
 #define KERNEL(name, parameters, arguments) .name = cpu_##name,
 #include "kernels/table.def"
 #undef KERNEL
                                   }};
+    cpu_set_precision(&cpu->device, PRECISION_F32);
     return &cpu->device;
 }

@@ -2,14 +2,9 @@
  * those: that alone takes longer than all that a small network computes. The shape decides, so that
  * bytes do not depend on what was computed before. A sum of our own is over k in order, whatever
  * tile it is in. */
+#include "kernels/cpu/onednn.h"
 #include "kernels/cpu/tile.h"
-#include <dlfcn.h>
-#include <dnnl.h>
 #include <omp.h>
-#include <stdio.h>
-#include <string.h>
-
-/* --- our own */
 
 enum {
     SMALL = 64 * 64 * 64, /* m n k of the largest */
@@ -36,38 +31,6 @@ static void small_product(struct operand a, struct operand b, size_t m, size_t n
     }
 }
 
-/* --- oneDNN's */
-
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-
-typedef __typeof__(dnnl_sgemm) sgemm;
-
-/* NULL: the device has failed. */
-static sgemm *open_sgemm(struct cpu *cpu)
-{
-    void *library = dlopen("libdnnl.so." TEXT(DNNL_VERSION_MAJOR), RTLD_NOW | RTLD_LOCAL);
-    sgemm *found = library ? (sgemm *)dlsym(library, "dnnl_sgemm") : NULL;
-    if (!found) {
-        snprintf(cpu->failure, sizeof cpu->failure, "oneDNN cannot be opened: %s", dlerror());
-        cpu_fail(&cpu->device, cpu->failure);
-    }
-    return found;
-}
-
-/* The first threads that need it may come at the same time. */
-static sgemm *sgemm_of(struct cpu *cpu)
-{
-    void (*found)(void) = __atomic_load_n(&cpu->sgemm, __ATOMIC_ACQUIRE);
-    if (!found) {
-#pragma omp critical(onednn)
-        if (!cpu->sgemm && !__atomic_load_n(&cpu->device.failed, __ATOMIC_RELAXED))
-            __atomic_store_n(&cpu->sgemm, (void (*)(void))open_sgemm(cpu), __ATOMIC_RELEASE);
-        found = cpu->sgemm;
-    }
-    return (sgemm *)found;
-}
-
 void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t n, size_t k,
                  float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
                  float *c, size_t ldc)
@@ -76,15 +39,13 @@ void cpu_product(const struct device *d, char op_a, char op_b, size_t m, size_t 
         small_product(operand(op_a, a, lda), operand(op_b, b, ldb), m, n, k, alpha, beta, c, ldc);
         return;
     }
-    sgemm *multiply_large = sgemm_of(d->state);
-    if (!multiply_large)
+    const struct onednn *dnnl = cpu_onednn(d);
+    if (!dnnl)
         return;
     if (!omp_in_parallel())
         omp_set_num_threads(d->threads);
     dnnl_status_t status =
-        multiply_large(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
-                       (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc);
-    if (status != dnnl_success)
-        cpu_fail(d,
-                 status == dnnl_out_of_memory ? cpu_no_memory : "dnnl_sgemm refused its arguments");
+        dnnl->sgemm(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
+                    (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc);
+    cpu_onednn_did(d, status, "sgemm");
 }

@@ -70,6 +70,16 @@ struct tile {
     size_t ldc;
 };
 
+static inline vector add_product(vector sum, vector a, vector b, bool pairs)
+{
+#if VECTOR_LANES == 16
+    if (pairs)
+        return vector_add_pairs(sum, a, b);
+#endif
+    (void)pairs;
+    return vector_add_product(sum, a, b);
+}
+
 static inline void store_tile(const struct tile *t, vector sums[TILE_ROWS][TILE_VECTORS],
                               size_t vectors)
 {
@@ -85,7 +95,8 @@ static inline void store_tile(const struct tile *t, vector sums[TILE_ROWS][TILE_
 }
 
 /* Rows that there are not are summed as the first is, and not stored. */
-static inline __attribute__((always_inline)) void multiply(const struct tile *t, size_t vectors)
+static inline __attribute__((always_inline)) void multiply(const struct tile *t, size_t vectors,
+                                                           bool pairs)
 {
     vector sums[TILE_ROWS][TILE_VECTORS] = {0};
     const float *rows[TILE_ROWS], *panel = t->panel;
@@ -98,7 +109,7 @@ static inline __attribute__((always_inline)) void multiply(const struct tile *t,
             b[v] = vector_load(panel + i * stride + v * VECTOR_LANES);
         for (size_t r = 0; r < TILE_ROWS; r++)
             for (size_t v = 0; v < vectors; v++)
-                sums[r][v] = vector_add_product(sums[r][v], vector_all(rows[r][i * column]), b[v]);
+                sums[r][v] = add_product(sums[r][v], vector_all(rows[r][i * column]), b[v], pairs);
     }
     store_tile(t, sums, vectors);
 }
@@ -106,27 +117,43 @@ static inline __attribute__((always_inline)) void multiply(const struct tile *t,
 /* By themselves: inlined, their addresses would be kept out of registers. */
 static __attribute__((noinline)) void multiply_wide(const struct tile *t)
 {
-    multiply(t, TILE_VECTORS);
+    multiply(t, TILE_VECTORS, false);
 }
 
 static __attribute__((noinline)) void multiply_narrow(const struct tile *t)
 {
-    multiply(t, 1);
+    multiply(t, 1, false);
+}
+
+static __attribute__((noinline)) void multiply_wide_pairs(const struct tile *t)
+{
+    multiply(t, TILE_VECTORS, TILE_PAIRS);
+}
+
+static __attribute__((noinline)) void multiply_narrow_pairs(const struct tile *t)
+{
+    multiply(t, 1, TILE_PAIRS);
+}
+
+static void multiply_rows(const struct tile *panel, size_t m, bool pairs)
+{
+    void (*const tiles[2][2])(const struct tile *t) = {
+        {multiply_narrow, multiply_wide}, {multiply_narrow_pairs, multiply_wide_pairs}};
+    void (*multiply_tile)(const struct tile *t) = tiles[pairs][panel->columns > VECTOR_LANES];
+    struct tile t = *panel;
+    for (size_t row = 0; row < m; row += TILE_ROWS) {
+        t.a.x = panel->a.x + row * panel->a.row;
+        t.rows = least(TILE_ROWS, m - row);
+        t.c = panel->c + row * panel->ldc;
+        multiply_tile(&t);
+    }
 }
 
 void cpu_multiply_panel(struct operand a, size_t m, const float *panel, size_t stride, size_t k,
                         float alpha, float beta, float *c, size_t ldc, size_t columns)
 {
-    struct tile t = {a, panel, TILE_ROWS, columns, k, stride, alpha, beta, c, ldc};
-    for (size_t row = 0; row < m; row += TILE_ROWS) {
-        t.a.x = a.x + row * a.row;
-        t.rows = least(TILE_ROWS, m - row);
-        t.c = c + row * ldc;
-        if (columns > VECTOR_LANES)
-            multiply_wide(&t);
-        else
-            multiply_narrow(&t);
-    }
+    const struct tile t = {a, panel, TILE_ROWS, columns, k, stride, alpha, beta, c, ldc};
+    multiply_rows(&t, m, false);
 }
 
 void cpu_pack(struct panels *panels, struct operand b, size_t depth, size_t n)
@@ -139,7 +166,12 @@ void cpu_pack(struct panels *panels, struct operand b, size_t depth, size_t n)
 void cpu_multiply_packed(struct operand a, const struct panels *b, size_t m, size_t n, size_t k,
                          float alpha, float beta, float *c, size_t ldc)
 {
-    for (size_t at = 0; at < n; at += TILE_COLUMNS)
-        cpu_multiply_panel(a, m, b->x + at * b->depth, TILE_COLUMNS, k, alpha, beta, c + at, ldc,
-                           least(TILE_COLUMNS, n - at));
+    for (size_t at = 0; at < n; at += TILE_COLUMNS) {
+        const struct tile t = {a,         b->x + at * b->depth,
+                               TILE_ROWS, least(TILE_COLUMNS, n - at),
+                               k,         TILE_COLUMNS,
+                               alpha,     beta,
+                               c + at,    ldc};
+        multiply_rows(&t, m, b->pairs);
+    }
 }

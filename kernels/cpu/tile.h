@@ -11,7 +11,8 @@ enum {
                 : VECTOR_LANES == 8 ? 6
                                     : 4,
     TILE_VECTORS = 2,
-    TILE_COLUMNS = TILE_VECTORS * VECTOR_LANES
+    TILE_COLUMNS = TILE_VECTORS * VECTOR_LANES,
+    TILE_PAIRS = VECTOR_LANES == 16 /* are there products of pairs? */
 };
 
 /* A matrix as a product reads it: element i, j is x[i row + j column]; one of the two is 1. */
@@ -38,6 +39,8 @@ void cpu_multiply_panel(struct operand a, size_t m, const float *panel, size_t s
 struct panels {
     float *x; /* [panels_size()] */
     size_t depth;
+    bool pairs; /* a's and b's numbers are words of two in bfloat16 (TILE_PAIRS), and so is k's unit
+                 */
 };
 
 static inline size_t panels_size(size_t depth, size_t n)

@@ -47,6 +47,16 @@ static inline vector vector_add_product(vector sum, vector a, vector b)
     return VECTOR_ADD_PRODUCT(sum, a, b);
 }
 
+#if VECTOR_LANES == 16
+/* sum + a b of both numbers of each word, which are bfloat16; where the processor has AVX512-BF16,
+ * which no level asks for */
+static inline vector vector_add_pairs(vector sum, vector a, vector b)
+{
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+#endif
+
 /* a where the condition holds, elsewhere b */
 static inline vector vector_choose(vector_int condition, vector a, vector b)
 {

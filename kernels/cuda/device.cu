@@ -134,12 +134,13 @@ static void begin(struct device *d, int index)
         cuda_open_stages(d);
 }
 
-static void cuda_set_precision(struct device *d, enum precision precision)
+static const char *cuda_set_precision(struct device *d, enum precision precision)
 {
     static const char *const names[] = {"", ":tf32", ":bf16"};
     struct cuda *cuda = cuda_of(d);
     cuda->precision = precision;
     snprintf(cuda->name, sizeof cuda->name, "%s:%d%s", CUDA_NAME, cuda->index, names[precision]);
+    return NULL;
 }
 
 extern "C" __attribute__((visibility("default"))) msa_device_open_fn msa_device_open;

@@ -5,7 +5,8 @@
  * rates --layer [--batch B] [--length S] [--dim D] [--heads H] …: a table of the kernels of a
  * transformer layer on [B,S,D], both ways with dropout: how often they are called in its training
  * step, milliseconds of a call when it follows others, and the same two rates. Operations are
- * those of products, as the formulas have them; bytes, each operand read or written once.
+ * those of products, as the formulas have them; bytes, each operand read or written once. Below it
+ * the whole layer, and what its products would take by themselves at the best rate of the table.
  */
 #include "common/nn/device.h"
 #include "common/run/option.h"
@@ -134,14 +135,15 @@ static void from_gelu(struct rates *r)
 
 /* --- memory and time */
 
-/* Numbers of [-1,1): the power that products take, and so their speed, depends on them. */
-static float *numbers(struct rates *r, const char *name, size_t count)
+/* Numbers of [-most,most): the power that products take, and so their speed, depends on them; and
+ * attention's exponentials on how far apart scores are. */
+static float *numbers(struct rates *r, const char *name, size_t count, float most)
 {
     struct random random = random_stream(1, name, 0);
     float *there = device_allocate(r->m, r->d, count * sizeof *there);
     float *host = msa_calloc(r->m, count, sizeof *host);
     for (size_t i = 0; i < count; i++)
-        host[i] = random_uniform(&random, -1, 1);
+        host[i] = random_uniform(&random, -most, most);
     r->d->copy_in(r->d, there, host, count * sizeof *there);
     msa_free(r->m, host);
     return there;
@@ -169,17 +171,17 @@ static double time_of(struct rates *r, void (*work)(struct rates *r), long turns
 static void allocate(struct rates *r)
 {
     size_t block = r->rows * r->dim, weights = 3 * r->dim * r->dim;
-    r->y = numbers(r, "y", block);
-    r->z = numbers(r, "z", block);
-    r->w = numbers(r, "w", weights);
+    r->y = numbers(r, "y", block, 1);
+    r->z = numbers(r, "z", block, 1);
+    r->w = numbers(r, "w", weights, 1 / sqrtf((float)r->dim));
     if (r->heads == 0)
         return;
-    r->qkv = numbers(r, "qkv", 3 * block);
-    r->dqkv = numbers(r, "dqkv", 3 * block);
-    r->dw = numbers(r, "dw", weights);
-    r->b = numbers(r, "b", 3 * r->dim);
-    r->db = numbers(r, "db", 3 * r->dim);
-    r->kept = numbers(r, "kept", 2 * r->rows * r->heads);
+    r->qkv = numbers(r, "qkv", 3 * block, 1);
+    r->dqkv = numbers(r, "dqkv", 3 * block, 1);
+    r->dw = numbers(r, "dw", weights, 1);
+    r->b = numbers(r, "b", 3 * r->dim, 1);
+    r->db = numbers(r, "db", 3 * r->dim, 1);
+    r->kept = numbers(r, "kept", 2 * r->rows * r->heads, 1);
 }
 
 static void release(struct rates *r)
@@ -220,16 +222,19 @@ static void layer(struct rates *r, long turns)
         {"gelu", 1, gelu, 0, 2 * n * d},
         {"back", 1, from_gelu, 0, 3 * n * d},
     };
-    double all = 0;
+    double all = 0, products = 0, rate = 0;
     printf("%-18s %5s %9s %9s %9s\n", "kernel", "calls", "ms", "TFLOP/s", "GB/s");
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         const struct kernel *k = &kernels[i];
         double seconds = time_of(r, k->work, turns) / (double)turns;
         all += k->calls * seconds;
+        products += k->calls * k->flops;
+        rate = fmax(rate, k->flops / seconds);
         printf("%-18s %5d %9.3f %9.1f %9.0f\n", k->name, k->calls, 1e3 * seconds,
                1e-12 * k->flops / seconds, 1e-9 * sizeof(float) * k->floats / seconds);
     }
     printf("%-18s %5s %9.3f\n", "layer", "", 1e3 * all);
+    printf("%-18s %5s %9.3f %9.1f\n", "its products", "", 1e3 * products / rate, 1e-12 * rate);
 }
 
 static void run(struct msa *m)

@@ -188,6 +188,7 @@ VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--
             ("msa-predict", "mlp"): (golden_words("mtfn", "msa-predict"), "mtfn.predict"),
             ("msa-predict", "residual"): (golden_words("mult", "msa-predict"), "mult.predict"),
             ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "lmf.predict"),
+            ("msa-predict", "linear"): (golden_words("mag-bert", "msa-predict"), "mag-bert.predict"),
             ("msa-loss", "each"): (["--tasks", "msr,each"], "mtfn.loss")}
 VARIANTS |= {("msa-loss", task): (["--tasks", task], "misa.loss") for task in ("diff", "cmd", "recon")}
 FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "attention": "misa", "cross-modal": "mult"}  # as these models have it
@@ -197,7 +198,7 @@ LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-pre
 
 
 # Programs that the line of a training does not have.
-ASIDE = ["msa-dump", "msa-fuse", "msa-synth", "msa-tokenize"]
+ASIDE = ["msa-dump", "msa-fuse", "msa-relabel", "msa-synth", "msa-tokenize"]
 
 
 def check_cases(alone):
@@ -291,6 +292,7 @@ def alone(work):
             "msa-load of a gzipped stream": ["--batch", "20", "--mean", "vision", "-o", "out", kept],
             "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
             "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
+            "msa-relabel": ["-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
             "msa-synth": ["--samples", "3,2,2", "--bert", "bert", "-o", "out"]}

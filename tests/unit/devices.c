@@ -319,7 +319,7 @@ static void exactness(struct msa *m)
 static void inexact_cpu(struct msa *m)
 {
     m->common.device = "cpu";
-    m->common.precision = PRECISION_BF16;
+    m->common.precision = PRECISION_TF32;
     device_of_run(m);
 }
 
@@ -345,7 +345,7 @@ static void products_are_as_exact_as_is_wanted(void **state)
     struct msa m = {.program = "devices"};
     if (msa_run(&m, exactness) != MSA_OK)
         fail_msg("%s", m.error);
-    check_failure(inexact_cpu, ": --precision can be f32 alone");
+    check_failure(inexact_cpu, ": --precision can be f32 or bf16");
 }
 
 /* More than the memory that copies go through holds, several times over. */
