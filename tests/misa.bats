@@ -65,7 +65,7 @@ p, notes = {}, {}
 for stage in "encode", "decompose", "fuse":
     q, notes[stage] = load("run/" + stage)
     p |= {name: x.astype("f8") for name, x in q.items()}
-assert notes["encode"]["lengths"] == "text" and notes["fuse"]["order"] == "text,vision,audio", notes
+assert notes["encode"]["names.audio"] == "a" and notes["encode"]["lengths"] == "text" and notes["fuse"]["order"] == "text,vision,audio", notes
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))

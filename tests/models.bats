@@ -70,7 +70,7 @@ train() {
 }
 
 @test "two runs, same bytes" {
-    for name in mtfn mfn; do
+    for name in mtfn mfn misa; do
         for each in one other; do
             model "$name"
             filters[0]=${filters[0]/--no-shuffle/--seed 5}
