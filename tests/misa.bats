@@ -65,7 +65,7 @@ p, notes = {}, {}
 for stage in "encode", "decompose", "fuse":
     q, notes[stage] = load("run/" + stage)
     p |= {name: x.astype("f8") for name, x in q.items()}
-assert notes["encode"]["lengths"] == "text" and notes["fuse"]["order"] == "text,vision,audio", notes
+assert notes["encode"]["names.audio"] == "a" and notes["encode"]["lengths"] == "text" and notes["fuse"]["order"] == "text,vision,audio", notes
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -184,6 +184,39 @@ for path in "three", "two", "one", "equal", "fixed":
         if path == "one":
             assert want["diff"] == 0 and want["cmd"] > 0 and np.abs(t["s_text@cmd"]).max() > 0
 END
+}
+
+# same ONE OTHER: f in these is the same, to the bit.
+same() {
+    rm -rf one other
+    msa-dump -q --tensor f --npy one "$1" >/dev/null
+    msa-dump -q --tensor f --npy other "$2" >/dev/null
+    [ -n "$(find one -name '*.npy')" ]
+    diff -r one other
+}
+
+@test "features that do not arrive count as zeros, with a warning; a modality beside those of the training passes" {
+    fused() { # OUT [STAGE in front of msa-decompose [and behind it]]
+        line "msa-load --split test $DATA | msa-encode -p run/encode | ${2-cat} | msa-decompose -p run/decompose | ${3-cat} |
+            msa-fuse attention -p run/fuse -o $1"
+        [ "$status" -eq 0 ] || { echo "$output" && return 1; }
+    }
+    train
+    fused zeros.msa cat "$(forge 'if kind == "D": tensors["d_audio"] = tensors["s_audio"] = tensors["s_audio"] * 0')"
+    [ -z "$output" ]
+    fused missing.msa cat "$(forge 'for name in "d_audio", "s_audio":
+    if kind == "H": body["schema"].pop(name)
+    elif tensors: tensors.pop(name)')"
+    [ "$output" = "msa-fuse: warning: of the features that run/fuse is made for, d_audio do not arrive: they count as 0
+msa-fuse: warning: of the features that run/fuse is made for, s_audio do not arrive: they count as 0" ]
+    same zeros.msa missing.msa
+    train '--drop vision'
+    fused two.msa
+    [ -z "$output" ]
+    fused three.msa "$(forge 'if kind == "H": body["schema"]["h_vision"] = body["schema"]["h_text"]
+elif tensors: tensors["h_vision"] = tensors["h_text"]')"
+    [ -z "$output" ]
+    same two.msa three.msa
 }
 
 @test "its tasks are weighed, and judged by msr alone; a record without samples passes" {

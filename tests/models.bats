@@ -72,7 +72,7 @@ train() {
 }
 
 @test "two runs, same bytes" {
-    for name in mtfn mfn mult; do
+    for name in mtfn mfn misa mult; do
         for each in one other; do
             model "$name"
             filters[0]=${filters[0]/--no-shuffle/--seed 5}

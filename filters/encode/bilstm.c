@@ -18,8 +18,8 @@ static void build(struct part *p)
     struct network *n = p->self;
     struct trainable *t = p->t;
     struct params *params = &t->params;
-    const char first[] = {modality_names[p->modality][0], '\0'};
-    n->subnet = subnet_named(p, &encode_bilstm, first, 0);
+    const char *usual = msa_strndup(t->m, modality_names[p->modality], 1);
+    n->subnet = subnet_named(p, &encode_bilstm, usual, 0);
     trainable_cut(t, p->modality);
     const char *prefix = n->subnet.prefix;
     size_t in = n->subnet.sequence.width, hidden = n->subnet.hidden;

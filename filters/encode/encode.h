@@ -36,8 +36,8 @@ struct encode {
 extern const struct model encode_transformer, encode_bert, encode_dnn, encode_lstm, encode_bilstm;
 
 /* The prefix of the names of a model's parameters for a modality, of ENCODE_PREFIX bytes at most:
- * as --names says, else as files with initial values have noted for that network, else `usual`;
- * noted. */
+ * as --names says, else as files with initial values have noted for that network, else `usual`,
+ * which is referenced; noted. */
 const char *encode_prefix(struct trainable *t, const struct model *model, int modality,
                           const char *usual);
 /* For build(): a part's dropout, `usual` where the option says none for its modality; noted. */

@@ -3,7 +3,6 @@
 #include "common/nn/layers/transformer.h"
 #include "filters/fuse/fuse.h"
 #include "filters/fuse/modalities.h"
-#include <string.h>
 
 enum { DISSIMILARITY, SIMILARITY, KINDS };
 
@@ -25,22 +24,28 @@ static const struct option options[] = {
 };
 #undef FIELD
 
+static bool has(const struct fused *all, int modality)
+{
+    int i = 0;
+    while (i < all->count && all->of[i].modality != modality)
+        i++;
+    return i < all->count;
+}
+
 /* Features of both kinds must be of the same modalities, and all of one width. */
 static void check_features(const struct trainable *t, const struct fused kinds[KINDS])
 {
-    const struct fused *d = &kinds[DISSIMILARITY], *s = &kinds[SIMILARITY];
-    const struct fused *more = d->count < s->count ? s : d;
-    const struct fused_one *first = &d->of[0];
-    for (int i = 0; i < more->count; i++) {
-        const struct fused_one *one = &more->of[i], *other = &(more == d ? s : d)->of[i];
-        if (i >= d->count || i >= s->count || one->modality != other->modality)
-            msa_fail(t->m, MSA_FAILED, "'%s' arrives without '%c_%s'", one->name,
-                     one->name[0] == 'd' ? 's' : 'd', modality_names[one->modality]);
-        const struct fused_one *wrong = one->width != first->width ? one : other;
-        if (wrong->width != first->width)
-            msa_fail(t->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu", wrong->name,
-                     wrong->width, first->name, first->width);
-    }
+    const struct fused_one *first = &kinds[DISSIMILARITY].of[0];
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int i = 0; i < kinds[kind].count; i++) {
+            const struct fused_one *one = &kinds[kind].of[i];
+            if (!has(&kinds[KINDS - 1 - kind], one->modality))
+                msa_fail(t->m, MSA_FAILED, "'%s' arrives without '%c_%s'", one->name,
+                         kind == DISSIMILARITY ? 's' : 'd', modality_names[one->modality]);
+            if (one->width != first->width)
+                msa_fail(t->m, MSA_CORRUPT, "header: '%s' is of width %zu but '%s' of %zu",
+                         one->name, one->width, first->name, first->width);
+        }
 }
 
 static void build(struct part *p)
