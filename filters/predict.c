@@ -3,8 +3,9 @@
 #include "filters/predict/predict.h"
 #include "filters/dmmsa/features.h"
 
-static const struct variant *const heads[] = {&predict_joint.is, &predict_unimodal.is,
-                                              &predict_mlp.is, &predict_none.is, NULL};
+static const struct variant *const heads[] = {&predict_joint.is,  &predict_unimodal.is,
+                                              &predict_mlp.is,    &predict_none.is,
+                                              &predict_linear.is, NULL};
 
 #define FIELD(name) offsetof(struct predict_settings, name)
 static const struct option options[] = {
@@ -22,8 +23,8 @@ static const struct option options[] = {
              "takes these from the parameters",
      .keys = MODALITY_KEYS},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), NULL, 0, 0.999,
-     .help = "dropout probability in training: in front of the heads of --each, and behind the "
-             "activations of --head mlp; 0 unless given",
+     .help = "dropout probability in training: in front of the heads of --each, behind the "
+             "activations of --head mlp, and on f in front of --head linear; 0 unless given",
      .keys = PREDICT_DROPOUT_KEYS},
     {0},
 };
@@ -40,11 +41,13 @@ static const struct variant *usual_head(const struct trainable *t)
 static void check_dropout(const struct trainable *t)
 {
     uint32_t given = option_given(t->m, "dropout"), hidden = UINT32_C(1) << DROPOUT_HIDDEN;
-    uint32_t used = t->parts[0].model == &predict_mlp ? hidden : 0;
+    const struct model *head = t->parts[0].model;
+    uint32_t used = head == &predict_mlp || head == &predict_linear ? hidden : 0;
     used |= option_given(t->m, "each") & (hidden - 1);
     if (t->stage->header->train && (given == UINT32_MAX ? !used : given & ~used))
         msa_fail(t->m, MSA_USAGE,
-                 "--dropout: hidden is for --head mlp, and text, vision and audio are for --each");
+                 "--dropout: hidden is for --head mlp and linear, and text, vision and audio are "
+                 "for --each");
 }
 
 static void choose(struct trainable *t)

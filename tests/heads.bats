@@ -140,14 +140,14 @@ END
     refused "--head mlp --range 1,1.00000001" 2 "--range: '1,1.00000001' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
     refused "--head mlp --range -1e10,3" 2 "--range: '-1e10,3' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
     refused "--head mlp --range inf,3" 2 "--range: 'inf,3' is not LO,HI, two numbers from -1000000000 to 1000000000, the lower one first"
-    refused "--head mlp --dropout text=.5" 2 "--dropout: hidden is for --head mlp, and text, vision and audio are for --each"
+    refused "--head mlp --dropout text=.5" 2 "--dropout: hidden is for --head mlp and linear, and text, vision and audio are for --each"
     refused "--head none --hidden 8" 2 "--hidden is for mlp, not for none"
     refused "--head none" 1 "--head none takes f for y, so f must be [B,1], but [B,19] arrives"
     refused "--head joint" 1 "nothing to predict from: no s_* or d_* arrives"
     MODEL=lmf VECTORS=f refused "--head none" 2 "-p 'run/p': these networks have no parameters"
     MODEL=lmf VECTORS=f refused "--head none --each 4" 1 "--each predicts from h_*, and none arrives that it names"
     MODEL=lmf VECTORS=f refused "--head none --dropout .5" 2 \
-        "--dropout: hidden is for --head mlp, and text, vision and audio are for --each"
+        "--dropout: hidden is for --head mlp and linear, and text, vision and audio are for --each"
     VECTORS=h_text refused "--head mlp" 1 "nothing to predict from: no f arrives (msa-fuse makes it)"
     train '' "--head mlp"
     [ "$output" = "msa-predict: training needs -p FILE, where the parameters go" ]

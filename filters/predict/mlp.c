@@ -116,9 +116,7 @@ static void build(struct part *p)
         h->layers[i] = linear_layer(&t->params, h->names[i], in, out);
         in = out;
     }
-    h->dropout = (float)predict_settings(t)->dropout[DROPOUT_HIDDEN];
-    trainable_note(t, "dropout.hidden",
-                   real_text(t->m, predict_settings(t)->dropout[DROPOUT_HIDDEN]));
+    h->dropout = predict_hidden_dropout(t);
     results_build(p, &h->results, widths[h->hidden - 1]);
 }
 

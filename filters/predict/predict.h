@@ -24,6 +24,8 @@ struct predict_settings {
     double dropout[DROPOUTS];
 };
 const struct predict_settings *predict_settings(const struct trainable *t);
+/* For build() of a head with dropout of its own: its rate; noted. */
+float predict_hidden_dropout(struct trainable *t);
 
 struct results {
     bool bounded; /* y lies between these */
@@ -40,6 +42,7 @@ void results_make(struct part *p, const struct results *r, struct var *x, struct
 /* What f [B,D] is like, which must arrive as float32; declares it as an input. */
 const struct schema_entry *predict_reads_fused(struct trainable *t);
 
-extern const struct model predict_joint, predict_unimodal, predict_mlp, predict_none;
+extern const struct model predict_joint, predict_unimodal, predict_mlp, predict_none,
+    predict_linear;
 
 #endif

@@ -8,6 +8,13 @@ const struct predict_settings *predict_settings(const struct trainable *t)
     return t->m->settings;
 }
 
+float predict_hidden_dropout(struct trainable *t)
+{
+    double dropout = predict_settings(t)->dropout[DROPOUT_HIDDEN];
+    trainable_note(t, "dropout.hidden", real_text(t->m, dropout));
+    return (float)dropout;
+}
+
 const struct schema_entry *predict_reads_fused(struct trainable *t)
 {
     if (!trainable_arrives(t, "f"))
