@@ -39,7 +39,8 @@ static const struct option options[] = {
     {0, "lengths", LENGTHS_WORDS, OPTION_CHOICE, FIELD(lengths), "auto", 0, 0,
      .help = LENGTHS_HELP},
     {0, "dropout", "P", OPTION_REAL, FIELD(dropout), "0.5", 0, 0.999,
-     .help = "dropout probability in training; of dnn, lstm and bilstm 0 unless given",
+     .help = "dropout probability in training; of dnn, lstm, bilstm and the gate of bert 0 unless "
+             "given",
      .keys = MODALITY_KEYS},
     {0, "keep", NULL, OPTION_FLAG, FIELD(keep), NULL, 0, 0,
      .help = "leave what is encoded in the records, beside the vectors made of it"},
@@ -116,10 +117,10 @@ void encode_drop(struct part *p, const char *name)
         trainable_drop(p->t, name);
 }
 
-void encode_drop_modality(struct part *p)
+void encode_drop_modality(struct part *p, int modality)
 {
     if (!((const struct encode *)p->t->self)->settings->keep)
-        trainable_drop_modality(p->t, p->modality);
+        trainable_drop_modality(p->t, modality);
 }
 
 /* --- which networks --- */
@@ -195,11 +196,27 @@ static void check_text(const struct trainable *t, const struct encode_settings *
 
 /* --- the program --- */
 
-/* By which networks modalities are encoded; NULL: they pass. */
+/* What BERT takes in has no network of its own. */
+static void check_gated(const struct trainable *t, int modality)
+{
+    const struct variant *net = ((const struct encode *)t->self)->settings->net[modality];
+    if (net)
+        msa_fail(t->m, MSA_USAGE, "--net %s=%s, but --gate takes %s into BERT",
+                 modality_names[modality], net->name, modality_names[modality]);
+}
+
+/* By which networks modalities are encoded; NULL: they pass, or are BERT's. */
 static void choose_models(struct trainable *t, bool bert, const struct model *models[MODALITIES])
 {
-    for (int i = 0; i < MODALITIES; i++)
-        models[i] = bert && i == TEXT ? &encode_bert : wants_frames(t, i) ? network_of(t, i) : NULL;
+    for (int i = 0; i < MODALITIES; i++) {
+        models[i] = NULL;
+        if (bert && i == TEXT)
+            models[i] = &encode_bert;
+        else if (((const struct encode *)t->self)->gated)
+            check_gated(t, i);
+        else if (wants_frames(t, i))
+            models[i] = network_of(t, i);
+    }
 }
 
 /* Do all have a width of their own? */

@@ -1,7 +1,8 @@
 /* Tokens of a text [B,3,L] -> one vector [B,D] by BERT, or a vector for each token, text [B,L,D]
  * (msa-model(7), Text). */
 #include "common/dataset/tensor_names.h"
-#include "filters/encode/encode.h"
+#include "filters/encode/mag.h"
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const pools[] = {"pooler", "cls", "mean", "none"};
@@ -9,9 +10,15 @@ enum { POOL_AUTO = POOL_NONE + 1 };
 
 const char encode_tokens[] = "text_bert";
 
+enum gate_kind { GATE_NONE, GATE_MAG };
+static const char gate_words[] = "none|mag"; /* in that order */
+static const double BETA_MOST = 1e6;
+
 struct settings {
     int pool; /* enum bert_pool or POOL_AUTO */
     const char *bert;
+    int gate; /* enum gate_kind */
+    double beta;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -26,13 +33,20 @@ static const struct option options[] = {
              "over "
              "all; none leaves one a token, as features text (not in training); auto: pooler; "
              "evaluation takes it from the parameters"},
+    {0, "gate", gate_words, OPTION_CHOICE, FIELD(gate), "none", 0, 0,
+     .help = "mag: vision and audio, as many of them as arrive, shift the words' vectors inside "
+             "BERT, which makes f then; evaluation takes it from the parameters"},
+    {0, "beta", "X", OPTION_REAL, FIELD(beta), "1", 0, BETA_MOST,
+     .help = "of --gate mag: the longest shift, in lengths of the word's vector; evaluation takes "
+             "it from the parameters"},
     {0},
 };
 #undef FIELD
 
 struct text_bert {
     struct bert bert;
-    bool features; /* a vector for each token: --pool none */
+    struct mag mag; /* with --gate mag alone */
+    bool features;  /* a vector for each token: --pool none */
     struct host_copy vectors;
     float *made; /* of the current record */
 };
@@ -86,10 +100,27 @@ static bool asked(struct trainable *t)
            (trainable_initial_note(t, "bert") && trainable_arrives(t, encode_tokens));
 }
 
+/* Does BERT take the other modalities in? */
+static bool is_gated(struct trainable *t)
+{
+    bool given = settings_of(t)->gate == GATE_MAG;
+    const char *gate = trainable_optional(t, "gate", given ? "mag" : NULL);
+    if (gate && strcmp(gate, "mag") != 0)
+        msa_fail(t->m, MSA_CORRUPT, "%s is '%.32s' but expected mag",
+                 trainable_origin(t, "gate", given), gate);
+    if (!gate && option_given(t->m, "beta"))
+        msa_fail(t->m, MSA_USAGE, "--beta is for --gate mag");
+    return gate;
+}
+
 bool encode_bert_wanted(struct trainable *t, struct bert_config *config)
 {
+    bool gated = is_gated(t);
+    if (gated && !trainable_arrives(t, encode_tokens))
+        msa_fail(t->m, MSA_FAILED, "--gate mag shifts words of text, and no 'text_bert' arrives");
     if (!asked(t))
         return false;
+    ((struct encode *)t->self)->gated = gated;
     if (!trainable_arrives(t, encode_tokens))
         msa_fail(t->m, MSA_FAILED, "no 'text_bert' arrives (msa-tokenize makes it of texts)");
     if (!find_config(t, settings_of(t)->bert, config))
@@ -146,14 +177,38 @@ static void check_tokens(const struct trainable *t)
                  dtype_names[entry->dtype], tensor_shape_text(shape, entry->rank, entry->shape));
 }
 
+/* BERT's dropout is its configuration's; that of the option is the gate's. */
+static void check_dropout(const struct trainable *t)
+{
+    uint32_t given = option_given(t->m, "dropout");
+    if (given == UINT32_MAX ? t->part_count == 1 : given >> TEXT & 1)
+        msa_fail(t->m, MSA_USAGE,
+                 "--dropout: BERT's is that of its config.json; without --gate there is no other");
+}
+
+static double find_beta(struct trainable *t, double given)
+{
+    bool said = option_given(t->m, "beta");
+    const char *text = trainable_text(t, "beta", said ? real_text(t->m, given) : NULL, "1");
+    char *end;
+    double beta = strtod(text, &end);
+    if (end == text || *end || !(beta >= 0 && beta <= BETA_MOST))
+        msa_fail(t->m, MSA_CORRUPT, "%s is '%.32s' but expected a number from 0 to %g",
+                 trainable_origin(t, "beta", said), text, BETA_MOST);
+    return beta;
+}
+
 /* Features that BERT makes take the place of those that arrive. */
 static void declare(struct part *p, const struct text_bert *b)
 {
     struct trainable *t = p->t;
     size_t tokens = trainable_arrives(t, encode_tokens)->shape[2], dim = b->bert.config.dim;
     if (!b->features) {
-        encode_adds(p, dim);
-        encode_drop_modality(p);
+        if (b->mag.gate.count)
+            trainable_adds(t, "f", 2, (size_t[]){0, dim});
+        else
+            encode_adds(p, dim);
+        encode_drop_modality(p, TEXT);
         return;
     }
     schema_add(t->m, &t->stage->header->schema, modality_names[TEXT], F4, 3,
@@ -166,7 +221,8 @@ static void build(struct part *p)
     struct trainable *t = p->t;
     struct text_bert *b = p->self;
     const struct settings *s = p->settings;
-    const struct bert_config *config = &((const struct encode *)t->self)->config;
+    const struct encode *e = t->self;
+    const struct bert_config *config = &e->config;
     enum bert_pool pool = find_pool(t, s->pool);
     if (p->modality != TEXT)
         msa_fail(t->m, MSA_USAGE, "--net: bert is for text, not for %s",
@@ -180,6 +236,10 @@ static void build(struct part *p)
     b->bert = bert_layers(&t->params, prefix_of(t), config, pool);
     b->features = pool == POOL_NONE;
     t->params.required = NULL;
+    if (e->gated)
+        mag_build(p, &b->mag, b->bert.name, config->dim, find_beta(t, s->beta));
+    else
+        check_dropout(t);
     declare(p, b);
 }
 
@@ -211,9 +271,15 @@ static void forward(struct part *p)
     tape_lane(&t->tape, 0);
     struct bert_batch batch =
         bert_read(t->m, &b->bert, &t->record->frame, trainable_promised(t, encode_tokens));
-    struct var *h = bert_apply(&t->tape, &b->bert, &batch);
+    bool gated = b->mag.gate.count;
+    struct var *x = bert_embed(&t->tape, &b->bert, &batch);
+    if (gated)
+        x = mag_apply(p, &b->mag, &batch, trainable_promised(t, encode_tokens)->shape[2], x);
+    struct var *h = bert_apply(&t->tape, &b->bert, &batch, x);
     if (b->features)
         put_features(t, b, &batch, h);
+    else if (gated)
+        trainable_output(t, "f", h);
     else
         trainable_output(t, name_vector(name, 'h', TEXT), h);
     bert_batch_free(t->m, &batch);
@@ -221,11 +287,12 @@ static void forward(struct part *p)
 
 const struct model encode_bert = {.is = {.name = "bert",
                                          .summary = "tokens of a text through BERT",
-                                         .reads = "text_bert [B,3,L]",
-                                         .adds = "h_text [B,D]",
+                                         .reads = "text_bert [B,3,L], with --gate vision and "
+                                                  "audio [B,L,F] too",
+                                         .adds = "h_text [B,D], with --gate f [B,D]",
                                          .options = options,
                                          .settings_size = sizeof(struct settings),
-                                         .takes = "dim"},
+                                         .takes = "dim,dropout"},
                                   .size = sizeof(struct text_bert),
                                   .build = build,
                                   .forward = forward};

@@ -30,6 +30,7 @@ struct encode {
     size_t dim;                 /* D, where a network does not have its own */
     double dropout[MODALITIES]; /* in training */
     struct bert_config config;  /* of BERT, where text goes through it */
+    bool gated;                 /* which takes vision and audio in */
 };
 
 extern const struct model encode_transformer, encode_bert, encode_dnn, encode_lstm, encode_bilstm;
@@ -46,7 +47,7 @@ void encode_adds(struct part *p, size_t dim);
 /* A tensor that has been encoded goes no further, but with --keep. */
 void encode_drop(struct part *p, const char *name);
 /* The same for all that a modality has come as: frames, their lengths, tokens. */
-void encode_drop_modality(struct part *p);
+void encode_drop_modality(struct part *p, int modality);
 
 /* Does FILE, in evaluation, have a transformer's parameters for this modality? Files of 0.1.0 do
  * not note which networks they are of. */
@@ -54,8 +55,8 @@ bool encode_transformer_given(const struct trainable *t, int modality);
 
 extern const char encode_tokens[]; /* "text_bert", of the tensor with tokens */
 /* Is text to be encoded from tokens? Then BERT's configuration: of --bert, whose weights are
- * initial values then, or of the parameters. Fails the run where that is asked for and cannot be.
- */
+ * initial values then, or of the parameters; and encode->gated. Fails the run where that is asked
+ * for and cannot be. */
 bool encode_bert_wanted(struct trainable *t, struct bert_config *config);
 
 #endif

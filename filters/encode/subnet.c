@@ -22,7 +22,7 @@ struct subnet subnet_named(struct part *p, const struct model *model, const char
                        .dropout = encode_dropout(p, 0)};
     n.hidden = (size_t)trainable_int(t, key, s->hidden[modality],
                                      hidden ? hidden : (long)n.sequence.width, MOST_DIM);
-    encode_drop_modality(p);
+    encode_drop_modality(p, modality);
     return n;
 }
 

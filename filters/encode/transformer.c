@@ -120,7 +120,7 @@ static void build(struct part *p)
     n->encoder = encoder_layers(&t->params, prefix, shape);
     n->frames = trainable_frames(t, modality, prefix, shape.frames);
     encode_adds(p, shape.dim);
-    encode_drop_modality(p);
+    encode_drop_modality(p, p->modality);
 }
 
 static void forward(struct part *p)

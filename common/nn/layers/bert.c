@@ -168,16 +168,21 @@ static struct var *first_tokens(struct tape *t, struct var *x, const struct bert
     return op_mean(t, x, batch->batch, spans);
 }
 
-struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch)
+struct var *bert_embed(struct tape *t, const struct bert *b, const struct bert_batch *batch)
 {
-    struct sequences samples = {batch->batch, batch->longest, NULL,
-                                upload(t, batch->spans, 2 * batch->batch)};
     struct tokens tokens = {batch->rows, upload(t, batch->word, batch->rows),
                             upload(t, batch->place, batch->rows),
                             upload(t, batch->type, batch->rows)};
     struct var *x = op_embedding(t, tokens, b->words, b->positions, b->types);
     x = op_norm(t, x, NULL, b->norm.gain, b->norm.bias, b->stack.eps, (struct dropout){0});
-    x = op_dropout(t, x, dropout_at(t, b->stack.hidden, b->name, "embeddings.dropout"));
+    return op_dropout(t, x, dropout_at(t, b->stack.hidden, b->name, "embeddings.dropout"));
+}
+
+struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch,
+                       struct var *x)
+{
+    struct sequences samples = {batch->batch, batch->longest, NULL,
+                                upload(t, batch->spans, 2 * batch->batch)};
     x = transformer_apply(t, &b->stack, x, samples);
     switch (b->pool) {
     case POOL_NONE:

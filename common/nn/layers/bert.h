@@ -37,7 +37,11 @@ struct bert_batch bert_read(struct msa *m, const struct bert *b, const struct fr
                             const struct tensor *tokens);
 void bert_batch_free(struct msa *m, struct bert_batch *batch);
 
-/* [B,D], or with POOL_NONE [rows,D]. */
-struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch);
+/* What the tokens' embeddings are, [rows,D]. */
+struct var *bert_embed(struct tape *t, const struct bert *b, const struct bert_batch *batch);
+/* x [rows,D], these or what has been made of them, through all layers: [B,D], or with POOL_NONE
+ * [rows,D]. */
+struct var *bert_apply(struct tape *t, const struct bert *b, const struct bert_batch *batch,
+                       struct var *x);
 
 #endif
