@@ -34,6 +34,7 @@ faults() {
 @test "msa-loss of samples apart: every call fails" { faults "loss diff"; }
 @test "msa-loss of samples alike: every call fails" { faults "loss cmd"; }
 @test "msa-loss of what is made anew: every call fails" { faults "loss recon"; }
+@test "msa-relabel: every call fails" { faults relabel; }
 @test "msa-gdwg: every call fails" { faults gdwg; }
 @test "msa-metrics: every call fails" { faults metrics; }
 @test "msa-dump: every call fails" { faults dump; }
