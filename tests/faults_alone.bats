@@ -29,6 +29,7 @@ faults() {
 @test "msa-predict of one modality: every call fails" { faults "predict unimodal"; }
 @test "msa-predict from f, and each modality: every call fails" { faults "predict mlp"; }
 @test "msa-predict without parameters: every call fails" { faults "predict none"; }
+@test "msa-predict by one layer: every call fails" { faults "predict linear"; }
 @test "msa-loss: every call fails" { faults loss; }
 @test "msa-loss of each modality: every call fails" { faults "loss each"; }
 @test "msa-loss of samples apart: every call fails" { faults "loss diff"; }

@@ -187,6 +187,7 @@ VARIANTS = {("msa-encode", "bert"): (["--only", "text", "--bert", str(BERT), "--
             ("msa-predict", "unimodal"): (["--head", "unimodal", "--init", "head.st"], "text.msa"),
             ("msa-predict", "mlp"): (golden_words("mtfn", "msa-predict"), "mtfn.predict"),
             ("msa-predict", "none"): (["--head", "none", "--range", "-3,3"], "lmf.predict"),
+            ("msa-predict", "linear"): (golden_words("mag-bert", "msa-predict"), "mag-bert.predict"),
             ("msa-loss", "each"): (["--tasks", "msr,each"], "mtfn.loss")}
 VARIANTS |= {("msa-loss", task): (["--tasks", task], "misa.loss") for task in ("diff", "cmd", "recon")}
 FUSED = {"concat": "lf-dnn", "tensor": "tfn", "low-rank": "lmf", "memory": "mfn", "attention": "misa"}  # as these models have it
