@@ -117,7 +117,10 @@ bool encode_bert_wanted(struct trainable *t, struct bert_config *config)
 {
     bool gated = is_gated(t);
     if (gated && !trainable_arrives(t, encode_tokens))
-        msa_fail(t->m, MSA_FAILED, "--gate mag shifts words of text, and no 'text_bert' arrives");
+        msa_fail(t->m, MSA_FAILED,
+                 "%s--gate mag%s shifts words of text, and no 'text_bert' arrives",
+                 t->given ? msa_format(t->m, "%s is for ", t->given->path) : "",
+                 t->given ? ", which" : "");
     if (!asked(t))
         return false;
     ((struct encode *)t->self)->gated = gated;
