@@ -37,6 +37,7 @@ before() {
             model "$name"
             rm -f run/*
             [ $drop != text ] || without_bert
+            [ "$name $drop" != 'mag-bert text' ] || continue # its gate is for words
             ok "$(trained "--drop $drop" 1 | sed "s/,each_$drop=[0-9.]*//; s/each_$drop=[0-9.]*,//")"
             ok "$(evaluated "--drop $drop") | msa-metrics --predictions run/predictions.tsv"
             [[ $output != *warning* ]] || { echo "$output" && false; }
@@ -53,11 +54,21 @@ before() {
         tensor=h_audio reader=fuse
         [ "$name" != mfn ] || tensor=audio
         [ "$name" != misa ] || reader=decompose
+        [ "$name" != mag-bert ] || tensor=audio reader=encode
         ok "$(evaluated | before $reader "if kind == \"D\": tensors[\"$tensor\"] = tensors[\"$tensor\"] * 0") | msa-metrics --predictions zeros.tsv"
         ok "$(evaluated '--drop audio') | msa-metrics --predictions missing.tsv"
         [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
         diff <(cut -f 1-4 zeros.tsv) <(cut -f 1-4 missing.tsv)
     done
+}
+
+@test "without text MAG-BERT has no words to shift, in training and in evaluation" {
+    model mag-bert
+    line "$(trained '--drop text' 1)"
+    [ "$output" = "msa-encode: --gate mag shifts words of text, and no 'text_bert' arrives" ]
+    ok "$(trained '' 1)"
+    line "$(evaluated '--drop text' | sed "s# --bert [^ ]*##; s/ --gate.*--names [^ ]*//") >/dev/null"
+    [ "$output" = "msa-encode: $R/encode.safetensors is for --gate mag, which shifts words of text, and no 'text_bert' arrives" ]
 }
 
 @test "a set without labels is predicted" {
@@ -91,7 +102,7 @@ alone() {
 }
 
 @test "a stage in Python changes nothing; on recordings each stage alone gives the same bytes" {
-    for name in mfn mtfn misa; do
+    for name in mfn mtfn misa self-mm; do
         model "$name"
         rm -rf run was && mkdir run
         ok "$(trained)"
@@ -118,12 +129,12 @@ killing() {
 }
 
 @test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
-    for name in mfn mtfn lmf misa; do
+    for name in mfn mtfn lmf misa mag-bert self-mm; do
         model "$name"
         rm -rf run whole && mkdir run
         ok "$(trained '' 4)"
         mv run whole
-        for each in encode decompose fuse predict; do
+        for each in encode decompose fuse predict relabel; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
             trained '' 4 | killing "msa-$each" 10 >killed.bash
