@@ -121,6 +121,7 @@ END
     done <<'END'
 mlp --hidden 8|mlf-dnn|f|8
 unimodal|mlf-dnn|h_text|2
+linear|mlf-dnn|f|19
 none|lmf|f|1
 END
 }
