@@ -42,7 +42,7 @@ void results_make(struct part *p, const struct results *r, struct var *x, struct
 /* What f [B,D] is like, which must arrive as float32; declares it as an input. */
 const struct schema_entry *predict_reads_fused(struct trainable *t);
 
-extern const struct model predict_joint, predict_unimodal, predict_mlp, predict_none,
-    predict_linear;
+extern const struct model predict_joint, predict_unimodal, predict_mlp, predict_none;
+extern const struct model predict_linear;
 
 #endif
