@@ -71,7 +71,7 @@ print(*parameters.load(sys.argv[1])[0], sep="\n")' "$1" "$ROOT/tests/interop" | 
         [ "$output" = "msa-encode: ${option%%=*} is for $networks, which nothing here goes through" ]
     done <<'END'
 --heads=2 transformer
---dropout=.1 transformer, dnn, lstm, bilstm
+--dropout=.1 transformer, bert, dnn, lstm, bilstm
 --dim=16 transformer, bert
 --layers=text=1 transformer
 --out=text=1 lstm
