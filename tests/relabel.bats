@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # msa-relabel: labels of modalities that a training makes itself. That Self-MM's line is PyTorch's, models.bats says; that it
 # goes on after a kill, models_any.bats.
+# shellcheck disable=SC2154 # what model sets
 load helper
 load models.bash
 
