@@ -1,7 +1,9 @@
 /* The beginning of a line.
  *
- * A training record is sent only while at most two have had no gradient yet; after a control
- * nothing is sent before it has come back. */
+ * A training record is sent only while at most two have had no gradient yet. Records of validation
+ * follow the last one without waiting: they are read while it is computed, and no stage takes one
+ * before it has updated. A control waits for all gradients; after it nothing is sent before it has
+ * come back. */
 #include "common/stage/feeder.h"
 #include "common/stream/finite.h"
 #include <poll.h>
@@ -185,11 +187,11 @@ static void checkpoint(struct source *s, long epoch, bool epoch_done)
 
 static void validate(struct source *s, long epoch, bool epoch_done)
 {
-    while (s->waiting)
-        take_gradient(s);
     progress_clear(&s->progress); /* msa-metrics has rows to show */
     source_send(s, VALID, epoch);
     watch_look(s->watch);
+    while (s->waiting)
+        take_gradient(s);
     checkpoint(s, epoch, epoch_done);
 }
 
