@@ -379,5 +379,5 @@ END
     sha256sum --quiet -c before
     line "msa-load --check data.pkl >out"
     [ "$status" -eq 2 ]
-    [ "$output" = "msa-load: --check, --no-shuffle, --validate-every, --fraction and --state go with --train" ]
+    [ "$output" = "msa-load: --check, --no-shuffle, --validate-every, --fraction, --state and --group go with --train" ]
 }

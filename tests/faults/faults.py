@@ -196,7 +196,7 @@ LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-pre
 
 
 # Programs that the line of a training does not have.
-ASIDE = ["msa-dump", "msa-fuse", "msa-synth", "msa-tokenize"]
+ASIDE = ["msa-companions", "msa-dump", "msa-fuse", "msa-synth", "msa-tokenize"]
 
 
 def check_cases(alone):
@@ -289,6 +289,7 @@ def alone(work):
             "msa-load --info of a gzipped stream": ["--info", "-o", "out", kept],
             "msa-load of a gzipped stream": ["--batch", "20", "--mean", "vision", "-o", "out", kept],
             "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
+            "msa-companions": ["-o", "out", "in.msa"],
             "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
             "msa-dump": ["--json", "-n", "1", "-o", "out", "in.msa"],
