@@ -53,7 +53,9 @@ before() {
         tensor=h_audio reader=fuse
         [ "$name" != mfn ] || tensor=audio
         [ "$name" != misa ] || reader=decompose
-        ok "$(evaluated | before $reader "if kind == \"D\": tensors[\"$tensor\"] = tensors[\"$tensor\"] * 0") | msa-metrics --predictions zeros.tsv"
+        [ "$name" != confede ] || tensor='s_audio d_audio' reader=predict
+        ok "$(evaluated | before $reader "if kind == \"D\": tensors.update({name: tensors[name] * 0 for name in \"$tensor\".split()})") |
+            msa-metrics --predictions zeros.tsv"
         ok "$(evaluated '--drop audio') | msa-metrics --predictions missing.tsv"
         [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
         diff <(cut -f 1-4 zeros.tsv) <(cut -f 1-4 missing.tsv)
@@ -118,12 +120,12 @@ killing() {
 }
 
 @test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
-    for name in mfn mtfn lmf misa; do
+    for name in mfn mtfn lmf misa confede; do
         model "$name"
         rm -rf run whole && mkdir run
         ok "$(trained '' 4)"
         mv run whole
-        for each in encode decompose fuse predict; do
+        for each in encode companions decompose fuse predict; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
             trained '' 4 | killing "msa-$each" 10 >killed.bash
