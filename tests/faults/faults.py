@@ -28,6 +28,7 @@ from pathlib import Path
 KINDS = ["malloc", "read", "write", "fsync", "rename", "mmap", "connect", "open"]
 STATUSES = {1, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
 ONE = ["--threads", "1", "--device", "cpu"]  # CUDA's runtime ends by a signal where it has no memory
+COMPANIONS = sys.argv[3] == "msa-companions"  # they are in its training line alone
 ALL = os.environ.get("FAULTS") == "all"
 SHARES = len(os.sched_getaffinity(0)) if ALL else 1
 LIMIT = 90  # seconds that a pipeline may take
@@ -308,9 +309,9 @@ def alone(work):
 
 def training(resume):
     return [["msa-load", "--train", "--epochs", "2", "--batch", "9", "--seed", "3", "--state", "state.msa"] +
-            (["--resume"] if resume else []) + [str(golden / "data.pkl")],
+            (["--group", "4"] if COMPANIONS else []) + (["--resume"] if resume else []) + [str(golden / "data.pkl")],
             ["msa-encode", "-p", "encode.st", "--dim", "16", "--heads", "2", "--layers", "text=1,vision=1,audio=1"] + ONE,
-            ["msa-decompose", "-p", "decompose.st"] + ONE, ["msa-predict", "-p", "predict.st"] + ONE,
+            *([["msa-companions"] + ONE] if COMPANIONS else []), ["msa-decompose", "-p", "decompose.st"] + ONE, ["msa-predict", "-p", "predict.st"] + ONE,
             ["msa-loss"] + ONE, ["msa-gdwg"],
             ["msa-metrics", "-q", "--select", "mae", "--log", "metrics.tsv"], ["msa-backprop", "--log", "steps.tsv"]]
 
