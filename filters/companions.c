@@ -12,11 +12,9 @@
 #include "common/stage/stage.h"
 #include "common/stream/tensor_codec.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum rule { RELEASED, MEANT };
-enum list { ALIKE, OPPOSITE, DECEPTIVE };
 
 struct settings {
     int rule; /* enum rule */
@@ -24,7 +22,7 @@ struct settings {
     double reach; /* 0: the family's */
 };
 
-struct companions_stage {
+struct finder {
     struct msa *m;
     const struct settings *settings;
     struct tape tape;
@@ -32,11 +30,12 @@ struct companions_stage {
     bool rounded; /* labels are classes when they are rounded */
     int count;    /* of vectors */
     const struct schema_entry *vectors[MODALITIES];
-    size_t width;   /* of all vectors */
-    size_t most;    /* samples that there may be */
-    size_t seen;    /* in this survey */
-    float *units;   /* [most,width], of length 1 */
-    float *labels;  /* [most] */
+    size_t width;  /* of all vectors */
+    size_t most;   /* samples that there may be */
+    size_t seen;   /* in this survey */
+    float *units;  /* [most,width], of length 1 */
+    float *labels; /* [most] */
+    struct host_copy cosines;
     int64_t *lists; /* [most,COMPANION_LISTS,keep], of the survey before */
 };
 
@@ -59,7 +58,7 @@ static const struct option options[] = {
 
 /* --- header --- */
 
-static void find_vectors(struct companions_stage *c, const struct header *h)
+static void find_vectors(struct finder *c, const struct header *h)
 {
     char name[TENSOR_NAME + 1];
     for (int i = 0; i < MODALITIES; i++) {
@@ -78,7 +77,7 @@ static void find_vectors(struct companions_stage *c, const struct header *h)
 
 static void on_header(struct stage *s)
 {
-    struct companions_stage *c = s->self;
+    struct finder *c = s->self;
     struct header *h = s->header;
     if (!h->train)
         return;
@@ -115,7 +114,7 @@ static void normalize(float *x, size_t width)
 
 static void on_survey(struct stage *s, const struct record *r)
 {
-    struct companions_stage *c = s->self;
+    struct finder *c = s->self;
     const struct schema *schema = &s->header->schema;
     const struct tensor *label = record_promised(r, schema_find(schema, "label"));
     if (r->samples > c->most - c->seen)
@@ -142,16 +141,56 @@ struct similar {
     uint32_t sample;
 };
 
-/* The most similar first; of equal ones the lower sample. */
-static int compare_similar(const void *a, const void *b)
+/* That order, the most similar first, of equal ones the lower sample; or from the other end. Only
+ * as much of it is put in order as is asked for, as lists are short: the rest is a heap, whose
+ * first is next. */
+struct ranking {
+    bool back;
+    size_t sorted, left;
+    struct similar *first, *heap; /* [sorted], [left]; both have room for all samples */
+};
+
+static bool goes_before(const struct ranking *o, struct similar a, struct similar b)
 {
-    const struct similar *x = a, *y = b;
-    if (x->cosine != y->cosine)
-        return x->cosine > y->cosine ? -1 : 1;
-    return x->sample < y->sample ? -1 : x->sample > y->sample;
+    bool first = a.cosine != b.cosine ? a.cosine > b.cosine : a.sample < b.sample;
+    return first != o->back;
 }
 
-static bool same_class(const struct companions_stage *c, size_t i, size_t j)
+static void sink(struct ranking *o, size_t i)
+{
+    for (size_t child; (child = 2 * i + 1) < o->left; i = child) {
+        child += child + 1 < o->left && goes_before(o, o->heap[child + 1], o->heap[child]);
+        if (goes_before(o, o->heap[i], o->heap[child]))
+            return;
+        struct similar down = o->heap[i];
+        o->heap[i] = o->heap[child];
+        o->heap[child] = down;
+    }
+}
+
+/* From a sample's cosines with all n. */
+static void begin_ranking(struct ranking *o, const float *cosines, size_t n)
+{
+    o->sorted = 0;
+    o->left = n;
+    for (size_t j = 0; j < n; j++)
+        o->heap[j] = (struct similar){cosines[j], (uint32_t)j};
+    for (size_t i = n / 2; i-- > 0;)
+        sink(o, i);
+}
+
+/* The sample at place k, from the end where the order begins. */
+static size_t sample_at(struct ranking *o, size_t k)
+{
+    while (o->sorted <= k) {
+        o->first[o->sorted++] = o->heap[0];
+        o->heap[0] = o->heap[--o->left];
+        sink(o, 0);
+    }
+    return o->first[k].sample;
+}
+
+static bool same_class(const struct finder *c, size_t i, size_t j)
 {
     float a = c->labels[i], b = c->labels[j];
     return c->rounded ? rintf(a) == rintf(b) : a == b;
@@ -160,40 +199,45 @@ static bool same_class(const struct companions_stage *c, size_t i, size_t j)
 /* The list of a sample: from one end of the order, those of its class or of others. By the released
  * rule positions are taken for samples, from the end where they are counted from there, and
  * "itself" is the position of its number. */
-static void fill_list(const struct companions_stage *c, size_t i, const struct similar *order,
-                      enum list kind, int64_t *list)
+static void fill_list(const struct finder *c, size_t i, struct ranking *o, bool alike,
+                      int64_t *list)
 {
     size_t n = c->seen, reach = (size_t)floor(c->reach * (double)n + 1e-9);
     size_t keep = (size_t)c->settings->keep, found = 0;
-    bool back = kind == OPPOSITE, meant = c->settings->rule == MEANT;
-    for (size_t k = back; k < reach && found < keep; k++) {
-        size_t position = back ? n - k : k, j = order[position].sample;
-        bool itself = meant ? j == i : !back && position == i;
-        if (!itself && same_class(c, i, j) == (kind == ALIKE))
+    bool meant = c->settings->rule == MEANT;
+    for (size_t k = 0; k + o->back < reach && found < keep; k++) {
+        size_t position = o->back ? n - 1 - k : k, j = sample_at(o, k);
+        bool itself = meant ? j == i : !o->back && position == i;
+        if (!itself && same_class(c, i, j) == alike)
             list[found++] = (int64_t)(meant ? j : position);
     }
+    while (found < keep)
+        list[found++] = -1;
+}
+
+static void fill_lists(const struct finder *c, size_t i, const float *cosines,
+                       struct ranking ends[2])
+{
+    size_t keep = (size_t)c->settings->keep;
+    int64_t *list = c->lists + i * COMPANION_LISTS * keep;
+    begin_ranking(&ends[0], cosines, c->seen);
+    begin_ranking(&ends[1], cosines, c->seen);
+    fill_list(c, i, &ends[0], true, list);
+    fill_list(c, i, &ends[1], false, list + keep);
+    fill_list(c, i, &ends[0], false, list + 2 * keep);
 }
 
 /* Samples whose cosines with all others are in memory at a time. */
-enum { BLOCK = 256 };
+enum { BLOCK = 1024 };
 
-/* order[n] of one sample, from its cosines with all. */
-static void sort_similar(const struct companions_stage *c, const float *cosines,
-                         struct similar *order)
+static void find_lists(struct finder *c)
 {
-    for (size_t j = 0; j < c->seen; j++)
-        order[j] = (struct similar){cosines[j], (uint32_t)j};
-    qsort(order, c->seen, sizeof *order, compare_similar);
-}
-
-/* -1 behind the last of each. */
-static void find_lists(struct companions_stage *c)
-{
-    size_t n = c->seen, keep = (size_t)c->settings->keep, all[] = {n, c->width};
-    struct similar *order = msa_calloc(c->m, n, sizeof *order);
-    struct host_copy copy = {0};
-    for (size_t i = 0; i < n * COMPANION_LISTS * keep; i++)
-        c->lists[i] = -1;
+    size_t n = c->seen, all[] = {n, c->width};
+    struct ranking ends[] = {{.back = false}, {.back = true}};
+    for (int e = 0; e < 2; e++) {
+        ends[e].first = msa_calloc(c->m, n + 1, sizeof *ends[e].first);
+        ends[e].heap = msa_calloc(c->m, n + 1, sizeof *ends[e].heap);
+    }
     for (size_t from = 0; from < n; from += BLOCK) {
         size_t rows = n - from < BLOCK ? n - from : BLOCK, some[] = {rows, c->width};
         struct tensor block = tensor_of("h", F4, c->units + from * c->width, 2, some),
@@ -201,21 +245,20 @@ static void find_lists(struct companions_stage *c)
         tape_reset(&c->tape, false, 0);
         struct var *cosines = op_linear(&c->tape, tape_input(&c->tape, &block, false),
                                         tape_input(&c->tape, &whole, false), NULL);
-        const float *host = tape_copy_out(&c->tape, &copy, cosines->data, cosines->count);
+        const float *host = tape_copy_out(&c->tape, &c->cosines, cosines->data, cosines->count);
         tape_wait(&c->tape);
-        for (size_t i = 0; i < rows; i++) {
-            sort_similar(c, host + i * n, order);
-            for (int k = 0; k < COMPANION_LISTS; k++)
-                fill_list(c, from + i, order, (enum list)k,
-                          c->lists + ((from + i) * COMPANION_LISTS + (size_t)k) * keep);
-        }
+        for (size_t i = 0; i < rows; i++)
+            fill_lists(c, from + i, host + i * n, ends);
     }
-    msa_free(c->m, order);
+    for (int e = 0; e < 2; e++) {
+        msa_free(c->m, ends[e].first);
+        msa_free(c->m, ends[e].heap);
+    }
 }
 
 static void on_answer(struct stage *s, struct control *control)
 {
-    struct companions_stage *c = s->self;
+    struct finder *c = s->self;
     size_t shape[] = {c->seen, COMPANION_LISTS, (size_t)c->settings->keep};
     find_lists(c);
     struct tensor t = tensor_of("companions", I8, c->lists, 3, shape);
@@ -233,7 +276,7 @@ static void run(struct msa *m)
                                          .answer = on_answer,
                                          .settings = "rule,every,reach,keep",
                                          .identifies = true};
-    struct companions_stage *c = msa_alloc(m, sizeof *c);
+    struct finder *c = msa_alloc(m, sizeof *c);
     c->m = m;
     c->settings = m->settings;
     stage_run(m, &ops, c);

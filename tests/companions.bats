@@ -25,6 +25,13 @@ recorded() {
     sed "s#| msa-$1 #| msa-dump -t -q --record $1.msa &#"
 }
 
+# wrong PLACE:STATUS LINE MESSAGE: that program of the line fails, with that status and message.
+wrong() {
+    line "$2"
+    [[ $output == *"$3"* ]] || { echo "$output" && return 1; }
+    [ "$(cut -d ' ' -f "$((${1%:*} + 1))" statuses)" -eq "${1#*:}" ] || { cat statuses && return 1; }
+}
+
 setup_line() {
     model confede
     rm -rf run && mkdir run
@@ -161,13 +168,6 @@ END
     [ "$(find . -maxdepth 1 -name 'nothing.*' | wc -l)" -eq 8 ]
 }
 
-# wrong STATUSES LINE MESSAGE: that program fails, by its place in the line, with that status and line.
-wrong() {
-    line "$2"
-    [[ $output == *"$3"* ]] || { echo "$output" && return 1; }
-    [ "$(cut -d ' ' -f "$((${1%:*} + 1))" statuses)" -eq "${1#*:}" ] || { cat statuses && return 1; }
-}
-
 @test "lines that cannot be: one of them says so, and nothing is left" {
     setup_line
     wrong 7:1 "$(training | sed 's/ | msa-companions [^|]*//')" \
@@ -207,7 +207,6 @@ wrong() {
     refused 1:2 "$(training --resume | sed 's/--group 7/--group 4/')" "msa-load: the training that is to be resumed"
     refused 3:2 "$(training --resume | sed 's/--every 2/--every 3/')" "msa-companions: the training that is to be resumed"
     changed() {
-        msa-dump -q --json was/state.msa >/dev/null
         "$PYTHON" "$ROOT/tests/forge.py" "if kind == \"C\": state = body[\"state\"][\"1:msa-load\"]; $1" <was/state.msa >state.msa
         refused 1:3 "cp state.msa run/ && $(training --resume)" "msa-load: header: the state to be resumed: $2"
     }

@@ -114,7 +114,7 @@ struct reader *stage_open_input(struct msa *m);
 bool stage_to_stdout(const struct msa *m);
 bool stage_passes(const struct stage *s);
 
-/* at_fail of every program that may write a stream to stdout: tells the stages on
+/* stage_fail.c: at_fail of every program that may write a stream to stdout tells the stages on
  * both sides, once. */
 void stage_at_fail(struct msa *m);
 /* The same for a program whose stdout may be for people: before a header has told, nothing goes
