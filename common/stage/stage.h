@@ -4,7 +4,7 @@
  * A stage gives functions for what it does to a header, a record, a gradient; everything else is
  * here: it reads frames, passes on what it does not know, joins the way back in a training line,
  * waits for the gradient of each training record before it takes the next, saves and resumes
- * (checkpoint.h), and tells both sides when it fails. */
+ * (checkpoint.h), and tells both sides when it fails (stage_fail.c). */
 #ifndef MSA_STAGE_H
 #define MSA_STAGE_H
 
@@ -114,7 +114,7 @@ struct reader *stage_open_input(struct msa *m);
 bool stage_to_stdout(const struct msa *m);
 bool stage_passes(const struct stage *s);
 
-/* stage_fail.c: at_fail of every program that may write a stream to stdout tells the stages on
+/* at_fail of every program that may write a stream to stdout: tells the stages on
  * both sides, once. */
 void stage_at_fail(struct msa *m);
 /* The same for a program whose stdout may be for people: before a header has told, nothing goes
