@@ -4,7 +4,6 @@
 #include "common/inspect/info.h"
 #include "common/run/output_rules.h"
 #include "common/stage/feeder.h"
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +13,8 @@ enum { FAMILY_AUTO = FAMILIES };
 struct settings {
     bool train, check, no_shuffle, standardize, resume, info, json;
     int split, label, family, non_finite;
-    long epochs, batch, seed, validate_every;
+    long epochs, batch, seed, validate_every, group;
+    int draw; /* enum draw */
     double fraction;
     const char *drop, *mean, *state;
     struct option_list renamed, like;
@@ -49,12 +49,10 @@ static const struct option options[] = {
      .help = "samples to load, in the order of the data set (without --train)"},
     {0, "train", NULL, OPTION_FLAG, FIELD(train), NULL, 0, 0,
      .help = "make a training stream: epochs of the train split, each followed by the valid split "
-             "and a "
-             "checkpoint"},
+             "and a checkpoint"},
     {0, "check", NULL, OPTION_FLAG, FIELD(check), NULL, 0, 0,
      .help = "with --train: train nothing, but send one sample down the line, so that programs say "
-             "what "
-             "is wrong with their options"},
+             "what is wrong with their options"},
     {0, "epochs", "N", OPTION_INT, FIELD(epochs), "50", 1, 1e9, .help = "epochs of training"},
     {0, "batch", "N", OPTION_INT, FIELD(batch), "32", 1, 5e5, .help = "samples per record"},
     {0, "seed", "N", OPTION_INT, FIELD(seed), "1", 0, 9e15,
@@ -64,6 +62,11 @@ static const struct option options[] = {
      .help = "train in the order of the data set"},
     {0, "validate-every", "STEPS", OPTION_INT, FIELD(validate_every), NULL, 1, 1e15,
      .help = "validate and make a checkpoint every so many steps too, not only after each epoch"},
+    {0, "group", "N", OPTION_INT, FIELD(group), "1", 1, 31, .added = true,
+     .help = "train on each sample together with N - 1 companions, as msa-companions finds them: a "
+             "third of them alike, opposite and deceptive each"},
+    {0, "draw", "first|random", OPTION_CHOICE, FIELD(draw), "random", 0, 0, .added = true,
+     .help = "which companions of those that have been found"},
     {0, "fraction", "F", OPTION_REAL, FIELD(fraction), "1", 1e-9, 1,
      .help = "train on this share of the train split, drawn from the seed"},
     {0, "standardize", NULL, OPTION_FLAG, FIELD(standardize), NULL, 0, 0,
@@ -76,8 +79,7 @@ static const struct option options[] = {
      .help = "read what the data set calls OLD, a key or a split, as NEW; repeatable"},
     {0, "like", "FILE", OPTION_READS_LIST, FIELD(like), NULL, 0, 0,
      .help = "take --family, and --rename where there are such names, from the commit or stream "
-             "that an "
-             "earlier run left; repeatable"},
+             "that an earlier run left; repeatable"},
     {0, "label", "text|vision|audio|joint", OPTION_CHOICE, FIELD(label), "joint", 0, 0,
      .help =
          "labels to learn and judge by; the joint ones where the set has none of that modality"},
@@ -143,6 +145,7 @@ static struct header *make_header(struct load *l)
     bool given = l->family != FAMILY_AUTO;
     int family = given ? l->family : dataset_family(l->data);
     h->train = s->train;
+    h->surveyed = s->train && s->group > 1;
     h->seed = (uint64_t)s->seed;
     if (family >= 0 && (given || !h->family[0])) {
         snprintf(h->family, sizeof h->family, "%s", family_names[family]);
@@ -155,6 +158,8 @@ static struct header *make_header(struct load *l)
     if (s->train)
         value_set(l->m, h->zone, &h->map, "checkpoints",
                   value_of_int(source_checkpoints(&l->source, s->epochs)));
+    if (h->surveyed)
+        value_set(l->m, h->zone, &h->map, "group", value_of_int(s->group));
     value_set(l->m, h->zone, &h->map, "samples", batcher_samples(&l->source.batcher, h->zone));
     value names;
     if (naming_value(l->naming, h->zone, &names))
@@ -173,7 +178,7 @@ static value settings_value(struct load *l, const struct header *h)
     msgpack_zone *zone = h->zone;
     value v = resume_settings(l->m, zone,
                               "seed,epochs,batch,validate-every,no-shuffle,fraction,standardize,"
-                              "non-finite,drop,mean,label");
+                              "non-finite,drop,mean,label,group,draw");
     const char *names = naming_text(l->naming);
     if (names)
         value_set(l->m, zone, &v, "rename", value_str(l->m, zone, names));
@@ -202,10 +207,13 @@ static void check_options(const struct load *l)
     const struct settings *s = l->settings;
     if (s->train && s->split != SPLIT_ALL)
         msa_fail(l->m, MSA_USAGE, "--train takes the train and valid splits: leave --split out");
-    if (!s->train &&
-        (s->check || s->no_shuffle || s->validate_every || s->fraction < 1 || s->state))
+    if (!s->train && (s->check || s->no_shuffle || s->validate_every || s->fraction < 1 ||
+                      s->state || s->group > 1))
         msa_fail(l->m, MSA_USAGE,
-                 "--check, --no-shuffle, --validate-every, --fraction and --state go with --train");
+                 "--check, --no-shuffle, --validate-every, --fraction, --state and --group go with "
+                 "--train");
+    if ((s->group - 1) % COMPANION_LISTS)
+        msa_fail(l->m, MSA_USAGE, "--group: %ld but expected 1, 4, 7 and so on", s->group);
     if (s->resume && !s->state)
         msa_fail(l->m, MSA_USAGE, "--resume needs --state FILE, what it goes on from");
     if (s->json && !s->info)
@@ -254,14 +262,10 @@ static void check_splits(struct load *l)
 static void warn_of_labels(struct load *l, int family)
 {
     struct outside all = {0};
-    for (int i = 0; family >= 0 && i < SPLITS; i++) {
-        struct outside one = {0};
+    for (int i = 0; family >= 0 && i < SPLITS; i++)
         if (is_checked(l->settings, i))
-            one = dataset_outside(l->data, (enum split)i, family_range((enum family)family));
-        all.count += one.count;
-        if (fabs(one.farthest) > fabs(all.farthest))
-            all.farthest = one.farthest;
-    }
+            all = outside_both(
+                all, dataset_outside(l->data, (enum split)i, family_range((enum family)family)));
     outside_warn(&all, l->m, l->data->path, (enum family)family);
 }
 
@@ -277,7 +281,7 @@ static void prepare_batches(struct load *l)
         dropped[i] = drop && option_names(drop, modality_names[i]);
     l->source.batcher =
         batcher_new(l->m, l->data, dropped, (enum non_finite)l->settings->non_finite,
-                    (size_t)l->settings->batch);
+                    (size_t)l->settings->batch, (size_t)l->settings->group);
     for (int i = 0; i < MODALITIES; i++)
         if (mean && option_names(mean, modality_names[i]))
             batcher_average(&l->source.batcher, (enum modality)i);
@@ -300,6 +304,8 @@ static struct header *prepare(struct load *l)
     prepare_batches(l);
     source->order = order_new(l->m, l->data->split[TRAIN].count, s->fraction, (uint64_t)s->seed,
                               !s->no_shuffle);
+    source->companions = (struct companions){
+        .m = l->m, .group = (size_t)s->group, .draw = (enum draw)s->draw, .order = &source->order};
     struct header *h = make_header(l);
     warn_of_labels(l, h->family[0] ? (int)family_named(l->m, h->family) : -1);
     if (!s->train)

@@ -17,9 +17,10 @@ static const struct option options[] = {
      .help = "predict from all s_* and d_*, from the one h_* that arrives, or from f; auto: mlp "
              "where f arrives and no s_* and d_*, else joint, and in evaluation what the "
              "parameters are for"},
-    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 2, MOST_CLASSES,
-     .help = "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; joint has 3 unless "
-             "given, others have none; evaluation takes it from the parameters"},
+    {0, "classes", "C", OPTION_INT, FIELD(classes), NULL, 0, MOST_CLASSES,
+     .help = "classes of the classifier: 2, 3, 5 or, for MOSI and MOSEI, 7; 0 is no classifier; "
+             "joint has 3 unless given, others have none; evaluation takes it from the "
+             "parameters"},
     {0, "range", "LO,HI", OPTION_TEXT, FIELD(range), NULL, 0, 0,
      .help = "keep y between these, by a sigmoid; evaluation takes it from the parameters"},
     {0, "each", "N", OPTION_INT, FIELD(each), NULL, 1, SCHEMA_MOST,

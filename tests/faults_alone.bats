@@ -18,6 +18,7 @@ faults() {
 @test "msa-encode by dnn: every call fails" { faults "encode dnn"; }
 @test "msa-encode by lstm: every call fails" { faults "encode lstm"; }
 @test "msa-encode by bilstm: every call fails" { faults "encode bilstm"; }
+@test "msa-companions: every call fails" { faults companions; }
 @test "msa-decompose: every call fails" { faults decompose; }
 @test "msa-decompose by shared: every call fails" { faults "decompose shared"; }
 @test "msa-fuse by concat: every call fails" { faults "fuse concat"; }

@@ -10,6 +10,7 @@ faults() {
 
 @test "msa-load: calls fail, and the training is resumed" { faults load; }
 @test "msa-encode: calls fail, and the training is resumed" { faults encode; }
+@test "msa-companions: calls fail, and the training is resumed" { faults companions; }
 @test "msa-decompose: calls fail, and the training is resumed" { faults decompose; }
 @test "msa-predict: calls fail, and the training is resumed" { faults predict; }
 @test "msa-loss: calls fail, and the training is resumed" { faults loss; }
@@ -19,6 +20,7 @@ faults() {
 
 @test "msa-load: calls fail in a resumed training, which is resumed again" { faults load resumed; }
 @test "msa-encode: calls fail in a resumed training, which is resumed again" { faults encode resumed; }
+@test "msa-companions: calls fail in a resumed training, which is resumed again" { faults companions resumed; }
 @test "msa-decompose: calls fail in a resumed training, which is resumed again" { faults decompose resumed; }
 @test "msa-predict: calls fail in a resumed training, which is resumed again" { faults predict resumed; }
 @test "msa-loss: calls fail in a resumed training, which is resumed again" { faults loss resumed; }

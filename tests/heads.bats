@@ -110,6 +110,22 @@ END
     done
 }
 
+@test "DMMSA's heads without the classifier: the same initial values and predictions; evaluation takes it from the parameters" {
+    for classes in 3 0; do
+        line "msa-load --train --epochs 1 --batch 9 $GOLDEN/data.pkl | $(golden_encode) -f | $(golden_decompose) -f |
+            msa-predict --classes $classes -p run/$classes | msa-loss --tasks msr | msa-backprop --lr 1e-2"
+        [ "$status $output" = "0 " ] || { echo "$output" && false; }
+        line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode.safetensors |
+            msa-decompose -p run/decompose.safetensors | msa-predict -p run/$classes | msa-metrics --predictions run/$classes.tsv"
+        [ "$status" -eq 0 ]
+    done
+    [ "$(names run/3 | tr ' ' '\n' | grep -v classifier)" = "$(names run/0 | tr ' ' '\n')" ]
+    diff <(cut -f 1-4 run/3.tsv) <(cut -f 1-4 run/0.tsv)
+    line "msa-load --split test $GOLDEN/data.pkl | msa-encode -p run/encode.safetensors |
+        msa-decompose -p run/decompose.safetensors | msa-predict --classes 5 -p run/0 | msa-metrics"
+    [ "$output" = "msa-predict: --classes: 5 given but run/0 has 0" ]
+}
+
 @test "MSC learns on every head: logits of its last vector, or of f" {
     while IFS='|' read -r head MODEL VECTORS width; do
         TASKS=msr,msc train "${head%% *}" "--head $head --classes 3"

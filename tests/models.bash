@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # used by those that load this
-MODELS='lf-dnn tfn lmf mfn mlf-dnn mtfn misa mag-bert self-mm mult mult-group'
+MODELS='lf-dnn tfn lmf mfn mlf-dnn mtfn misa mag-bert self-mm mult mult-group confede'
 
 # model NAME: $G is its golden folder, $R that of the run, and filters[] its line, a program each.
 model() {

@@ -51,14 +51,15 @@ before() {
         model "$name"
         rm -f run/*
         ok "$(trained '' 1)"
-        tensor=h_audio reader=fuse zeros='* 0' header=''
+        tensor=h_audio reader=fuse zeros=' * 0' header=''
         [ "$name" != misa ] || reader=decompose
         [ "$name" != mag-bert ] || tensor=audio reader=encode
+        [ "$name" != confede ] || tensor='s_audio d_audio' reader=predict
         case $name in
         mfn) tensor=audio ;;
         mult*) tensor=audio zeros='[:, :1] * 0' header='if kind == "H": body["schema"]["audio"]["shape"][1] = 1' ;; # one frame of them
         esac
-        ok "$(evaluated | before $reader "if kind == \"D\": tensors[\"$tensor\"] = tensors[\"$tensor\"] $zeros" |
+        ok "$(evaluated | before $reader "if kind == \"D\": tensors.update({name: tensors[name]$zeros for name in \"$tensor\".split()})" |
             before $reader "$header") | msa-metrics --predictions zeros.tsv"
         ok "$(evaluated '--drop audio') | msa-metrics --predictions missing.tsv"
         [[ $output == *"warning: "*audio*" as "* ]] || { echo "$output" && false; }
@@ -133,12 +134,12 @@ killing() {
 }
 
 @test "each network is killed in mid-training, and resumed: the same bytes, running statistics too" {
-    for name in mfn mtfn lmf misa mag-bert self-mm mult; do
+    for name in mfn mtfn lmf misa mag-bert self-mm mult confede; do
         model "$name"
         rm -rf run whole && mkdir run
         ok "$(trained '' 4)"
         mv run whole
-        for each in encode decompose fuse predict relabel; do
+        for each in encode companions decompose fuse predict relabel; do
             [[ " $(joined "${filters[@]}")" == *" msa-$each "* ]] || continue
             mkdir run
             trained '' 4 | killing "msa-$each" 10 >killed.bash

@@ -27,6 +27,18 @@ column() {
     [ "$(column step | tail -1)" -eq 1999 ]
 }
 
+@test "validation is read, and under way, while the last step has no gradient yet; the checkpoint is not" {
+    make_data 8
+    run timeout -k 5 60 "$PYTHON" - "$ROOT/tests/interop" <<'END_OF_PYTHON'
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from read_stream import frames
+load = subprocess.Popen("msa-load -q --train --batch 8 --wait 1".split() + ["data.pkl"], stdout=subprocess.PIPE)
+print(*(kind + body.get("split", "") for kind, body in frames(load.stdout)))
+END_OF_PYTHON
+    [ "${lines[-1]}" = 'H Dtrain Dvalid Dvalid X' ]
+}
+
 @test "training lowers the loss" {
     make_data 256
     line "msa-load --train --epochs 8 --batch 16 data.pkl | $(model) | msa-loss | msa-gdwg | msa-metrics -q |
@@ -367,5 +379,5 @@ END
     sha256sum --quiet -c before
     line "msa-load --check data.pkl >out"
     [ "$status" -eq 2 ]
-    [ "$output" = "msa-load: --check, --no-shuffle, --validate-every, --fraction and --state go with --train" ]
+    [ "$output" = "msa-load: --check, --no-shuffle, --validate-every, --fraction, --state and --group go with --train" ]
 }

@@ -13,14 +13,14 @@ static bool is_dropped(const char *name, const bool dropped[MODALITIES])
 }
 
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
-                           enum non_finite non_finite, size_t size)
+                           enum non_finite non_finite, size_t size, size_t group)
 {
     size_t most = dataset_largest(data);
     struct batcher b = {.m = m,
                         .data = data,
                         .non_finite = non_finite,
                         .label = data->labels[LABEL_JOINT],
-                        .size = size < most ? size : most};
+                        .size = (size < most ? size : most) * group};
     b.positions = msa_calloc(m, b.size + 1, sizeof *b.positions);
     for (int i = 0; i < data->schema.count; i++)
         b.dropped[i] = is_dropped(data->schema.entries[i].name, dropped);

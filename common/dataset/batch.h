@@ -19,9 +19,10 @@ struct batcher {
     uint32_t *crcs; /* [size], of what the last record has of each sample; NULL: not computed */
 };
 
-/* Drops the tensors and texts of these modalities (name_modality). */
+/* Drops the tensors and texts of these modalities (name_modality). A record has at most `size`
+ * samples, or as many as the largest split, each with group - 1 others. */
 struct batcher batcher_new(struct msa *m, struct dataset *data, const bool dropped[MODALITIES],
-                           enum non_finite non_finite, size_t size);
+                           enum non_finite non_finite, size_t size, size_t group);
 /* Gives records the mean of this modality's frames [B,1,F] in place of these, and 1 as its lengths.
  * Nothing where the set has none; fails the run with MSA_CORRUPT where they are not float32
  * [B,L,F]. */

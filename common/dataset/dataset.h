@@ -121,6 +121,8 @@ struct outside {
 struct outside dataset_outside(struct dataset *d, enum split split, double range);
 /* Adds a label, if it is such. */
 void outside_add(struct outside *o, float label, double range);
+/* All of two. */
+struct outside outside_both(struct outside a, struct outside b);
 /* Warns where there are any, and says what may be done. `from`: the file. */
 void outside_warn(const struct outside *o, struct msa *m, const char *from, enum family family);
 /* Samples whose id is that of one before them: how many, and a pair. */

@@ -23,6 +23,12 @@ void outside_add(struct outside *o, float label, double range)
         o->farthest = (double)label;
 }
 
+struct outside outside_both(struct outside a, struct outside b)
+{
+    bool first = fabs(a.farthest) >= fabs(b.farthest);
+    return (struct outside){a.count + b.count, first ? a.farthest : b.farthest};
+}
+
 void outside_warn(const struct outside *o, struct msa *m, const char *from, enum family family)
 {
     if (!o->count)

@@ -201,6 +201,6 @@ void answer_run(struct msa *m, struct reader *answers, const struct stage_ops *o
     a->ops.see = see_answered;
     a->ops.passes = never;
     a->ops.turn = on_turn;
-    a->ops.control_back = on_control_back;
+    a->ops.control_back = a->ops.answer = on_control_back;
     stage_run(m, &a->ops, self);
 }

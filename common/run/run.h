@@ -67,7 +67,7 @@ struct msa {
     enum msa_status status; /* of the failure, or set by a program that ends well but not with 0 */
     char error[1024];       /* the line of the failure, without the program's name */
     void (*at_fail)(struct msa *); /* told of a failure before memory goes; NULL: nobody */
-    void *stream;         /* what at_fail needs: the open ends of the line (common/stage/stage.c) */
+    void *stream; /* what at_fail needs: the open ends of the line (common/stage/stage_fail.c) */
     struct claim *claims; /* files that are this run's alone (common/run/file_lock.h) */
     struct route *routes; /* where links have led (common/run/target.h) */
     struct outputs

@@ -6,9 +6,9 @@
  * three rules: all programs take part in each checkpoint; a single rename commits it for all of
  * them; and until then nothing is lost that the previous checkpoint needs.
  *
- * Checkpoint N. msa-load waits until all gradients have come, and sends validation and a control C.
- * On the way down the stages with parameters say in C whether these are finite, and msa-metrics
- * adds its verdict. At the end of the line C turns round; if parameters are not finite, that stage
+ * Checkpoint N. msa-load sends validation and, when all gradients have come, a control C. On the
+ * way down the stages with parameters say in C whether these are finite, and msa-metrics adds its
+ * verdict. At the end of the line C turns round; if parameters are not finite, that stage
  * fails instead, before anything is saved. On the way back each stage saves, from the last one to
  * the first (msa-loss, which takes no gradients, has saved on the way down): FILE.N with
  * parameters and the optimizer's moments (parameter_checkpoints.c), its log so far, and in C, as

@@ -1,7 +1,9 @@
 /* The beginning of a line.
  *
- * A training record is sent only while at most two have had no gradient yet; after a control
- * nothing is sent before it has come back. */
+ * A training record is sent only while at most two have had no gradient yet. Records of validation
+ * follow the last one without waiting: they are read while it is computed, and no stage takes one
+ * before it has updated. A control waits for all gradients; after it nothing is sent before it has
+ * come back. */
 #include "common/stage/feeder.h"
 #include "common/stream/finite.h"
 #include <poll.h>
@@ -41,21 +43,49 @@ static void while_blocked(void *closure, int fd)
 
 /* --- records --- */
 
-static void send_batch(struct source *s, enum split split, bool train, long epoch, long step,
+static void fill(struct source *s, struct record *r, enum split split, const uint32_t *index,
+                 size_t count)
+{
+    record_new(s->m, r);
+    if (s->watch)
+        watch_fill(s->watch, r, split, index, count);
+    else
+        batcher_fill(&s->batcher, r, split, index, count);
+}
+
+static void send_record(struct source *s, struct record *r, long epoch, long step)
+{
+    r->epoch = epoch;
+    r->step = step;
+    record_check_finite(r, r, true);
+    record_write(r, s->stage.out, FRAME_DATA);
+    record_free(r);
+}
+
+static void send_batch(struct source *s, enum split split, long epoch, long step,
                        const uint32_t *index, size_t count)
 {
     struct record r;
-    record_new(s->m, &r);
-    r.epoch = epoch;
-    r.step = step;
-    r.train = train;
-    if (s->watch)
-        watch_fill(s->watch, &r, split, index, count);
-    else
-        batcher_fill(&s->batcher, &r, split, index, count);
-    record_check_finite(&r, &r, true);
-    record_write(&r, s->stage.out, FRAME_DATA);
-    record_free(&r);
+    fill(s, &r, split, index, count);
+    send_record(s, &r, epoch, step);
+}
+
+/* To train on; with their companions, if they have such. */
+static void send_to_train(struct source *s, long epoch, long step, const uint32_t *index,
+                          size_t count)
+{
+    struct companions *c = &s->companions;
+    struct record r;
+    if (c->group > 1) {
+        memcpy(s->indices, index, count * sizeof *index);
+        companions_add(c, s->indices, count, step);
+        index = s->indices;
+    }
+    fill(s, &r, TRAIN, index, count * c->group);
+    r.train = true;
+    if (c->group > 1)
+        value_set(s->m, r.zone, &r.map, "group", value_of_int((int64_t)c->group));
+    send_record(s, &r, epoch, step);
 }
 
 /* Samples of the batch that begins at `at` of n. */
@@ -70,8 +100,7 @@ void source_send(struct source *s, enum split split, long epoch)
     for (size_t i = 0; i < n; i++)
         s->indices[i] = (uint32_t)i;
     for (size_t at = 0; at < n; at += s->batch)
-        send_batch(s, split, false, epoch, (long)(at / s->batch), s->indices + at,
-                   batch_at(s, at, n));
+        send_batch(s, split, epoch, (long)(at / s->batch), s->indices + at, batch_at(s, at, n));
 }
 
 /* --- the commit (checkpoint.c tells what it decides) --- */
@@ -102,6 +131,8 @@ static void commit(struct source *s, struct control *c)
     value_set(s->m, c->zone, &state, "settings", s->settings);
     value_set(s->m, c->zone, &state, "data", data_value(s, c));
     value_set(s->m, c->zone, &state, "training", value_str(s->m, c->zone, training));
+    if (s->companions.group > 1)
+        companions_save(&s->companions, c, &state);
     control_add_state(s->m, c, s->stage.position, state);
     value_set(s->m, c->zone, &c->map, "format", value_of_int(COMMIT_FORMAT));
     commit_write(s->m, s->state, &(struct commit){s->lasting, *c});
@@ -143,6 +174,8 @@ static void resume(struct source *s, struct header *h)
         return;
     check_training(s, h, state);
     check_data(s, state);
+    if (s->companions.group > 1)
+        companions_restore(&s->companions, state);
     s->committed = mark_of(s->m, s->state);
     const value *at = &s->resumed->control.map;
     s->step = s->answered = (long)value_int(at, "step", 0);
@@ -185,12 +218,34 @@ static void checkpoint(struct source *s, long epoch, bool epoch_done)
 
 static void validate(struct source *s, long epoch, bool epoch_done)
 {
-    while (s->waiting)
-        take_gradient(s);
     progress_clear(&s->progress); /* msa-metrics has rows to show */
     source_send(s, VALID, epoch);
     watch_look(s->watch);
+    while (s->waiting)
+        take_gradient(s);
     checkpoint(s, epoch, epoch_done);
+}
+
+/* In front of an epoch: what is trained on goes by once, in the order of the data set, by the
+ * parameters as they are, and what has been found of it comes back. */
+static void survey(struct source *s, long epoch)
+{
+    const struct order *o = &s->order;
+    struct control c = control_new(s->m);
+    for (size_t at = 0; at < o->count; at += s->batch) {
+        struct record r;
+        fill(s, &r, TRAIN, o->taken + at, batch_at(s, at, o->count));
+        strcpy(r.split, "survey");
+        send_record(s, &r, epoch, (long)(at / s->batch));
+    }
+    value_set(s->m, c.zone, &c.map, "epoch", value_of_int(epoch));
+    value_set(s->m, c.zone, &c.map, "step", value_of_int(s->step));
+    value_set(s->m, c.zone, &c.map, "survey", value_of_bool(true));
+    control_write(&c, s->stage.out, FRAME_CONTROL);
+    control_free(&c);
+    c = stage_await_control(&s->stage);
+    companions_take(&s->companions, &c, epoch);
+    control_free(&c);
 }
 
 /* An epoch from sample `at` of its order. */
@@ -201,7 +256,7 @@ static void train_epoch(struct source *s, long epoch, size_t at)
     for (; at < n && !s->stop; at += s->batch) {
         while (s->waiting >= STAGE_AHEAD)
             take_gradient(s);
-        send_batch(s, TRAIN, true, epoch, s->step++, samples + at, batch_at(s, at, n));
+        send_to_train(s, epoch, s->step++, samples + at, batch_at(s, at, n));
         s->waiting++;
         if (epoch == 1 && s->validate_every)
             watch_places(s->watch);
@@ -220,6 +275,8 @@ void source_train(struct source *s)
     size_t at = (size_t)(s->step % h->steps) * s->batch;
     writer_on_wait(s->stage.out, while_blocked, s);
     for (bool told = false; epoch <= h->epochs && !s->stop; epoch++, at = 0) {
+        if (s->companions.group > 1 && epoch >= s->companions.next)
+            survey(s, epoch);
         train_epoch(s, epoch, at);
         if (!told) /* the same values are read in each epoch */
             dataset_warn_of_zeroed(s->batcher.data);
@@ -231,7 +288,7 @@ void source_train(struct source *s)
 void source_check(struct source *s)
 {
     enum split split = s->batcher.data->split[VALID].count ? VALID : TRAIN;
-    send_batch(s, split, false, 1, 0, (uint32_t[]){0}, 1);
+    send_batch(s, split, 1, 0, (uint32_t[]){0}, 1);
 }
 
 /* --- the whole --- */
@@ -257,7 +314,8 @@ long source_steps(const struct source *s)
 
 void source_open(struct source *s, struct header *h)
 {
-    s->indices = msa_calloc(s->m, dataset_largest(s->batcher.data) + 1, sizeof *s->indices);
+    size_t most = dataset_largest(s->batcher.data), grouped = s->batcher.size;
+    s->indices = msa_calloc(s->m, (most > grouped ? most : grouped) + 1, sizeof *s->indices);
     stage_open_source(&s->stage, s->m, h);
     s->lasting = s->resumed ? s->resumed->header : commit_header(h);
     s->progress = progress_start(s->m);

@@ -5,6 +5,7 @@
 #define MSA_FEEDER_H
 
 #include "common/dataset/batch.h"
+#include "common/dataset/companions.h"
 #include "common/dataset/sampler.h"
 #include "common/dataset/watch.h"
 #include "common/run/mark.h"
@@ -21,13 +22,14 @@ struct source {
     struct order order;  /* of training */
     struct watch *watch; /* what is trained on; NULL: nothing is */
     long validate_every; /* steps; 0: only after an epoch */
-    const char *state;   /* --state FILE; NULL: nothing is committed */
-    value settings;      /* a map: what a resumed training must have in common with what it was */
+    struct companions companions;
+    const char *state; /* --state FILE; NULL: nothing is committed */
+    value settings;    /* a map: what a resumed training must have in common with what it was */
 
     /* Its own: */
     struct stage stage;
     struct progress progress;
-    uint32_t *indices; /* room for a split in its own order */
+    uint32_t *indices; /* room for a split in its own order, and for a batch with companions */
     long waiting;      /* training records sent whose gradient has not come */
     long answered;     /* training records whose gradient has come */
     long step;         /* training steps done */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool to_stdout(const struct msa *m)
+bool stage_to_stdout(const struct msa *m)
 {
     return !m->common.output || strcmp(m->common.output, "-") == 0;
 }
@@ -30,7 +30,7 @@ static void while_blocked(void *closure, int fd)
 static void open_output(struct stage *s)
 {
     struct stat status;
-    if (!to_stdout(s->m))
+    if (!stage_to_stdout(s->m))
         s->file = file_create(s->m, s->m->common.output);
     int fd = s->file ? s->file->fd : STDOUT_FILENO;
     if (s->header->train && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
@@ -102,14 +102,14 @@ static void read_header(struct stage *s)
 }
 
 /* A source passes its stream on by nature. */
-static bool passes(const struct stage *s)
+bool stage_passes(const struct stage *s)
 {
     return !s->ops || !s->ops->passes || s->ops->passes(s);
 }
 
 static void begin(struct stage *s)
 {
-    bool goes_on = passes(s);
+    bool goes_on = stage_passes(s);
     s->position = header_position(s->header) + 1;
     if (s->header->train && s->ops->joins) {
         if (!s->header->address[0])
@@ -120,6 +120,10 @@ static void begin(struct stage *s)
     }
     if (goes_on)
         open_output(s);
+    if (s->ops->turn && s->header->train && s->header->surveyed && !s->ops->answer)
+        msa_fail(s->m, MSA_FAILED,
+                 "companions are to be found for samples (msa-load --group), but no stage finds "
+                 "them: does msa-companions stand behind msa-encode?");
     if (s->ops->header)
         s->ops->header(s);
     checkpoint_resume(s);
@@ -176,21 +180,44 @@ static void on_record(struct stage *s, struct frame *f)
     struct record r;
     record_parse(s->m, &r, f);
     record_check_finite(&r, &r, false);
-    if (s->ops->record) {
+    bool surveyed = s->ops->survey && record_is_survey(&r);
+    if (surveyed)
+        s->ops->survey(s, &r);
+    else if (s->ops->record) {
         s->ops->record(s, &r);
         record_check_finite(&r, &r, true);
     }
-    if (s->out)
+    if (s->out && !surveyed)
         record_write(&r, s->out, FRAME_DATA);
     if (s->previous && r.train)
         take_back(s, &r);
     record_free(&r);
 }
 
+/* Passes it on, and what comes of it back; nothing is saved. */
+static void on_survey(struct stage *s, struct control *c)
+{
+    if (s->ops->answer)
+        s->ops->answer(s, c);
+    else if (s->out)
+        control_write(c, s->out, FRAME_CONTROL);
+    if (s->next && !s->ops->answer) {
+        control_free(c);
+        *c = stage_await_control(s);
+    }
+    if (s->previous)
+        control_write(c, s->previous, FRAME_CONTROL);
+    control_free(c);
+}
+
 static void on_control(struct stage *s, struct frame *f)
 {
     struct control c = control_parse(s->m, f);
     frame_free(f);
+    if (control_is_survey(&c)) {
+        on_survey(s, &c);
+        return;
+    }
     if (s->ops->control)
         s->ops->control(s, &c);
     if (!s->ops->joins) /* it will not see the control again */
@@ -356,41 +383,4 @@ void stage_run(struct msa *m, const struct stage_ops *ops, void *self)
         note_unheard(s, &f);
         one_frame(s, &f);
     }
-}
-
-/* Where a program failed before it had a stream (a bad option, say), those behind it are told all
- * the same. */
-static void announce_without_stream(struct msa *m)
-{
-    struct stat status;
-    if (!to_stdout(m) || fstat(STDOUT_FILENO, &status) != 0 ||
-        !(S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
-        return;
-    writer_error(writer_open(m, STDOUT_FILENO, "stdout"), m->program, m->error);
-}
-
-/* Tells the stages on both sides; `unheard`: also when no header has told yet where the stream
- * goes. */
-static void tell(struct msa *m, bool unheard)
-{
-    struct stage *s = m->stream;
-    bool heard = s && s->header;
-    if (s && s->out)
-        writer_error(s->out, m->program, m->error);
-    else if (heard ? passes(s) : unheard)
-        announce_without_stream(m);
-    if (s && s->previous)
-        writer_error(s->previous, m->program, m->error);
-    if (s && s->file)
-        file_abandon(m, s->file);
-}
-
-void stage_at_fail(struct msa *m)
-{
-    tell(m, true);
-}
-
-void stage_at_fail_last(struct msa *m)
-{
-    tell(m, false);
 }

@@ -4,7 +4,7 @@
  * A stage gives functions for what it does to a header, a record, a gradient; everything else is
  * here: it reads frames, passes on what it does not know, joins the way back in a training line,
  * waits for the gradient of each training record before it takes the next, saves and resumes
- * (checkpoint.h), and tells both sides when it fails. */
+ * (checkpoint.h), and tells both sides when it fails (stage_fail.c). */
 #ifndef MSA_STAGE_H
 #define MSA_STAGE_H
 
@@ -40,6 +40,10 @@ struct stage_ops {
     void (*gradient)(struct stage *s, struct record *g);
     /* After the gradient has been sent back: updates parameters. */
     void (*update)(struct stage *s, const struct record *g);
+    /* Takes a record of a survey, which goes no further. NULL: they are as other records. */
+    void (*survey)(struct stage *s, const struct record *r);
+    /* Answers a survey, by its control, which turns round here. */
+    void (*answer)(struct stage *s, struct control *c);
     /* Changes a control on its way down. */
     void (*control)(struct stage *s, struct control *c);
     /* Changes a control on its way back, before anything is saved. */
@@ -105,6 +109,10 @@ void stage_await(struct stage *s, enum frame_kind kind, struct frame *f);
 struct control stage_await_control(struct stage *s);
 /* The stream that the program reads: its operand, or stdin. */
 struct reader *stage_open_input(struct msa *m);
+
+/* Does its stream go to stdout; once the header has been read, does it pass that on? */
+bool stage_to_stdout(const struct msa *m);
+bool stage_passes(const struct stage *s);
 
 /* at_fail of every program that may write a stream to stdout: tells the stages on
  * both sides, once. */

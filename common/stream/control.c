@@ -11,7 +11,7 @@ struct control control_new(struct msa *m)
 struct control control_parse(struct msa *m, const struct frame *f)
 {
     static const char *const counts[] = {"epoch", "step", "checkpoint"};
-    static const char *const flags[] = {"epoch_done", "best", "stop", "finite"};
+    static const char *const flags[] = {"epoch_done", "best", "stop", "finite", "survey"};
     struct control c = control_new(m);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         field_int(m, f, counts[i], 0, 0);
@@ -20,6 +20,11 @@ struct control control_parse(struct msa *m, const struct frame *f)
     field_map(m, f, "state");
     c.map = value_copy(m, c.zone, f->map);
     return c;
+}
+
+bool control_is_survey(const struct control *c)
+{
+    return value_bool(&c->map, "survey", false);
 }
 
 void control_write(const struct control *c, struct writer *w, enum frame_kind kind)

@@ -20,6 +20,8 @@ struct control control_new(struct msa *m);
 /* A copy of a frame's map; the frame may go. Fails the run with MSA_CORRUPT where one of these keys
  * is of another type. */
 struct control control_parse(struct msa *m, const struct frame *f);
+/* Does it end a survey? Then it is no checkpoint. */
+bool control_is_survey(const struct control *c);
 void control_write(const struct control *c, struct writer *w, enum frame_kind kind);
 void control_free(struct control *c);
 /* Adds `state` under the stage's own key, "NUMBER:PROGRAM". */

@@ -136,16 +136,21 @@ static void parse_schema(struct msa *m, const struct frame *f, struct schema *s)
         parse_entry(m, f, &map->via.map.ptr[i], &s->entries[s->count++]);
 }
 
-/* The features that a reader must know: there are none so far. */
-static void check_need(struct msa *m, const struct frame *f)
+/* The feature that a reader must know; others it does not. */
+static const char surveys[] = "survey";
+
+/* Is it among the features that the stream needs? */
+static bool needs_surveys(struct msa *m, const struct frame *f)
 {
     const value *need = field_array(m, f, "need");
-    if (!need || need->via.array.size == 0)
-        return;
-    const value *first = &need->via.array.ptr[0];
-    bool text = first->type == MSGPACK_OBJECT_STR;
-    frame_fail(m, f, NULL, "the stream needs '%.*s', which this version does not know",
-               text ? (int)first->via.str.size : 1, text ? first->via.str.ptr : "?");
+    for (uint32_t i = 0; need && i < need->via.array.size; i++) {
+        const value *one = &need->via.array.ptr[i];
+        bool text = one->type == MSGPACK_OBJECT_STR;
+        if (!value_equals(one, surveys))
+            frame_fail(m, f, NULL, "the stream needs '%.*s', which this version does not know",
+                       text ? (int)one->via.str.size : 1, text ? one->via.str.ptr : "?");
+    }
+    return need && need->via.array.size;
 }
 
 static void parse_mode(struct header *h, const struct frame *f)
@@ -181,8 +186,9 @@ struct header *header_parse(struct msa *m, const struct frame *f)
         frame_fail(m, f, NULL, "kind %c but expected H", f->kind);
     if (field_int(m, f, "version", 0, FRAME_VERSION) != FRAME_VERSION)
         frame_fail(m, f, NULL, "'version' is not %d", FRAME_VERSION);
-    check_need(m, f);
+    bool surveyed = needs_surveys(m, f);
     struct header *h = header_new(m);
+    h->surveyed = surveyed;
     h->map = value_copy(m, h->zone, f->map);
     parse_mode(h, f);
     field_text(m, f, "family", h->family, sizeof h->family);
@@ -329,7 +335,9 @@ void header_write(struct header *h, struct writer *w)
     body_str(b, "back");
     body_str(b, h->address);
     body_str(b, "need");
-    body_array(b, 0);
+    body_array(b, h->surveyed);
+    if (h->surveyed)
+        body_str(b, surveys);
     body_others(b, &h->map, known_keys);
     body_write(w, b, FRAME_HEADER);
 }

@@ -160,6 +160,11 @@ static int find(const struct record *r, const char *name)
     return i;
 }
 
+bool record_is_survey(const struct record *r)
+{
+    return strcmp(r->split, "survey") == 0;
+}
+
 const struct tensor *record_find(const struct record *r, const char *name)
 {
     int i = find(r, name);

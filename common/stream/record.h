@@ -44,6 +44,7 @@ void schema_remove(struct schema *s, const char *name);
 enum { BACK_ADDRESS = 160 /* bytes, with its end */ };
 struct header {
     bool train, back; /* mode: "train", "eval" (both false) or "back" */
+    bool surveyed;    /* need: surveys come */
     char family[8];   /* "sims", "mosi"; "" unknown */
     double range;     /* of labels; 0 unknown */
     uint64_t seed;
@@ -98,6 +99,8 @@ struct record {
 /* From a D or G frame, which it takes over. Fails the run with MSA_CORRUPT: "frame 17, tensor
  * 'audio': …". Tensors must agree in dimension 0 (D). */
 void record_parse(struct msa *m, struct record *r, struct frame *f);
+/* Is it one of a survey: of the train split, in its order, to be looked at alone? */
+bool record_is_survey(const struct record *r);
 /* Looks into a D or G frame, which stays whose it is, with the same checks: `r` lives as long as
  * the frame; it is neither written nor freed. */
 void record_view(struct msa *m, struct record *r, const struct frame *f);

@@ -3,10 +3,12 @@
 #include "common/nn/layers/mlp.h"
 #include "filters/dmmsa/features.h"
 #include "filters/predict/predict.h"
+#include <stdlib.h>
 
 struct joint {
     struct features arriving, features; /* that arrive; that the heads are made for */
     struct mlp decoder, classifier, mono;
+    size_t classes; /* 0: there is no classifier */
     struct results results;
 };
 
@@ -28,27 +30,42 @@ static void find_features(struct trainable *t, struct joint *j)
     trainable_note(t, "features", all);
 }
 
+/* C; 0: there is no classifier. */
+static size_t find_classes(struct trainable *t)
+{
+    bool given = option_given(t->m, "classes");
+    const char *own = given ? msa_format(t->m, "%ld", predict_settings(t)->classes) : NULL,
+               *text = trainable_text(t, "classes", own, "3");
+    char *end;
+    long classes = strtol(text, &end, 10);
+    if (*end || classes < 0 || classes > MOST_CLASSES)
+        msa_fail(t->m, MSA_CORRUPT, "%s is '%.32s' but expected a number from 0 to %d",
+                 trainable_origin(t, "classes", given), text, MOST_CLASSES);
+    return (size_t)classes;
+}
+
 static void build(struct part *p)
 {
     struct trainable *t = p->t;
     struct joint *j = p->self;
     find_features(t, j);
     size_t dim = 2 * j->features.width, in = (size_t)j->features.count * j->features.width;
-    size_t classes =
-        (size_t)trainable_int(t, "classes", predict_settings(t)->classes, 3, MOST_CLASSES);
+    j->classes = find_classes(t);
     if (dim < HEAD_LEAST)
         msa_fail(t->m, MSA_FAILED, "features of width %zu are too narrow for the heads (4)",
                  j->features.width);
     size_t regressor[] = {in, dim, dim / 2, dim / 4, dim / 8, 1};
-    size_t classifier[] = {in, dim, dim / 2, dim / 4, dim / 8, classes};
+    size_t classifier[] = {in, dim, dim / 2, dim / 4, dim / 8, j->classes};
     size_t mono[] = {j->features.width, dim / 4, dim / 8, 1};
     j->decoder = mlp_layers(&t->params, "TVA_decoder.MLP", 5, regressor);
-    j->classifier = mlp_layers(&t->params, "TVA_classifier.MLP", 5, classifier);
+    if (j->classes)
+        j->classifier = mlp_layers(&t->params, "TVA_classifier.MLP", 5, classifier);
     j->mono = mlp_layers(&t->params, "mono_decoder.MLP", 3, mono);
     for (int i = 0; i < j->arriving.count; i++)
         trainable_reads(t, j->arriving.names[i]);
     results_build(p, &j->results, 0);
-    trainable_adds(t, "logits", 2, (size_t[]){0, classes});
+    if (j->classes)
+        trainable_adds(t, "logits", 2, (size_t[]){0, j->classes});
     trainable_adds(t, "u", 2, (size_t[]){0, (size_t)j->arriving.count});
     trainable_columns(t, "u", j->arriving.names);
 }
@@ -83,7 +100,8 @@ static void forward(struct part *p)
     struct var *y = mlp_apply(&t->tape, &j->decoder, all);
     struct var *u = mlp_apply(&t->tape, &j->mono, each);
     results_make(p, &j->results, all, y);
-    trainable_output(t, "logits", mlp_apply(&t->tape, &j->classifier, all));
+    if (j->classes)
+        trainable_output(t, "logits", mlp_apply(&t->tape, &j->classifier, all));
     trainable_output(t, "u", tape_view(&t->tape, u, 2, (size_t[]){batch, count}));
 }
 
@@ -93,7 +111,7 @@ const struct model predict_joint = {
                "DMMSA's three heads: sentiment and class from all features, and sentiment from "
                "each feature by itself",
            .reads = "s_MODALITY and d_MODALITY [B,D]",
-           .adds = "y [B], logits [B,C] and u [B,features]"},
+           .adds = "y [B], u [B,features] and, unless --classes is 0, logits [B,C]"},
     .size = sizeof(struct joint),
     .build = build,
     .forward = forward};

@@ -28,6 +28,7 @@ from pathlib import Path
 KINDS = ["malloc", "read", "write", "fsync", "rename", "mmap", "connect", "open"]
 STATUSES = {1, 6}  # of a program to which something happened; what it wrote cannot be trusted to be silent
 ONE = ["--threads", "1", "--device", "cpu"]  # CUDA's runtime ends by a signal where it has no memory
+COMPANIONS = sys.argv[3] == "msa-companions"  # they are in its training line alone
 ALL = os.environ.get("FAULTS") == "all"
 SHARES = len(os.sched_getaffinity(0)) if ALL else 1
 LIMIT = 90  # seconds that a pipeline may take
@@ -198,7 +199,7 @@ LINE = {"msa-encode": ["transformer"], "msa-decompose": ["projectors"], "msa-pre
 
 
 # Programs that the line of a training does not have.
-ASIDE = ["msa-dump", "msa-fuse", "msa-relabel", "msa-synth", "msa-tokenize"]
+ASIDE = ["msa-companions", "msa-dump", "msa-fuse", "msa-relabel", "msa-synth", "msa-tokenize"]
 
 
 def check_cases(alone):
@@ -291,6 +292,7 @@ def alone(work):
             "msa-load --info of a gzipped stream": ["--info", "-o", "out", kept],
             "msa-load of a gzipped stream": ["--batch", "20", "--mean", "vision", "-o", "out", kept],
             "msa-load to a gzipped stream": ["-z", "--batch", "20", "-o", "out", data],
+            "msa-companions": ["-o", "out", "in.msa"],
             "msa-tokenize": ["--vocab", vocabulary, "-o", "out", "in.msa"],
             "msa-relabel": ["-o", "out", "in.msa"],
             "msa-metrics": ["--json", "-o", "out", "--predictions", "p.tsv", "in.msa"],
@@ -310,9 +312,9 @@ def alone(work):
 
 def training(resume):
     return [["msa-load", "--train", "--epochs", "2", "--batch", "9", "--seed", "3", "--state", "state.msa"] +
-            (["--resume"] if resume else []) + [str(golden / "data.pkl")],
+            (["--group", "4"] if COMPANIONS else []) + (["--resume"] if resume else []) + [str(golden / "data.pkl")],
             ["msa-encode", "-p", "encode.st", "--dim", "16", "--heads", "2", "--layers", "text=1,vision=1,audio=1"] + ONE,
-            ["msa-decompose", "-p", "decompose.st"] + ONE, ["msa-predict", "-p", "predict.st"] + ONE,
+            *([["msa-companions"] + ONE] if COMPANIONS else []), ["msa-decompose", "-p", "decompose.st"] + ONE, ["msa-predict", "-p", "predict.st"] + ONE,
             ["msa-loss"] + ONE, ["msa-gdwg"],
             ["msa-metrics", "-q", "--select", "mae", "--log", "metrics.tsv"], ["msa-backprop", "--log", "steps.tsv"]]
 

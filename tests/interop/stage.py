@@ -201,6 +201,10 @@ class Line:
         self.back.give("G", gradient)
         self.stage.update(gradient)
 
+    def survey(self):
+        """No checkpoint: what is found in records that do not train goes back to msa-load."""
+        self.back.give("C", self.back.take("C"))
+
     def control(self):
         self.checkpoint = self.back.take("C")
         state = self.checkpoint.setdefault("state", {})[self.key] = self.stage.state()
@@ -227,6 +231,8 @@ class Line:
         self.out.write(kind, body)
         if self.back and kind == "D" and body["train"]:
             self.gradient(body)
+        elif self.back and kind == "C" and body.get("survey"):
+            self.survey()
         elif self.back and kind == "C":
             self.control()
         elif self.back and kind == "E":
