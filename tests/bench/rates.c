@@ -230,11 +230,11 @@ static void layer(struct rates *r, long turns)
         all += k->calls * seconds;
         products += k->calls * k->flops;
         rate = fmax(rate, k->flops / seconds);
-        printf("%-18s %5d %9.3f %9.1f %9.0f\n", k->name, k->calls, 1e3 * seconds,
+        printf("%-18s %5d %9.3f %9.3f %9.0f\n", k->name, k->calls, 1e3 * seconds,
                1e-12 * k->flops / seconds, 1e-9 * sizeof(float) * k->floats / seconds);
     }
     printf("%-18s %5s %9.3f\n", "layer", "", 1e3 * all);
-    printf("%-18s %5s %9.3f %9.1f\n", "its products", "", 1e3 * products / rate, 1e-12 * rate);
+    printf("%-18s %5s %9.3f %9.3f\n", "its products", "", 1e3 * products / rate, 1e-12 * rate);
 }
 
 static void run(struct msa *m)
