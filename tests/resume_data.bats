@@ -86,14 +86,18 @@ goes_on() {
     [ "$status" -eq 0 ] || { echo "$output" && return 1; }
 }
 
-# with_step STEP CODE: the line, into again/, in which Python does that before the end of the line has that step.
-with_step() {
+# before_end PROGRAM: the line, into again/, with that in front of its end.
+before_end() {
     rm -rf again
     mkdir -p again/run
-    local whole step
+    local whole
     whole=$(training)
-    step=$(at_step "$1" "$2")
-    line "cd again; ${whole/msa-backprop/"$step | msa-backprop"}"
+    line "cd again; ${whole/msa-backprop/"$1 | msa-backprop"}"
+}
+
+# with_step STEP CODE: in which Python does that before the end of the line has that step.
+with_step() {
+    before_end "$(at_step "$1" "$2")"
 }
 
 # disturbed STEP COMMAND
@@ -257,7 +261,8 @@ stopped() {
     local kind
     for kind in data.pkl data.msa; do
         cp $kind live
-        disturbed 5 "truncate -s 0 ../live"
+        before_end "$(forge "import os
+if kind == \"C\" and body[\"checkpoint\"] == 3: os.system(\"truncate -s 0 ../live\")")"
         stopped "msa-load: ../live: became shorter while it was read" 3
     done
     msa-synth --samples 0,0,2000 -o big.pkl # more than goes into a pipe

@@ -220,9 +220,9 @@ static void validate(struct source *s, long epoch, bool epoch_done)
 {
     progress_clear(&s->progress); /* msa-metrics has rows to show */
     source_send(s, VALID, epoch);
-    watch_look(s->watch);
     while (s->waiting)
         take_gradient(s);
+    watch_look(s->watch);
     checkpoint(s, epoch, epoch_done);
 }
 
