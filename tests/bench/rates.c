@@ -6,7 +6,8 @@
  * transformer layer on [B,S,D], both ways with dropout: how often they are called in its training
  * step, milliseconds of a call when it follows others, and the same two rates. Operations are
  * those of products, as the formulas have them; bytes, each operand read or written once. Below it
- * the whole layer, and what its products would take by themselves at the best rate of the table.
+ * the whole layer, and what its products would take by themselves: those of linear layers what they
+ * have taken, attention's at the rate of these.
  */
 #include "common/nn/device.h"
 #include "common/run/option.h"
@@ -222,19 +223,25 @@ static void layer(struct rates *r, long turns)
         {"gelu", 1, gelu, 0, 2 * n * d},
         {"back", 1, from_gelu, 0, 3 * n * d},
     };
-    double all = 0, products = 0, rate = 0;
+    double all = 0, linear = 0, linear_flops = 0, attention_flops = 0;
     printf("%-18s %5s %9s %9s %9s\n", "kernel", "calls", "ms", "TFLOP/s", "GB/s");
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         const struct kernel *k = &kernels[i];
         double seconds = time_of(r, k->work, turns) / (double)turns;
         all += k->calls * seconds;
-        products += k->calls * k->flops;
-        rate = fmax(rate, k->flops / seconds);
+        if (k->work == attend || k->work == from_attend) {
+            attention_flops += k->calls * k->flops;
+        } else if (k->flops > 0) {
+            linear += k->calls * seconds;
+            linear_flops += k->calls * k->flops;
+        }
         printf("%-18s %5d %9.3f %9.3f %9.0f\n", k->name, k->calls, 1e3 * seconds,
                1e-12 * k->flops / seconds, 1e-9 * sizeof(float) * k->floats / seconds);
     }
     printf("%-18s %5s %9.3f\n", "layer", "", 1e3 * all);
-    printf("%-18s %5s %9.3f %9.3f\n", "its products", "", 1e3 * products / rate, 1e-12 * rate);
+    double rate = linear_flops / linear;
+    printf("%-18s %5s %9.3f %9.3f\n", "its products", "",
+           1e3 * (linear_flops + attention_flops) / rate, 1e-12 * rate);
 }
 
 static void run(struct msa *m)
