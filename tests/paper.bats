@@ -252,7 +252,7 @@ END
         # shellcheck disable=SC2086 # words of their own
         wrong 2 "reproduce: '${option% *}' is of the data set: it goes before --pretrain and --train" "${paper[@]}" --train $option
     done
-    wrong 2 "msa-loss: --tasks: 'x' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio" fraction data.pkl --out out --train --tasks x
+    wrong 2 "msa-loss: --tasks: 'x' is none of msr, msc, uni, cl, each, each_text, each_vision, each_audio, diff, cmd, recon" fraction data.pkl --out out --train --tasks x
     wrong 1 "msa-loss: task msc: 7 classes, but family sims has 2, 3 or 5" ablate data.pkl --out out --only without-cl,classes-7
 }
 

@@ -33,10 +33,10 @@ column() {
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
 from read_stream import frames
-load = subprocess.Popen("msa-load -q --train --batch 8 --wait 1".split() + ["data.pkl"], stdout=subprocess.PIPE)
+load = subprocess.Popen("msa-load -q --train --batch 8 --wait 4".split() + ["data.pkl"], stdout=subprocess.PIPE)
 print(*(kind + body.get("split", "") for kind, body in frames(load.stdout)))
 END_OF_PYTHON
-    [ "${lines[-1]}" = 'H Dtrain Dvalid Dvalid X' ]
+    [ "${lines[-1]}" = 'H Dtrain Dvalid Dvalid X' ] || { echo "$output"; false; }
 }
 
 @test "training lowers the loss" {

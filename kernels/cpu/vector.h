@@ -23,6 +23,7 @@
 
 typedef float vector __attribute__((vector_size(4 * VECTOR_LANES)));
 typedef int32_t vector_int __attribute__((vector_size(4 * VECTOR_LANES)));
+typedef uint32_t vector_bits __attribute__((vector_size(4 * VECTOR_LANES)));
 
 static inline vector vector_load(const float *x)
 {
@@ -85,7 +86,7 @@ static inline vector vector_exp(vector x)
     q = vector_add_product(vector_all(.041668393f), q, r);
     q = vector_add_product(vector_all(.1666652f), q, r);
     q = vector_add_product(vector_all(.49999994f), q, r);
-    vector power = (vector)(((vector_int)shifted << 23) + 0x3f800000);
+    vector power = (vector)(((vector_bits)shifted << 23) + 0x3f800000); /* 2^n */
     vector result = (1 + vector_add_product(r, q, r * r)) * power;
     return vector_choose(x < vector_all(-86.6f), vector_all(0), result);
 }
