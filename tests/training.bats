@@ -29,14 +29,14 @@ column() {
 
 @test "validation is read, and under way, while the last step has no gradient yet; the checkpoint is not" {
     make_data 8
-    run timeout -k 5 60 "$PYTHON" - "$ROOT/tests/interop" <<'END_OF_PYTHON'
+    run --separate-stderr timeout -k 5 60 "$PYTHON" - "$ROOT/tests/interop" <<'END_OF_PYTHON'
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
 from read_stream import frames
 load = subprocess.Popen("msa-load -q --train --batch 8 --wait 4".split() + ["data.pkl"], stdout=subprocess.PIPE)
 print(*(kind + body.get("split", "") for kind, body in frames(load.stdout)))
 END_OF_PYTHON
-    [ "${lines[-1]}" = 'H Dtrain Dvalid Dvalid X' ] || { echo "$output"; false; }
+    [ "$output" = 'H Dtrain Dvalid Dvalid X' ] || { echo "$output" && false; }
 }
 
 @test "training lowers the loss" {
