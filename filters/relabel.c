@@ -6,6 +6,7 @@
 #include "common/dataset/tensor_names.h"
 #include "common/run/option.h"
 #include "common/stage/stage.h"
+#include "common/stream/finite.h"
 #include "filters/relabel/bank.h"
 #include <math.h>
 #include <stdio.h>
@@ -122,10 +123,10 @@ static float *take(struct relabel *r, const struct record *record, const char *n
     const struct tensor *t = record_promised(record, schema_find(&r->stage->header->schema, name));
     into = msa_realloc(r->m, into, t->count * sizeof *into + 1);
     memcpy(into, t->data, t->count * sizeof *into);
-    for (size_t i = 0; i < t->count; i++)
-        if (!isfinite(into[i]))
-            frame_fail(r->m, &record->frame, name, "sample %zu: %g but expected a number",
-                       i / (t->count / record->samples), (double)into[i]);
+    size_t bad = tensor_nonfinite(t);
+    if (bad < t->count)
+        frame_fail(r->m, &record->frame, name, "sample %zu: %g but expected a number",
+                   bad / (t->count / record->samples), (double)into[bad]);
     return into;
 }
 

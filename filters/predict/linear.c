@@ -14,11 +14,8 @@ static void build(struct part *p)
 {
     struct linear *l = p->self;
     struct trainable *t = p->t;
-    size_t in = predict_reads_fused(t)->shape[1], out = 1;
-    l->layer = (struct linear_layer){
-        params_add(&t->params, params_name(&t->params, prefix, "weight"), init_normal(DEVIATION), 2,
-                   (size_t[]){out, in}),
-        params_add(&t->params, params_name(&t->params, prefix, "bias"), init_constant(0), 1, &out)};
+    size_t in = predict_reads_fused(t)->shape[1];
+    l->layer = linear_drawn(&t->params, prefix, in, 1, init_normal(DEVIATION), init_constant(0));
     l->dropout = predict_hidden_dropout(t);
     results_build(p, &l->results, in);
 }

@@ -58,16 +58,22 @@ static void blind_forward(float *y, float *lse, const struct work *w, const stru
         lse[i] = -INFINITY;
 }
 
-static void head_forward(float *y, float *lse, const struct work *w, const struct head *head,
-                         struct room *room)
+/* Where the results go. */
+struct results {
+    float *y, *lse;
+};
+
+static void head_forward(const struct work *w, const struct head *head, struct room *room,
+                         const void *closure)
 {
     const struct attention *a = w->shape;
+    const struct results *all = closure;
     pack_transposed(room, &room->k_turned, head->k, a->k_stride, head->keys, a->size);
     pack_straight(room, &room->v, head->v, a->v_stride, head->keys, a->size);
     for (size_t query = 0; query < head->queries; query += QUERIES) {
         struct block block = block_of(a, head, query);
-        float *to = y + (head->query + query) * w->dim + head->column;
-        float *to_lse = lse + head->task * a->queries.length + query;
+        float *to = all->y + (head->query + query) * w->dim + head->column;
+        float *to_lse = all->lse + head->task * a->queries.length + query;
         if (block.keys)
             block_forward(to, to_lse, w, head, &block, room);
         else
@@ -79,17 +85,6 @@ void cpu_attention_forward(struct device *d, float *y, float *lse, const float *
                            const float *v, const struct attention *a, const struct dropout *drop)
 {
     struct work w = work_of(d, q, k, v, a, drop);
-    struct room size;
-    int threads = workers_of(d, a);
-    size_t each = furnish(&size, NULL, &w, false);
-    float *scratch = cpu_scratch(d, (size_t)threads * each * sizeof *scratch);
-    if (!scratch)
-        return;
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
-        struct room room;
-        furnish(&room, scratch + (size_t)omp_get_thread_num() * each, &w, false);
-        struct head head = head_of(&w, task, room.bias);
-        head_forward(y, lse, &w, &head, &room);
-    }
+    const struct results all = {y, lse};
+    each_head(d, &w, false, head_forward, &all);
 }

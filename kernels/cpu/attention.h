@@ -251,6 +251,30 @@ static inline int workers_of(const struct device *d, const struct attention *a)
     return workers(d, a->queries.batch * a->heads * a->queries.length * a->keys.length);
 }
 
+/* What is done with one head of one sample, by one thread. */
+typedef void head_fn(const struct work *w, const struct head *head, struct room *room,
+                     const void *closure);
+
+/* Does it with each; the device has failed where there is no memory to work in. */
+static inline void each_head(struct device *d, const struct work *w, bool backward, head_fn *does,
+                             const void *closure)
+{
+    const struct attention *a = w->shape;
+    struct room size;
+    int threads = workers_of(d, a);
+    size_t each = furnish(&size, NULL, w, backward);
+    float *scratch = cpu_scratch(d, (size_t)threads * each * sizeof *scratch);
+    if (!scratch)
+        return;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
+        struct room room;
+        furnish(&room, scratch + (size_t)omp_get_thread_num() * each, w, backward);
+        struct head head = head_of(w, task, room.bias);
+        does(w, &head, &room, closure);
+    }
+}
+
 /* rows[n,width] = 0, the rows being `stride` apart */
 static inline void clear_rows(float *rows, size_t n, size_t stride, size_t width)
 {

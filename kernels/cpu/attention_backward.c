@@ -22,9 +22,9 @@ static struct gradients of_head(const struct gradients *all, const struct work *
     return g;
 }
 
-/* Turns scores into probabilities through the dropout, and dscores, the gradient by those, into the
- * gradient by the scores: p (factor dscore - mean), where `mean` is the sum of p factor dscore,
- * which is that of dy y. */
+/* Turns scores into probabilities through the dropout, and dscores, the gradient with respect to
+ * those, into that with respect to the scores: p (factor dscore - mean), where `mean` is the sum of
+ * p factor dscore, which is that of dy y. */
 static void backward_row(float *scores, float *dscores, const float *bias, const float *factors,
                          float lse, float mean, size_t width)
 {
@@ -95,8 +95,8 @@ static void block_backward(const struct gradients *g, const struct work *w, cons
     }
 }
 
-/* Gradients by keys from `first` on, which the head's first queries do not see and so do not
- * overwrite. */
+/* Gradients with respect to keys from `first` on, which the head's first queries do not see and so
+ * do not overwrite. */
 static void clear_keys(const struct gradients *g, const struct attention *a,
                        const struct head *head, size_t first)
 {
@@ -106,10 +106,11 @@ static void clear_keys(const struct gradients *g, const struct attention *a,
         clear_rows(g->v + first * a->v_stride, head->all_keys - first, a->v_stride, a->size);
 }
 
-static void head_backward(const struct gradients *g, const struct work *w, const struct head *head,
-                          struct room *room)
+static void head_backward(const struct work *w, const struct head *head, struct room *room,
+                          const void *closure)
 {
     const struct attention *a = w->shape;
+    const struct gradients own = of_head(closure, w, head), *g = &own;
     pack_transposed(room, &room->k_turned, head->k, a->k_stride, head->keys, a->size);
     pack_transposed(room, &room->v_turned, head->v, a->v_stride, head->keys, a->size);
     if (g->q)
@@ -133,19 +134,6 @@ void cpu_attention_backward(struct device *d, float *dq, float *dk, float *dv, c
                             bool add_q, bool add_k, bool add_v)
 {
     struct work w = work_of(d, q, k, v, a, drop);
-    struct gradients all = {dq, dk, dv, add_q, add_k, add_v, dy, y, lse};
-    struct room size;
-    int threads = workers_of(d, a);
-    size_t each = furnish(&size, NULL, &w, true);
-    float *scratch = cpu_scratch(d, (size_t)threads * each * sizeof *scratch);
-    if (!scratch)
-        return;
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (size_t task = 0; task < a->queries.batch * a->heads; task++) {
-        struct room room;
-        furnish(&room, scratch + (size_t)omp_get_thread_num() * each, &w, true);
-        struct head head = head_of(&w, task, room.bias);
-        struct gradients own = of_head(&all, &w, &head);
-        head_backward(&own, &w, &head, &room);
-    }
+    const struct gradients all = {dq, dk, dv, add_q, add_k, add_v, dy, y, lse};
+    each_head(d, &w, true, head_backward, &all);
 }

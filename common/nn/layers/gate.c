@@ -7,10 +7,7 @@ static const float DEVIATION = .02F, LEAST = 1e-6F;
 
 static struct linear_layer layer(struct params *p, const char *name, size_t in, size_t out)
 {
-    return (struct linear_layer){
-        params_add(p, params_name(p, name, "weight"), init_normal(DEVIATION), 2,
-                   (size_t[]){out, in}),
-        params_add(p, params_name(p, name, "bias"), init_constant(0), 1, &out)};
+    return linear_drawn(p, name, in, out, init_normal(DEVIATION), init_constant(0));
 }
 
 struct gate gate_layers(struct params *p, const char *prefix, size_t dim, int count,

@@ -2,20 +2,25 @@
 #include "common/nn/layers/linear.h"
 #include <math.h>
 
+struct linear_layer linear_drawn(struct params *p, const char *prefix, size_t in, size_t out,
+                                 struct init weight, struct init bias)
+{
+    struct linear_layer l;
+    l.weight = params_add(p, params_name(p, prefix, "weight"), weight, 2, (size_t[]){out, in});
+    l.bias = params_add(p, params_name(p, prefix, "bias"), bias, 1, &out);
+    return l;
+}
+
 struct linear_layer linear_layer(struct params *p, const char *prefix, size_t in, size_t out)
 {
     struct init init = init_uniform(1 / sqrtf((float)in));
-    return (struct linear_layer){
-        params_add(p, params_name(p, prefix, "weight"), init, 2, (size_t[]){out, in}),
-        params_add(p, params_name(p, prefix, "bias"), init, 1, &out)};
+    return linear_drawn(p, prefix, in, out, init, init);
 }
 
 struct linear_layer linear_xavier(struct params *p, const char *prefix, size_t in, size_t out)
 {
-    const size_t shape[] = {out, in};
-    return (struct linear_layer){
-        params_add(p, params_name(p, prefix, "weight"), init_xavier_uniform(2, shape), 2, shape),
-        params_add(p, params_name(p, prefix, "bias"), init_constant(0), 1, &out)};
+    struct init init = init_xavier_uniform(2, (size_t[]){out, in});
+    return linear_drawn(p, prefix, in, out, init, init_constant(0));
 }
 
 struct var *linear_apply(struct tape *t, const struct linear_layer *l, struct var *x)

@@ -4,11 +4,7 @@
 static struct transformer_layer layer(struct params *p, const char *prefix, size_t dim)
 {
     struct transformer_layer l = {.name = prefix};
-    const size_t qkv[] = {3 * dim, dim};
-    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
-                              init_xavier_uniform(2, qkv), 2, qkv);
-    l.qkv.bias =
-        params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), init_constant(0), 1, qkv);
+    l.qkv = transformer_qkv(p, prefix, dim);
     l.out = linear_xavier(p, params_name(p, prefix, "self_attn.out_proj"), dim, dim);
     l.linear1 = linear_xavier(p, params_name(p, prefix, "fc1"), dim, 4 * dim);
     l.linear2 = linear_xavier(p, params_name(p, prefix, "fc2"), 4 * dim, dim);

@@ -2,18 +2,24 @@
 #include "common/nn/layers/transformer.h"
 #include <math.h>
 
+struct linear_layer transformer_qkv(struct params *p, const char *prefix, size_t dim)
+{
+    const size_t shape[] = {3 * dim, dim};
+    struct linear_layer l;
+    l.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
+                          init_xavier_uniform(2, shape), 2, shape);
+    l.bias =
+        params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), init_constant(0), 1, shape);
+    return l;
+}
+
 struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim,
                                            size_t inner)
 {
     struct transformer_layer l = {.name = prefix};
-    const size_t qkv[] = {3 * dim, dim}, out[] = {dim, dim};
-    const struct init zero = init_constant(0);
-    l.qkv.weight = params_add(p, params_name(p, prefix, "self_attn.in_proj_weight"),
-                              init_xavier_uniform(2, qkv), 2, qkv);
-    l.qkv.bias = params_add(p, params_name(p, prefix, "self_attn.in_proj_bias"), zero, 1, qkv);
-    l.out.weight = params_add(p, params_name(p, prefix, "self_attn.out_proj.weight"),
-                              init_uniform(1 / sqrtf((float)dim)), 2, out);
-    l.out.bias = params_add(p, params_name(p, prefix, "self_attn.out_proj.bias"), zero, 1, out);
+    l.qkv = transformer_qkv(p, prefix, dim);
+    l.out = linear_drawn(p, params_name(p, prefix, "self_attn.out_proj"), dim, dim,
+                         init_uniform(1 / sqrtf((float)dim)), init_constant(0));
     l.linear1 = linear_layer(p, params_name(p, prefix, "linear1"), dim, inner);
     l.linear2 = linear_layer(p, params_name(p, prefix, "linear2"), inner, dim);
     l.norm1 = norm_layer(p, params_name(p, prefix, "norm1"), dim);

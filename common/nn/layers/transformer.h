@@ -13,6 +13,8 @@ struct transformer_layer {
     struct norm_layer norm1, norm2;
 };
 
+/* PREFIX.self_attn.in_proj_weight [3D,D], Xavier-uniform as one matrix, and .in_proj_bias, 0. */
+struct linear_layer transformer_qkv(struct params *p, const char *prefix, size_t dim);
 /* One with the names and initial values of PyTorch's TransformerEncoderLayer, PREFIX.self_attn,
  * .linear1, of width `inner`, .linear2, .norm1 and .norm2; the prefix is referenced. */
 struct transformer_layer transformer_layer(struct params *p, const char *prefix, size_t dim,
